@@ -1,0 +1,48 @@
+# `make` lists every verb. Each does its own set-up.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv/.installed: locks/dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -qq --require-hashes -r locks/dev.txt
+	$(BIN)/pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-aws/.installed: locks/aws-emulator.txt
+	$(PYTHON) -m venv .venv-aws
+	.venv-aws/bin/pip install -qq --require-hashes -r locks/aws-emulator.txt
+	@touch $@
+
+.PHONY: install
+install: .venv/.installed .venv-aws/.installed ## Make .venv with the `quarry` command, and the emulator's environment
+
+.PHONY: test
+test: install ## Run every test, on emulated AWS
+	$(BIN)/pytest
+
+.PHONY: check
+check: install ## Format, lint and type checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: install ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: install ## Make the lock files anew from pyproject.toml
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 pyproject.toml -o locks/runtime.txt
+	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra dev -c locks/runtime.txt pyproject.toml -o locks/dev.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 locks/aws-emulator.in -o locks/aws-emulator.txt
+
+.PHONY: clean
+clean: ## Remove environments and caches
+	rm -rf .venv .venv-aws .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

@@ -1,0 +1,1 @@
+"""The producer service: the REST API. One file per verb; `routes/` is HTTP in, HTTP out."""

@@ -1,0 +1,21 @@
+"""`quarry api`: serve the REST API."""
+
+import argparse
+from importlib import import_module
+
+from quarry.settings import load_settings
+
+HELP = "Serve the REST API."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until stopped."""
+    # Named, not imported: the command line is below the services.
+    code: int = import_module("producer.app").main(load_settings(), arguments.host, arguments.port)
+    return code

@@ -1,0 +1,19 @@
+"""`quarry worker`: work jobs."""
+
+import argparse
+from importlib import import_module
+
+from quarry.settings import load_settings
+
+HELP = "Work jobs: receive, claim, invoke, record, settle."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb has no options: see the settings."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Work until stopped."""
+    # Named, not imported: the command line is below the services.
+    code: int = import_module("worker.app").main(load_settings())
+    return code

@@ -1,0 +1,349 @@
+"""Every error that Quarry raises, in one tree.
+
+    QuarryError
+    ├── ConfigurationError              start-up; exit 78
+    ├── SubmissionError                 the caller's
+    │   ├── InvalidSubmission           carries the fields at fault
+    │   ├── PayloadTooLarge
+    │   ├── ModelNotAllowed
+    │   ├── IdempotencyConflict
+    │   ├── JobNotFound
+    │   └── NotCancellable
+    ├── EnvelopeError
+    │   ├── MalformedEnvelope           bury
+    │   └── UnsupportedEnvelope         of a newer version: release, bury after a day
+    ├── ClaimRefused                    settle without calling
+    │   ├── ClaimedElsewhere            processing, under a live lease
+    │   ├── NotYetDue
+    │   ├── AlreadyFinished
+    │   ├── DeadlinePassed
+    │   ├── CancelRequested
+    │   ├── TakenOverTooOften
+    │   ├── NoRecord
+    │   └── StaleGeneration
+    ├── LeaseLost                       someone else owns the job: stop, write nothing
+    ├── JobChanged                      the job is no longer what was read: read again
+    ├── TransportError                  time helps
+    │   ├── QueueUnavailable
+    │   └── StoreUnavailable
+    └── InvocationError                 a model call that gave no answer
+        ├── Throttled  ModelNotReady  ProviderUnavailable  ModelFailed  MalformedCompletion  InvocationTimedOut
+        ├── InvocationRejected  ContextTooLong
+        ├── AccessDenied  ModelNotFound  CredentialsExpired  QuotaExceeded
+        └── InternalFault
+
+Rules for whoever edits this file:
+
+1. An error says what happened, never what HTTP status, delay or log level follows: tables elsewhere say that.
+2. What varies by class is a class attribute; what varies by instance is an attribute set in `__init__`.
+3. A foreign exception becomes one of these in exactly one file per library, with `raise … from`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Literal, TypeAlias
+
+from quarry.invocation import Usage
+from quarry.job import Job
+
+Blame: TypeAlias = Literal["caller", "us", "provider"]
+
+
+class QuarryError(Exception):
+    """The root."""
+
+
+class ConfigurationError(QuarryError):
+    """A setting is missing or wrong. The message is one sentence that names it and says what to do."""
+
+
+# --- what callers get wrong -------------------------------------------------------------------------------------------
+
+
+class SubmissionError(QuarryError):
+    """A request that cannot be served as it is; the message is written for the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFault:
+    """One fault in a request: `path` is the field as the caller wrote it, such as `messages[0].content`."""
+
+    path: str
+    message: str
+
+
+class InvalidSubmission(SubmissionError):
+    """One or more fields are wrong."""
+
+    def __init__(self, *faults: FieldFault) -> None:
+        super().__init__("; ".join(f"{fault.path}: {fault.message}" for fault in faults))
+        self.faults = faults
+
+
+class PayloadTooLarge(SubmissionError):
+    """The payload exceeds a limit."""
+
+
+class ModelNotAllowed(SubmissionError):
+    """No route has that name, and no target serves that model id."""
+
+
+class IdempotencyConflict(SubmissionError):
+    """The idempotency key is in use for another body."""
+
+
+class JobNotFound(SubmissionError):
+    """No such job for this tenant."""
+
+
+class NotCancellable(SubmissionError):
+    """The job is over."""
+
+
+# --- the queue message ------------------------------------------------------------------------------------------------
+
+
+class EnvelopeError(QuarryError):
+    """A queue message that cannot be worked."""
+
+
+class MalformedEnvelope(EnvelopeError):
+    """It is not an envelope and never will be."""
+
+
+class UnsupportedEnvelope(EnvelopeError):
+    """It is an envelope of a version this process does not know: a newer worker can read it."""
+
+
+# --- claiming ---------------------------------------------------------------------------------------------------------
+
+
+class ClaimRefused(QuarryError):
+    """The job may not be worked now by this delivery. `job` is what that was judged by; None where there is none."""
+
+    def __init__(self, job: Job | None) -> None:
+        super().__init__(type(self).__name__)
+        self.job = job
+
+
+class ClaimedElsewhere(ClaimRefused):
+    """Another worker holds a lease; `until` is when it runs out, unless it is renewed."""
+
+    def __init__(self, job: Job, until: datetime) -> None:
+        super().__init__(job)
+        self.until = until
+
+
+class NotYetDue(ClaimRefused):
+    """The job waits for a retry or for capacity, until `until`."""
+
+    def __init__(self, job: Job, until: datetime) -> None:
+        super().__init__(job)
+        self.until = until
+
+
+class AlreadyFinished(ClaimRefused):
+    """The job is terminal. With a `bury_reason`, its dead letter may not have been sent yet."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.bury_reason = job.bury_reason
+
+
+class DeadlinePassed(ClaimRefused):
+    """No call may start any more."""
+
+
+class CancelRequested(ClaimRefused):
+    """The caller wants the job stopped."""
+
+
+class TakenOverTooOften(ClaimRefused):
+    """Workers keep dying on this job."""
+
+
+class NoRecord(ClaimRefused):
+    """There is no such job: it was erased or has expired."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+
+class StaleGeneration(ClaimRefused):
+    """The job was put to work anew since this envelope was sent."""
+
+
+class LeaseLost(QuarryError):
+    """The fencing token is no longer the job's: whoever holds it writes, we do not."""
+
+
+class JobChanged(QuarryError):
+    """The job is no longer what was read, so a write that rested on the reading was not made."""
+
+
+# --- the network ------------------------------------------------------------------------------------------------------
+
+
+class TransportError(QuarryError):
+    """An AWS service did not answer, or not usefully; time helps.
+
+    `applied` tells whether a write may have happened: False only where the service is known to have refused it.
+    """
+
+    def __init__(self, message: str, *, applied: bool | None = None) -> None:
+        super().__init__(message)
+        self.applied = applied
+
+
+class QueueUnavailable(TransportError):
+    """SQS."""
+
+
+class StoreUnavailable(TransportError):
+    """DynamoDB."""
+
+
+# --- model calls ------------------------------------------------------------------------------------------------------
+
+
+class InvocationError(QuarryError):
+    """A model call gave no usable answer.
+
+    The class attributes answer the questions on which everything else turns: does time help, does another target help, may
+    money have been spent, who is to blame, and is it a lack of capacity (which costs the job nothing)?
+    """
+
+    #: Stable, documented, shown to callers.
+    code: ClassVar[str] = "invocation_error"
+    time_helps: ClassVar[bool] = False
+    fallback_helps: ClassVar[bool] = False
+    may_be_billed: ClassVar[bool] = False
+    blames: ClassVar[Blame] = "provider"
+    lacks_capacity: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        target: str | None = None,
+        provider_request_id: str | None = None,
+        retry_after_seconds: float | None = None,
+        usage: Usage | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.target = target
+        self.provider_request_id = provider_request_id
+        #: The provider's own hint; None where it gave none.
+        self.retry_after_seconds = retry_after_seconds
+        #: What was billed, where the provider said it; None where nobody knows.
+        self.usage = usage
+
+
+class Throttled(InvocationError):
+    """The quota is used up for the moment."""
+
+    code = "throttled"
+    time_helps = True
+    fallback_helps = True
+    lacks_capacity = True
+
+
+class ModelNotReady(InvocationError):
+    """The model is being loaded."""
+
+    code = "model_not_ready"
+    time_helps = True
+    fallback_helps = True
+    lacks_capacity = True
+
+
+class ProviderUnavailable(InvocationError):
+    """The provider refused before it worked (503, or no connection)."""
+
+    code = "provider_unavailable"
+    time_helps = True
+    fallback_helps = True
+    lacks_capacity = True
+
+
+class ModelFailed(InvocationError):
+    """The provider broke while it worked."""
+
+    code = "model_failed"
+    time_helps = True
+    fallback_helps = True
+    may_be_billed = True
+
+
+class MalformedCompletion(InvocationError):
+    """An answer came, billed, and cannot be used."""
+
+    code = "malformed_completion"
+    time_helps = True
+    fallback_helps = True
+    may_be_billed = True
+
+
+class InvocationTimedOut(InvocationError):
+    """No answer in time, or the connection broke after the request was sent: the outcome is unknown."""
+
+    code = "invocation_timed_out"
+    time_helps = True
+    fallback_helps = True
+    may_be_billed = True
+
+
+class InvocationRejected(InvocationError):
+    """The request itself is wrong; no time and no other target will make it right."""
+
+    code = "invocation_rejected"
+    blames = "caller"
+
+
+class ContextTooLong(InvocationError):
+    """The request does not fit this model; a larger one may take it."""
+
+    code = "context_too_long"
+    fallback_helps = True
+    blames = "caller"
+
+
+class AccessDenied(InvocationError):
+    """Our role may not call this model."""
+
+    code = "access_denied"
+    fallback_helps = True
+    blames = "us"
+
+
+class ModelNotFound(InvocationError):
+    """The model id names nothing (any more) in this region."""
+
+    code = "model_not_found"
+    fallback_helps = True
+    blames = "us"
+
+
+class CredentialsExpired(InvocationError):
+    """Our credentials are missing, wrong or expired."""
+
+    code = "credentials_expired"
+    fallback_helps = True
+    blames = "us"
+
+
+class QuotaExceeded(InvocationError):
+    """An account-level quota that time alone does not give back soon."""
+
+    code = "quota_exceeded"
+    fallback_helps = True
+    blames = "us"
+
+
+class InternalFault(InvocationError):
+    """A bug of ours in the middle of a call. It costs an attempt, or a paid call could be repeated for ever."""
+
+    code = "internal_error"
+    time_helps = True
+    may_be_billed = True
+    blames = "us"

@@ -1,0 +1,1 @@
+"""The inference engine: what happens between claim and record."""

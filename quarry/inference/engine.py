@@ -1,0 +1,74 @@
+"""One invocation over a route: pick a target, call it, classify what came.
+
+A route has one target; the walk over several, their breakers and limiters have their place here.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Final
+
+from quarry.clock import Clock
+from quarry.errors import InvocationError, ModelNotFound, Throttled
+from quarry.inference.providers.base import Provider
+from quarry.inference.routes import Route, Target
+from quarry.invocation import Completion, Invocation, Json
+from quarry.telemetry.metrics import InferenceMetrics
+
+#: Time for connecting, queueing and the first token, whatever is asked.
+_TIMEOUT_BASE: Final = timedelta(seconds=60)
+#: A guess on the safe side: too low only means that a hang is noticed late.
+_SLOWEST_TOKENS_PER_SECOND: Final = 10
+#: Whatever is asked: an hour without an answer is no longer worth a slot.
+_TIMEOUT_CEILING: Final = timedelta(minutes=60)
+
+
+class Engine:
+    """Serves invocations. `providers` by name, one of each that the routes use."""
+
+    def __init__(self, providers: Mapping[str, Provider], metrics: InferenceMetrics, clock: Clock) -> None:
+        self._providers = providers
+        self._metrics = metrics
+        self._clock = clock
+
+    async def invoke(
+        self, route: Route, invocation: Invocation, *, labels: Json, before_call: Callable[[Target], Awaitable[None]]
+    ) -> Completion:
+        """Have `invocation` answered by the route.
+
+        `before_call` is awaited before every billable call; what it raises (a lost lease, say) ends the walk.
+
+        Raises:
+            InvocationError: no target gave an answer.
+        """
+        target = route.targets[0]
+        await before_call(target)
+        return await self._call(target, invocation, labels)
+
+    async def _call(self, target: Target, invocation: Invocation, labels: Json) -> Completion:
+        provider = self._providers.get(target.provider)
+        if provider is None:
+            raise ModelNotFound(f"this worker has no provider {target.provider!r}", target=str(target))
+        started = self._clock.monotonic()
+        outcome = "cancelled"
+        try:
+            completion = await provider.invoke(target, invocation, timeout=timeout_for(invocation), labels=labels)
+            outcome = "completed"
+        except InvocationError as error:
+            outcome = error.code
+            if isinstance(error, Throttled):
+                self._metrics.throttles.labels(target.provider, target.region, target.model).inc()
+            raise
+        finally:
+            self._observe(target, outcome, self._clock.monotonic() - started)
+        for direction, tokens in (("input", completion.usage.input_tokens), ("output", completion.usage.output_tokens)):
+            self._metrics.tokens.labels(target.provider, target.region, target.model, direction).inc(tokens)
+        return completion
+
+    def _observe(self, target: Target, outcome: str, seconds: float) -> None:
+        self._metrics.invocations.labels(target.provider, target.region, target.model, outcome).inc()
+        self._metrics.invocation_seconds.labels(target.provider, target.region, target.model).observe(seconds)
+
+
+def timeout_for(invocation: Invocation) -> timedelta:
+    """How long an answer may take: by how much is asked for."""
+    return min(_TIMEOUT_BASE + timedelta(seconds=invocation.max_tokens / _SLOWEST_TOKENS_PER_SECOND), _TIMEOUT_CEILING)

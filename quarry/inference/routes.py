@@ -1,0 +1,124 @@
+"""Routes and targets: who can serve a job. Loaded from `routes.toml`, or one built in.
+
+    [routes.default]
+    [[routes.default.targets]]
+    provider = "bedrock"
+    region = "us-east-1"
+    model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+A job names a route, or a model id that some target serves. A route has one target; what is not understood is refused.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from quarry.errors import ConfigurationError, ModelNotAllowed
+
+DEFAULT_ROUTE: Final = "default"
+#: A geographic inference profile. Source: Amazon Bedrock user guide, "Supported Regions and models for inference profiles"
+#: (read November 2026).
+BUILT_IN_MODEL: Final = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+#: What a target's `provider` may be: each is a file in `quarry/inference/providers/`.
+PROVIDER_NAMES: Final = frozenset({"bedrock", "echo"})
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]*")
+_TARGET_FIELDS: Final = frozenset({"provider", "region", "model"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One (provider, region, model) that can serve."""
+
+    provider: str
+    region: str
+    model: str
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.provider, self.region, self.model) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A name and the targets that serve it, in order."""
+
+    name: str
+    targets: tuple[Target, ...]
+
+
+class Routes:
+    """All routes of this process."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._by_name = {route.name: route for route in routes}
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._by_name.values())
+
+    def resolve(self, model: str) -> Route:
+        """The route that a job's `model` means: a route's name, else a model id that some target serves.
+
+        Raises:
+            ModelNotAllowed: neither.
+        """
+        if model in self._by_name:
+            return self._by_name[model]
+        serving = tuple(target for route in self for target in route.targets if target.model == model)
+        if not serving:
+            known = ", ".join(sorted(self._by_name))
+            raise ModelNotAllowed(f"no route and no target serves this model; the routes are: {known}")
+        return Route(model, serving[:1])
+
+
+def built_in(region: str) -> Routes:
+    """The route that there is without a file."""
+    return Routes([Route(DEFAULT_ROUTE, (Target("bedrock", region, BUILT_IN_MODEL),))])
+
+
+def load_routes(path: str | None, region: str) -> Routes:
+    """Read `routes.toml`; without a path, the built-in route.
+
+    Raises:
+        ConfigurationError: one sentence that names the file, the place in it and what is wrong.
+    """
+    if path is None:
+        return built_in(region)
+    try:
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"QUARRY_ROUTES_FILE: {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"QUARRY_ROUTES_FILE: {path} is not TOML: {error}") from error
+    routes: Any = document.get("routes")
+    _require(path, "the top level", set(document) == {"routes"} and isinstance(routes, dict), "must hold [routes.NAME] and no more")
+    _require(path, "[routes]", DEFAULT_ROUTE in routes, f"needs a route named {DEFAULT_ROUTE!r}")
+    return Routes([_route(path, name, value) for name, value in routes.items()])
+
+
+def _route(path: str, name: str, value: Any) -> Route:
+    place = f"[routes.{name}]"
+    _require(path, place, _NAME.fullmatch(name) is not None, "must be named by lower-case letters, digits and hyphens")
+    _require(path, place, isinstance(value, Mapping) and set(value) == {"targets"}, "must hold [[targets]] and no more")
+    targets = value["targets"]
+    _require(path, place, isinstance(targets, list) and len(targets) == 1, "needs exactly one target (this version)")
+    return Route(name, tuple(_target(path, f"[[routes.{name}.targets]]", each) for each in targets))
+
+
+def _target(path: str, place: str, value: Any) -> Target:
+    _require(path, place, isinstance(value, Mapping), "must be a table")
+    unknown = sorted(set(value) - _TARGET_FIELDS)
+    _require(path, place, not unknown, f"does not know {', '.join(unknown)}")
+    for name, each in value.items():
+        _require(path, f"{place} {name}", isinstance(each, str) and each != "", "must be a text")
+    provider = value.get("provider", "")
+    _require(path, f"{place} provider", provider in PROVIDER_NAMES, f"must be one of {', '.join(sorted(PROVIDER_NAMES))}")
+    _require(path, f"{place} model", "model" in value, "is missing")
+    _require(path, f"{place} region", provider != "bedrock" or "region" in value, "is missing")
+    return Target(provider, value.get("region", ""), value["model"])
+
+
+def _require(path: str, place: str, holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ConfigurationError(f"QUARRY_ROUTES_FILE: {path}: {place} {otherwise}")

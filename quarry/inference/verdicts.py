@@ -1,0 +1,91 @@
+"""Tables: what Bedrock's error codes and stop reasons mean for a job.
+
+Classified by the exception codes of the service model, never by text, with one exception: where AWS gives one code to several
+faults, an anchored pattern may *refine* a class. Without a match the base class stands.
+
+Source of the codes and stop reasons: botocore 1.43.117, `bedrock-runtime/2023-09-30/service-2.json`; a test reads the installed
+model and fails on one without a row.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from quarry import errors
+from quarry.errors import InvocationError
+
+#: Error code → class. The second block is not in the service model: AWS's front ends send those for any service.
+ERROR_CODES: Final[Mapping[str, type[InvocationError]]] = {
+    "ThrottlingException": errors.Throttled,
+    "ModelNotReadyException": errors.ModelNotReady,
+    "ServiceUnavailableException": errors.ProviderUnavailable,
+    "InternalServerException": errors.ModelFailed,
+    "ModelTimeoutException": errors.InvocationTimedOut,
+    "ModelErrorException": errors.ModelFailed,
+    "ModelStreamErrorException": errors.ModelFailed,
+    "ValidationException": errors.InvocationRejected,
+    "ConflictException": errors.InvocationRejected,
+    "AccessDeniedException": errors.AccessDenied,
+    "ResourceNotFoundException": errors.ModelNotFound,
+    "ServiceQuotaExceededException": errors.QuotaExceeded,
+    # Common errors of AWS services.
+    "ExpiredTokenException": errors.CredentialsExpired,
+    "ExpiredToken": errors.CredentialsExpired,
+    "UnrecognizedClientException": errors.CredentialsExpired,
+    "InvalidSignatureException": errors.CredentialsExpired,
+    "InvalidClientTokenId": errors.CredentialsExpired,
+    "MissingAuthenticationTokenException": errors.CredentialsExpired,
+    "IncompleteSignatureException": errors.CredentialsExpired,
+}
+
+#: (code, pattern anchored at the start of the message) → a finer class.
+REFINEMENTS: Final[tuple[tuple[str, re.Pattern[str], type[InvocationError]], ...]] = (
+    (
+        "ValidationException",
+        re.compile(r"(Input is too long|prompt is too long|Too many input tokens)", re.IGNORECASE),
+        errors.ContextTooLong,
+    ),
+    (
+        "ValidationException",
+        re.compile(
+            r"(The provided model identifier is invalid|Invocation of model ID .* with on-demand throughput)", re.IGNORECASE
+        ),
+        errors.ModelNotFound,
+    ),
+)
+
+#: HTTP status → class, for answers whose code is not in the table (a proxy's, say).
+_BY_STATUS: Final[Mapping[int, type[InvocationError]]] = {
+    401: errors.CredentialsExpired,
+    403: errors.AccessDenied,
+    404: errors.ModelNotFound,
+    408: errors.InvocationTimedOut,
+    429: errors.Throttled,
+    502: errors.InvocationTimedOut,
+    503: errors.ProviderUnavailable,
+    504: errors.InvocationTimedOut,
+}
+
+#: Stop reason → whether the answer was filtered; None: it is unusable.
+STOP_REASONS: Final[Mapping[str, bool | None]] = {
+    "end_turn": False,
+    "stop_sequence": False,
+    "tool_use": False,
+    "max_tokens": False,
+    "model_context_window_exceeded": False,
+    "guardrail_intervened": True,
+    "content_filtered": True,
+    "malformed_model_output": None,
+    "malformed_tool_use": None,
+}
+
+
+def classify(code: str, message: str, status: int) -> type[InvocationError]:
+    """The error class of an answer that is an error. An unknown code is judged by its HTTP status."""
+    for refined_code, pattern, refined in REFINEMENTS:
+        if code == refined_code and pattern.match(message):
+            return refined
+    if code in ERROR_CODES:
+        return ERROR_CODES[code]
+    fallback = errors.InvocationRejected if 400 <= status < 500 else errors.ModelFailed
+    return _BY_STATUS.get(status, fallback)

@@ -1,0 +1,72 @@
+"""What is asked of a model, and what it answered. Provider-neutral: Bedrock's Converse is the richest dialect we speak."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+#: A JSON object.
+Json: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One request to a model, as JSON-safe values (binary is base64 text, as it was submitted).
+
+    Either `messages` is set (Converse shape, each `content` a list of blocks) or `native` (an InvokeModel body).
+    """
+
+    messages: tuple[Json, ...] = ()
+    system: tuple[Json, ...] = ()
+    max_tokens: int = 500
+    temperature: float | None = None
+    top_p: float | None = None
+    stop_sequences: tuple[str, ...] = ()
+    #: Further Converse fields by their AWS names, passed through unchanged.
+    converse: Json = field(default_factory=dict)
+    native: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them; the cache counts are zero where it has no prompt cache."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_write_input_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.total_tokens + other.total_tokens,
+            self.cache_read_input_tokens + other.cache_read_input_tokens,
+            self.cache_write_input_tokens + other.cache_write_input_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServedBy:
+    """The target that answered. `region` is empty for a provider that has none."""
+
+    provider: str
+    region: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A model's answer.
+
+    `content` holds Converse content blocks, JSON-safe; `text` is its text blocks joined. `filtered` is true when a guardrail
+    or the provider's own filter replaced or cut the answer.
+    """
+
+    text: str
+    content: tuple[Json, ...]
+    stop_reason: str
+    filtered: bool
+    usage: Usage
+    served_by: ServedBy
+    provider_request_id: str | None = None

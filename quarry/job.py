@@ -1,0 +1,407 @@
+"""The life of a job: its data, its statuses, and the one function that moves it from one to the next.
+
+Rules for whoever edits this file:
+
+1. `advance` is the only writer of `status`. What DynamoDB does in one conditional write (claiming) is the same move written
+   as an expression, and a contract test holds the two against each other.
+2. `TRANSITIONS` says which event may happen in which status; `advance` says what it changes. The diagram in the docs is
+   drawn from the table.
+3. Everything here is pure: no clock, no randomness, no I/O.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from quarry.deadline import has_passed
+from quarry.invocation import Completion, Invocation, ServedBy, Usage
+
+#: How many attempts the history keeps; older ones are dropped, `attempts` still counts them.
+HISTORY_LIMIT: Final = 20
+
+#: One job that kills its worker takes the jobs beside it along, so take-overs have a budget of their own.
+MAX_TAKEOVERS: Final = 5
+
+#: A lease is judged by the wall clock of another machine: this much disagreement is allowed for.
+CLOCK_MARGIN: Final = timedelta(seconds=5)
+
+#: How long a waiting job may go unnoticed before the sweep looks whether it still has a message.
+CHECK_AFTER: Final = timedelta(minutes=2)
+
+
+class JobStatus(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    RETRYING = "retrying"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self in TERMINAL
+
+
+TERMINAL: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
+
+
+class StatusReason(StrEnum):
+    """Why a job stands where it stands, where the status alone does not tell."""
+
+    WAITING_FOR_CAPACITY = "waiting_for_capacity"
+    BLOCKED = "blocked"
+    HANDED_BACK = "handed_back"
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    TAKEN_OVER_TOO_OFTEN = "taken_over_too_often"
+    REJECTED = "rejected"
+    RESULT_TOO_LARGE = "result_too_large"
+
+
+class AttemptOutcome(StrEnum):
+    """How one attempt ended."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    #: A call may have been made and paid, and nobody knows its answer.
+    OUTCOME_UNKNOWN = "outcome_unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong, for the caller: `code` is stable and documented, `message` holds nothing internal."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try. `finished_at` is None while it runs, and where its end was never seen."""
+
+    attempt: int
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: AttemptOutcome
+    target: str | None = None
+    error: Failure | None = None
+    usage: Usage | None = None
+    fallbacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The exclusive, expiring right to work a job. `token` fences: who does not know it cannot write."""
+
+    token: str
+    owner: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One submitted piece of work and its record."""
+
+    request_id: str
+    tenant: str
+    invocation: Invocation
+    #: As the caller asked: a route's name or a model id.
+    model: str
+    created_at: datetime
+    deadline_at: datetime
+    #: Not to be claimed before.
+    available_at: datetime
+    max_attempts: int
+    priority: str = "normal"
+    custom_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    status: JobStatus = JobStatus.QUEUED
+    status_reason: StatusReason | None = None
+    #: How often the job was put on the queue anew; an envelope of an older generation is stale.
+    generation: int = 0
+    #: Counts writes by whoever holds no lease and by claims, so that a write can require what was read.
+    revision: int = 1
+    cancel_requested: bool = False
+    #: Tries that were started and not given back, take-overs included.
+    attempts: int = 0
+    takeovers: int = 0
+    #: How often the job was put back for want of capacity; such a wait costs no attempt.
+    snoozes: int = 0
+    #: When each claim since the last record began: the last is the one running, the others ended unseen.
+    open_attempts: tuple[datetime, ...] = ()
+    attempt_history: tuple[Attempt, ...] = ()
+    lease: Lease | None = None
+    #: When the sweep should look at the job; None once it is terminal.
+    check_at: datetime | None = None
+
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    result: Completion | None = None
+    error: Failure | None = None
+    #: Set in the same write as the outcome, cleared once the dead letter is sent.
+    bury_reason: str | None = None
+
+    @property
+    def attempts_spent(self) -> int:
+        """Attempts that count against the budget; a take-over is not the job's fault until there are too many."""
+        return self.attempts - self.takeovers
+
+    def is_held(self, now: datetime) -> bool:
+        """Whether somebody may still be working it."""
+        return self.lease is not None and now < self.lease.expires_at + CLOCK_MARGIN
+
+
+# --- events: what can happen to a job ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A worker took the job, or took it over from one whose lease ran out."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The model answered."""
+
+    completion: Completion
+    fallbacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled:
+    """The attempt failed, time helps, and the budget is not spent."""
+
+    resume_at: datetime
+    failure: Failure
+    target: str | None = None
+    usage: Usage | None = None
+    outcome: AttemptOutcome = AttemptOutcome.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """No capacity, or our own access is broken: the attempt is given back."""
+
+    resume_at: datetime
+    reason: StatusReason
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """A draining worker returned the job; `call_cut` tells whether a call had been started and was cut."""
+
+    call_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It will not be answered. With `bury`, a dead letter follows, its reason being `reason`."""
+
+    reason: StatusReason
+    failure: Failure
+    bury: bool
+    target: str | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The caller's wish was carried out; `call_cut` tells whether a call in flight was closed, which may have cost something."""
+
+    call_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The deadline passed before a call could start."""
+
+
+Event = Claimed | Succeeded | RetryScheduled | Snoozed | HandedBack | Failed | Cancelled | Expired
+
+_QUEUED, _PROCESSING, _RETRYING = JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.RETRYING
+
+#: (status, event) → the status that follows. What is not here cannot happen. An unheld job in `processing` (its worker is
+#: gone) can be taken over, cancelled, expired and failed like a waiting one.
+TRANSITIONS: Final[Mapping[tuple[JobStatus, type[Event]], JobStatus]] = {
+    (_QUEUED, Claimed): _PROCESSING,
+    (_RETRYING, Claimed): _PROCESSING,
+    (_PROCESSING, Claimed): _PROCESSING,
+    (_PROCESSING, Succeeded): JobStatus.COMPLETED,
+    (_PROCESSING, RetryScheduled): _RETRYING,
+    (_PROCESSING, Snoozed): _QUEUED,
+    (_PROCESSING, HandedBack): _QUEUED,  # `retrying` where the call was cut
+    (_PROCESSING, Failed): JobStatus.FAILED,
+    (_PROCESSING, Cancelled): JobStatus.CANCELLED,
+    (_PROCESSING, Expired): JobStatus.EXPIRED,
+    (_QUEUED, Cancelled): JobStatus.CANCELLED,
+    (_RETRYING, Cancelled): JobStatus.CANCELLED,
+    (_QUEUED, Expired): JobStatus.EXPIRED,
+    (_RETRYING, Expired): JobStatus.EXPIRED,
+}
+
+
+class IllegalTransition(Exception):
+    """A bug in the caller of `advance`: that event cannot happen in that status."""
+
+
+def advance(job: Job, event: Event, now: datetime) -> Job:
+    """The job after `event`.
+
+    Raises:
+        IllegalTransition: the table has no such row.
+    """
+    status = TRANSITIONS.get((job.status, type(event)))
+    if status is None:
+        raise IllegalTransition(f"{type(event).__name__} cannot happen to a job that is {job.status}")
+    changed = _CHANGES[type(event)](job, event, now)
+    if isinstance(event, HandedBack) and event.call_cut:
+        status = _RETRYING
+    changed = replace(changed, status=status, revision=job.revision + 1)
+    if isinstance(event, Claimed):
+        return changed
+    # Every other event ends the lease, if there was one, and closes what was open.
+    changed = replace(changed, lease=None, open_attempts=())
+    if status.is_terminal:
+        return replace(changed, finished_at=now, check_at=None)
+    return replace(changed, check_at=changed.available_at + CHECK_AFTER)
+
+
+def _claimed(job: Job, event: Claimed, now: datetime) -> Job:
+    return replace(
+        job,
+        lease=event.lease,
+        attempts=job.attempts + 1,
+        takeovers=job.takeovers + (job.status is _PROCESSING),
+        open_attempts=(*job.open_attempts, now),
+        started_at=job.started_at or now,
+        status_reason=None,
+        check_at=event.lease.expires_at + CHECK_AFTER,
+    )
+
+
+def _succeeded(job: Job, event: Succeeded, now: datetime) -> Job:
+    closed = _close(
+        job, now, AttemptOutcome.COMPLETED, describe(event.completion.served_by), None, event.completion.usage, event.fallbacks
+    )
+    return replace(closed, result=event.completion, error=None, status_reason=None)
+
+
+def _retry_scheduled(job: Job, event: RetryScheduled, now: datetime) -> Job:
+    closed = _close(job, now, event.outcome, event.target, event.failure, event.usage)
+    return replace(closed, available_at=event.resume_at, status_reason=None)
+
+
+def _snoozed(job: Job, event: Snoozed, now: datetime) -> Job:
+    given_back = _give_back(job)
+    return replace(given_back, available_at=event.resume_at, status_reason=event.reason, snoozes=job.snoozes + 1)
+
+
+def _handed_back(job: Job, event: HandedBack, now: datetime) -> Job:
+    closed = _close(job, now, AttemptOutcome.OUTCOME_UNKNOWN) if event.call_cut else _give_back(job)
+    return replace(closed, available_at=now, status_reason=StatusReason.HANDED_BACK)
+
+
+def _failed(job: Job, event: Failed, now: datetime) -> Job:
+    if job.lease:
+        job = _close(job, now, AttemptOutcome.FAILED, event.target, event.failure, event.usage)
+    return replace(job, error=event.failure, status_reason=event.reason, bury_reason=event.reason.value if event.bury else None)
+
+
+def _cancelled(job: Job, event: Cancelled, now: datetime) -> Job:
+    if event.call_cut:
+        job = _close(job, now, AttemptOutcome.CANCELLED)
+    elif job.lease:
+        job = _give_back(job)
+    return replace(job, cancel_requested=True, status_reason=None)
+
+
+def _expired(job: Job, event: Expired, now: datetime) -> Job:
+    if job.lease:
+        job = _give_back(job)
+    return replace(job, error=EXPIRY, status_reason=None)
+
+
+EXPIRY: Final = Failure("deadline_passed", "The deadline passed before a model call could start.")
+
+_CHANGES: Final[Mapping[type[Event], Callable[..., Job]]] = {
+    Claimed: _claimed,
+    Succeeded: _succeeded,
+    RetryScheduled: _retry_scheduled,
+    Snoozed: _snoozed,
+    HandedBack: _handed_back,
+    Failed: _failed,
+    Cancelled: _cancelled,
+    Expired: _expired,
+}
+
+
+# --- attempts ---------------------------------------------------------------------------------------------------------
+
+
+def describe(served_by: ServedBy) -> str:
+    """A target in one word: `bedrock/us-east-1/amazon.nova-lite-v1:0`."""
+    return "/".join(part for part in (served_by.provider, served_by.region, served_by.model) if part)
+
+
+def visible_history(job: Job) -> tuple[Attempt, ...]:
+    """The attempts as a reader should see them: the closed ones, then those still open."""
+    if not job.open_attempts:
+        return job.attempt_history
+    unseen = _unseen(job, job.open_attempts[:-1], job.attempts - 1)
+    running = Attempt(job.attempts, job.open_attempts[-1], None, AttemptOutcome.RUNNING)
+    return (*job.attempt_history, *unseen, running)[-HISTORY_LIMIT:]
+
+
+def abandoned(job: Job) -> Job:
+    """The job as somebody without its lease may change it, once that lease has run out: what was open ended unseen."""
+    if job.lease is None:
+        return job
+    unseen = _unseen(job, job.open_attempts, job.attempts)
+    return replace(_remember(job, *unseen), lease=None, open_attempts=())
+
+
+def effective_status(job: Job, now: datetime) -> JobStatus:
+    """The status as a reader should see it: past its deadline a waiting job is `expired`, even before a worker wrote so."""
+    if job.status in (_QUEUED, _RETRYING) and has_passed(job.deadline_at, now):
+        return JobStatus.EXPIRED
+    return job.status
+
+
+def _unseen(job: Job, starts: tuple[datetime, ...], last_number: int) -> tuple[Attempt, ...]:
+    first = last_number - len(starts) + 1
+    return tuple(Attempt(first + i, at, None, AttemptOutcome.OUTCOME_UNKNOWN) for i, at in enumerate(starts))
+
+
+def _close(
+    job: Job,
+    now: datetime,
+    outcome: AttemptOutcome,
+    target: str | None = None,
+    failure: Failure | None = None,
+    usage: Usage | None = None,
+    fallbacks: tuple[str, ...] = (),
+) -> Job:
+    """End the running attempt; those before it that are still open ended unseen."""
+    started_at = job.open_attempts[-1] if job.open_attempts else now
+    ended = Attempt(job.attempts, started_at, now, outcome, target, failure, usage, fallbacks)
+    return _remember(job, *_unseen(job, job.open_attempts[:-1], job.attempts - 1), ended)
+
+
+def _give_back(job: Job) -> Job:
+    """The running attempt never happened; those before it ended unseen and stay spent."""
+    job = _remember(job, *_unseen(job, job.open_attempts[:-1], job.attempts - 1))
+    return replace(job, attempts=job.attempts - 1)
+
+
+def _remember(job: Job, *attempts: Attempt) -> Job:
+    return replace(job, attempt_history=(*job.attempt_history, *attempts)[-HISTORY_LIMIT:])

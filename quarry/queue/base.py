@@ -1,0 +1,82 @@
+"""The queue port: what Quarry needs of a queue. `sqs.py` is the real one, `quarry.testing.queue` the fake; one contract suite
+holds both to what is written here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from quarry.envelope import Envelope
+from quarry.errors import QueueUnavailable
+from quarry.job import CLOCK_MARGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One receipt of a message.
+
+    `body` is what was sent, unread: it need not be an envelope. `receipt` is a secret of the queue and never logged.
+    """
+
+    receipt: str = field(repr=False)
+    body: str = field(repr=False)
+    message_id: str
+    receive_count: int
+    sent_at: datetime
+
+
+class JobQueue(Protocol):
+    """A lane and its dead-letter queue. At least once, in no order."""
+
+    async def send(self, envelopes: Sequence[Envelope]) -> list[QueueUnavailable | None]:
+        """Put envelopes on the queue, any number.
+
+        Returns:
+            One entry per envelope, in order: None where it is durable, else what happened. One failure does not touch the
+            others. The error's `applied` is False where the queue is known to have refused, None where nobody knows.
+        """
+
+    async def receive(self, limit: int, wait: timedelta) -> list[Delivery]:
+        """Take up to `limit` (at most 10) messages, waiting up to `wait` (at most 20 s) for the first.
+
+        They stay invisible to others for the queue's visibility timeout.
+
+        Raises:
+            QueueUnavailable: nothing was received, as far as we know.
+        """
+
+    async def ack(self, delivery: Delivery) -> None:
+        """Remove the message for good. A receipt that has gone stale is no error: the message was received anew or is gone.
+
+        Raises:
+            QueueUnavailable: the message may come again.
+        """
+
+    async def release(self, delivery: Delivery, delay: timedelta) -> None:
+        """Make the message visible after `delay` (zero: now); stale receipts as for `ack`.
+
+        A delay beyond what one receipt can last is cut to that; the message then comes early.
+
+        Raises:
+            QueueUnavailable: the message comes again after its visibility timeout.
+        """
+
+    async def extend(self, deliveries: Sequence[Delivery], visibility: timedelta) -> None:
+        """Keep messages invisible for `visibility` from now; stale receipts as for `ack`.
+
+        Raises:
+            QueueUnavailable: some may become visible earlier.
+        """
+
+    async def bury(self, delivery: Delivery, reason: str, request_id: str | None) -> None:
+        """Copy the message to the dead-letter queue, with its reason, then remove it here.
+
+        Raises:
+            QueueUnavailable: it may be in both, or only here.
+        """
+
+
+def visibility_seconds(lease_seconds: int) -> int:
+    """A message reappears when the lease behind it has just become claimable."""
+    return lease_seconds + int(CLOCK_MARGIN.total_seconds())

@@ -1,0 +1,186 @@
+"""The queue port on Amazon SQS (standard queues).
+
+Batch calls answer 200 with failures per entry; those are read, always. Receipts that went stale are benign: SQS, and the
+emulators each in their own way, answer a late delete or extension with an error or with silence.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from quarry.batching import Batcher
+from quarry.clock import from_epoch_ms
+from quarry.envelope import Envelope
+from quarry.errors import ConfigurationError, QueueUnavailable
+from quarry.queue.base import Delivery
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs import SQSClient
+
+#: Source: SQS developer guide, "Amazon SQS message quotas" (read November 2026).
+BATCH_MAX_ENTRIES: Final = 10
+VISIBILITY_MAX_SECONDS: Final = 43_200
+#: A margin below the 12 h that one receipt can last in total: going over is an error, not a cut.
+_RELEASE_MAX_SECONDS: Final = VISIBILITY_MAX_SECONDS - 3_600
+
+#: Both spellings: the JSON protocol's and the query protocol's.
+_STALE: Final = frozenset(
+    {"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"} | {"AWS.SimpleQueueService.MessageNotInflight"}
+)
+_NO_QUEUE: Final = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
+
+
+class SqsQueue:
+    """One lane. Acks and visibility changes of concurrent jobs share batches."""
+
+    def __init__(self, client: "SQSClient", url: str, dlq_url: str) -> None:
+        self._client = client
+        self._url = url
+        self._dlq_url = dlq_url
+        self._sends: Batcher[Envelope, None] = Batcher(self._send_batch, limit=BATCH_MAX_ENTRIES, concurrency=16)
+        self._acks: Batcher[Delivery, None] = Batcher(self._ack_batch, limit=BATCH_MAX_ENTRIES)
+        self._changes: Batcher[tuple[Delivery, int], None] = Batcher(self._change_batch, limit=BATCH_MAX_ENTRIES)
+
+    async def send(self, envelopes: Sequence[Envelope]) -> list[QueueUnavailable | None]:
+        results = await asyncio.gather(*map(self._sends.submit, envelopes), return_exceptions=True)
+        return [_as_unavailable(result) for result in results]
+
+    async def receive(self, limit: int, wait: timedelta) -> list[Delivery]:
+        try:
+            answer = await self._client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=min(limit, BATCH_MAX_ENTRIES),
+                WaitTimeSeconds=int(wait.total_seconds()),
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise _unavailable("receive", error) from error
+        return [_delivery(message) for message in answer.get("Messages", [])]
+
+    async def ack(self, delivery: Delivery) -> None:
+        await self._acks.submit(delivery)
+
+    async def release(self, delivery: Delivery, delay: timedelta) -> None:
+        # Rounded up: a message that comes a moment early costs a refused claim and another release.
+        seconds = max(0, min(-int(-delay.total_seconds() // 1), _RELEASE_MAX_SECONDS))
+        await self._changes.submit((delivery, seconds))
+
+    async def extend(self, deliveries: Sequence[Delivery], visibility: timedelta) -> None:
+        seconds = int(visibility.total_seconds())
+        results = await asyncio.gather(
+            *(self._changes.submit((delivery, seconds)) for delivery in deliveries), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def bury(self, delivery: Delivery, reason: str, request_id: str | None) -> None:
+        attributes = {"reason": reason, "request_id": request_id}
+        try:
+            await self._client.send_message(
+                QueueUrl=self._dlq_url,
+                MessageBody=delivery.body,
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
+                },
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise _unavailable("bury", error) from error
+        await self.ack(delivery)
+
+    async def close(self) -> None:
+        """Wait until what was handed in has been sent."""
+        await asyncio.gather(self._sends.close(), self._acks.close(), self._changes.close())
+
+    async def _send_batch(self, envelopes: Sequence[Envelope]) -> Sequence[None | Exception]:
+        entries: list[Any] = [
+            # The group makes the queue fair between tenants; on a standard queue it orders nothing.
+            {"Id": str(i), "MessageBody": envelope.to_wire(), "MessageGroupId": envelope.tenant}
+            for i, envelope in enumerate(envelopes)
+        ]
+        try:
+            answer = await self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            raise _unavailable("send", error) from error
+        return _per_entry("send", len(entries), answer)
+
+    async def _ack_batch(self, deliveries: Sequence[Delivery]) -> Sequence[None | Exception]:
+        entries: list[Any] = [{"Id": str(i), "ReceiptHandle": each.receipt} for i, each in enumerate(deliveries)]
+        try:
+            answer = await self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            raise _unavailable("ack", error) from error
+        return _per_entry("ack", len(entries), answer)
+
+    async def _change_batch(self, changes: Sequence[tuple[Delivery, int]]) -> Sequence[None | Exception]:
+        entries: list[Any] = [
+            {"Id": str(i), "ReceiptHandle": delivery.receipt, "VisibilityTimeout": seconds}
+            for i, (delivery, seconds) in enumerate(changes)
+        ]
+        try:
+            answer = await self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            raise _unavailable("change visibility", error) from error
+        return _per_entry("change visibility", len(entries), answer)
+
+
+async def resolve_urls(client: "SQSClient", name: str, url: str | None, dlq_url: str | None) -> tuple[str, str]:
+    """The URLs of a lane and of the dead-letter queue; a configured URL wins over the name.
+
+    Raises:
+        ConfigurationError: there is no such queue, or we may not see it.
+        QueueUnavailable: SQS did not answer.
+    """
+    return (
+        url or await _url_of(client, name, "QUARRY_QUEUE__NAME"),
+        dlq_url or await _url_of(client, f"{name}-dlq", "QUARRY_QUEUE__DLQ_URL"),
+    )
+
+
+async def _url_of(client: "SQSClient", name: str, variable: str) -> str:
+    try:
+        return (await client.get_queue_url(QueueName=name))["QueueUrl"]
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in _NO_QUEUE or code == "AccessDenied":
+            raise ConfigurationError(
+                f"{variable}: the queue {name!r} does not exist or may not be seen; `quarry provision` makes it locally"
+            ) from error
+        raise _unavailable("look up", error) from error
+    except BotoCoreError as error:
+        raise _unavailable("look up", error) from error
+
+
+def _delivery(message: Any) -> Delivery:
+    attributes = message.get("Attributes", {})
+    return Delivery(
+        receipt=message["ReceiptHandle"],
+        body=message["Body"],
+        message_id=message["MessageId"],
+        receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
+        sent_at=from_epoch_ms(int(attributes.get("SentTimestamp", 0))),
+    )
+
+
+def _per_entry(verb: str, count: int, answer: Any) -> list[None | Exception]:
+    results: list[None | Exception] = [None] * count
+    for failed in answer.get("Failed", []):
+        if failed["Code"] not in _STALE or verb == "send":
+            results[int(failed["Id"])] = QueueUnavailable(f"SQS refused to {verb}: {failed['Code']}", applied=False)
+    return results
+
+
+def _unavailable(verb: str, error: Exception) -> QueueUnavailable:
+    code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else type(error).__name__
+    # An answer below 500 is a refusal; anything else leaves open whether the request was carried out.
+    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 500) if isinstance(error, ClientError) else 500
+    return QueueUnavailable(f"SQS could not {verb}: {code}", applied=False if status < 500 else None)
+
+
+def _as_unavailable(result: BaseException | None) -> QueueUnavailable | None:
+    if result is None or isinstance(result, QueueUnavailable):
+        return result
+    raise result

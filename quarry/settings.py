@@ -1,0 +1,207 @@
+"""Settings, in groups. This file is the only reader of the environment.
+
+Each field: type, unit in its name, bounds, default, and one sentence on what goes wrong when it is wrong.
+"""
+
+import os
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from quarry.errors import ConfigurationError
+
+PREFIX: Final = "QUARRY_"
+DELIMITER: Final = "__"
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Environment(StrEnum):
+    """Where this process runs. Only `local` may do without authentication."""
+
+    LOCAL = "local"
+    DEV = "dev"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class Group(BaseModel):
+    """A group of settings. A misspelt name is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class QueueSettings(Group):
+    """SQS."""
+
+    name: str = Field(
+        "quarry-jobs",
+        pattern=r"^[A-Za-z0-9_-]{1,70}$",
+        description="Name of the normal lane's queue; the others are NAME-high and NAME-low, the dead-letter queue NAME-dlq. "
+        "A wrong name stops the process at its start.",
+    )
+    url: str | None = Field(None, description="URL of the normal lane's queue; wins over the name.")
+    dlq_url: str | None = Field(None, description="URL of the dead-letter queue; wins over the name.")
+
+
+class StoreSettings(Group):
+    """DynamoDB and S3."""
+
+    table: str = Field(
+        "quarry-jobs",
+        pattern=r"^[A-Za-z0-9_.-]{3,255}$",
+        description="DynamoDB table of the jobs. A wrong name stops the process at its start.",
+    )
+    bucket: str = Field("quarry-payloads", description="S3 bucket for payloads and results too large for the table.")
+
+
+class WorkerSettings(Group):
+    """The worker process."""
+
+    slots: int = Field(
+        100, ge=1, le=2000, description="Jobs in flight per process. Too many: memory and throttling; too few: idle quota."
+    )
+    receivers: int = Field(
+        4,
+        ge=1,
+        le=32,
+        description="Concurrent long polls. Too few cap the rate at which jobs are taken (each brings up to 10).",
+    )
+    lease_seconds: int = Field(
+        60,
+        ge=10,
+        le=600,
+        description="How long a claim lasts unless renewed, which happens every third of it. Too short: a pause loses the job to "
+        "another worker; too long: the jobs of a dead worker wait.",
+    )
+    drain_seconds: int = Field(
+        110,
+        ge=1,
+        le=3600,
+        description="Time on SIGTERM to finish what runs; the rest is handed back. Must be below the platform's kill time "
+        "(ECS stopTimeout is at most 120 s on Fargate), or calls are paid twice.",
+    )
+    metrics_port: Port = Field(9090, description="Port of /livez, /readyz and /metrics; 0 takes any free one.")
+    metrics_host: str = Field("127.0.0.1", description="Address that port listens on; 0.0.0.0 in a container.")
+
+
+class ApiSettings(Group):
+    """The producer process."""
+
+    auth: Literal["anonymous"] | None = Field(
+        None, description="How callers prove who they are. `anonymous` is possible in `local` only, and is the default there."
+    )
+    metrics_port: Port = Field(9091, description="Port of /livez, /readyz and /metrics; 0 takes any free one.")
+    metrics_host: str = Field("127.0.0.1", description="Address that port listens on; 0.0.0.0 in a container.")
+    body_max_bytes: int = Field(
+        1_048_576, ge=1024, le=26_214_400, description="Largest request body, except bulk. Too large: memory per request."
+    )
+    bulk_body_max_bytes: int = Field(
+        20_971_520, ge=1024, le=104_857_600, description="Largest body of a bulk submission. Too large: memory per request."
+    )
+    waiters: int = Field(
+        1000, ge=0, le=100_000, description="Concurrent long-polls; beyond it a GET answers at once. Too many: read cost."
+    )
+
+
+class JobSettings(Group):
+    """Limits and defaults of a job."""
+
+    max_attempts: int = Field(3, ge=1, le=10, description="Attempt budget where a submission names none.")
+    max_tokens: int = Field(500, ge=1, description="Output bound where a submission names none.")
+    max_tokens_limit: int = Field(
+        64_000, ge=1, le=1_000_000, description="Largest output bound a submission may ask for; quota is reserved by it."
+    )
+    deadline_seconds: int = Field(86_400, ge=1, le=1_036_800, description="Deadline where a submission names none.")
+    payload_max_bytes: int = Field(
+        131_072, ge=1024, le=262_144, description="Largest payload of one job. The record of a job must stay below 400 KB."
+    )
+    retention_days: int = Field(14, ge=1, le=365, description="How long a finished job can be read.")
+
+
+class Settings(BaseSettings):
+    """All settings. Names in the environment: prefix `QUARRY_`, `__` between group and field."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    environment: Environment = Field(
+        Environment.PRODUCTION,
+        description="`local` relaxes what a laptop cannot have; anything else insists on authentication.",
+    )
+    region: str = Field(
+        "",
+        validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"),
+        description="AWS region of queue, table and bucket, and of the built-in route.",
+    )
+    routes_file: str | None = Field(None, description="Path of routes.toml; without it there is one built-in route.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
+    queue: QueueSettings = QueueSettings()
+    store: StoreSettings = StoreSettings()
+    worker: WorkerSettings = WorkerSettings()
+    api: ApiSettings = ApiSettings()
+    job: JobSettings = JobSettings()
+
+    @model_validator(mode="after")
+    def _cross_check(self) -> Self:
+        if not self.region:
+            if self.environment is not Environment.LOCAL:
+                raise ValueError("AWS_REGION is not set; name the region of the queue and the table")
+            object.__setattr__(self, "region", "us-east-1")
+        if self.job.max_tokens > self.job.max_tokens_limit:
+            raise ValueError("QUARRY_JOB__MAX_TOKENS is above QUARRY_JOB__MAX_TOKENS_LIMIT; lower the one or raise the other")
+        if self.api.auth == "anonymous" and self.environment is not Environment.LOCAL:
+            raise ValueError(
+                f"QUARRY_API__AUTH is `anonymous`, which QUARRY_ENVIRONMENT={self.environment} does not allow; "
+                "without authentication Quarry runs in `local` only"
+            )
+        return self
+
+
+def load_settings() -> Settings:
+    """Read the settings from the process's environment.
+
+    Raises:
+        ConfigurationError: one sentence that names the variable.
+    """
+    _refuse_unknown_groups()
+    try:
+        return Settings()
+    except SettingsError as error:
+        # A group given as one variable (QUARRY_WORKER=…) that is not a JSON object.
+        raise ConfigurationError(f"{error}; set the group's fields one by one, such as QUARRY_WORKER__SLOTS") from error
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error)) from error
+
+
+def variable_name(path: tuple[str | int, ...]) -> str:
+    """`("worker", "slots")` → `QUARRY_WORKER__SLOTS`."""
+    if path and path[0] in ("AWS_REGION", "region"):
+        return "AWS_REGION"
+    return PREFIX + DELIMITER.join(str(part) for part in path).upper()
+
+
+def _refuse_unknown_groups() -> None:
+    # Only names with the delimiter: platforms inject others that merely share the prefix (QUARRY_API_SERVICE_HOST).
+    groups = {name for name, field in Settings.model_fields.items() if isinstance(field.default, Group)}
+    for name in sorted(os.environ):
+        group, delimiter, _ = name.removeprefix(PREFIX).partition(DELIMITER)
+        if name.startswith(PREFIX) and delimiter and group.lower() not in groups:
+            known = ", ".join(f"{PREFIX}{known.upper()}{DELIMITER}…" for known in sorted(groups))
+            raise ConfigurationError(f"{name} is not a setting; the groups are {known}")
+
+
+def _sentence(error: ValidationError) -> str:
+    faults = error.errors(include_url=False, include_context=False)
+    first = faults[0]
+    name, message = variable_name(first["loc"]), str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        text = f"{name} is not a setting"
+    elif not first["loc"]:
+        text = message  # a cross-check names its variables itself
+    else:
+        text = f"{name} is {first['input']!r}: {message[0].lower()}{message[1:]}"
+    return text if len(faults) == 1 else f"{text} (and {len(faults) - 1} more)"

@@ -1,0 +1,161 @@
+"""The store port: what Quarry needs of the job table. `dynamodb.py` is the real one, `quarry.testing.store` the fake; one
+contract suite holds both to what is written here.
+
+Each write names its guard: *new* (there is no such job), *unheld and unchanged* (nobody may be working it, and it is what was
+read), *held* (the fencing token is the job's).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from quarry.envelope import Envelope
+from quarry.errors import StoreUnavailable
+from quarry.job import Job, JobStatus, Lease
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A caller's key. `fingerprint` is a digest of the body it came with; after `expires_at` the key is free again."""
+
+    tenant: str
+    key: str
+    fingerprint: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """Whose a key is."""
+
+    request_id: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Some of a tenant's jobs, newest first, without content (`invocation` and `result` are empty).
+
+    `next_after` is where the next page begins, None after the last.
+    """
+
+    jobs: tuple[Job, ...]
+    next_after: str | None
+
+
+class JobStore(Protocol):
+    """The truth about jobs. Writes are conditional; reads of single jobs are strongly consistent."""
+
+    async def create(self, job: Job) -> None:
+        """Write a *new* job. Repeating it is harmless, whatever has happened to the job since.
+
+        Raises:
+            StoreUnavailable: with `applied` False where it is known not to have been written.
+        """
+
+    async def create_with_key(self, job: Job, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
+        """Write a *new* job together with its key, both or neither.
+
+        Returns:
+            None where both were written, else whose the key is already.
+
+        Raises:
+            StoreUnavailable: as for `create`.
+        """
+
+    async def withdraw(self, job: Job, key: IdempotencyKey | None) -> bool:
+        """Delete a job that nobody has touched since `create`, and its key. True where that was so.
+
+        Raises:
+            StoreUnavailable: it may still be there.
+        """
+
+    async def get(self, tenant: str, request_id: str) -> Job | None:
+        """One job, or None.
+
+        Raises:
+            StoreUnavailable: try again.
+        """
+
+    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
+        """Up to 100 jobs by id; those that do not exist are left out.
+
+        Raises:
+            StoreUnavailable: try again.
+        """
+
+    async def list(
+        self,
+        tenant: str,
+        *,
+        status: JobStatus | None,
+        created_after: datetime | None,
+        limit: int,
+        after: str | None,
+        now: datetime,
+    ) -> JobPage:
+        """A tenant's jobs, newest first. May lag behind writes by moments, and a page may hold fewer than `limit`.
+
+        `created_after` excludes jobs made at or before it; `after` is a `next_after`. `status` is judged as a reader sees it at
+        `now`: a waiting job past its deadline is `expired`.
+
+        Raises:
+            StoreUnavailable: try again.
+        """
+
+    async def claim(self, envelope: Envelope, lease: Lease, now: datetime) -> Job:
+        """Take a job that is due, or take it over where its lease has run out: one conditional write.
+
+        A repeat with the same lease token after a lost answer returns the job again.
+
+        Raises:
+            ClaimRefused: one of its classes says why.
+            StoreUnavailable: the claim may stand; nobody else knows the token, so the job waits for the lease to run out.
+        """
+
+    async def renew(self, job: Job, expires_at: datetime) -> None:
+        """Push the end of a *held* job's lease to `expires_at`.
+
+        Raises:
+            LeaseLost: the token is no longer the job's.
+            CancelRequested: the token is the job's, and the caller wants it stopped; the lease was not pushed.
+            StoreUnavailable: unknown; try again while the lease lasts.
+        """
+
+    async def record(self, job: Job, token: str) -> None:
+        """Write what became of a *held* job (the result of `advance`). A live lease is not needed, the token is.
+
+        A repeat after a lost answer succeeds.
+
+        Raises:
+            LeaseLost: the token is no longer the job's: nothing was written.
+            CancelRequested: the new status is not terminal and the caller wants the job stopped: nothing was written.
+            StoreUnavailable: unknown; repeat it until it is known.
+        """
+
+    async def replace(self, job: Job, seen: Job, now: datetime) -> None:
+        """Write the successor of `seen`, where the job is *unheld and unchanged*.
+
+        Raises:
+            JobChanged: somebody wrote or took it since `seen` was read.
+            StoreUnavailable: unknown.
+        """
+
+    async def request_cancel(self, job: Job) -> Job:
+        """Leave word on a job in `processing` that it should stop; returns the job with `cancel_requested`.
+
+        Raises:
+            JobChanged: it is no longer being processed.
+            StoreUnavailable: unknown; repeating is harmless.
+        """
+
+    async def clear_bury(self, job: Job) -> None:
+        """Note that the dead letter of this generation was sent. Of no effect where the job has moved on.
+
+        Raises:
+            StoreUnavailable: a later delivery may send it again.
+        """
+
+
+__all__ = ["IdempotencyKey", "JobPage", "JobStore", "KeyHolder", "StoreUnavailable"]

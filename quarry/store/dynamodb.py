@@ -1,0 +1,277 @@
+"""The store port on Amazon DynamoDB: sends what `expressions.py` builds and reads what comes back.
+
+Concurrent `create` calls share batches (each entry stands or falls alone); keyed ones are transactions of their own.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from quarry.batching import Batcher
+from quarry.envelope import Envelope
+from quarry.errors import CancelRequested, ClaimRefused, ConfigurationError, JobChanged, LeaseLost, StoreUnavailable
+from quarry.ids import first_request_id_at
+from quarry.job import Job, JobStatus, Lease, effective_status
+from quarry.store import expressions
+from quarry.store.base import IdempotencyKey, JobPage, KeyHolder
+from quarry.store.item import SHARDS, from_item, job_key, list_partition
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+#: Source: DynamoDB API reference, BatchExecuteStatement and BatchGetItem (read November 2026).
+BATCH_MAX_STATEMENTS: Final = 25
+BATCH_MAX_GETS: Final = 100
+#: How often what a batch read left over is asked for again.
+_BATCH_GET_ROUNDS: Final = 5
+#: How many index pages a filtered list reads before it answers with what it has.
+_LIST_MAX_ROUNDS: Final = 5
+_REFUSED: Final = "ConditionalCheckFailedException"
+
+
+class DynamoStore:
+    """The job table."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, retention: timedelta) -> None:
+        self._client: Any = client
+        self._table = table
+        self._retention_ms = int(retention.total_seconds() * 1000)
+        self._creates: Batcher[Job, None] = Batcher(self._create_batch, limit=BATCH_MAX_STATEMENTS, concurrency=16)
+
+    async def check(self) -> None:
+        """See that the table is there.
+
+        Raises:
+            ConfigurationError: it is not, or we may not see it.
+            StoreUnavailable: DynamoDB did not answer.
+        """
+        try:
+            await self._client.describe_table(TableName=self._table)
+        except ClientError as error:
+            if _code(error) in ("ResourceNotFoundException", "AccessDeniedException"):
+                raise ConfigurationError(
+                    f"QUARRY_STORE__TABLE: the table {self._table!r} does not exist or may not be seen; "
+                    "`quarry provision` makes it locally"
+                ) from error
+            raise _unavailable("describe", error) from error
+        except BotoCoreError as error:
+            raise _unavailable("describe", error) from error
+
+    async def create(self, job: Job) -> None:
+        await self._creates.submit(job)
+
+    async def create_with_key(self, job: Job, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
+        request = expressions.create_with_key(self._table, job, key, self._retention_ms, now)
+        try:
+            await self._client.transact_write_items(**request)
+        except ClientError as error:
+            reasons: Any = error.response.get("CancellationReasons") or []
+            if not reasons or reasons[0].get("Code") != "ConditionalCheckFailed":
+                raise _unavailable("create", error) from error
+            held = reasons[0]["Item"]
+            holder = KeyHolder(held["request_id"]["S"], held["fingerprint"]["S"])
+            # A repeat after a lost answer meets its own key.
+            return None if holder.request_id == job.request_id else holder
+        except BotoCoreError as error:
+            raise _unavailable("create", error) from error
+        return None
+
+    async def withdraw(self, job: Job, key: IdempotencyKey | None) -> bool:
+        try:
+            await self._client.transact_write_items(**expressions.withdraw(self._table, job, key))
+        except ClientError as error:
+            if any(reason.get("Code") == "ConditionalCheckFailed" for reason in error.response.get("CancellationReasons") or []):
+                return False
+            raise _unavailable("withdraw", error) from error
+        except BotoCoreError as error:
+            raise _unavailable("withdraw", error) from error
+        return True
+
+    async def get(self, tenant: str, request_id: str) -> Job | None:
+        answer = await self._call("get_item", TableName=self._table, Key=job_key(tenant, request_id), ConsistentRead=True)
+        item = answer.get("Item")
+        return from_item(item) if item else None
+
+    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
+        wanted = [job_key(tenant, request_id) for request_id in dict.fromkeys(request_ids)]
+        found: dict[str, Job] = {}
+        for _ in range(_BATCH_GET_ROUNDS):
+            if not wanted:
+                return found
+            keys = {self._table: {"Keys": wanted[:BATCH_MAX_GETS], "ConsistentRead": True}}
+            answer = await self._call("batch_get_item", RequestItems=keys)
+            for item in answer["Responses"].get(self._table, []):
+                job = from_item(item)
+                found[job.request_id] = job
+            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            wanted = [*left, *wanted[BATCH_MAX_GETS:]]
+        if wanted:
+            raise StoreUnavailable("DynamoDB did not read all keys", applied=False)
+        return found
+
+    async def list(
+        self,
+        tenant: str,
+        *,
+        status: JobStatus | None,
+        created_after: datetime | None,
+        limit: int,
+        after: str | None,
+        now: datetime,
+    ) -> JobPage:
+        lowest = first_request_id_at(created_after + timedelta(milliseconds=1)) if created_after else "0"
+        highest = after or "g"  # above every hexadecimal digit
+        jobs: list[Job] = []
+        for _ in range(_LIST_MAX_ROUNDS):
+            page = await self._list_once(tenant, lowest, highest, limit)
+            jobs += [job for job in page if status in (None, effective_status(job, now))]
+            if len(page) < limit:
+                return _page(jobs, limit, end=True)
+            highest = page[-1].request_id
+            if len(jobs) >= limit:
+                return _page(jobs, limit, end=False)
+        return JobPage(tuple(jobs), highest)
+
+    async def claim(self, envelope: Envelope, lease: Lease, now: datetime) -> Job:
+        request = expressions.claim(self._table, envelope, lease, now)
+        item, refused = await self._guarded(request | {"ReturnValues": "ALL_NEW"})
+        seen = from_item(item) if item else None
+        if refused and seen and seen.lease and _can_take_over(seen, envelope, lease, now):
+            request = expressions.take_over(self._table, envelope, lease, seen.lease.token, now)
+            item, refused = await self._guarded(request | {"ReturnValues": "ALL_NEW"})
+            seen = from_item(item) if item else None
+        if not refused and seen:
+            return seen
+        if seen and seen.lease and seen.lease.token == lease.token:
+            return seen  # our own first try, whose answer was lost
+        reason = expressions.why_refused(seen, envelope, now)
+        # Judged again it would go through: the job moved between the two writes of a take-over.
+        raise reason or _moved(seen)
+
+    async def renew(self, job: Job, expires_at: datetime) -> None:
+        token = _token(job)
+        item, refused = await self._guarded(expressions.renew(self._table, job, token, expires_at))
+        if refused:
+            if item and item.get("lease_token", {}).get("S") == token and "cancel_requested" in item:
+                raise CancelRequested(from_item(item))
+            raise LeaseLost("the lease is no longer ours")
+
+    async def record(self, job: Job, token: str) -> None:
+        item, refused = await self._guarded(expressions.record(self._table, job, token, self._retention_ms))
+        if not refused:
+            return
+        item = item or {}
+        if item.get("recorded_token", {}).get("S") == token:
+            return  # our own first try, whose answer was lost
+        if item.get("lease_token", {}).get("S") == token:
+            raise CancelRequested(from_item(item))
+        raise LeaseLost("the lease is no longer ours")
+
+    async def replace(self, job: Job, seen: Job, now: datetime) -> None:
+        _, refused = await self._guarded(expressions.replace(self._table, job, seen, self._retention_ms, now))
+        if refused:
+            raise JobChanged("the job was changed by somebody else")
+
+    async def request_cancel(self, job: Job) -> Job:
+        request = expressions.request_cancel(self._table, job)
+        item, refused = await self._guarded(request | {"ReturnValues": "ALL_NEW"})
+        if refused or not item:
+            raise JobChanged("the job is no longer being processed")
+        return from_item(item)
+
+    async def clear_bury(self, job: Job) -> None:
+        await self._guarded(expressions.clear_bury(self._table, job))
+
+    async def close(self) -> None:
+        """Wait until what was handed in has been sent."""
+        await self._creates.close()
+
+    async def _create_batch(self, jobs: Sequence[Job]) -> Sequence[None | Exception]:
+        statements = [expressions.create(self._table, job, self._retention_ms) for job in jobs]
+        answer = await self._call("batch_execute_statement", Statements=statements)
+        return [_created(each.get("Error")) for each in answer["Responses"]]
+
+    async def _list_once(self, tenant: str, lowest: str, highest: str, limit: int) -> Sequence[Job]:
+        shards = await asyncio.gather(*(self._list_shard(tenant, shard, lowest, highest, limit) for shard in range(SHARDS)))
+        merged = heapq.merge(*shards, key=lambda job: job.request_id, reverse=True)
+        return [job for job, _ in zip(merged, range(limit), strict=False)]
+
+    async def _list_shard(self, tenant: str, shard: int, lowest: str, highest: str, limit: int) -> Sequence[Job]:
+        # BETWEEN includes both ends, and `highest` was shown already: one more is read and dropped.
+        answer = await self._call(
+            "query",
+            TableName=self._table,
+            IndexName="by_tenant",
+            KeyConditionExpression="#pk = :pk AND #id BETWEEN :lowest AND :highest",
+            ExpressionAttributeNames={"#pk": "list_pk", "#id": "request_id"},
+            ExpressionAttributeValues={
+                ":pk": {"S": list_partition(tenant, shard)},
+                ":lowest": {"S": lowest},
+                ":highest": {"S": highest},
+            },
+            ScanIndexForward=False,
+            Limit=limit + 1,
+        )
+        jobs = [from_item(item) for item in answer["Items"]]
+        return [job for job in jobs if job.request_id != highest][:limit]
+
+    async def _guarded(self, request: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
+        """One conditional update: (the new or the old item, whether it was refused)."""
+        try:
+            answer = await self._client.update_item(**request)
+        except ClientError as error:
+            if _code(error) == _REFUSED:
+                refused: Any = error.response
+                return refused.get("Item"), True
+            raise _unavailable("write", error) from error
+        except BotoCoreError as error:
+            raise _unavailable("write", error) from error
+        return answer.get("Attributes"), False
+
+    async def _call(self, operation: str, **request: Any) -> Any:
+        try:
+            return await getattr(self._client, operation)(**request)
+        except (BotoCoreError, ClientError) as error:
+            raise _unavailable(operation, error) from error
+
+
+def _page(jobs: Sequence[Job], limit: int, *, end: bool) -> JobPage:
+    shown = tuple(jobs[:limit])
+    more = len(jobs) > limit or not end
+    return JobPage(shown, shown[-1].request_id if more and shown else None)
+
+
+def _can_take_over(seen: Job, envelope: Envelope, lease: Lease, now: datetime) -> bool:
+    ours = seen.lease is not None and seen.lease.token == lease.token
+    return not ours and expressions.why_refused(seen, envelope, now) is None
+
+
+def _moved(seen: Job | None) -> Exception:
+    return StoreUnavailable("the job moved while it was being claimed", applied=False) if seen else ClaimRefused(None)
+
+
+def _token(job: Job) -> str:
+    if job.lease is None:
+        raise LeaseLost("the job has no lease")
+    return job.lease.token
+
+
+def _created(error: Mapping[str, Any] | None) -> None | Exception:
+    if error is None or error.get("Code") == "DuplicateItem":
+        return None  # ids are made once: a duplicate is our own first try
+    return StoreUnavailable(f"DynamoDB refused to create: {error.get('Code')}", applied=False)
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _unavailable(verb: str, error: Exception) -> StoreUnavailable:
+    if not isinstance(error, ClientError):
+        return StoreUnavailable(f"DynamoDB could not {verb}: {type(error).__name__}")
+    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 500)
+    return StoreUnavailable(f"DynamoDB could not {verb}: {_code(error)}", applied=False if status < 500 else None)

@@ -1,0 +1,287 @@
+"""Every conditional write to the job table, as data: what is sent to DynamoDB, and nothing that sends it.
+
+The guards against one another, in time (W1 pauses or dies, W2 takes over):
+
+    API        create (new) ── send envelope
+    W1              claim ✓ token a ──── renew ✓ ──── … pause …                               ── record (token a) ✗ LeaseLost
+    lease                 [··········a··········)[·····)  margin
+    W2                    claim ✗ ClaimedElsewhere         claim ✓ token b ── record ✓ (token b)
+    API                                    request_cancel ✓ (processing)        ↑ a non-terminal record: ✗ CancelRequested
+    API             replace (unheld, unchanged) ✗ JobChanged while held; ✓ before the claim, which is then ✗ AlreadyFinished
+
+Rules for whoever edits this file:
+
+1. Tokens are made before the write that carries them; a refusal whose old item already carries ours is success.
+2. `record` overwrites what its holder owns and nothing else: never `cancel_requested`, never what the caller submitted.
+3. Names are always aliased: the reserved words (`status`, `error`, `result`, …) are too many to remember.
+4. Every guarded write asks for the old item on refusal, so that the reason is known without a second read.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from quarry.clock import to_epoch_ms
+from quarry.deadline import has_passed
+from quarry.envelope import Envelope
+from quarry.errors import (
+    AlreadyFinished,
+    CancelRequested,
+    ClaimedElsewhere,
+    ClaimRefused,
+    DeadlinePassed,
+    NoRecord,
+    NotYetDue,
+    StaleGeneration,
+    TakenOverTooOften,
+)
+from quarry.job import CHECK_AFTER, CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease
+from quarry.store.base import IdempotencyKey
+from quarry.store.item import Item, attribute, idempotency_item_key, job_key, to_item
+
+#: The keyword arguments of one DynamoDB call.
+Request: TypeAlias = dict[str, Any]
+
+_QUEUED, _PROCESSING, _RETRYING = ({"S": status.value} for status in (JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.RETRYING))
+
+#: What a holder owns, and `record` therefore overwrites or removes.
+_OWNED: Final = (
+    "available_at", "status", "status_reason", "revision", "attempts", "takeovers", "snoozes", "open_attempts",
+    "attempt_history", "lease_token", "lease_owner", "lease_expires_at", "check_pk", "check_at", "started_at", "finished_at",
+    "result", "error", "bury_reason", "expires_at",
+)  # fmt: skip
+
+_CLAIM: Final = (
+    "SET #status = :processing, #attempts = #attempts + :one, #revision = #revision + :one, #lease_token = :token, "
+    "#lease_owner = :owner, #lease_expires_at = :until, #check_at = :check_at, "
+    "#started_at = if_not_exists(#started_at, :now), "
+    "#open_attempts = list_append(if_not_exists(#open_attempts, :none), :this)"
+)
+_CLAIMABLE: Final = "#generation = :generation AND #deadline_at > :now AND attribute_not_exists(#cancel_requested)"
+
+
+def create(table: str, job: Job, retention_ms: int) -> Request:
+    """A *new* job, as one statement of a batch: PartiQL's INSERT refuses an existing key."""
+    item = to_item(job, retention_ms)
+    names = ", ".join(f"'{name}': ?" for name in item)
+    return {"Statement": f'INSERT INTO "{table}" VALUE {{{names}}}', "Parameters": list(item.values())}
+
+
+def create_with_key(table: str, job: Job, key: IdempotencyKey, retention_ms: int, now: datetime) -> Request:
+    """A *new* job and its key, in one transaction. An expired key is free, even where TTL has not deleted it yet."""
+    key_item = idempotency_item_key(key.tenant, digest(key.key)) | {
+        "request_id": {"S": job.request_id},
+        "fingerprint": {"S": key.fingerprint},
+        "expires_at": {"N": str(to_epoch_ms(key.expires_at) // 1000)},
+    }
+    return {
+        "TransactItems": [
+            {
+                "Put": {
+                    "TableName": table,
+                    "Item": key_item,
+                    "ConditionExpression": "attribute_not_exists(#pk) OR #expires_at <= :now",
+                    "ExpressionAttributeNames": {"#pk": "pk", "#expires_at": "expires_at"},
+                    "ExpressionAttributeValues": {":now": {"N": str(to_epoch_ms(now) // 1000)}},
+                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+                }
+            },
+            {
+                "Put": {
+                    "TableName": table,
+                    "Item": to_item(job, retention_ms),
+                    "ConditionExpression": "attribute_not_exists(#pk)",
+                    "ExpressionAttributeNames": {"#pk": "pk"},
+                }
+            },
+        ]
+    }
+
+
+def withdraw(table: str, job: Job, key: IdempotencyKey | None) -> Request:
+    """Delete an *untouched* job, and its key where it is still this job's."""
+    job_delete = {
+        "TableName": table,
+        "Key": job_key(job.tenant, job.request_id),
+        "ConditionExpression": "#revision = :revision",
+        "ExpressionAttributeNames": {"#revision": "revision"},
+        "ExpressionAttributeValues": {":revision": {"N": str(job.revision)}},
+    }
+    deletes = [{"Delete": job_delete}]
+    if key:
+        key_delete = {
+            "TableName": table,
+            "Key": idempotency_item_key(key.tenant, digest(key.key)),
+            "ConditionExpression": "#request_id = :request_id",
+            "ExpressionAttributeNames": {"#request_id": "request_id"},
+            "ExpressionAttributeValues": {":request_id": {"S": job.request_id}},
+        }
+        deletes.append({"Delete": key_delete})
+    return {"TransactItems": deletes}
+
+
+def claim(table: str, envelope: Envelope, lease: Lease, now: datetime) -> Request:
+    """Take a waiting job that is due."""
+    return _update(
+        table,
+        job_key(envelope.tenant, envelope.request_id),
+        f"{_CLAIM} REMOVE #status_reason",
+        f"#status IN (:queued, :retrying) AND #available_at <= :now AND {_CLAIMABLE}",
+        _claim_values(envelope, lease, now) | {":queued": _QUEUED, ":retrying": _RETRYING},
+    )
+
+
+def take_over(table: str, envelope: Envelope, lease: Lease, seen_token: str, now: datetime) -> Request:
+    """Take a job from an owner whose lease has run out by more than the clock margin."""
+    return _update(
+        table,
+        job_key(envelope.tenant, envelope.request_id),
+        f"{_CLAIM}, #takeovers = #takeovers + :one REMOVE #status_reason",
+        f"#status = :processing AND #lease_token = :seen AND #lease_expires_at <= :lapsed AND #takeovers < :most AND {_CLAIMABLE}",
+        _claim_values(envelope, lease, now)
+        | {
+            ":seen": {"S": seen_token},
+            ":lapsed": attribute(now - CLOCK_MARGIN),
+            ":most": attribute(MAX_TAKEOVERS),
+        },
+    )
+
+
+def renew(table: str, job: Job, token: str, expires_at: datetime) -> Request:
+    """Push the end of a *held* lease. A wish to cancel refuses it, which is how the holder learns of the wish."""
+    return _update(
+        table,
+        job_key(job.tenant, job.request_id),
+        "SET #lease_expires_at = :until, #check_at = :check_at",
+        "#status = :processing AND #lease_token = :token AND attribute_not_exists(#cancel_requested)",
+        {
+            ":until": attribute(expires_at),
+            ":check_at": attribute(expires_at + CHECK_AFTER),
+            ":processing": _PROCESSING,
+            ":token": {"S": token},
+        },
+    )
+
+
+def record(table: str, job: Job, token: str, retention_ms: int) -> Request:
+    """Write what became of a *held* job. `recorded_token` lets a repeat recognise its own first try."""
+    update, values = _overwrite(job, _OWNED, retention_ms)
+    condition = "#lease_token = :token"
+    if not job.status.is_terminal:
+        condition += " AND attribute_not_exists(#cancel_requested)"
+    return _update(
+        table,
+        job_key(job.tenant, job.request_id),
+        update.replace("SET ", "SET #recorded_token = :token, ", 1),
+        condition,
+        values | {":token": {"S": token}},
+    )
+
+
+def replace(table: str, job: Job, seen: Job, retention_ms: int, now: datetime) -> Request:
+    """Write the successor of `seen`, where the job is *unheld and unchanged*."""
+    update, values = _overwrite(job, (*_OWNED, "cancel_requested"), retention_ms)
+    return _update(
+        table,
+        job_key(job.tenant, job.request_id),
+        update,
+        "#revision = :seen AND (attribute_not_exists(#lease_expires_at) OR #lease_expires_at <= :lapsed)",
+        values | {":seen": attribute(seen.revision), ":lapsed": attribute(now - CLOCK_MARGIN)},
+    )
+
+
+def request_cancel(table: str, job: Job) -> Request:
+    """Leave word for the holder."""
+    return _update(
+        table,
+        job_key(job.tenant, job.request_id),
+        "SET #cancel_requested = :true",
+        "#status = :processing AND #generation = :generation",
+        {":true": {"BOOL": True}, ":processing": _PROCESSING, ":generation": attribute(job.generation)},
+    )
+
+
+def clear_bury(table: str, job: Job) -> Request:
+    """Note that the dead letter was sent."""
+    return _update(
+        table,
+        job_key(job.tenant, job.request_id),
+        "REMOVE #bury_reason",
+        "#generation = :generation AND attribute_exists(#bury_reason)",
+        {":generation": attribute(job.generation)},
+    )
+
+
+# --- reading refusals -------------------------------------------------------------------------------------------------
+
+
+def why_refused(job: Job | None, envelope: Envelope, now: datetime) -> ClaimRefused | None:
+    """Why a claim does not go through, judged by the job as it stands; None where it would.
+
+    The order matters: what is over is over whatever else holds, and a live lease hides the rest from us.
+    """
+    if job is None:
+        return NoRecord()
+    if envelope.generation < job.generation:
+        return StaleGeneration(job)
+    if job.status.is_terminal:
+        return AlreadyFinished(job)
+    if job.lease and job.is_held(now):
+        return ClaimedElsewhere(job, job.lease.expires_at)
+    if job.cancel_requested:
+        return CancelRequested(job)
+    if has_passed(job.deadline_at, now):
+        return DeadlinePassed(job)
+    if job.lease and job.takeovers >= MAX_TAKEOVERS:
+        return TakenOverTooOften(job)
+    if job.lease is None and now < job.available_at:
+        return NotYetDue(job, job.available_at)
+    return None
+
+
+def digest(key: str) -> str:
+    """An idempotency key as it is stored: of fixed length, and not readable."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+# --- building blocks --------------------------------------------------------------------------------------------------
+
+
+def _claim_values(envelope: Envelope, lease: Lease, now: datetime) -> Item:
+    return {
+        ":processing": _PROCESSING,
+        ":one": attribute(1),
+        ":token": {"S": lease.token},
+        ":owner": {"S": lease.owner},
+        ":until": attribute(lease.expires_at),
+        ":check_at": attribute(lease.expires_at + CHECK_AFTER),
+        ":now": attribute(now),
+        ":none": {"L": []},
+        ":this": attribute([to_epoch_ms(now)]),
+        ":generation": attribute(envelope.generation),
+    }
+
+
+def _overwrite(job: Job, names: tuple[str, ...], retention_ms: int) -> tuple[str, Item]:
+    """SET what the job has, REMOVE what it has not."""
+    item = to_item(job, retention_ms)
+    present = [name for name in names if name in item]
+    absent = [name for name in names if name not in item]
+    update = "SET " + ", ".join(f"#{name} = :{name}" for name in present)
+    if absent:
+        update += " REMOVE " + ", ".join(f"#{name}" for name in absent)
+    return update, {f":{name}": item[name] for name in present}
+
+
+def _update(table: str, key: Item, update: str, condition: str, values: Mapping[str, Any]) -> Request:
+    return {
+        "TableName": table,
+        "Key": key,
+        "UpdateExpression": update,
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {f"#{name}": name for name in re.findall(r"#(\w+)", f"{update} {condition}")},
+        "ExpressionAttributeValues": dict(values),
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }

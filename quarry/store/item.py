@@ -1,0 +1,223 @@
+"""Job ⇄ DynamoDB item.
+
+Keys: `pk` = `TENANT#REQUEST_ID`, `sk` = `job`. Structured values (the invocation, the history, the result) are JSON text: the
+table never looks inside, text is smaller than a map, and DynamoDB's numbers know no floats. Instants are whole milliseconds.
+
+Two sparse indexes:
+
+* `by_tenant`: `list_pk` = `TENANT#SHARD`, sorted by `request_id`, which sorts by creation. Sharded, because one index partition
+  takes about 1,000 writes a second.
+* `by_check`: `check_pk` = `SHARD`, sorted by `check_at`; only jobs that are not terminal are in it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from quarry.clock import from_epoch_ms, to_epoch_ms
+from quarry.invocation import Completion, Invocation, ServedBy, Usage
+from quarry.job import Attempt, AttemptOutcome, Failure, Job, JobStatus, Lease, StatusReason
+
+#: A DynamoDB item or part of one, in the wire form of the low-level API: `{"name": {"S": "value"}}`.
+Item: TypeAlias = dict[str, Any]
+
+SCHEMA_VERSION: Final = 1
+SHARDS: Final = 8
+JOB_SORT_KEY: Final = "job"
+KEY_SORT_KEY: Final = "key"
+
+#: What the list shows, and so what the index `by_tenant` carries: no content.
+LISTED: Final = (
+    "v", "tenant", "request_id", "status", "status_reason", "model", "priority", "custom_id", "metadata", "generation",
+    "revision", "cancel_requested", "attempts", "takeovers", "snoozes", "max_attempts", "created_at", "available_at",
+    "deadline_at", "started_at", "finished_at", "expires_at",
+)  # fmt: skip
+
+
+def job_key(tenant: str, request_id: str) -> Item:
+    """The primary key of a job."""
+    return {"pk": {"S": f"{tenant}#{request_id}"}, "sk": {"S": JOB_SORT_KEY}}
+
+
+def idempotency_item_key(tenant: str, digest: str) -> Item:
+    """The primary key of an idempotency key. `digest` is hexadecimal and so never looks like a request id's job."""
+    return {"pk": {"S": f"{tenant}#idempotency#{digest}"}, "sk": {"S": KEY_SORT_KEY}}
+
+
+def shard_of(request_id: str) -> int:
+    """Which index shard a job is in: by the random end of its id."""
+    return int(request_id[-2:], 16) % SHARDS
+
+
+def list_partition(tenant: str, shard: int) -> str:
+    """A partition of the index `by_tenant`."""
+    return f"{tenant}#{shard}"
+
+
+def to_item(job: Job, retention_ms: int) -> Item:
+    """The whole item of a job. Absent values are left out, so that the indexes stay sparse."""
+    lease, shard = job.lease, shard_of(job.request_id)
+    values: dict[str, Any] = {
+        "list_pk": list_partition(job.tenant, shard),
+        "v": SCHEMA_VERSION,
+        "tenant": job.tenant,
+        "request_id": job.request_id,
+        "invocation": _json(_invocation_out(job.invocation)),
+        "model": job.model,
+        "priority": job.priority,
+        "custom_id": job.custom_id,
+        "metadata": _json(job.metadata) if job.metadata else None,
+        "created_at": job.created_at,
+        "deadline_at": job.deadline_at,
+        "max_attempts": job.max_attempts,
+        "generation": job.generation,
+        "available_at": job.available_at,
+        "status": job.status.value,
+        "status_reason": job.status_reason and job.status_reason.value,
+        "revision": job.revision,
+        "cancel_requested": job.cancel_requested or None,
+        "attempts": job.attempts,
+        "takeovers": job.takeovers,
+        "snoozes": job.snoozes,
+        "open_attempts": [to_epoch_ms(at) for at in job.open_attempts] or None,
+        "attempt_history": _json([_attempt_out(each) for each in job.attempt_history]) if job.attempt_history else None,
+        "lease_token": lease and lease.token,
+        "lease_owner": lease and lease.owner,
+        "lease_expires_at": lease and lease.expires_at,
+        "check_pk": str(shard) if job.check_at else None,
+        "check_at": job.check_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "result": _json(asdict(job.result)) if job.result else None,
+        "error": _json(asdict(job.error)) if job.error else None,
+        "bury_reason": job.bury_reason,
+        # DynamoDB's TTL counts in seconds.
+        "expires_at": (to_epoch_ms(job.finished_at) + retention_ms) // 1000 if job.finished_at else None,
+    }
+    return job_key(job.tenant, job.request_id) | {name: attribute(value) for name, value in values.items() if value is not None}
+
+
+def from_item(item: Mapping[str, Any]) -> Job:
+    """Read a job back, from a whole item or from what the index carries."""
+    get = _Reader(item)
+    token, expires_at = get.text("lease_token"), get.instant("lease_expires_at")
+    lease = Lease(token, get.text("lease_owner") or "", expires_at) if token and expires_at else None
+    created_at = get.instant("created_at") or from_epoch_ms(0)
+    reason, result, error = get.text("status_reason"), get.parsed("result"), get.parsed("error")
+    return Job(
+        request_id=item["request_id"]["S"],
+        tenant=item["tenant"]["S"],
+        invocation=_invocation_in(get.parsed("invocation") or {}),
+        model=item["model"]["S"],
+        priority=item["priority"]["S"],
+        custom_id=get.text("custom_id"),
+        metadata=get.parsed("metadata") or {},
+        created_at=created_at,
+        deadline_at=get.instant("deadline_at") or created_at,
+        available_at=get.instant("available_at") or created_at,
+        max_attempts=get.count("max_attempts"),
+        status=JobStatus(item["status"]["S"]),
+        status_reason=StatusReason(reason) if reason else None,
+        generation=get.count("generation"),
+        revision=get.count("revision"),
+        cancel_requested="cancel_requested" in item,
+        attempts=get.count("attempts"),
+        takeovers=get.count("takeovers"),
+        snoozes=get.count("snoozes"),
+        open_attempts=tuple(from_epoch_ms(int(each["N"])) for each in item.get("open_attempts", {}).get("L", [])),
+        attempt_history=tuple(_attempt_in(each) for each in get.parsed("attempt_history") or ()),
+        lease=lease,
+        check_at=get.instant("check_at"),
+        started_at=get.instant("started_at"),
+        finished_at=get.instant("finished_at"),
+        result=_completion_in(result) if result else None,
+        error=Failure(**error) if error else None,
+        bury_reason=get.text("bury_reason"),
+    )
+
+
+def attribute(value: str | int | bool | datetime | list[int]) -> Item:
+    """One value in DynamoDB's wire form."""
+    match value:
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int():
+            return {"N": str(value)}
+        case datetime():
+            return {"N": str(to_epoch_ms(value))}
+        case _:
+            return {"L": [{"N": str(each)} for each in value]}
+
+
+class _Reader:
+    def __init__(self, item: Mapping[str, Any]) -> None:
+        self._item = item
+
+    def text(self, name: str) -> str | None:
+        found = self._item.get(name)
+        return found["S"] if found else None
+
+    def count(self, name: str) -> int:
+        found = self._item.get(name)
+        return int(found["N"]) if found else 0
+
+    def instant(self, name: str) -> datetime | None:
+        found = self._item.get(name)
+        return from_epoch_ms(int(found["N"])) if found else None
+
+    def parsed(self, name: str) -> Any:
+        found = self._item.get(name)
+        return json.loads(found["S"]) if found else None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _invocation_out(invocation: Invocation) -> dict[str, Any]:
+    return {name: value for name, value in asdict(invocation).items() if value not in (None, (), {})}
+
+
+def _invocation_in(value: dict[str, Any]) -> Invocation:
+    for name in ("messages", "system", "stop_sequences"):
+        if name in value:
+            value[name] = tuple(value[name])
+    return Invocation(**value)
+
+
+def _attempt_out(attempt: Attempt) -> dict[str, Any]:
+    out = {name: value for name, value in asdict(attempt).items() if value not in (None, ())}
+    for name in ("started_at", "finished_at"):
+        if name in out:
+            out[name] = to_epoch_ms(out[name])
+    return out
+
+
+def _attempt_in(value: dict[str, Any]) -> Attempt:
+    finished_at, error, usage = value.get("finished_at"), value.get("error"), value.get("usage")
+    return Attempt(
+        attempt=value["attempt"],
+        started_at=from_epoch_ms(value["started_at"]),
+        finished_at=from_epoch_ms(finished_at) if finished_at is not None else None,
+        outcome=AttemptOutcome(value["outcome"]),
+        target=value.get("target"),
+        error=Failure(**error) if error else None,
+        usage=Usage(**usage) if usage else None,
+        fallbacks=tuple(value.get("fallbacks", ())),
+    )
+
+
+def _completion_in(value: dict[str, Any]) -> Completion:
+    return Completion(
+        text=value["text"],
+        content=tuple(value["content"]),
+        stop_reason=value["stop_reason"],
+        filtered=value["filtered"],
+        usage=Usage(**value["usage"]),
+        served_by=ServedBy(**value["served_by"]),
+        provider_request_id=value.get("provider_request_id"),
+    )

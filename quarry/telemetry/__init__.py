@@ -1,0 +1,1 @@
+"""Logs, event names, metrics, and the port that shows them."""

@@ -1,0 +1,33 @@
+"""The names of log events: `noun.past_participle`. Everything that varies is a field."""
+
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """What the log can say. The comment lists the fields beside the bound ones (`request_id`, `attempt`)."""
+
+    SERVICE_STARTED = "service.started"  # service, version, and its settings that matter
+    SERVICE_STOPPED = "service.stopped"  # service
+    SERVICE_FAILED = "service.failed"  # service, error
+    DRAIN_STARTED = "drain.started"  # in_flight, drain_seconds
+    DRAIN_FINISHED = "drain.finished"  # cut
+
+    JOB_SUBMITTED = "job.submitted"  # tenant, model
+    JOB_WITHDRAWN = "job.withdrawn"  # error
+    JOB_CANCELLED = "job.cancelled"  # tenant
+    JOB_HANDED_BACK = "job.handed_back"  # call_cut
+
+    RECEIVE_FAILED = "receive.failed"  # error
+    CLAIM_REFUSED = "claim.refused"  # reason
+    LEASE_LOST = "lease.lost"  # (none)
+    LEASE_RENEWAL_FAILED = "lease.renewal_failed"  # error
+    #: The canonical line: one per attempt.
+    ATTEMPT_FINISHED = "attempt.finished"  # status, outcome, target, duration_seconds, input_tokens, output_tokens, error
+    RECORD_FAILED = "record.failed"  # error, tries
+    DELIVERY_BURIED = "delivery.buried"  # reason
+    SETTLEMENT_FAILED = "settlement.failed"  # error
+    DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)
+    TARGET_BLOCKED = "target.blocked"  # target, error
+    TARGET_UNBLOCKED = "target.unblocked"  # target
+
+    REQUEST_FAILED = "request.failed"  # path, error (a bug: the caller sees an internal error)

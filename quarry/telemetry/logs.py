@@ -1,0 +1,81 @@
+"""Logging: structlog, one JSON object a line (coloured text on a terminal), other libraries' logs in the same form.
+
+Nothing secret is logged: no prompt, completion, key or receipt handle. The redaction below is the second net; the first is
+that nobody passes such a thing.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final
+
+import structlog
+
+#: Field names whose values never leave the process.
+SECRET_FIELDS: Final = frozenset(
+    {
+        "prompt", "messages", "system", "native", "converse", "content", "text", "completion", "result", "invocation", "payload",
+        "body", "receipt", "receipt_handle", "authorization", "api_key", "token", "lease_token", "secret", "password",
+        "idempotency_key",
+    }
+)  # fmt: skip
+REDACTED: Final = "[redacted]"
+
+
+def redact(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace the values of secret fields, at any depth of mappings and lists."""
+    return {name: _redacted(name, value) for name, value in fields.items()}
+
+
+def configure(level: str, *, service: str) -> None:
+    """Set up logging for this process: to stderr, so that stdout stays for data."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    for ours in ("quarry", "producer", "worker"):
+        logging.getLogger(ours).setLevel(level.upper())
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def bind_job(request_id: str, attempt: int | None = None) -> None:
+    """Let every further line of this task name its job."""
+    known = {"request_id": request_id, "attempt": attempt}
+    structlog.contextvars.bind_contextvars(**{name: value for name, value in known.items() if value is not None})
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger of a module."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def _redacted(name: str, value: Any) -> Any:
+    if name in SECRET_FIELDS:
+        return REDACTED
+    if isinstance(value, Mapping):
+        return {key: _redacted(str(key), each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_redacted("", each) for each in value]
+    return value

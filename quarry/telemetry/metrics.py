@@ -1,0 +1,67 @@
+"""The catalogue of metrics: names, meanings, labels. Prometheus rules: base units, `_total`, bounded labels only.
+
+No label ever holds a request id, a tenant or an error's text: each value of each label is one of a small known set.
+"""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+#: From a quick answer to the longest that a model takes.
+LATENCY_BUCKETS: Final = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 900)
+#: From the next receive to a day's backlog.
+WAIT_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400)
+
+
+class ProducerMetrics:
+    """What the API counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.submissions = Counter(
+            "quarry_submissions_total", "Jobs handed in, by what became of that.", ["outcome"], registry=registry
+        )
+        self.requests = Counter("quarry_http_requests_total", "HTTP requests.", ["method", "route", "code"], registry=registry)
+        self.request_seconds = Histogram(
+            "quarry_http_request_duration_seconds", "Time to answer a request.", ["method", "route"], registry=registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+        )  # fmt: skip
+        self.waiters = Gauge("quarry_http_waiters", "Long-polls under way.", registry=registry)
+
+
+class WorkerMetrics:
+    """What a worker counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.received = Counter("quarry_deliveries_received_total", "Deliveries taken from the queue.", registry=registry)
+        self.settled = Counter("quarry_deliveries_settled_total", "Deliveries settled.", ["outcome", "reason"], registry=registry)
+        self.delivery_wait = Histogram(
+            "quarry_delivery_wait_seconds", "Time between the sending of an envelope and its first receipt.",
+            registry=registry, buckets=WAIT_BUCKETS,
+        )  # fmt: skip
+        self.claims_refused = Counter("quarry_claims_refused_total", "Claims refused.", ["reason"], registry=registry)
+        self.finished = Counter("quarry_jobs_finished_total", "Jobs that became terminal here.", ["outcome"], registry=registry)
+        self.job_seconds = Histogram(
+            "quarry_job_duration_seconds", "Time from submission to the terminal state.", ["outcome"], registry=registry,
+            buckets=WAIT_BUCKETS,
+        )  # fmt: skip
+        self.attempts = Counter("quarry_attempts_total", "Attempts ended.", ["outcome"], registry=registry)
+        self.calls_repeated = Counter(
+            "quarry_calls_repeated_total", "Model calls that may be paid again, by reason.", ["reason"], registry=registry
+        )
+        self.lease_renewals = Counter("quarry_lease_renewals_total", "Lease renewals.", ["outcome"], registry=registry)
+        self.slots = Gauge("quarry_slots", "Slots of this worker.", registry=registry)
+        self.slots_in_use = Gauge("quarry_slots_in_use", "Slots working a job.", registry=registry)
+        self.blocked = Gauge("quarry_targets_blocked", "Targets that refuse us (credentials, access, model id).", registry=registry)
+
+
+class InferenceMetrics:
+    """What the engine counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        target = ["provider", "region", "model"]
+        self.invocations = Counter("quarry_invocations_total", "Model calls.", [*target, "outcome"], registry=registry)
+        self.invocation_seconds = Histogram(
+            "quarry_invocation_duration_seconds", "Time of a model call.", target, registry=registry, buckets=LATENCY_BUCKETS
+        )
+        self.tokens = Counter("quarry_tokens_total", "Tokens of answered calls.", [*target, "direction"], registry=registry)
+        self.throttles = Counter("quarry_throttles_total", "Model calls that were throttled.", target, registry=registry)

@@ -1,0 +1,103 @@
+"""Real processes for tests: started on loopback, waited for, and ended with their test, by pid."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+T = TypeVar("T")
+ROOT = Path(__file__).resolve().parents[2]
+#: Starting Python with everything imported takes a second or two on a busy machine.
+START_SECONDS = 40.0
+
+
+class Process:
+    """A running command; its output is kept in a file and shown when something goes wrong."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.popen = subprocess.Popen(command, env=dict(env), stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd=ROOT)
+
+    @property
+    def output(self) -> str:
+        """Everything it wrote so far."""
+        return self.log.read_text(errors="replace")
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self.popen.send_signal(number)
+
+    def stop(self, seconds: float = 20.0) -> int:
+        """SIGTERM, then wait; SIGKILL where that takes too long. Returns the exit code."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                return self.popen.wait(seconds)
+            self.popen.kill()
+        return self.popen.wait(seconds)
+
+
+@contextmanager
+def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[Process]:
+    """A process for the length of the block."""
+    process = Process(command, env, log)
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+@contextmanager
+def serving(command: Sequence[str], env: Mapping[str, str], log: Path, ready_url: str) -> Iterator[Process]:
+    """A server for the length of the block; the block starts when `ready_url` answers 200."""
+    with running(command, env, log) as process:
+
+        def is_ready() -> bool:
+            if process.popen.poll() is not None:
+                raise AssertionError(f"{command} ended with {process.popen.returncode}:\n{process.output}")
+            with suppress(httpx.TransportError):
+                return httpx.get(ready_url, timeout=2).status_code == 200
+            return False
+
+        eventually(is_ready, seconds=START_SECONDS, what=lambda: f"{ready_url} to answer; the log:\n{process.output}")
+        yield process
+
+
+def eventually(probe: Callable[[], T | None], *, seconds: float = 20.0, what: Callable[[], str] | str = "it") -> T:
+    """What `probe` returns, as soon as that is true; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        found = probe()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s for {what() if callable(what) else what}")
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def quarry(*arguments: str) -> list[str]:
+    """The command line of this checkout."""
+    return [sys.executable, "-m", "quarry", *arguments]
+
+
+def clean_environ(**extra: str) -> dict[str, str]:
+    """The environment without anything that would configure Quarry or AWS, plus `extra`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("QUARRY_", "AWS_"))}
+    return kept | extra

@@ -1,0 +1,107 @@
+"""A Quarry of one's own on emulated AWS: names that no other test uses, real processes for API and worker."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+
+from tests.support.processes import Process, clean_environ, eventually, free_port, quarry, serving
+
+REGION = "us-east-1"
+TERMINAL = {"completed", "failed", "cancelled", "expired"}
+
+
+@dataclass
+class Stack:
+    """Settings and clients of one test's Quarry."""
+
+    aws_url: str
+    directory: Path
+    name: str = field(default_factory=lambda: f"q{uuid.uuid4().hex[:12]}")
+    env: dict[str, str] = field(default_factory=dict)
+    api: httpx.Client | None = None
+
+    def environ(self, **extra: str) -> dict[str, str]:
+        """The environment of this stack's processes."""
+        return clean_environ(
+            AWS_ENDPOINT_URL=self.aws_url,
+            AWS_REGION=REGION,
+            AWS_ACCESS_KEY_ID="test",
+            AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - the emulator's
+            AWS_EC2_METADATA_DISABLED="true",
+            QUARRY_ENVIRONMENT="local",
+            QUARRY_QUEUE__NAME=self.name,
+            QUARRY_STORE__TABLE=self.name,
+            QUARRY_STORE__BUCKET=self.name,
+            QUARRY_API__METRICS_PORT="0",
+            **(self.env | extra),
+        )
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the emulated AWS."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.aws_url,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - the emulator's
+        )
+
+    def routes(self, *, provider: str = "echo", model: str = "echo", region: str = REGION) -> str:
+        """Write a routes.toml with one target; returns its path."""
+        path = self.directory / "routes.toml"
+        path.write_text(
+            f'[routes.default]\n[[routes.default.targets]]\nprovider = "{provider}"\nregion = "{region}"\nmodel = "{model}"\n'
+        )
+        return str(path)
+
+    @contextmanager
+    def running_api(self, **env: str) -> Iterator[httpx.Client]:
+        """A client of an API process."""
+        port = free_port()
+        base = f"http://127.0.0.1:{port}"
+        log = self.directory / "api.log"
+        with ExitStack() as stack:
+            stack.enter_context(serving(quarry("api", "--port", str(port)), self.environ(**env), log, f"{base}/readyz"))
+            self.api = stack.enter_context(httpx.Client(base_url=base, timeout=40))
+            yield self.api
+
+    @contextmanager
+    def running_worker(self, name: str = "worker", **env: str) -> Iterator[Process]:
+        """A worker process."""
+        port = str(free_port())
+        log = self.directory / f"{name}.log"
+        environ = self.environ(**(env | {"QUARRY_WORKER__METRICS_PORT": port}))
+        with serving(quarry("worker"), environ, log, f"http://127.0.0.1:{port}/livez") as process:
+            yield process
+
+    def submit(self, **body: Any) -> str:
+        """Submit a job; returns its request id."""
+        assert self.api is not None
+        answer = self.api.post("/v1/jobs", json=body)
+        assert answer.status_code == 202, answer.text
+        request_id: str = answer.json()["request_id"]
+        return request_id
+
+    def job(self, request_id: str) -> dict[str, Any]:
+        """The job as the API shows it."""
+        assert self.api is not None
+        answer = self.api.get(f"/v1/jobs/{request_id}")
+        assert answer.status_code == 200, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
+
+    def finished(self, request_id: str, seconds: float = 30.0) -> dict[str, Any]:
+        """The job once it is terminal."""
+
+        def terminal() -> dict[str, Any] | None:
+            job = self.job(request_id)
+            return job if job["status"] in TERMINAL else None
+
+        return eventually(terminal, seconds=seconds, what=lambda: f"a terminal state: {json.dumps(self.job(request_id))}")

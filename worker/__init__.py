@@ -1,0 +1,1 @@
+"""The worker service: one file per verb, receive → claim → invoke → decide → record → settle."""

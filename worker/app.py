@@ -1,0 +1,122 @@
+"""The worker's composition root: reads settings, builds everything, runs it, and stops loudly when a part dies."""
+
+import asyncio
+import os
+import random
+import socket
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from quarry import __version__
+from quarry.aws import bedrock_client, dynamodb_client, sqs_client
+from quarry.clock import SystemClock
+from quarry.inference.engine import Engine
+from quarry.inference.providers.base import Provider
+from quarry.inference.providers.bedrock import BedrockProvider
+from quarry.inference.providers.echo import EchoProvider
+from quarry.inference.routes import Routes, load_routes
+from quarry.queue.sqs import SqsQueue, resolve_urls
+from quarry.settings import Settings
+from quarry.store.dynamodb import DynamoStore
+from quarry.telemetry.events import Event
+from quarry.telemetry.logs import configure, get_logger
+from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
+from quarry.telemetry.probes import serve_probes
+from worker.claim import Claimer
+from worker.health import Health
+from worker.invoke import Invoker
+from worker.lease import Leases
+from worker.loop import Loop
+from worker.process import Steps
+from worker.record import Recorder
+from worker.report import Reporter
+from worker.settle import Settler
+from worker.shutdown import drain, stop_on_signals
+
+_log = get_logger(__name__)
+
+
+def main(settings: Settings) -> int:
+    """Run a worker until SIGTERM or SIGINT; returns the exit code."""
+    configure(settings.log_level, service="worker")
+    return asyncio.run(run(settings))
+
+
+async def run(settings: Settings) -> int:
+    """Build the worker, run it, drain it.
+
+    Raises:
+        ConfigurationError: the settings do not lead to a queue, a table and routes.
+    """
+    clock, registry = SystemClock(), CollectorRegistry()
+    metrics = WorkerMetrics(registry)
+    health = Health(metrics)
+    routes = load_routes(settings.routes_file, settings.region)
+    slots = settings.worker.slots
+    async with AsyncExitStack() as stack:
+        # Each job has at most one write to the table under way, plus a renewal.
+        dynamodb = await stack.enter_async_context(dynamodb_client(settings.region, 2 * slots))
+        sqs = await stack.enter_async_context(sqs_client(settings.region, slots + settings.worker.receivers + 16))
+        store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
+        await store.check()
+        urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
+        queue = SqsQueue(sqs, *urls)
+        providers = await _providers(stack, routes, slots)
+        leases = Leases(store, queue, clock, metrics, owner=_owner(), lease_seconds=settings.worker.lease_seconds)
+        steps = Steps(
+            claimer=Claimer(store, leases, clock),
+            leases=leases,
+            invoker=Invoker(Engine(providers, InferenceMetrics(registry), clock), routes, leases),
+            recorder=Recorder(store, clock),
+            settler=Settler(queue, store, clock, metrics),
+            reporter=Reporter(metrics, health),
+            clock=clock,
+            draw=random.random,
+        )
+        loop = Loop(queue, steps, metrics, clock, slots=slots, receivers=settings.worker.receivers)
+        probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
+        port = await stack.enter_async_context(probes)
+        _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=urls[0], slots=slots, metrics_port=port)
+        code = await _supervise(loop, leases, health, settings.worker.drain_seconds)
+        await queue.close()
+    _log.info(Event.SERVICE_STOPPED)
+    return code
+
+
+async def _supervise(loop: Loop, leases: Leases, health: Health, drain_seconds: float) -> int:
+    """Run receiving and renewing until a signal; a side task that ends by itself stops the worker loudly."""
+    stop = stop_on_signals()
+    stopping = asyncio.create_task(stop.wait())
+    receiving, renewing = asyncio.create_task(loop.run()), asyncio.create_task(leases.keep())
+    tasks: set[asyncio.Task[Any]] = {stopping, receiving, renewing}
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    dead = [task for task in (receiving, renewing) if task.done()]
+    for task in dead:
+        _log.error(Event.SERVICE_FAILED, error=repr(task.exception()))
+    receiving.cancel()
+    await asyncio.wait({receiving})
+    # Renewals go on during the drain: what is still running must keep its lease.
+    await drain(loop, leases, health, drain_seconds)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    return 1 if dead else 0
+
+
+async def _providers(stack: AsyncExitStack, routes: Routes, slots: int) -> dict[str, Provider]:
+    """One provider of each kind that the routes use, with a Bedrock client for each of their regions."""
+    providers: dict[str, Provider] = {"echo": EchoProvider()}
+    targets = [target for route in routes for target in route.targets]
+    regions = sorted({target.region for target in targets if target.provider == "bedrock"})
+    if regions:
+        clients = {region: await stack.enter_async_context(bedrock_client(region, slots)) for region in regions}
+        providers["bedrock"] = BedrockProvider(clients)
+    return providers
+
+
+def _owner() -> str:
+    """Who holds a lease, for people who read the table."""
+    return f"{socket.gethostname()}:{os.getpid()}"

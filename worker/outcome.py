@@ -1,0 +1,226 @@
+"""What follows from what happened: (result, job, now) → Verdict. The outcome table of the docs, as code; pure.
+
+A verdict is what to write into the job's record (an event for `advance`, or nothing) and how to settle the delivery.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from quarry import errors
+from quarry.backoff import Backoff
+from quarry.deadline import leaves_no_time
+from quarry.invocation import Completion
+from quarry.job import (
+    CLOCK_MARGIN,
+    AttemptOutcome,
+    Cancelled,
+    Event,
+    Expired,
+    Failed,
+    Failure,
+    HandedBack,
+    Job,
+    RetryScheduled,
+    Snoozed,
+    StatusReason,
+    Succeeded,
+)
+from quarry.queue.base import Delivery
+
+#: Between attempts after an error that costs an attempt.
+RETRY: Final = Backoff(base_seconds=2, ceiling_seconds=60, floor_seconds=1)
+#: While there is no capacity; the provider's own hint wins where it is longer.
+SNOOZE: Final = Backoff(base_seconds=5, ceiling_seconds=60, floor_seconds=2)
+#: While our own access is broken: somebody has to mend it.
+BLOCKED: Final = Backoff(base_seconds=30, ceiling_seconds=300, floor_seconds=15)
+#: A delivery whose job could not be read.
+_STORE_AWAY: Final = Backoff(base_seconds=10, ceiling_seconds=10, floor_seconds=2)
+#: A provider's hint is honoured up to this.
+HINT_MAX: Final = timedelta(minutes=15)
+#: How long an envelope of a newer version is left for newer workers.
+UNSUPPORTED_PATIENCE: Final = timedelta(hours=24)
+_UNSUPPORTED_DELAY: Final = timedelta(minutes=1)
+
+
+class Interruption(StrEnum):
+    """Why a call was stopped from outside."""
+
+    LEASE_LOST = "lease_lost"
+    CANCEL_REQUESTED = "cancel_requested"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The work was stopped; `call_started` tells whether a billable call had begun."""
+
+    why: Interruption
+    call_started: bool
+
+
+#: What an attempt can come to.
+Result = Completion | errors.InvocationError | Interrupted
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The message has done its work."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The message shall come again, not before `until`."""
+
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """The message goes to the dead-letter queue, with its reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Not ours to settle any more: the new owner does."""
+
+    reason: str
+
+
+Settlement = Ack | Release | Bury | Leave
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to record (None: nothing) and how to settle."""
+
+    record: Event | None
+    settlement: Settlement
+
+
+# --- before a claim ---------------------------------------------------------------------------------------------------
+
+
+def of_unreadable(error: errors.EnvelopeError, delivery: Delivery, now: datetime) -> Verdict:
+    """A message that is no envelope, or one of a newer version."""
+    if isinstance(error, errors.UnsupportedEnvelope) and now - delivery.sent_at < UNSUPPORTED_PATIENCE:
+        return Verdict(None, Release(now + _UNSUPPORTED_DELAY, "unsupported_envelope"))
+    name = "unsupported_envelope" if isinstance(error, errors.UnsupportedEnvelope) else "malformed_envelope"
+    return Verdict(None, Bury(name))
+
+
+def of_refusal(refusal: errors.ClaimRefused, now: datetime) -> Verdict:
+    """A claim that was refused. A record here is written *unheld and unchanged*, for nobody holds the job."""
+    match refusal:
+        case errors.ClaimedElsewhere():
+            return Verdict(None, Release(refusal.until + CLOCK_MARGIN, "claimed_elsewhere"))
+        case errors.NotYetDue():
+            return Verdict(None, Release(refusal.until, "not_yet_due"))
+        case errors.AlreadyFinished():
+            return Verdict(None, Bury(refusal.bury_reason) if refusal.bury_reason else Ack("already_finished"))
+        case errors.StaleGeneration():
+            return Verdict(None, Ack("stale_generation"))
+        case errors.NoRecord():
+            return Verdict(None, Ack("no_record"))
+        case errors.CancelRequested():
+            return Verdict(Cancelled(), Ack("cancelled"))
+        case errors.DeadlinePassed():
+            return Verdict(Expired(), Ack("expired"))
+        case errors.TakenOverTooOften():
+            failure = Failure("taken_over_too_often", "The job was started several times and its worker vanished each time.")
+            reason_ = StatusReason.TAKEN_OVER_TOO_OFTEN
+            return Verdict(Failed(reason_, failure, bury=True), Bury(reason_.value))
+    return Verdict(None, Release(now + timedelta(seconds=1), "claim_refused"))
+
+
+def of_unavailable_store(now: datetime, draw: float) -> Verdict:
+    """A claim whose answer did not come. Should it stand, nobody knows its token, and the job waits for the lease to run out."""
+    return Verdict(None, Release(now + _STORE_AWAY.wait(1, draw), "store_unavailable"))
+
+
+# --- after an attempt -------------------------------------------------------------------------------------------------
+
+
+def decide(result: Result, job: Job, now: datetime, draw: float) -> Verdict:
+    """What an attempt's result means for its job. `draw` in [0, 1) spreads the waits."""
+    match result:
+        case Completion():
+            return Verdict(Succeeded(result), Ack("completed"))
+        case Interrupted():
+            return _INTERRUPTED[result.why](result, now)
+        case errors.InvocationError():
+            return _of_error(result, job, now, draw)
+
+
+def of_record_refusal(call_started: bool) -> Verdict:
+    """A non-terminal record met the caller's wish to cancel: the wish wins."""
+    return Verdict(Cancelled(call_cut=call_started), Ack("cancelled"))
+
+
+LEASE_LOST: Final = Verdict(None, Leave("lease_lost"))
+
+_INTERRUPTED: Final[Mapping[Interruption, Callable[[Interrupted, datetime], Verdict]]] = {
+    Interruption.LEASE_LOST: lambda result, now: LEASE_LOST,
+    Interruption.CANCEL_REQUESTED: lambda result, now: Verdict(Cancelled(call_cut=result.call_started), Ack("cancelled")),
+    Interruption.DRAINING: lambda result, now: Verdict(HandedBack(call_cut=result.call_started), Release(now, "handed_back")),
+}
+
+
+def _of_error(error: errors.InvocationError, job: Job, now: datetime, draw: float) -> Verdict:
+    if error.lacks_capacity:
+        wait = max(SNOOZE.wait(job.snoozes + 1, draw), _hint(error))
+        return _wait(Snoozed(now + wait, StatusReason.WAITING_FOR_CAPACITY), job)
+    if error.blames == "us" and not error.may_be_billed:
+        return _wait(Snoozed(now + BLOCKED.wait(job.snoozes + 1, draw), StatusReason.BLOCKED), job)
+    failure = failure_of(error)
+    if not error.time_helps:
+        return Verdict(Failed(StatusReason.REJECTED, failure, False, error.target, error.usage), Ack("rejected"))
+    if job.attempts_spent >= job.max_attempts:
+        reason = StatusReason.ATTEMPTS_EXHAUSTED
+        return Verdict(Failed(reason, failure, True, error.target, error.usage), Bury(reason.value))
+    unknown = isinstance(error, errors.InvocationTimedOut)
+    outcome = AttemptOutcome.OUTCOME_UNKNOWN if unknown else AttemptOutcome.FAILED
+    resume_at = now + max(RETRY.wait(job.attempts_spent, draw), _hint(error))
+    return _wait(RetryScheduled(resume_at, failure, error.target, error.usage, outcome), job)
+
+
+def _wait(event: RetryScheduled | Snoozed, job: Job) -> Verdict:
+    """Wait, unless the deadline comes first."""
+    if leaves_no_time(job.deadline_at, event.resume_at):
+        return Verdict(Expired(), Ack("expired"))
+    reason = "retrying" if isinstance(event, RetryScheduled) else event.reason.value
+    return Verdict(event, Release(event.resume_at, reason))
+
+
+def _hint(error: errors.InvocationError) -> timedelta:
+    return min(timedelta(seconds=error.retry_after_seconds or 0), HINT_MAX)
+
+
+# --- words for callers ------------------------------------------------------------------------------------------------
+
+#: What a caller is told; the provider's own words are passed on only where the caller is to blame and can act on them.
+_MESSAGES: Final[Mapping[str, str]] = {
+    "throttled": "The model's quota was used up.",
+    "model_not_ready": "The model was not ready.",
+    "provider_unavailable": "The model's provider was unavailable.",
+    "model_failed": "The model's provider failed while answering.",
+    "malformed_completion": "The model's answer was unusable.",
+    "invocation_timed_out": "The model did not answer in time; whether the call was billed is unknown.",
+    "access_denied": "The service may not call this model.",
+    "model_not_found": "The model does not exist where it was asked for.",
+    "credentials_expired": "The service's credentials were refused.",
+    "internal_error": "The service failed while working on this job.",
+    "quota_exceeded": "An account quota was exceeded.",
+}
+
+
+def failure_of(error: errors.InvocationError) -> Failure:
+    """An error in a caller's words."""
+    return Failure(error.code, _MESSAGES.get(error.code) or str(error))

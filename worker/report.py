@@ -1,0 +1,69 @@
+"""Telling what happened to a delivery: metrics, the canonical log line of an attempt, and what `/readyz` should know."""
+
+from quarry.errors import ClaimRefused, InvocationError
+from quarry.invocation import Completion
+from quarry.job import Failed, Job, RetryScheduled, Snoozed, StatusReason, describe
+from quarry.telemetry.events import Event
+from quarry.telemetry.logs import get_logger
+from quarry.telemetry.metrics import WorkerMetrics
+from worker.health import Health
+from worker.outcome import Interrupted, Result, Verdict
+
+_log = get_logger(__name__)
+
+
+class Reporter:
+    """Reports for this worker."""
+
+    def __init__(self, metrics: WorkerMetrics, health: Health) -> None:
+        self._metrics = metrics
+        self._health = health
+
+    def refused(self, refusal: ClaimRefused, job: Job | None, verdict: Verdict) -> None:
+        """A claim was refused."""
+        reason = type(refusal).__name__
+        self._metrics.claims_refused.labels(reason).inc()
+        _log.info(Event.CLAIM_REFUSED, reason=reason)
+        if job and verdict.record is not None:
+            self._finished(job)
+
+    def attempt_finished(self, result: Result, job: Job, verdict: Verdict, seconds: float) -> None:
+        """An attempt ended; `job` is what was recorded."""
+        outcome = type(verdict.record).__name__ if verdict.record else "LeaseLost"
+        self._metrics.attempts.labels(outcome).inc()
+        fields: dict[str, object] = {"status": job.status, "outcome": outcome, "duration_seconds": round(seconds, 3)}
+        match result:
+            case Completion():
+                target = describe(result.served_by)
+                self._health.served(target)
+                fields |= {"target": target, "stop_reason": result.stop_reason}
+                fields |= {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
+            case InvocationError():
+                fields |= {"target": result.target, "error": result.code, "provider_request_id": result.provider_request_id}
+                if isinstance(verdict.record, Snoozed) and verdict.record.reason is StatusReason.BLOCKED:
+                    self._health.blocked(result.target or "unknown", result.code)
+            case Interrupted():
+                fields |= {"error": result.why.value, "call_started": result.call_started}
+        if isinstance(verdict.record, (RetryScheduled, Snoozed)):
+            fields["resume_at"] = job.available_at.isoformat()
+        if _may_be_paid_again(result, verdict):
+            self._metrics.calls_repeated.labels(_reason(result)).inc()
+        log = _log.warning if isinstance(verdict.record, Failed) else _log.info
+        log(Event.ATTEMPT_FINISHED, **fields)
+        self._finished(job)
+
+    def _finished(self, job: Job) -> None:
+        if job.status.is_terminal and job.finished_at:
+            self._metrics.finished.labels(job.status.value).inc()
+            self._metrics.job_seconds.labels(job.status.value).observe((job.finished_at - job.created_at).total_seconds())
+
+
+def _may_be_paid_again(result: Result, verdict: Verdict) -> bool:
+    started = isinstance(result, Interrupted) and result.call_started
+    billed = isinstance(result, InvocationError) and result.may_be_billed
+    again = verdict.record is None or not isinstance(verdict.record, Failed)
+    return (started or billed) and again and not isinstance(result, Completion)
+
+
+def _reason(result: Result) -> str:
+    return result.why.value if isinstance(result, Interrupted) else getattr(result, "code", "unknown")

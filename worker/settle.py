@@ -1,0 +1,47 @@
+"""Settling a delivery: ack, release or bury, each exactly as the verdict says; a failure here costs one more delivery."""
+
+from quarry.clock import Clock
+from quarry.errors import QueueUnavailable, StoreUnavailable
+from quarry.job import Job
+from quarry.queue.base import Delivery, JobQueue
+from quarry.store.base import JobStore
+from quarry.telemetry.events import Event
+from quarry.telemetry.logs import get_logger
+from quarry.telemetry.metrics import WorkerMetrics
+from worker.outcome import Ack, Bury, Leave, Release, Settlement
+
+_log = get_logger(__name__)
+
+
+class Settler:
+    """Settles deliveries."""
+
+    def __init__(self, queue: JobQueue, store: JobStore, clock: Clock, metrics: WorkerMetrics) -> None:
+        self._queue = queue
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+
+    async def settle(self, delivery: Delivery, settlement: Settlement, job: Job | None = None) -> Settlement:
+        """Carry out a settlement; `job` is the record behind the delivery, where there is one."""
+        try:
+            match settlement:
+                case Ack():
+                    await self._queue.ack(delivery)
+                case Release():
+                    await self._queue.release(delivery, settlement.until - self._clock.now())
+                case Bury():
+                    await self._bury(delivery, settlement, job)
+                case Leave():
+                    pass
+        except (QueueUnavailable, StoreUnavailable) as error:
+            # The message comes again after its visibility timeout, meets the record, and is settled then.
+            _log.warning(Event.SETTLEMENT_FAILED, error=str(error))
+        self._metrics.settled.labels(type(settlement).__name__.lower(), settlement.reason).inc()
+        return settlement
+
+    async def _bury(self, delivery: Delivery, settlement: Bury, job: Job | None) -> None:
+        await self._queue.bury(delivery, settlement.reason, job.request_id if job else None)
+        _log.warning(Event.DELIVERY_BURIED, reason=settlement.reason)
+        if job:
+            await self._store.clear_bury(job)
