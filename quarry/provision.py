@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from quarry.aws import sync_config, sync_session
 from quarry.errors import ConfigurationError
-from quarry.queue.base import visibility_seconds
+from quarry.queue.base import visibility_for
 from quarry.settings import Settings
 from quarry.store.item import LISTED
 
@@ -48,7 +48,7 @@ def provision(settings: Settings) -> list[str]:
         _refuse_real_account(client.meta.endpoint_url)
     with _one_sentence(sqs.meta.endpoint_url):
         return [
-            *_queues(sqs, settings.queue.name, visibility_seconds(settings.worker.lease_seconds)),
+            *_queues(sqs, settings.queue.name, int(visibility_for(settings.worker.lease_seconds).total_seconds())),
             _table(dynamodb, settings.store.table),
             _bucket(s3, settings.store.bucket, settings.region),
         ]

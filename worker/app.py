@@ -18,6 +18,7 @@ from quarry.inference.providers.base import Provider
 from quarry.inference.providers.bedrock import BedrockProvider
 from quarry.inference.providers.echo import EchoProvider
 from quarry.inference.routes import Routes, load_routes
+from quarry.queue.base import visibility_for
 from quarry.queue.sqs import SqsQueue, resolve_urls
 from quarry.settings import Settings
 from quarry.store.dynamodb import DynamoStore
@@ -63,7 +64,7 @@ async def run(settings: Settings) -> int:
         store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
         await store.check()
         urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
-        queue = SqsQueue(sqs, *urls)
+        queue = SqsQueue(sqs, *urls, visibility=visibility_for(settings.worker.lease_seconds))
         providers = await _providers(stack, routes, slots)
         leases = Leases(store, queue, clock, metrics, owner=_owner(), lease_seconds=settings.worker.lease_seconds)
         steps = Steps(

@@ -14,7 +14,7 @@ from quarry.clock import Clock
 from quarry.errors import CancelRequested, LeaseLost, QueueUnavailable, StoreUnavailable
 from quarry.ids import new_token
 from quarry.job import Job, Lease
-from quarry.queue.base import Delivery, JobQueue, visibility_seconds
+from quarry.queue.base import Delivery, JobQueue, visibility_for
 from quarry.store.base import JobStore
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -79,7 +79,7 @@ class Leases:
         self._metrics = metrics
         self._owner = owner
         self._lease = timedelta(seconds=lease_seconds)
-        self._visibility = timedelta(seconds=visibility_seconds(lease_seconds))
+        self._visibility = visibility_for(lease_seconds)
         self._held: set[HeldLease] = set()
 
     def __len__(self) -> int:
@@ -131,7 +131,10 @@ class Leases:
         try:
             await self._store.renew(held.job, expires_at)
         except LeaseLost:
+            if held not in self._held:
+                return  # recorded meanwhile: the lease was given up, not lost
             outcome = "lost"
+            _log.warning(Event.LEASE_LOST, request_id=held.job.request_id)
             held.interrupt(Interruption.LEASE_LOST)
         except CancelRequested:
             outcome = "cancel_requested"

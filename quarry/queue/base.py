@@ -40,7 +40,7 @@ class JobQueue(Protocol):
     async def receive(self, limit: int, wait: timedelta) -> list[Delivery]:
         """Take up to `limit` (at most 10) messages, waiting up to `wait` (at most 20 s) for the first.
 
-        They stay invisible to others for the queue's visibility timeout.
+        They stay invisible to others for the visibility timeout that the queue was made with.
 
         Raises:
             QueueUnavailable: nothing was received, as far as we know.
@@ -77,6 +77,6 @@ class JobQueue(Protocol):
         """
 
 
-def visibility_seconds(lease_seconds: int) -> int:
+def visibility_for(lease_seconds: int) -> timedelta:
     """A message reappears when the lease behind it has just become claimable."""
-    return lease_seconds + int(CLOCK_MARGIN.total_seconds())
+    return timedelta(seconds=lease_seconds) + CLOCK_MARGIN

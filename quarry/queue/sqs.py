@@ -36,10 +36,11 @@ _NO_QUEUE: Final = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonEx
 class SqsQueue:
     """One lane. Acks and visibility changes of concurrent jobs share batches."""
 
-    def __init__(self, client: "SQSClient", url: str, dlq_url: str) -> None:
+    def __init__(self, client: "SQSClient", url: str, dlq_url: str, *, visibility: timedelta) -> None:
         self._client = client
         self._url = url
         self._dlq_url = dlq_url
+        self._visibility_seconds = int(visibility.total_seconds())
         self._sends: Batcher[Envelope, None] = Batcher(self._send_batch, limit=BATCH_MAX_ENTRIES, concurrency=16)
         self._acks: Batcher[Delivery, None] = Batcher(self._ack_batch, limit=BATCH_MAX_ENTRIES)
         self._changes: Batcher[tuple[Delivery, int], None] = Batcher(self._change_batch, limit=BATCH_MAX_ENTRIES)
@@ -54,6 +55,8 @@ class SqsQueue:
                 QueueUrl=self._url,
                 MaxNumberOfMessages=min(limit, BATCH_MAX_ENTRIES),
                 WaitTimeSeconds=int(wait.total_seconds()),
+                # Not left to the queue: how long a message stays away must fit this worker's lease.
+                VisibilityTimeout=self._visibility_seconds,
                 MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             )
         except (BotoCoreError, ClientError) as error:
