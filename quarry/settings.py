@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     """All settings. Names in the environment: prefix `QUARRY_`, `__` between group and field."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, extra="ignore", frozen=True, populate_by_name=True
+        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
     )
 
     environment: Environment = Field(

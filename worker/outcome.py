@@ -35,7 +35,7 @@ RETRY: Final = Backoff(base_seconds=2, ceiling_seconds=60, floor_seconds=1)
 #: While there is no capacity; the provider's own hint wins where it is longer.
 SNOOZE: Final = Backoff(base_seconds=5, ceiling_seconds=60, floor_seconds=2)
 #: While our own access is broken: somebody has to mend it.
-BLOCKED: Final = Backoff(base_seconds=30, ceiling_seconds=300, floor_seconds=15)
+BLOCKED: Final = Backoff(base_seconds=10, ceiling_seconds=300, floor_seconds=5)
 #: A delivery whose job could not be read.
 _STORE_AWAY: Final = Backoff(base_seconds=10, ceiling_seconds=10, floor_seconds=2)
 #: A provider's hint is honoured up to this.

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
 
 from tests.support.processes import Process, clean_environ, eventually, free_port, quarry, serving
+
+if TYPE_CHECKING:
+    from tests.support.simulator import Simulator
 
 REGION = "us-east-1"
 TERMINAL = {"completed", "failed", "cancelled", "expired"}
@@ -25,23 +28,26 @@ class Stack:
     directory: Path
     name: str = field(default_factory=lambda: f"q{uuid.uuid4().hex[:12]}")
     env: dict[str, str] = field(default_factory=dict)
+    _probes: dict[Process, str] = field(default_factory=dict)
     api: httpx.Client | None = None
+    #: What `use` routes to.
+    model: str = "amazon.nova-lite-v1:0"
 
     def environ(self, **extra: str) -> dict[str, str]:
         """The environment of this stack's processes."""
-        return clean_environ(
-            AWS_ENDPOINT_URL=self.aws_url,
-            AWS_REGION=REGION,
-            AWS_ACCESS_KEY_ID="test",
-            AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - the emulator's
-            AWS_EC2_METADATA_DISABLED="true",
-            QUARRY_ENVIRONMENT="local",
-            QUARRY_QUEUE__NAME=self.name,
-            QUARRY_STORE__TABLE=self.name,
-            QUARRY_STORE__BUCKET=self.name,
-            QUARRY_API__METRICS_PORT="0",
-            **(self.env | extra),
-        )
+        settings = {
+            "AWS_ENDPOINT_URL": self.aws_url,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "QUARRY_ENVIRONMENT": "local",
+            "QUARRY_QUEUE__NAME": self.name,
+            "QUARRY_STORE__TABLE": self.name,
+            "QUARRY_STORE__BUCKET": self.name,
+            "QUARRY_API__METRICS_PORT": "0",
+        }
+        return clean_environ(**(settings | self.env | extra))
 
     def client(self, service: str) -> Any:
         """A boto3 client of the emulated AWS."""
@@ -61,6 +67,11 @@ class Stack:
         )
         return str(path)
 
+    def use(self, simulator: "Simulator") -> None:
+        """Have jobs answered by the Bedrock simulator."""
+        self.env["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = simulator.url
+        self.env["QUARRY_ROUTES_FILE"] = self.routes(provider="bedrock", model=self.model)
+
     @contextmanager
     def running_api(self, **env: str) -> Iterator[httpx.Client]:
         """A client of an API process."""
@@ -76,10 +87,60 @@ class Stack:
     def running_worker(self, name: str = "worker", **env: str) -> Iterator[Process]:
         """A worker process."""
         port = str(free_port())
-        log = self.directory / f"{name}.log"
+        log, base = self.directory / f"{name}.log", f"http://127.0.0.1:{port}"
         environ = self.environ(**(env | {"QUARRY_WORKER__METRICS_PORT": port}))
-        with serving(quarry("worker"), environ, log, f"http://127.0.0.1:{port}/livez") as process:
+        with serving(quarry("worker"), environ, log, f"{base}/livez") as process:
+            self._probes[process] = base
             yield process
+
+    def metrics(self, worker: Process) -> str:
+        """A worker's metrics, as text."""
+        return httpx.get(f"{self._probes[worker]}/metrics").text
+
+    def readiness(self, worker: Process) -> tuple[int, str]:
+        """A worker's `/readyz`: status and body."""
+        answer = httpx.get(f"{self._probes[worker]}/readyz")
+        return answer.status_code, answer.text
+
+    def send(self, body: str) -> None:
+        """Put a raw message on the normal lane."""
+        queue = self.client("sqs")
+        queue.send_message(QueueUrl=queue.get_queue_url(QueueName=self.name)["QueueUrl"], MessageBody=body)
+
+    def queue_counts(self) -> tuple[int, int]:
+        """Messages of the normal lane: (visible or delayed, in flight)."""
+        queue = self.client("sqs")
+        url = queue.get_queue_url(QueueName=self.name)["QueueUrl"]
+        counts = queue.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        waiting = int(counts["ApproximateNumberOfMessages"]) + int(counts["ApproximateNumberOfMessagesDelayed"])
+        return waiting, int(counts["ApproximateNumberOfMessagesNotVisible"])
+
+    def queue_is_empty(self) -> bool:
+        """Whether every message of the normal lane has been settled."""
+        return self.queue_counts() == (0, 0)
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """What lies in the dead-letter queue; it stays there."""
+        queue = self.client("sqs")
+        url = queue.get_queue_url(QueueName=f"{self.name}-dlq")["QueueUrl"]
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = queue.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=30
+            )
+            if not answer.get("Messages"):
+                break
+            found += answer["Messages"]
+        for message in found:
+            queue.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+        return found
+
+    def item(self, request_id: str, tenant: str = "default") -> dict[str, Any]:
+        """The job's raw item in the table."""
+        key = {"pk": {"S": f"{tenant}#{request_id}"}, "sk": {"S": "job"}}
+        answer = self.client("dynamodb").get_item(TableName=self.name, Key=key, ConsistentRead=True)
+        item: dict[str, Any] = answer["Item"]
+        return item
 
     def submit(self, **body: Any) -> str:
         """Submit a job; returns its request id."""

@@ -1,0 +1,43 @@
+"""A duplicate or stale message never pays for a model call."""
+
+from quarry.envelope import Envelope
+from tests.support.processes import eventually
+from tests.support.simulator import Simulator
+from tests.support.stack import Stack
+
+
+def test_an_envelope_delivered_four_times_is_one_model_call(stack: Stack, simulator: Simulator) -> None:
+    """Three copies beside the original, before, during and after the work: twenty jobs, twenty calls.
+
+    Mutation: in `quarry/store/expressions.py`, drop `#status IN (:queued, :retrying)` from the claim's condition.
+    """
+    stack.use(simulator)
+    simulator.rule(act={"delay_seconds": 0.3})
+    with stack.running_api():
+        requests = [stack.submit(prompt=f"job {i}") for i in range(20)]
+        for request_id in requests:
+            for _ in range(3):
+                stack.send(Envelope(request_id, "default").to_wire())
+        with stack.running_worker("one"), stack.running_worker("two"):
+            jobs = [stack.finished(request_id) for request_id in requests]
+            for request_id in requests:
+                stack.send(Envelope(request_id, "default").to_wire())
+            eventually(stack.queue_is_empty, what="every copy to be settled")
+    assert {job["status"] for job in jobs} == {"completed"}
+    assert {job["attempts"] for job in jobs} == {1}
+    calls = simulator.calls()
+    assert (calls["calls"], calls["billed"]) == (20, 20)
+    assert stack.dead_letters() == []
+
+
+def test_a_stale_generation_is_acked_without_a_call(stack: Stack, simulator: Simulator) -> None:
+    """An envelope for a job that does not exist, and one of a generation gone by, disappear.
+
+    Mutation: in `worker/outcome.py`, release where there is no record: the queue does not become empty.
+    """
+    stack.use(simulator)
+    with stack.running_api(), stack.running_worker():
+        stack.send(Envelope("01a1fce02be7769abb984e7979ea003e", "default").to_wire())
+        eventually(stack.queue_is_empty, what="the message to be settled")
+    assert simulator.calls()["calls"] == 0
+    assert stack.dead_letters() == []

@@ -1,0 +1,51 @@
+"""Nothing secret is logged: no prompt, completion, key or receipt handle; and the log of one job reads well."""
+
+import json
+
+from tests.support.processes import eventually
+from tests.support.simulator import Simulator
+from tests.support.stack import Stack
+
+SECRET = "the launch code is 4711"
+
+
+def test_no_content_reaches_the_log(stack: Stack, simulator: Simulator) -> None:
+    """Answered, failed, rejected and malformed: at the most talkative level, no line holds what a caller or a model said.
+
+    Mutation: in `worker/report.py`, add `error_text=str(result)` to the canonical line.
+    """
+    stack.use(simulator)
+    simulator.rule(act={"error": "ValidationException", "message": f"bad prompt: {SECRET}"}, match={"text_contains": "reject"})
+    simulator.rule(act={"error": "ModelErrorException", "message": SECRET}, match={"text_contains": "fail"})
+    with stack.running_api(QUARRY_LOG_LEVEL="debug"), stack.running_worker(QUARRY_LOG_LEVEL="debug") as worker:
+        answered = stack.submit(prompt=f"answer {SECRET}", system=SECRET, metadata={"note": SECRET}, max_tokens=64)
+        rejected = stack.submit(prompt=f"reject {SECRET}")
+        failed = stack.submit(prompt=f"fail {SECRET}", max_attempts=1)
+        stack.send(f"malformed {SECRET}")
+        assert SECRET in stack.finished(answered)["result"]["text"]
+        assert [stack.finished(each)["status"] for each in (rejected, failed)] == ["failed", "failed"]
+        eventually(stack.queue_is_empty)
+        log = worker.output + (stack.directory / "api.log").read_text()
+    assert answered in log
+    assert SECRET not in log
+    assert "4711" not in log
+    assert "ReceiptHandle" not in log
+
+
+def test_an_attempt_is_one_line_that_says_it_all(stack: Stack, simulator: Simulator) -> None:
+    """Every line is a JSON object; one of them per attempt is the canonical line.
+
+    Mutation: in `worker/process.py`, drop the call of `attempt_finished`.
+    """
+    stack.use(simulator)
+    with stack.running_api(), stack.running_worker() as worker:
+        request_id = stack.submit(prompt="Hello")
+        stack.finished(request_id)
+        lines = eventually(
+            lambda: [line for line in map(json.loads, worker.output.splitlines()) if line["event"] == "attempt.finished"]
+        )
+    [line] = lines
+    assert line["request_id"] == request_id
+    assert (line["attempt"], line["status"], line["outcome"]) == (1, "completed", "Succeeded")
+    assert line["target"] == f"bedrock/us-east-1/{stack.model}"
+    assert {"duration_seconds", "input_tokens", "output_tokens", "stop_reason", "at", "level", "service"} <= set(line)

@@ -1,0 +1,50 @@
+"""An error that time mends costs an attempt and a wait, and the job is answered."""
+
+from tests.support.simulator import Simulator
+from tests.support.stack import Stack
+
+
+def test_a_failing_model_is_tried_again_and_answers(stack: Stack, simulator: Simulator) -> None:
+    """Two errors, then an answer: three attempts, each in the history with its outcome.
+
+    Mutation: in `quarry/job.py`, let `_retry_scheduled` give the attempt back: the history is empty.
+    """
+    stack.use(simulator)
+    simulator.rule(act={"error": "InternalServerException"}, times=1)
+    simulator.rule(act={"error": "ModelErrorException"}, times=1)
+    with stack.running_api(), stack.running_worker():
+        job = stack.finished(stack.submit(prompt="Hello"))
+    assert (job["status"], job["attempts"], job["result"]["text"]) == ("completed", 3, "Hello")
+    history = [(each["attempt"], each["outcome"], (each["error"] or {}).get("code")) for each in job["attempt_history"]]
+    assert history == [(1, "failed", "model_failed"), (2, "failed", "model_failed"), (3, "completed", None)]
+    assert all(each["target"] == f"bedrock/us-east-1/{stack.model}" for each in job["attempt_history"])
+    assert job["usage"] == job["attempt_history"][2]["usage"]
+    assert simulator.calls()["calls"] == 3
+
+
+def test_a_throttle_costs_no_attempt(stack: Stack, simulator: Simulator) -> None:
+    """Four throttles are more than the budget of three attempts: waiting for capacity is free.
+
+    Mutation: in `quarry/errors.py`, set `lacks_capacity = False` on Throttled: the job fails.
+    """
+    stack.use(simulator)
+    simulator.rule(act={"error": "ThrottlingException"}, times=4)
+    with stack.running_api(), stack.running_worker():
+        job = stack.finished(stack.submit(prompt="Hello"), seconds=110)
+    assert (job["status"], job["attempts"]) == ("completed", 1)
+    assert simulator.calls()["calls"] == 5
+
+
+def test_a_timed_out_call_is_an_unknown_outcome(stack: Stack, simulator: Simulator) -> None:
+    """A connection that breaks after the request was sent may have been billed: history and metrics say so.
+
+    Mutation: in `worker/outcome.py`, record a timed-out attempt as `failed`.
+    """
+    stack.use(simulator)
+    simulator.rule(act={"reset": True}, times=1)
+    with stack.running_api(), stack.running_worker() as worker:
+        job = stack.finished(stack.submit(prompt="Hello"))
+        assert 'quarry_calls_repeated_total{reason="invocation_timed_out"} 1.0' in stack.metrics(worker)
+    assert job["status"] == "completed"
+    assert [each["outcome"] for each in job["attempt_history"]] == ["outcome_unknown", "completed"]
+    assert simulator.calls()["billed"] == 2

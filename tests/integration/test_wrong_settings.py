@@ -1,0 +1,79 @@
+"""Wrong settings stop a process at its start: exit 78, one sentence that names the variable, no stack trace."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import ROOT, clean_environ, quarry
+from tests.support.stack import Stack
+
+BAD = [
+    ("worker", {"QUARRY_WORKER__SLOTS": "many"}, "QUARRY_WORKER__SLOTS"),
+    ("worker", {"QUARRY_WORKER__SLOTS": "0"}, "QUARRY_WORKER__SLOTS"),
+    ("worker", {"QUARRY_WORKER__SLOT": "5"}, "QUARRY_WORKER__SLOT"),
+    ("worker", {"QUARRY_WORKERS__SLOTS": "5"}, "QUARRY_WORKERS__SLOTS"),
+    ("worker", {"QUARRY_QUEUE__NAME": "no-such-queue"}, "QUARRY_QUEUE__NAME"),
+    ("worker", {"QUARRY_STORE__TABLE": "no-such-table"}, "QUARRY_STORE__TABLE"),
+    ("worker", {"QUARRY_ROUTES_FILE": "/no/such/routes.toml"}, "QUARRY_ROUTES_FILE"),
+    ("worker", {"QUARRY_ENVIRONMENT": "production", "AWS_REGION": ""}, "AWS_REGION"),
+    ("api", {"QUARRY_ENVIRONMENT": "production"}, "QUARRY_API__AUTH"),
+    ("api", {"QUARRY_ENVIRONMENT": "staging", "QUARRY_API__AUTH": "anonymous"}, "QUARRY_API__AUTH"),
+    ("api", {"QUARRY_API__AUTH": "api_keys"}, "QUARRY_API__AUTH"),
+    ("api", {"QUARRY_QUEUE__NAME": "no-such-queue"}, "QUARRY_QUEUE__NAME"),
+    ("api", {"QUARRY_STORE__TABLE": "no-such-table"}, "QUARRY_STORE__TABLE"),
+    ("provision", {"AWS_ENDPOINT_URL": "https://sqs.us-east-1.amazonaws.com"}, "AWS_ENDPOINT_URL"),
+    ("provision", {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "AWS_ENDPOINT_URL"),
+]
+
+
+@pytest.mark.parametrize(("verb", "env", "names"), BAD, ids=lambda each: str(each))
+def test_a_wrong_setting_is_named_in_one_sentence(stack: Stack, verb: str, env: dict[str, str], names: str) -> None:
+    """Exit 78; stderr is the sentence and nothing else.
+
+    Mutation: in `quarry/cli/__init__.py`, do not catch ConfigurationError.
+    """
+    done = subprocess.run(quarry(verb), env=stack.environ(**env), capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout) == (78, "")
+    [sentence] = done.stderr.strip().splitlines()
+    assert sentence.startswith("quarry: ")
+    assert names in sentence
+
+
+def test_an_aws_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
+    """At the start, before there is anything to retry for: exit 1, so that the platform tries again."""
+    env = clean_environ(
+        AWS_ENDPOINT_URL="http://127.0.0.1:1", AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", QUARRY_ENVIRONMENT="local"
+    )
+    for verb in ("worker", "api"):
+        done = subprocess.run(quarry(verb), env=env, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+        assert done.returncode == 1
+        [sentence] = done.stderr.strip().splitlines()
+        assert "DynamoDB" in sentence
+
+
+ROUTES = [
+    ("", "the top level"),
+    ("not toml", "not TOML"),
+    ("[routes.other]\ntargets = []", "default"),
+    ("[routes.default]\ntargets = []", "exactly one target"),
+    ('[[routes.default.targets]]\nprovider = "bedrok"\nregion = "us-east-1"\nmodel = "m"', "provider"),
+    ('[[routes.default.targets]]\nprovider = "bedrock"\nmodel = "m"', "region"),
+    ('[[routes.default.targets]]\nprovider = "bedrock"\nregion = "us-east-1"', "model"),
+    ('[[routes.default.targets]]\nprovider = "echo"\nmodel = "m"\nrequests_per_minute = 5', "requests_per_minute"),
+    ('[[routes.default.targets]]\nprovider = "echo"\nmodel = 5', "model"),
+    ('[[routes.default.targets]]\nprovider = "echo"\nmodel = "m"\n[routes.Bad_Name]\ntargets = []', "Bad_Name"),
+]
+
+
+@pytest.mark.parametrize(("text", "names"), ROUTES, ids=lambda each: repr(each)[:30])
+def test_a_wrong_routes_file_is_named_with_its_place(tmp_path: Path, text: str, names: str) -> None:
+    """The file, the place in it, and what is wrong."""
+    path = tmp_path / "routes.toml"
+    path.write_text(text)
+    env = clean_environ(QUARRY_ROUTES_FILE=str(path), QUARRY_ENVIRONMENT="local")
+    done = subprocess.run(quarry("worker"), env=env, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+    assert done.returncode == 78
+    [sentence] = done.stderr.strip().splitlines()
+    assert str(path) in sentence
+    assert names in sentence
