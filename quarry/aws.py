@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_sqs import SQSClient
 
-#: SQS's longest long poll. Source: SQS API reference, ReceiveMessage (read November 2026).
+#: SQS's longest long poll. Source: the SQS service model in botocore 1.43.117 (November 2026).
 LONG_POLL_MAX_SECONDS: Final = 20
 
 _CONNECT_TIMEOUT_SECONDS: Final = 5

@@ -1,7 +1,4 @@
-"""How long to wait before the next try: full jitter, as published by AWS.
-
-Source: AWS Architecture Blog, "Exponential Backoff And Jitter" (March 2015, read November 2026).
-"""
+"""How long to wait before the next try: exponential, with what AWS's architecture blog named "full jitter" (2015)."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 #: Hosts that can only be an emulator.
 LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1", "host.docker.internal", "ministack"})
-#: SQS's longest retention. Source: SQS API reference, SetQueueAttributes (read November 2026).
+#: SQS's longest retention. Source: the SQS service model in botocore 1.43.117 (November 2026).
 RETENTION_SECONDS: Final = 14 * 86_400
-#: The budget that counts is the job's; this is a backstop at SQS's maximum.
+#: The budget that counts is the job's; this is a backstop, set high.
 MAX_RECEIVE_COUNT: Final = 1000
 _ATTRIBUTES: Final[Any] = [
     {"AttributeName": name, "AttributeType": "N" if name == "check_at" else "S"}
@@ -134,7 +134,7 @@ def _keys(partition: str, sort: str) -> Any:
 
 
 def _bucket(s3: "S3Client", name: str, region: str) -> str:
-    # us-east-1 is the one region that must not be named. Source: S3 API reference, CreateBucket (read November 2026).
+    # us-east-1 is the one region that must not be named here.
     where: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:
         s3.create_bucket(Bucket=name, **where)

@@ -19,8 +19,7 @@ from typing import Any, Final
 from quarry.errors import ConfigurationError, ModelNotAllowed
 
 DEFAULT_ROUTE: Final = "default"
-#: A geographic inference profile. Source: Amazon Bedrock user guide, "Supported Regions and models for inference profiles"
-#: (read November 2026).
+#: A geographic inference profile whose member regions are in the United States, so it is built in for callers there only.
 BUILT_IN_MODEL: Final = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 #: What a target's `provider` may be: each is a file in `quarry/inference/providers/`.
 PROVIDER_NAMES: Final = frozenset({"bedrock", "echo"})
@@ -73,7 +72,13 @@ class Routes:
 
 
 def built_in(region: str) -> Routes:
-    """The route that there is without a file."""
+    """The route that there is without a file.
+
+    Raises:
+        ConfigurationError: there is none for this region; prompts are not sent to another continent unasked.
+    """
+    if not region.startswith("us-") or region.startswith("us-gov-"):
+        raise ConfigurationError(f"QUARRY_ROUTES_FILE is not set, and there is no built-in route for {region}; write a routes.toml")
     return Routes([Route(DEFAULT_ROUTE, (Target("bedrock", region, BUILT_IN_MODEL),))])
 
 

@@ -20,7 +20,7 @@ from quarry.queue.base import Delivery
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
 
-#: Source: SQS developer guide, "Amazon SQS message quotas" (read November 2026).
+#: Source: the SQS service model in botocore 1.43.117 (November 2026).
 BATCH_MAX_ENTRIES: Final = 10
 VISIBILITY_MAX_SECONDS: Final = 43_200
 #: A margin below the 12 h that one receipt can last in total: going over is an error, not a cut.

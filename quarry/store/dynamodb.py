@@ -23,7 +23,7 @@ from quarry.store.item import SHARDS, from_item, job_key, list_partition
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-#: Source: DynamoDB API reference, BatchExecuteStatement and BatchGetItem (read November 2026).
+#: Source: the DynamoDB service model in botocore 1.43.117 (November 2026).
 BATCH_MAX_STATEMENTS: Final = 25
 BATCH_MAX_GETS: Final = 100
 #: How often what a batch read left over is asked for again.
