@@ -3,6 +3,7 @@
 A verdict is what to write into the job's record (an event for `advance`, or nothing) and how to settle the delivery.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from quarry.job import (
     Snoozed,
     StatusReason,
     Succeeded,
+    describe,
 )
 from quarry.queue.base import Delivery
 
@@ -40,6 +42,11 @@ BLOCKED: Final = Backoff(base_seconds=10, ceiling_seconds=300, floor_seconds=5)
 _STORE_AWAY: Final = Backoff(base_seconds=10, ceiling_seconds=10, floor_seconds=2)
 #: A provider's hint is honoured up to this.
 HINT_MAX: Final = timedelta(minutes=15)
+#: A record must stay below DynamoDB's 400 KB: this beside a payload of 128 KiB and the history. Larger answers need a store for
+#: objects beside the table.
+RESULT_MAX_BYTES: Final = 196_608
+#: A message to callers, the provider's words included, is cut to this.
+_MESSAGE_MAX_LENGTH: Final = 1_000
 #: How long an envelope of a newer version is left for newer workers.
 UNSUPPORTED_PATIENCE: Final = timedelta(hours=24)
 _UNSUPPORTED_DELAY: Final = timedelta(minutes=1)
@@ -152,7 +159,7 @@ def decide(result: Result, job: Job, now: datetime, draw: float) -> Verdict:
     """What an attempt's result means for its job. `draw` in [0, 1) spreads the waits."""
     match result:
         case Completion():
-            return Verdict(Succeeded(result), Ack("completed"))
+            return _of_completion(result)
         case Interrupted():
             return _INTERRUPTED[result.why](result, now)
         case errors.InvocationError():
@@ -171,6 +178,22 @@ _INTERRUPTED: Final[Mapping[Interruption, Callable[[Interrupted, datetime], Verd
     Interruption.CANCEL_REQUESTED: lambda result, now: Verdict(Cancelled(call_cut=result.call_started), Ack("cancelled")),
     Interruption.DRAINING: lambda result, now: Verdict(HandedBack(call_cut=result.call_started), Release(now, "handed_back")),
 }
+
+
+def _of_completion(result: Completion) -> Verdict:
+    """An answer is kept, unless it does not fit the record: it was paid for, so it is never asked for again."""
+    if size_bytes(result) <= RESULT_MAX_BYTES:
+        return Verdict(Succeeded(result), Ack("completed"))
+    reason = StatusReason.RESULT_TOO_LARGE
+    failure = Failure(
+        reason.value, f"The answer is larger than the {RESULT_MAX_BYTES} bytes that can be kept; ask for fewer tokens."
+    )
+    return Verdict(Failed(reason, failure, False, describe(result.served_by), result.usage), Ack(reason.value))
+
+
+def size_bytes(result: Completion) -> int:
+    """How much an answer takes in the record."""
+    return len(json.dumps(result.content, ensure_ascii=False).encode())
 
 
 def _of_error(error: errors.InvocationError, job: Job, now: datetime, draw: float) -> Verdict:
@@ -223,4 +246,4 @@ _MESSAGES: Final[Mapping[str, str]] = {
 
 def failure_of(error: errors.InvocationError) -> Failure:
     """An error in a caller's words."""
-    return Failure(error.code, _MESSAGES.get(error.code) or str(error))
+    return Failure(error.code, (_MESSAGES.get(error.code) or str(error))[:_MESSAGE_MAX_LENGTH])

@@ -27,6 +27,7 @@ from quarry.job import (
 from quarry.queue.base import Delivery
 from worker.outcome import (
     HINT_MAX,
+    RESULT_MAX_BYTES,
     Ack,
     Bury,
     Interrupted,
@@ -261,3 +262,20 @@ def test_what_is_decided_can_be_recorded() -> None:
         Cancelled,
         HandedBack,
     }
+
+
+def test_an_answer_too_large_for_the_record_fails_without_another_call() -> None:
+    """It was paid for: what it used is kept, and nothing asks for it again."""
+    text = "é" * (RESULT_MAX_BYTES // 2)
+    large = replace(ANSWER, text=text, content=({"text": text},))
+    verdict = decide(large, running(), NOW, 0.5)
+    assert verdict.settlement == Ack("result_too_large")
+    assert isinstance(verdict.record, Failed)
+    assert verdict.record.usage == ANSWER.usage
+    fits = replace(ANSWER, text="", content=({"text": text[:-20]},))
+    assert isinstance(decide(fits, running(), NOW, 0.5).record, Succeeded)
+
+
+def test_a_providers_long_message_is_cut() -> None:
+    """The history must not outgrow the record."""
+    assert len(failure_of(errors.InvocationRejected("x" * 100_000)).message) == 1_000
