@@ -35,7 +35,7 @@ from worker.process import Steps
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
-from worker.shutdown import drain, stop_on_signals
+from worker.shutdown import drain, poll_for, stop_on_signals
 
 _log = get_logger(__name__)
 
@@ -77,7 +77,15 @@ async def run(settings: Settings) -> int:
             clock=clock,
             draw=random.random,
         )
-        loop = Loop(queue, steps, metrics, clock, slots=slots, receivers=settings.worker.receivers)
+        loop = Loop(
+            queue,
+            steps,
+            metrics,
+            clock,
+            slots=slots,
+            receivers=settings.worker.receivers,
+            poll=poll_for(settings.worker.drain_seconds),
+        )
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=urls[0], slots=slots, metrics_port=port)
@@ -97,8 +105,6 @@ async def _supervise(loop: Loop, leases: Leases, health: Health, drain_seconds: 
     dead = [task for task in (receiving, renewing) if task.done()]
     for task in dead:
         _log.error(Event.SERVICE_FAILED, error=repr(task.exception()))
-    receiving.cancel()
-    await asyncio.wait({receiving})
     # Renewals go on during the drain: what is still running must keep its lease.
     await drain(loop, leases, health, drain_seconds)
     for task in tasks:

@@ -7,7 +7,6 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
-from quarry.aws import LONG_POLL_MAX_SECONDS
 from quarry.backoff import Backoff
 from quarry.clock import Clock
 from quarry.errors import QueueUnavailable
@@ -20,8 +19,6 @@ from worker.process import Steps, process
 _log = get_logger(__name__)
 #: SQS gives at most this many at once.
 _RECEIVE_MAX: Final = 10
-#: How long a poll under way may still bring something when the worker stops.
-_LAST_POLL_SECONDS: Final = 1.0
 _QUEUE_AWAY: Final = Backoff(base_seconds=0.2, ceiling_seconds=5)
 
 
@@ -50,15 +47,20 @@ class Slots:
 class Loop:
     """Receives and works deliveries until told to stop."""
 
-    def __init__(self, queue: JobQueue, steps: Steps, metrics: WorkerMetrics, clock: Clock, *, slots: int, receivers: int) -> None:
+    def __init__(
+        self, queue: JobQueue, steps: Steps, metrics: WorkerMetrics, clock: Clock, *, slots: int, receivers: int, poll: timedelta
+    ) -> None:
         self._queue = queue
         self._steps = steps
         self._metrics = metrics
         self._clock = clock
+        self._poll = poll
         self._slots = Slots(slots)
         # A receiver waits with its slots taken: few slots must not all sit in receivers that got nothing.
         self._receivers = min(receivers, slots)
         self._per_receive = max(1, min(_RECEIVE_MAX, slots // self._receivers))
+        self._stopping = False
+        self._receiving: set[asyncio.Task[None]] = set()
         self._working: set[asyncio.Task[None]] = set()
         metrics.slots.set(slots)
         metrics.slots_in_use.set_function(lambda: len(self._working))
@@ -69,54 +71,48 @@ class Loop:
         return len(self._working)
 
     async def run(self) -> None:
-        """Receive for ever. Cancelling it stops receiving; what is in flight goes on: see `finish`."""
+        """Receive until `stop`; what is in flight then goes on: see `finish`."""
         async with asyncio.TaskGroup() as receivers:
-            for _ in range(self._receivers):
-                receivers.create_task(self._receive_for_ever())
+            self._receiving = {receivers.create_task(self._receive_repeatedly()) for _ in range(self._receivers)}
+
+    def stop(self) -> None:
+        """Receive no more. A poll under way is left to end: one that is cut off may take messages that nobody then works."""
+        self._stopping = True
 
     async def finish(self, seconds: float) -> bool:
-        """Wait until nothing is in flight; False where that took longer than `seconds`."""
-        if self._working:
-            await asyncio.wait(self._working, timeout=seconds)
-        return not self._working
+        """Wait until no poll is under way and nothing is in flight; False where that took longer than `seconds`."""
+        end = self._clock.monotonic() + seconds
+        while pending := {task for task in self._receiving | self._working if not task.done()}:
+            left = end - self._clock.monotonic()
+            if left <= 0:
+                return False
+            await asyncio.wait(pending, timeout=left)
+        return True
 
-    async def _receive_for_ever(self) -> None:
+    async def _receive_repeatedly(self) -> None:
         failures = 0
-        while True:
-            taken = await self._slots.take(self._per_receive)
-            deliveries: list[Delivery] = []
+        while not self._stopping:
+            taken, started = await self._slots.take(self._per_receive), 0
             try:
-                deliveries = await self._receive(taken)
+                started = 0 if self._stopping else await self._receive(taken)
                 failures = 0
             except QueueUnavailable as error:
                 failures += 1
                 _log.warning(Event.RECEIVE_FAILED, error=str(error))
             finally:
-                await self._slots.free(taken - len(deliveries))
+                await self._slots.free(taken - started)
             if failures:
                 await self._clock.sleep(_QUEUE_AWAY.wait(failures, self._steps.draw()).total_seconds())
 
-    async def _receive(self, limit: int) -> list[Delivery]:
-        """Receive and start; shielded, since a poll that is cut off may have taken messages that nobody would then work."""
-        receiving = asyncio.ensure_future(self._queue.receive(limit, timedelta(seconds=LONG_POLL_MAX_SECONDS)))
-        try:
-            deliveries = await asyncio.shield(receiving)
-        except asyncio.CancelledError:
-            await self._hand_back(receiving)
-            raise
+    async def _receive(self, limit: int) -> int:
+        """Receive and start up to `limit` deliveries; returns how many. What comes after `stop` goes back at once."""
+        deliveries = await self._queue.receive(limit, self._poll)
+        if self._stopping:
+            await asyncio.gather(*(self._queue.release(each, timedelta(0)) for each in deliveries))
+            return 0
         for delivery in deliveries:
             self._start(delivery)
-        return deliveries
-
-    async def _hand_back(self, receiving: "asyncio.Future[list[Delivery]]") -> None:
-        """What a last poll brings is not started: it goes back at once."""
-        await asyncio.wait({receiving}, timeout=_LAST_POLL_SECONDS)
-        if not receiving.done():
-            receiving.cancel()
-            return
-        if receiving.exception() is None:
-            now = timedelta(0)
-            await asyncio.gather(*(self._queue.release(each, now) for each in receiving.result()), return_exceptions=True)
+        return len(deliveries)
 
     def _start(self, delivery: Delivery) -> None:
         self._metrics.received.inc()

@@ -2,7 +2,10 @@
 
 import asyncio
 import signal
+from datetime import timedelta
+from typing import Final
 
+from quarry.aws import LONG_POLL_MAX_SECONDS
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from worker.health import Health
@@ -12,8 +15,15 @@ from worker.outcome import Interruption
 
 _log = get_logger(__name__)
 #: Of the budget, what is kept for recording and settling the calls that had to be cut.
-_CUT_SHARE = 0.1
-_CUT_MIN_SECONDS = 1.0
+_CUT_SHARE: Final = 0.1
+_CUT_MIN_SECONDS: Final = 0.5
+#: Of the budget, what a poll may last: polls must have ended before messages are handed back, or they would take them again.
+_POLL_SHARE: Final = 0.25
+
+
+def poll_for(drain_seconds: int) -> timedelta:
+    """How long a poll waits for messages: as long as SQS allows, where the time to drain is long enough for that."""
+    return timedelta(seconds=max(1, min(LONG_POLL_MAX_SECONDS, int(drain_seconds * _POLL_SHARE))))
 
 
 def stop_on_signals() -> asyncio.Event:
@@ -26,11 +36,9 @@ def stop_on_signals() -> asyncio.Event:
 
 
 async def drain(loop: Loop, leases: Leases, health: Health, budget_seconds: float) -> None:
-    """Finish what can finish in time, then cut the rest: each cut job is recorded and its message released at once.
-
-    Nothing is received any more when this is called.
-    """
+    """Stop receiving, finish what can finish in time, then cut the rest: each cut job is recorded and its message released."""
     health.draining = True
+    loop.stop()
     _log.info(Event.DRAIN_STARTED, in_flight=loop.in_flight, drain_seconds=budget_seconds)
     reserve = max(budget_seconds * _CUT_SHARE, _CUT_MIN_SECONDS)
     cut = 0

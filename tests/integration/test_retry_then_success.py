@@ -23,16 +23,16 @@ def test_a_failing_model_is_tried_again_and_answers(stack: Stack, simulator: Sim
 
 
 def test_a_throttle_costs_no_attempt(stack: Stack, simulator: Simulator) -> None:
-    """Four throttles are more than the budget of three attempts: waiting for capacity is free.
+    """Two throttles are more than the budget of one attempt: waiting for capacity is free.
 
     Mutation: in `quarry/errors.py`, set `lacks_capacity = False` on Throttled: the job fails.
     """
     stack.use(simulator)
-    simulator.rule(act={"error": "ThrottlingException"}, times=4)
+    simulator.rule(act={"error": "ThrottlingException"}, times=2)
     with stack.running_api(), stack.running_worker():
-        job = stack.finished(stack.submit(prompt="Hello"), seconds=110)
+        job = stack.finished(stack.submit(prompt="Hello", max_attempts=1))
     assert (job["status"], job["attempts"]) == ("completed", 1)
-    assert simulator.calls()["calls"] == 5
+    assert simulator.calls()["calls"] == 3
 
 
 def test_a_timed_out_call_is_an_unknown_outcome(stack: Stack, simulator: Simulator) -> None:

@@ -46,6 +46,8 @@ class Stack:
             "QUARRY_STORE__TABLE": self.name,
             "QUARRY_STORE__BUCKET": self.name,
             "QUARRY_API__METRICS_PORT": "0",
+            # Short polls, so that a worker stops soon.
+            "QUARRY_WORKER__DRAIN_SECONDS": "8",
         }
         return clean_environ(**(settings | self.env | extra))
 
