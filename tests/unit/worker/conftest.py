@@ -1,0 +1,88 @@
+"""A worker in memory: real verbs, fake queue, store, model and clock."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from quarry.envelope import Envelope
+from quarry.inference.engine import Engine
+from quarry.inference.routes import Route, Routes, Target
+from quarry.job import Job
+from quarry.queue.base import Delivery, visibility_for
+from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
+from quarry.testing.builders import a_job
+from quarry.testing.clock import FakeClock
+from quarry.testing.provider import ScriptedProvider
+from quarry.testing.queue import MemoryQueue
+from quarry.testing.store import MemoryStore
+from worker.claim import Claimer
+from worker.health import Health
+from worker.invoke import Invoker
+from worker.lease import Leases
+from worker.loop import Loop
+from worker.outcome import Settlement
+from worker.process import Steps, process
+from worker.record import Recorder
+from worker.report import Reporter
+from worker.settle import Settler
+
+LEASE_SECONDS = 60
+ROUTES = Routes([Route("default", (Target("bedrock", "us-east-1", "model"),))])
+
+
+@dataclass
+class Bench:
+    """One worker and everything around it."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    provider: ScriptedProvider = field(default_factory=ScriptedProvider)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        self.queue = MemoryQueue(self.clock, visibility=visibility_for(LEASE_SECONDS))
+        self.metrics = WorkerMetrics(self.registry)
+        self.health = Health(self.metrics)
+        self.leases = Leases(self.store, self.queue, self.clock, self.metrics, owner="me", lease_seconds=LEASE_SECONDS)
+        engine = Engine({"bedrock": self.provider}, InferenceMetrics(self.registry), self.clock)
+        self.steps = Steps(
+            claimer=Claimer(self.store, self.leases, self.clock),
+            leases=self.leases,
+            invoker=Invoker(engine, ROUTES, self.leases),
+            recorder=Recorder(self.store, self.clock),
+            settler=Settler(self.queue, self.store, self.clock, self.metrics),
+            reporter=Reporter(self.metrics, self.health),
+            clock=self.clock,
+            draw=lambda: 0.5,
+        )
+
+    def loop(self, slots: int = 10, receivers: int = 1) -> Loop:
+        """A loop over this bench's queue."""
+        return Loop(self.queue, self.steps, self.metrics, self.clock, slots=slots, receivers=receivers, poll=timedelta(seconds=20))
+
+    def count(self, name: str, **labels: str) -> float:
+        """A metric's value."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+    async def submitted(self, **changes: object) -> Job:
+        """A job in the store, with its envelope on the queue."""
+        job = a_job(**changes)
+        await self.store.create(job)
+        assert await self.queue.send([Envelope(job.request_id, job.tenant, job.generation)]) == [None]
+        return job
+
+    async def delivery(self) -> Delivery:
+        """The next delivery."""
+        [delivery] = await self.queue.receive(1, timedelta(0))
+        return delivery
+
+    async def work(self) -> Settlement:
+        """Work the next delivery to its settlement."""
+        return await process(await self.delivery(), self.steps)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()

@@ -1,0 +1,103 @@
+"""The loop: slots before messages, many at once, and an end that loses nothing."""
+
+import asyncio
+
+from quarry.job import JobStatus
+from quarry.testing.provider import Hold
+from tests.unit.worker.conftest import Bench
+from worker.shutdown import drain, poll_for
+
+
+async def test_no_message_is_received_without_a_free_slot(bench: Bench) -> None:
+    """Five jobs and two slots: two in flight, three still visible to other workers."""
+    holds = [Hold("answer") for _ in range(5)]
+    bench.provider.play(*holds)
+    for _ in range(5):
+        await bench.submitted()
+    loop = bench.loop(slots=2)
+    running = asyncio.create_task(loop.run())
+    await bench.clock.settle()
+    assert (loop.in_flight, bench.queue.in_flight_count, bench.queue.visible_count) == (2, 2, 3)
+    assert bench.count("quarry_slots_in_use") == 2
+    holds[0].release.set()
+    await bench.clock.settle()
+    assert (loop.in_flight, bench.queue.visible_count) == (2, 2)
+    for hold in holds:
+        hold.release.set()
+    await bench.clock.settle()
+    assert {job.status for job in bench.store.jobs} == {JobStatus.COMPLETED}
+    running.cancel()
+
+
+async def test_all_slots_can_be_used_at_once(bench: Bench) -> None:
+    """Several receivers share the slots; a full queue fills them all."""
+    bench.provider.play(*(Hold() for _ in range(40)))
+    for _ in range(40):
+        await bench.submitted()
+    loop = bench.loop(slots=25, receivers=4)
+    running = asyncio.create_task(loop.run())
+    await bench.clock.settle()
+    assert loop.in_flight == 25
+    running.cancel()
+
+
+async def test_a_queue_that_is_away_is_asked_again(bench: Bench) -> None:
+    """With growing waits, and without giving up."""
+    await bench.submitted()
+    bench.queue.fail_next("receive", times=5)
+    loop = bench.loop()
+    running = asyncio.create_task(loop.run())
+    await bench.clock.advance(30)
+    assert {job.status for job in bench.store.jobs} == {JobStatus.COMPLETED}
+    assert not running.done()
+    running.cancel()
+
+
+async def test_a_bug_in_one_delivery_does_not_end_the_loop(bench: Bench) -> None:
+    """It is left unsettled and its slot is free again."""
+    await bench.submitted()
+    loop = bench.loop(slots=1)
+    bench.steps.reporter.attempt_finished = None  # type: ignore[method-assign,assignment]
+    running = asyncio.create_task(loop.run())
+    await bench.clock.settle()
+    assert (loop.in_flight, running.done()) == (0, False)
+    assert bench.queue.in_flight_count == 1
+    running.cancel()
+
+
+async def test_what_a_poll_brings_after_the_stop_goes_back_at_once(bench: Bench) -> None:
+    """A poll under way is not cut off: it may hold a message already."""
+    loop = bench.loop()
+    running = asyncio.create_task(loop.run())
+    await bench.clock.settle()
+    loop.stop()
+    await bench.submitted()
+    await bench.clock.settle()
+    assert running.done()
+    assert (bench.queue.visible_count, bench.queue.in_flight_count) == (1, 0)
+    assert bench.provider.calls == []
+
+
+async def test_a_drain_waits_for_what_can_finish(bench: Bench) -> None:
+    """A call that ends within the budget is recorded and acked; nothing is cut."""
+    job = await bench.submitted()
+    hold = Hold("answer")
+    bench.provider.play(hold)
+    loop = bench.loop()
+    running = asyncio.create_task(loop.run())
+    await hold.reached.wait()
+    draining = asyncio.create_task(drain(loop, bench.leases, bench.health, 110))
+    await bench.clock.settle()
+    assert bench.health.unready() == "draining"
+    assert not draining.done()
+    hold.release.set()
+    # The receiver's poll may last as long as it was asked to.
+    await bench.clock.advance(20)
+    await draining
+    assert bench.store.job(job.request_id).status is JobStatus.COMPLETED
+    assert (running.done(), bench.queue.in_flight_count) == (True, 0)
+
+
+def test_a_poll_ends_well_within_the_time_to_drain() -> None:
+    """As long as SQS allows where there is time, and never zero, which would be a short poll."""
+    assert [poll_for(seconds).total_seconds() for seconds in (1, 8, 80, 110, 3600)] == [1, 2, 20, 20, 20]

@@ -1,0 +1,277 @@
+"""One delivery, from claim to settlement: every path, with a fake queue, store and model."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from quarry import errors
+from quarry.job import AttemptOutcome, Claimed, JobStatus, advance
+from quarry.testing.builders import a_lease
+from quarry.testing.provider import Hold
+from tests.unit.worker.conftest import Bench
+from worker.outcome import Ack, Bury, Interruption, Leave, Release
+
+
+async def test_an_answer_is_recorded_before_the_message_is_acked(bench: Bench) -> None:
+    """Record, then ack: where the ack fails, the record stands and the message comes again to no effect."""
+    job = await bench.submitted()
+    bench.queue.fail_next("ack")
+    await bench.work()
+    assert bench.store.job(job.request_id).status is JobStatus.COMPLETED
+    bench.queue.deliver_again()
+    assert await bench.work() == Ack("already_finished")
+    assert len(bench.provider.calls) == 1
+    assert (bench.queue.visible_count, bench.queue.in_flight_count) == (0, 0)
+
+
+async def test_the_call_says_whose_it_is(bench: Bench) -> None:
+    """The request id and the attempt travel with the call."""
+    job = await bench.submitted()
+    await bench.work()
+    assert bench.provider.calls[0].labels == {"quarry_request_id": job.request_id, "quarry_attempt": "1"}
+
+
+async def test_a_second_delivery_while_the_first_works_waits_for_its_lease(bench: Bench) -> None:
+    """It is released until the lease could have run out, and calls nobody."""
+    job = await bench.submitted()
+    hold = Hold("answer")
+    bench.provider.play(hold)
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    bench.queue.deliver_again()
+    settlement = await bench.work()
+    assert settlement == Release(bench.clock.now() + timedelta(seconds=65), "claimed_elsewhere")
+    hold.release.set()
+    assert await working == Ack("completed")
+    assert bench.store.job(job.request_id).result is not None
+    assert len(bench.provider.calls) == 1
+
+
+async def test_a_lost_answer_of_a_claim_is_recognised(bench: Bench) -> None:
+    """The claim stood, nobody knows: the delivery comes again and the lease has to run out; then it is taken over, once."""
+    job = await bench.submitted()
+    bench.store.fail_next("claim", applied=True)
+    assert isinstance(await bench.work(), Release)
+    await bench.clock.advance(70)
+    assert await bench.work() == Ack("completed")
+    done = bench.store.job(job.request_id)
+    assert (done.attempts, done.takeovers, len(bench.provider.calls)) == (2, 1, 1)
+    assert [each.outcome for each in done.attempt_history] == [AttemptOutcome.OUTCOME_UNKNOWN, AttemptOutcome.COMPLETED]
+
+
+@pytest.mark.parametrize("applied", [True, False])
+async def test_an_answer_in_hand_is_recorded_however_long_the_store_is_away(bench: Bench, applied: bool) -> None:
+    """Repeated until it is known; a write that was applied and whose answer was lost is recognised by its token."""
+    job = await bench.submitted()
+    bench.store.fail_next("record", applied=applied, times=10)
+    assert await bench.clock.run(bench.work()) == Ack("completed")
+    assert bench.store.job(job.request_id).status is JobStatus.COMPLETED
+    assert len(bench.provider.calls) == 1
+
+
+async def test_a_record_is_not_lost_to_cancellation(bench: Bench) -> None:
+    """The write is shielded: the process is cancelled, the answer is kept."""
+    job = await bench.submitted()
+    bench.store.fail_next("record", times=1)
+    working = asyncio.create_task(bench.work())
+    await bench.clock.settle()
+    working.cancel()
+    await bench.clock.advance(1)
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert bench.store.job(job.request_id).status is JobStatus.COMPLETED
+
+
+async def test_who_was_taken_over_writes_and_settles_nothing(bench: Bench) -> None:
+    """The late owner's answer is fenced off; the message is left to the new owner."""
+    job = await bench.submitted()
+    hold = Hold("late")
+    bench.provider.play(hold)
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    taken = advance(bench.store.job(job.request_id), Claimed(a_lease("other")), bench.clock.now())
+    bench.store.put(taken)
+    hold.release.set()
+    assert await working == Leave("lease_lost")
+    assert bench.store.job(job.request_id) == taken
+    assert bench.queue.in_flight_count == 1
+
+
+async def test_a_lease_lost_during_the_call_closes_it(bench: Bench) -> None:
+    """The renewal finds another token: the call is closed, and nothing is written."""
+    job = await bench.submitted()
+    hold = Hold()
+    bench.provider.play(hold)
+    keeping = asyncio.create_task(bench.leases.keep())
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    bench.store.put(advance(bench.store.job(job.request_id), Claimed(a_lease("other")), bench.clock.now()))
+    await bench.clock.advance(20)
+    assert await working == Leave("lease_lost")
+    assert bench.provider.cancelled == 1
+    assert bench.count("quarry_lease_renewals_total", outcome="lost") == 1
+    keeping.cancel()
+
+
+async def test_a_cancel_seen_at_renewal_closes_the_call(bench: Bench) -> None:
+    """The job is `cancelled`, its attempt spent; the message is acked."""
+    job = await bench.submitted()
+    hold = Hold()
+    bench.provider.play(hold)
+    keeping = asyncio.create_task(bench.leases.keep())
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    await bench.store.request_cancel(bench.store.job(job.request_id))
+    await bench.clock.advance(20)
+    assert await working == Ack("cancelled")
+    done = bench.store.job(job.request_id)
+    assert (done.status, done.attempts, done.attempt_history[0].outcome) == (JobStatus.CANCELLED, 1, AttemptOutcome.CANCELLED)
+    assert bench.provider.cancelled == 1
+    keeping.cancel()
+
+
+async def test_an_answer_in_hand_beats_a_cancel(bench: Bench) -> None:
+    """It was paid for."""
+    job = await bench.submitted()
+    hold = Hold("answer")
+    bench.provider.play(hold)
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    await bench.store.request_cancel(bench.store.job(job.request_id))
+    hold.release.set()
+    assert await working == Ack("completed")
+    assert bench.store.job(job.request_id).status is JobStatus.COMPLETED
+
+
+async def test_a_cancel_beats_a_retry(bench: Bench) -> None:
+    """What is not final gives way to the caller's wish."""
+    job = await bench.submitted()
+    hold = Hold(errors.ModelFailed("x"))
+    bench.provider.play(hold)
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    await bench.store.request_cancel(bench.store.job(job.request_id))
+    hold.release.set()
+    assert await working == Ack("cancelled")
+    assert bench.store.job(job.request_id).status is JobStatus.CANCELLED
+
+
+async def test_a_draining_worker_hands_a_cut_call_back(bench: Bench) -> None:
+    """Its attempt is spent, its outcome unknown, its message visible at once."""
+    job = await bench.submitted()
+    hold = Hold()
+    bench.provider.play(hold)
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    assert bench.leases.interrupt_all(Interruption.DRAINING) == 1
+    assert await working == Release(bench.clock.now(), "handed_back")
+    cut = bench.store.job(job.request_id)
+    assert (cut.status, cut.attempts, cut.attempt_history[0].outcome) == (JobStatus.RETRYING, 1, AttemptOutcome.OUTCOME_UNKNOWN)
+    assert bench.queue.visible_count == 1
+    assert bench.count("quarry_calls_repeated_total", reason="draining") == 1
+
+
+async def test_a_dead_letter_that_was_not_sent_is_sent_by_the_next_delivery(bench: Bench) -> None:
+    """A crash between record and bury: the record says `bury_reason`, and the redelivery carries it out."""
+    job = await bench.submitted(max_attempts=1)
+    bench.provider.play(errors.ModelFailed("x"))
+    bench.queue.fail_next("bury")
+    await bench.work()
+    assert bench.queue.buried == []
+    assert bench.store.job(job.request_id).bury_reason == "attempts_exhausted"
+    bench.queue.deliver_again()
+    assert await bench.work() == Bury("attempts_exhausted")
+    assert [letter.request_id for letter in bench.queue.buried] == [job.request_id]
+    assert bench.store.job(job.request_id).bury_reason is None
+
+
+async def test_a_job_whose_workers_keep_dying_is_buried_without_a_call(bench: Bench) -> None:
+    """Five take-overs are enough."""
+    job = await bench.submitted()
+    for _ in range(6):
+        bench.store.fail_next("claim", applied=True)
+        await bench.work()
+        await bench.clock.advance(70)
+    assert await bench.work() == Bury("taken_over_too_often")
+    done = bench.store.job(job.request_id)
+    assert (done.status, done.takeovers, done.error and done.error.code) == (JobStatus.FAILED, 5, "taken_over_too_often")
+    assert bench.provider.calls == []
+
+
+async def test_a_bug_in_a_provider_costs_an_attempt_and_no_worker(bench: Bench) -> None:
+    """A foreign exception is an attempt that failed, so that it cannot be paid for again for ever."""
+    job = await bench.submitted(max_attempts=1)
+    bench.provider.play(ZeroDivisionError("secret"))
+    assert await bench.work() == Bury("attempts_exhausted")
+    failed = bench.store.job(job.request_id)
+    assert failed.error
+    assert (failed.error.code, "secret" in failed.error.message) == ("internal_error", False)
+
+
+async def test_a_route_that_is_gone_blocks_the_job_and_the_worker_says_so(bench: Bench) -> None:
+    """It was there at submission: ours to mend, so the job waits."""
+    job = await bench.submitted(model="gone")
+    assert isinstance(await bench.work(), Release)
+    assert bench.store.job(job.request_id).status is JobStatus.QUEUED
+    assert bench.health.unready() == "gone: model_not_found"
+
+
+async def test_a_job_that_changed_under_a_refusal_is_judged_again(bench: Bench) -> None:
+    """Expired by this worker's reading, redone by somebody else meanwhile: the delivery comes again at once."""
+    await bench.submitted(deadline_at=bench.clock.now())
+    bench.store.fail_next("replace")
+    settlement = await bench.work()
+    assert isinstance(settlement, Release)
+    assert settlement.until == bench.clock.now()
+
+
+async def test_a_message_that_is_no_envelope_is_buried(bench: Bench) -> None:
+    """With its reason, and nothing else happens."""
+    bench.queue.put("[]")
+    assert await bench.work() == Bury("malformed_envelope")
+    assert [(letter.body, letter.reason) for letter in bench.queue.buried] == [("[]", "malformed_envelope")]
+
+
+async def test_a_store_that_is_away_at_the_claim_costs_a_wait(bench: Bench) -> None:
+    """Nothing is known, so nothing is called."""
+    await bench.submitted()
+    bench.store.fail_next("claim")
+    assert isinstance(await bench.work(), Release)
+    assert bench.provider.calls == []
+
+
+async def test_every_settlement_is_counted_once(bench: Bench) -> None:
+    """One delivery, one settlement."""
+    await bench.submitted()
+    bench.queue.put("[]")
+    for _ in range(2):
+        await bench.work()
+    settled = [
+        sample.value for metric in bench.registry.collect() for sample in metric.samples
+        if sample.name == "quarry_deliveries_settled_total"
+    ]  # fmt: skip
+    assert settled == [1.0, 1.0]
+
+
+async def test_a_lease_too_short_for_a_call_is_renewed_before_it(bench: Bench) -> None:
+    """A delivery that waited long between claim and call does not call under a lease about to end."""
+    job = await bench.submitted()
+    delivery = await bench.delivery()
+    held = await bench.steps.claimer.claim(delivery)
+    await bench.clock.advance(40)
+    await bench.leases.ensure(held)
+    lease = bench.store.job(job.request_id).lease
+    assert lease
+    assert lease.expires_at == bench.clock.now() + timedelta(seconds=60)
+
+
+async def test_a_lease_that_ran_out_before_the_call_stops_the_work(bench: Bench) -> None:
+    """A pause longer than the lease, found before anything is paid."""
+    await bench.submitted()
+    held = await bench.steps.claimer.claim(await bench.delivery())
+    await bench.clock.advance(61)
+    bench.store.fail_next("renew")
+    result = await bench.steps.invoker.invoke(held)
+    assert getattr(result, "why", None) is Interruption.LEASE_LOST
+    assert bench.provider.calls == []
