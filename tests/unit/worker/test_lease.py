@@ -1,8 +1,11 @@
 """Leases: renewed in time, together with the visibility of their messages."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import pytest
+
+from quarry.job import Job
 from quarry.testing.provider import Hold
 from tests.unit.worker.conftest import Bench
 from worker.outcome import Ack, Leave
@@ -62,12 +65,26 @@ async def test_a_queue_that_refuses_to_extend_does_not_end_the_work(bench: Bench
     keeping.cancel()
 
 
-async def test_a_lease_given_up_by_its_record_is_not_counted_as_lost(bench: Bench) -> None:
-    """Nothing is held once the work is recorded."""
+async def test_a_lease_given_up_by_its_record_is_not_counted_as_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A renewal that was on its way while the record was written is refused, which means nothing."""
     await bench.submitted()
+    hold, arrived = Hold("answer"), asyncio.Event()
+    bench.provider.play(hold)
+    renew = bench.store.renew
+
+    async def slow_renew(job: Job, expires_at: datetime) -> None:
+        await arrived.wait()
+        await renew(job, expires_at)
+
+    monkeypatch.setattr(bench.store, "renew", slow_renew)
     keeping = asyncio.create_task(bench.leases.keep())
-    await bench.work()
-    await bench.clock.advance(40)
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    await bench.clock.advance(20)
+    hold.release.set()
+    assert await working == Ack("completed")
+    arrived.set()
+    await bench.clock.settle()
     assert len(bench.leases) == 0
     assert bench.count("quarry_lease_renewals_total", outcome="lost") == 0
     keeping.cancel()
