@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.guard import refuse_the_outside
 from tests.support.processes import ROOT, clean_environ, free_port, quarry, serving
+from tests.support.simulator import Simulator
 from tests.support.stack import Stack
+
+refuse_the_outside()
 
 #: The emulator lives in an environment of its own: it pins another botocore.
 EMULATOR_PYTHON = os.environ.get("QUARRY_EMULATOR_PYTHON", str(ROOT / ".venv-aws" / "bin" / "python"))
@@ -31,3 +35,23 @@ def stack(aws_url: str, tmp_path: Path) -> Stack:
     made = Stack(aws_url, tmp_path)
     subprocess.run(quarry("provision"), env=made.environ(), check=True, capture_output=True, cwd=ROOT)
     return made
+
+
+@pytest.fixture(scope="session")
+def running_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """The Bedrock simulator of this test run, a process of its own."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    log = tmp_path_factory.mktemp("simulator") / "simulator.log"
+    with serving(quarry("simulator", "--port", str(port)), clean_environ(), log, f"{url}/livez"):
+        simulator = Simulator(url)
+        yield simulator
+        simulator.close()
+
+
+@pytest.fixture
+def simulator(running_simulator: Simulator) -> Iterator[Simulator]:
+    """A Bedrock simulator without rules, its counters at zero."""
+    running_simulator.reset()
+    yield running_simulator
+    running_simulator.reset()

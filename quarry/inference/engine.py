@@ -1,14 +1,19 @@
 """One invocation over a route: pick a target, call it, classify what came.
 
 A route has one target; the walk over several, their breakers and limiters have their place here.
+
+The one retry inside an attempt is here too: a few tries within seconds, and only after a `ProviderUnavailable`, which says that
+the request was refused or never sent. After anything else a model may have worked, and been paid.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
 from quarry.clock import Clock
-from quarry.errors import InvocationError, ModelNotFound, Throttled
+from quarry.errors import InvocationError, ModelNotFound, ProviderUnavailable, Throttled
 from quarry.inference.providers.base import Provider
 from quarry.inference.routes import Route, Target
 from quarry.invocation import Completion, Invocation, Json
@@ -20,6 +25,11 @@ _TIMEOUT_BASE: Final = timedelta(seconds=60)
 _SLOWEST_TOKENS_PER_SECOND: Final = 10
 #: Whatever is asked: an hour without an answer is no longer worth a slot.
 _TIMEOUT_CEILING: Final = timedelta(minutes=60)
+#: Our own choice: a blip is over within seconds; what lasts longer is better waited for in the queue, where it holds no slot.
+_TRIES_MAX: Final = 3
+_RETRY_WINDOW_SECONDS: Final = 15.0
+#: Full jitter: uniform between nothing and 0.5 s, then 1 s.
+_JITTER: Final = wait_random_exponential(multiplier=0.5, max=2.0)
 
 
 class Engine:
@@ -35,23 +45,42 @@ class Engine:
     ) -> Completion:
         """Have `invocation` answered by the route.
 
-        `before_call` is awaited before every billable call; what it raises (a lost lease, say) ends the walk.
+        `before_call` is awaited before every billable call, a repeated one too; what it raises (a lost lease, say) ends the walk.
 
         Raises:
             InvocationError: no target gave an answer.
         """
-        target = route.targets[0]
-        await before_call(target)
-        return await self._call(target, invocation, labels)
+        target, timeout = route.targets[0], timeout_for(invocation)
+        ends: float | None = None
 
-    async def _call(self, target: Target, invocation: Invocation, labels: Json) -> Completion:
+        async def once() -> Completion:
+            nonlocal ends
+            await before_call(target)
+            now = self._clock.monotonic()
+            ends = now + timeout.total_seconds() if ends is None else ends
+            return await self._call(target, invocation, timedelta(seconds=ends - now), labels)
+
+        return await self._retrying()(once)
+
+    def _retrying(self) -> AsyncRetrying:
+        started = self._clock.monotonic()
+
+        def enough(state: RetryCallState) -> bool:
+            elapsed = self._clock.monotonic() - started
+            return state.attempt_number >= _TRIES_MAX or elapsed + state.upcoming_sleep > _RETRY_WINDOW_SECONDS
+
+        return AsyncRetrying(
+            sleep=self._clock.sleep, stop=enough, wait=_wait, retry=retry_if_exception_type(ProviderUnavailable), reraise=True
+        )
+
+    async def _call(self, target: Target, invocation: Invocation, timeout: timedelta, labels: Json) -> Completion:
         provider = self._providers.get(target.provider)
         if provider is None:
             raise ModelNotFound(f"this worker has no provider {target.provider!r}", target=str(target))
         started = self._clock.monotonic()
         outcome = "cancelled"
         try:
-            completion = await provider.invoke(target, invocation, timeout=timeout_for(invocation), labels=labels)
+            completion = await provider.invoke(target, invocation, timeout=timeout, labels=labels)
             outcome = "completed"
         except InvocationError as error:
             outcome = error.code
@@ -67,6 +96,13 @@ class Engine:
     def _observe(self, target: Target, outcome: str, seconds: float) -> None:
         self._metrics.invocations.labels(target.provider, target.region, target.model, outcome).inc()
         self._metrics.invocation_seconds.labels(target.provider, target.region, target.model).observe(seconds)
+
+
+def _wait(state: RetryCallState) -> float:
+    """The jitter, but no less than the provider asks for."""
+    error = state.outcome.exception() if state.outcome else None
+    hint = error.retry_after_seconds if isinstance(error, InvocationError) else None
+    return max(_JITTER(state), hint or 0.0)
 
 
 def timeout_for(invocation: Invocation) -> timedelta:

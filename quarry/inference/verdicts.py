@@ -80,6 +80,23 @@ STOP_REASONS: Final[Mapping[str, bool | None]] = {
 }
 
 
+#: Our own choice: enough for any sentence, and small beside what a job's record may hold.
+_MESSAGE_MAX: Final = 500
+#: What names us and not the caller's request.
+_IDENTIFIERS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    # Up to what cannot be in an ARN, or ends a sentence.
+    (re.compile(r"\barn:aws[a-z0-9-]*:[^\s\"'`,;<>()\[\]{}]*[^\s\"'`,;<>()\[\]{}.:]", re.IGNORECASE), "[arn]"),
+    (re.compile(r"(?<!\d)\d{12}(?!\d)"), "[account]"),
+)
+
+
+def scrub(message: str) -> str:
+    """A provider's message, fit for callers: without ARNs and account ids, and not longer than a sentence or three."""
+    for pattern, word in _IDENTIFIERS:
+        message = pattern.sub(word, message)
+    return message if len(message) <= _MESSAGE_MAX else f"{message[: _MESSAGE_MAX - 1]}…"
+
+
 def classify(code: str, message: str, status: int) -> type[InvocationError]:
     """The error class of an answer that is an error. An unknown code is judged by its HTTP status."""
     for refined_code, pattern, refined in REFINEMENTS:

@@ -1,18 +1,36 @@
-"""Amazon Bedrock, through Converse. The only file that knows botocore's errors of that service."""
+"""Amazon Bedrock, through Converse. The only file that knows botocore's errors of that service.
+
+The question that matters about an error without an answer is whether the request was *sent*. botocore's classes do not say it:
+aiobotocore 3.10 reports a reset after the request was sent as an `EndpointConnectionError` too (`httpsession.py`), so what
+aiohttp raised beneath is looked at. Whatever is in doubt counts as sent, and perhaps billed.
+"""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from socket import gaierror
+from typing import Any, Final
 
+from aiohttp import ClientConnectorError
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    LoginError,
+    MetadataRetrievalError,
+    NoAuthTokenError,
     NoCredentialsError,
     ParamValidationError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    SSLError,
+    SSOError,
+    TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from quarry.errors import (
     CredentialsExpired,
@@ -23,9 +41,24 @@ from quarry.errors import (
     ModelNotFound,
     ProviderUnavailable,
 )
+from quarry.inference.converse import OWNED_FIELDS, decoded, encoded
 from quarry.inference.routes import Target
-from quarry.inference.verdicts import STOP_REASONS, classify
+from quarry.inference.verdicts import STOP_REASONS, classify, scrub
 from quarry.invocation import Completion, Invocation, Json, ServedBy, Usage
+
+#: botocore has no credentials to sign with: nothing was sent.
+_NO_CREDENTIALS: Final = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    MetadataRetrievalError,
+    NoAuthTokenError,
+    TokenRetrievalError,
+    SSOError,
+    LoginError,
+)
+#: An answer came, and botocore's parser stumbled over it: not JSON, not UTF-8, or of another shape.
+_UNREADABLE: Final = (ResponseParserError, AttributeError, KeyError, TypeError, ValueError)
 
 
 class BedrockProvider:
@@ -38,16 +71,23 @@ class BedrockProvider:
         client = self._clients.get(target.region)
         if client is None:
             raise ModelNotFound(f"no client for the region {target.region!r}", target=str(target))
+        request = converse_request(target, invocation, labels)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                answer = await client.converse(**converse_request(target, invocation, labels))
-        except Exception as error:
-            raise _translated(error, target) from error
+                answer = await client.converse(**request)
+        except (ClientError, BotoCoreError, TimeoutError, *_UNREADABLE) as error:
+            raise _translated(error, str(target)) from error
         return completion(answer, target)
 
 
 def converse_request(target: Target, invocation: Invocation, labels: Json) -> dict[str, Any]:
-    """The keyword arguments of `converse`."""
+    """The keyword arguments of `converse`, binary decoded.
+
+    Raises:
+        InvocationRejected: it cannot be said in Converse.
+    """
+    if invocation.native is not None:
+        raise InvocationRejected("this version has no native bodies", target=str(target))
     config = {
         "maxTokens": invocation.max_tokens,
         "temperature": invocation.temperature,
@@ -55,72 +95,97 @@ def converse_request(target: Target, invocation: Invocation, labels: Json) -> di
         "stopSequences": list(invocation.stop_sequences) or None,
     }
     request: dict[str, Any] = {
+        **{name: value for name, value in invocation.converse.items() if name not in OWNED_FIELDS},
         "modelId": target.model,
         "messages": list(invocation.messages),
         "inferenceConfig": {name: value for name, value in config.items() if value is not None},
-        "requestMetadata": dict(labels),
-        **invocation.converse,
     }
     if invocation.system:
         request["system"] = list(invocation.system)
-    return request
+    if labels:
+        request["requestMetadata"] = dict(labels)
+    try:
+        return decoded(request)
+    except ValueError as error:
+        raise InvocationRejected("a binary field is not base64", target=str(target)) from error
 
 
 def completion(answer: Mapping[str, Any], target: Target) -> Completion:
-    """Read Converse's answer.
+    """Read Converse's answer, as botocore parsed it: members may be missing, since it does not insist on any.
 
     Raises:
         MalformedCompletion: the model's output is unusable; it was billed.
     """
-    blocks, counted = answer["output"]["message"]["content"], answer.get("usage", {})
-    usage = Usage(
-        input_tokens=counted.get("inputTokens", 0),
-        output_tokens=counted.get("outputTokens", 0),
-        total_tokens=counted.get("totalTokens", 0),
-        cache_read_input_tokens=counted.get("cacheReadInputTokens", 0),
-        cache_write_input_tokens=counted.get("cacheWriteInputTokens", 0),
-    )
-    stop_reason = answer["stopReason"]
-    filtered = STOP_REASONS.get(stop_reason, False)
-    if filtered is None:
-        raise MalformedCompletion(f"the model stopped with {stop_reason}", target=str(target), usage=usage)
+    usage = _usage(answer.get("usage") or {})
+    request_id = answer.get("ResponseMetadata", {}).get("RequestId")
+    blocks: Any = ((answer.get("output") or {}).get("message") or {}).get("content")
+    stop_reason: Any = answer.get("stopReason")
+    fault = None
+    if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks) or not isinstance(stop_reason, str):
+        fault = "the answer is not Converse's"
+    elif STOP_REASONS.get(stop_reason, False) is None:
+        fault = f"the model stopped with {stop_reason}"
+    if fault:
+        raise MalformedCompletion(fault, target=str(target), provider_request_id=request_id, usage=usage)
     return Completion(
-        text="".join(block["text"] for block in blocks if "text" in block),
-        content=tuple(blocks),
+        text="".join(block["text"] for block in blocks if isinstance(block.get("text"), str)),
+        content=tuple(encoded(blocks)),
         stop_reason=stop_reason,
-        filtered=filtered,
+        filtered=STOP_REASONS.get(stop_reason) is True,
         usage=usage,
         served_by=ServedBy(target.provider, target.region, target.model),
-        provider_request_id=answer["ResponseMetadata"].get("RequestId"),
+        provider_request_id=request_id,
     )
 
 
-def _translated(error: Exception, target: Target) -> Exception:
-    where = str(target)
+def _usage(counted: Mapping[str, Any]) -> Usage:
+    def count(name: str) -> int:
+        value = counted.get(name)
+        return value if isinstance(value, int) else 0
+
+    return Usage(
+        input_tokens=count("inputTokens"),
+        output_tokens=count("outputTokens"),
+        total_tokens=count("totalTokens") or count("inputTokens") + count("outputTokens"),
+        cache_read_input_tokens=count("cacheReadInputTokens"),
+        cache_write_input_tokens=count("cacheWriteInputTokens"),
+    )
+
+
+def _translated(error: Exception, where: str) -> InvocationError:
     match error:
         case ClientError():
             return _of_answer(error, where)
         case TimeoutError():
             return InvocationTimedOut("no answer in time", target=where)
-        case ConnectTimeoutError() | EndpointConnectionError():
-            # Nothing was sent.
+        case BotoCoreError() if _never_sent(error):
             return ProviderUnavailable("no connection", target=where)
-        case NoCredentialsError():
-            return CredentialsExpired("there are no credentials", target=where)
+        case BotoCoreError() if isinstance(error, _NO_CREDENTIALS):
+            return CredentialsExpired(f"there are no usable credentials ({type(error).__name__})", target=where)
         case ParamValidationError():
-            return InvocationRejected(str(error), target=where)
+            # Its report quotes the request, and so the prompt.
+            return InvocationRejected("the request does not have Converse's shape", target=where)
         case BotoCoreError():
-            # The connection broke after the request was sent, or the answer could not be read.
-            return InvocationTimedOut(type(error).__name__, target=where)
-    return error
+            return InvocationTimedOut(f"the connection broke before an answer was read ({type(error).__name__})", target=where)
+    return MalformedCompletion("the answer cannot be read", target=where)
+
+
+def _never_sent(error: BotoCoreError) -> bool:
+    """Whether the connection itself failed, so that no request went out."""
+    if isinstance(error, EndpointConnectionError):
+        return isinstance(error.kwargs.get("error"), (ClientConnectorError, gaierror))
+    return isinstance(error, (ConnectTimeoutError, ProxyConnectionError, SSLError))
 
 
 def _of_answer(error: ClientError, where: str) -> InvocationError:
+    if error.operation_name != "Converse":
+        # Another service's, asked for credentials on the way (STS, SSO).
+        return CredentialsExpired(f"{error.operation_name} gave no credentials", target=where)
     fault, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-    message = fault.get("Message", "")
+    message = fault.get("Message") or ""
     kind = classify(fault.get("Code", ""), message, metadata.get("HTTPStatusCode", 500))
     return kind(
-        message,
+        scrub(message),
         target=where,
         provider_request_id=metadata.get("RequestId"),
         retry_after_seconds=_hint(metadata.get("HTTPHeaders", {})),
@@ -131,7 +196,9 @@ def _hint(headers: Mapping[str, str]) -> float | None:
     """A server's hint, in seconds: `x-amz-retry-after` counts milliseconds, `Retry-After` seconds."""
     for name, unit in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
         try:
-            return float(headers[name]) * unit
+            seconds = float(headers[name]) * unit
         except (KeyError, ValueError):
             continue
+        if 0 <= seconds < math.inf:
+            return seconds
     return None

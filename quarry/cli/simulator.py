@@ -1,0 +1,48 @@
+"""`quarry simulator`: serve a simulated Bedrock Runtime."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quarry.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from quarry.simulator.rules import Rule
+
+HELP = "Serve a simulated Bedrock Runtime, for tests and laptops."
+EXAMPLES = """\
+  quarry simulator
+  quarry simulator --port 0 --script faults.json
+  curl -d '{"act": {"error": "ThrottlingException"}, "times": 3}' http://127.0.0.1:4567/_simulator/rules"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=4567, help="port to listen on; 0 takes any free one (default: %(default)s)")
+    parser.add_argument("--script", metavar="FILE", help="JSON list of rules to begin with")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the draws for rules with a probability (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until stopped."""
+    # Here and not above: every other verb would wait for these imports.
+    from quarry.simulator.rules import RuleBook
+    from quarry.simulator.server import main
+
+    return main(RuleBook(_script(arguments.script), seed=arguments.seed), host=arguments.host, port=arguments.port)
+
+
+def _script(path: str | None) -> list["Rule"]:
+    from quarry.simulator.rules import parse_script
+
+    if path is None:
+        return []
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"--script: {path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"--script: {path} is not JSON: {error}") from error
+    return parse_script(path, value)

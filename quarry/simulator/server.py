@@ -1,0 +1,197 @@
+"""The simulator's HTTP server: Converse for AWS clients, and `/_simulator` for whoever directs the play.
+
+POST   /model/{modelId}/converse
+POST   /_simulator/rules   a rule → 201 {"id"}      GET: all rules      DELETE: none any more
+GET    /_simulator/calls   what was called and billed                   DELETE: count from zero
+GET    /livez
+"""
+
+import asyncio
+import json
+import signal
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, Final, NoReturn
+
+from aiohttp import web
+
+from quarry import __version__
+from quarry.errors import ConfigurationError
+from quarry.simulator.brain import Brain, echo, generation
+from quarry.simulator.ledger import Ledger
+from quarry.simulator.rules import Act, RuleBook, parse_rule
+from quarry.simulator.validation import check
+from quarry.simulator.wire import Call, Generation, Refusal, answered, read, refused
+from quarry.telemetry.events import Event
+from quarry.telemetry.logs import configure, get_logger
+
+_log = get_logger(__name__)
+
+#: Above what Bedrock takes (25 MB for an InvokeModel body, by its service model).
+_BODY_MAX_BYTES: Final = 32 * 1024 * 1024
+#: Hundreds of workers' connections may come at one moment.
+_BACKLOG: Final = 4096
+_SHUTDOWN_SECONDS: Final = 1.0
+
+
+class Simulator:
+    """The handlers and what they share. No call does more than parse, match and count."""
+
+    def __init__(self, rules: RuleBook, ledger: Ledger, brain: Brain = echo) -> None:
+        self._rules = rules
+        self._ledger = ledger
+        self._brain = brain
+
+    def app(self) -> web.Application:
+        """The routes."""
+        app = web.Application(client_max_size=_BODY_MAX_BYTES)
+        app.add_routes(
+            [
+                web.post("/model/{model}/converse", self.converse),
+                web.post("/_simulator/rules", self.add_rule),
+                web.get("/_simulator/rules", self.list_rules),
+                web.delete("/_simulator/rules", self.drop_rules),
+                web.get("/_simulator/calls", self.show_calls),
+                web.delete("/_simulator/calls", self.forget_calls),
+                web.get("/livez", self.livez),
+            ]
+        )
+        return app
+
+    async def converse(self, request: web.Request) -> web.StreamResponse:
+        """Serve one call, by the rules."""
+        started = time.monotonic()
+        # What a cancelled handler leaves behind: it is cancelled when its client goes away.
+        outcome: str = "client_left"
+        response: web.Response | None = None
+        try:
+            call = await self._admitted(request)
+            act = self._rules.take(call)
+            refusal = act.refusal
+            if refusal is None:
+                self._ledger.billed(call.request_id)
+            if act.delay_seconds:
+                await asyncio.sleep(act.delay_seconds)
+            if refusal is not None:
+                raise refusal
+            outcome = _connection_fault(act) or "answered"
+            if outcome == "answered":
+                response = answered(self._generated(act, call), int((time.monotonic() - started) * 1000))
+        except Refusal as refusal:
+            outcome, response = refusal.code, refused(refusal)
+        finally:
+            self._ledger.ended(outcome)
+        return response or await _left_alone(request, outcome)
+
+    async def _admitted(self, request: web.Request) -> Call:
+        """Count the call, and refuse what the service itself would."""
+        try:
+            call = await read(request)
+        except Refusal:
+            self._ledger.began("")
+            raise
+        self._ledger.began(call.request_id)
+        check(call)
+        return call
+
+    def _generated(self, act: Act, call: Call) -> Generation:
+        content: list[Any] | None = act.content if act.text is None else [{"text": act.text}]
+        if content is not None:
+            return generation(call, content, act.stop_reason or "end_turn")
+        usual = self._brain(call)
+        return replace(usual, stop_reason=act.stop_reason) if act.stop_reason else usual
+
+    async def add_rule(self, request: web.Request) -> web.Response:
+        """Take a rule."""
+        try:
+            rule = parse_rule(json.loads(await request.read()))
+        except (ValueError, RecursionError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response({"id": self._rules.add(rule)}, status=201)
+
+    async def list_rules(self, _request: web.Request) -> web.Response:
+        """The rules in force."""
+        return web.json_response({"rules": self._rules.listed()})
+
+    async def drop_rules(self, _request: web.Request) -> web.Response:
+        """Serve as usual again."""
+        self._rules.clear()
+        return web.Response(status=204)
+
+    async def show_calls(self, _request: web.Request) -> web.Response:
+        """The counters."""
+        return web.json_response(self._ledger.summary())
+
+    async def forget_calls(self, _request: web.Request) -> web.Response:
+        """Count from zero."""
+        self._ledger.reset()
+        return web.Response(status=204)
+
+    async def livez(self, _request: web.Request) -> web.Response:
+        """The event loop turns."""
+        return web.json_response({"status": "alive"})
+
+
+@asynccontextmanager
+async def serving(simulator: Simulator, *, host: str, port: int) -> AsyncIterator[str]:
+    """Serve while the block runs; yields the base URL. Port 0 takes any free one.
+
+    Raises:
+        ConfigurationError: the address cannot be used.
+    """
+    # A handler whose client has left is cancelled: thousands of hung calls would pile up else.
+    runner = web.AppRunner(simulator.app(), access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ConfigurationError(f"the simulator cannot listen on {host}:{port}: {reason}; choose another --port") from error
+        yield f"http://{f'[{host}]' if ':' in host else host}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def run(rules: RuleBook, *, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serving(Simulator(rules, Ledger()), host=host, port=port) as url:
+        _log.info(Event.SERVICE_STARTED, version=__version__, url=url, serves="Bedrock Runtime: Converse", rules=len(rules))
+        await stop.wait()
+    _log.info(Event.SERVICE_STOPPED)
+
+
+def main(rules: RuleBook, *, host: str, port: int) -> int:
+    """Run a simulator; returns the exit code.
+
+    Raises:
+        ConfigurationError: the address cannot be used.
+    """
+    configure("info", service="simulator")
+    asyncio.run(run(rules, host=host, port=port))
+    return 0
+
+
+def _connection_fault(act: Act) -> str | None:
+    """What happens to the connection, as the ledger calls it."""
+    return next((outcome for given, outcome in ((act.hang, "hung"), (act.reset, "reset"), (act.close, "closed")) if given), None)
+
+
+async def _left_alone(request: web.Request, outcome: str) -> NoReturn:
+    """Break the connection, or leave it hanging; ends by being cancelled when the connection does."""
+    transport = request.transport
+    if transport is not None and outcome == "reset":
+        # Without lingering, closing a socket is a reset.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    elif transport is not None and outcome == "closed":
+        transport.close()
+    await asyncio.get_running_loop().create_future()
+    raise AssertionError("nothing completes that future")

@@ -1,0 +1,162 @@
+"""Bedrock Runtime on the wire: reading a Converse call, writing an answer or an error.
+
+Errors have the service's form: the HTTP status of the service model, the class in `x-amzn-ErrorType`, `{"message": …}` as body.
+The words of the messages are plausible, not copied: nothing may depend on them but what `inference/verdicts.py` does.
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any, Final
+
+from aiohttp import web
+
+from quarry.inference.converse import service_model
+from quarry.invocation import Json
+
+#: Sent by AWS's front ends for any service, so not in the service model. Statuses as a SigV4 service answers them: our knowledge.
+_COMMON_STATUSES: Final[Mapping[str, int]] = {
+    "MissingAuthenticationTokenException": 403,
+    "ExpiredTokenException": 403,
+    "ExpiredToken": 403,
+    "InvalidClientTokenId": 403,
+    "UnrecognizedClientException": 403,
+    "InvalidSignatureException": 403,
+    "IncompleteSignatureException": 400,
+    "SerializationException": 400,
+}
+
+_WORDS: Final[Mapping[str, str]] = {
+    "AccessDeniedException": "You don't have access to the model with the specified model ID.",
+    "ExpiredTokenException": "The security token included in the request is expired",
+    "InternalServerException": "The system encountered an unexpected error during processing. Try your request again.",
+    "MissingAuthenticationTokenException": "Missing Authentication Token",
+    "ModelErrorException": "The model returned an error while it processed the request. Try your request again.",
+    "ModelNotReadyException": "The model is not ready for inference. Wait and try your request again.",
+    "ModelTimeoutException": "The model did not answer in time. Try your request again.",
+    "ResourceNotFoundException": "Could not resolve the foundation model from the provided model identifier.",
+    "ServiceUnavailableException": "Bedrock is unable to process your request.",
+    "ThrottlingException": "Too many requests, please wait before trying again.",
+    "UnrecognizedClientException": "The security token included in the request is invalid.",
+    "ValidationException": "The request is not valid.",
+}
+
+_SCOPE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[a-z0-9-]+)/bedrock/aws4_request,")
+#: The request metadata by which Quarry marks its calls.
+_REQUEST_ID_LABEL: Final = "quarry_request_id"
+
+
+class Refusal(Exception):
+    """An error answer. `code` is an exception of the service, `message` is for people; empty takes the usual one."""
+
+    def __init__(
+        self, code: str, message: str = "", *, status: int | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message or _WORDS.get(code, code)
+        self.status = status or statuses().get(code, 400)
+        self.headers = headers or {}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One Converse call. `region` is the one it was signed for; empty with a bearer token, which names none."""
+
+    model: str
+    region: str
+    body: Json
+
+    @property
+    def request_id(self) -> str:
+        """The job it is made for; empty where the caller is not Quarry."""
+        metadata = self.body.get("requestMetadata")
+        value = metadata.get(_REQUEST_ID_LABEL, "") if isinstance(metadata, dict) else ""
+        return value if isinstance(value, str) else ""
+
+    @cached_property
+    def user_texts(self) -> list[str]:
+        """The text of each user message, in order. Only for a body that was found to be in shape."""
+        return [text_of(message["content"]) for message in self.body["messages"] if message["role"] == "user"]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What a model came up with: Converse content blocks as they are on the wire."""
+
+    content: list[Any]
+    stop_reason: str
+    input_tokens: int
+    output_tokens: int
+    #: Members of the request that the answer repeats.
+    echoed: Mapping[str, Any] = field(default_factory=dict)
+
+
+@cache
+def statuses() -> Mapping[str, int]:
+    """HTTP status by exception: all that this service can answer with."""
+    modelled = {shape.name: shape.metadata.get("error", {}).get("httpStatusCode", 400) for shape in service_model().error_shapes}
+    return {**_COMMON_STATUSES, **modelled}
+
+
+def text_of(blocks: list[Any]) -> str:
+    """The text blocks, joined."""
+    return "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
+
+
+async def read(request: web.Request) -> Call:
+    """Read a call, as far as it can be read.
+
+    Raises:
+        Refusal: it is not signed, or not JSON.
+    """
+    region = region_of(request.headers.get("Authorization", ""))
+    try:
+        body = json.loads(await request.read() or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise Refusal("SerializationException", "The request body is not JSON.") from error
+    if not isinstance(body, dict):
+        raise Refusal("SerializationException", "The request body is not an object.")
+    return Call(request.match_info["model"], region, body)
+
+
+def region_of(authorization: str) -> str:
+    """The region that a request was signed for.
+
+    Raises:
+        Refusal: there is no signature. Whether one is *right* is not looked at.
+    """
+    if authorization.startswith("Bearer "):
+        return ""
+    if not authorization:
+        raise Refusal("MissingAuthenticationTokenException")
+    scope = _SCOPE.match(authorization)
+    if scope is None:
+        raise Refusal("IncompleteSignatureException", "The Authorization header has no credential scope for bedrock.")
+    return scope["region"]
+
+
+def answered(generation: Generation, latency_ms: int) -> web.Response:
+    """Converse's answer."""
+    used = {"inputTokens": generation.input_tokens, "outputTokens": generation.output_tokens}
+    body = {
+        "output": {"message": {"role": "assistant", "content": generation.content}},
+        "stopReason": generation.stop_reason,
+        "usage": {**used, "totalTokens": generation.input_tokens + generation.output_tokens},
+        "metrics": {"latencyMs": latency_ms},
+        **generation.echoed,
+    }
+    return web.json_response(body, headers=_headers())
+
+
+def refused(refusal: Refusal) -> web.Response:
+    """An error, as a client of the service reads it."""
+    headers = {**_headers(), "x-amzn-ErrorType": refusal.code, **refusal.headers}
+    return web.json_response({"message": refusal.message}, status=refusal.status, headers=headers)
+
+
+def _headers() -> dict[str, str]:
+    return {"x-amzn-RequestId": str(uuid.uuid4())}

@@ -1,0 +1,26 @@
+"""The test kit that ships with Quarry: a clock that stands still, the ports in memory, a model by script, and builders of data.
+
+The fakes are held to the ports by the same contract suites as the adapters on AWS.
+"""
+
+from quarry.testing.builders import NOW, a_claimed_job, a_completion, a_delivery, a_job, a_lease, an_envelope, an_invocation
+from quarry.testing.clock import FakeClock
+from quarry.testing.provider import ScriptedProvider
+from quarry.testing.queue import DeadLetter, MemoryQueue
+from quarry.testing.store import MemoryStore
+
+__all__ = [
+    "NOW",
+    "DeadLetter",
+    "FakeClock",
+    "MemoryQueue",
+    "MemoryStore",
+    "ScriptedProvider",
+    "a_claimed_job",
+    "a_completion",
+    "a_delivery",
+    "a_job",
+    "a_lease",
+    "an_envelope",
+    "an_invocation",
+]

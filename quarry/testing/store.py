@@ -1,0 +1,192 @@
+"""The store port in memory: the same guards, with `advance` and `why_refused` for rules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from quarry.envelope import Envelope
+from quarry.errors import CancelRequested, JobChanged, LeaseLost, StoreUnavailable
+from quarry.invocation import Invocation
+from quarry.job import CHECK_AFTER, Claimed, Job, JobStatus, Lease, advance, effective_status
+from quarry.store.base import IdempotencyKey, JobPage, KeyHolder
+from quarry.store.expressions import why_refused
+from quarry.testing.faults import Faults
+
+Operation: TypeAlias = Literal[
+    "create", "create_with_key", "withdraw", "get", "get_many", "list", "claim", "renew", "record", "replace", "request_cancel",
+    "clear_bury",
+]  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Row:
+    job: Job
+    recorded_token: str | None = None
+
+
+class MemoryStore:
+    """The job table as a dictionary."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], _Row] = {}
+        self._keys: dict[tuple[str, str], tuple[KeyHolder, datetime]] = {}
+        self._faults = Faults(StoreUnavailable)
+
+    # --- for tests ----------------------------------------------------------------------------------------------------
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Every job of every tenant, oldest first."""
+        return [row.job for _, row in sorted(self._rows.items(), key=lambda entry: entry[0][1])]
+
+    def job(self, request_id: str, tenant: str = "default") -> Job:
+        """A job as it stands."""
+        return self._rows[tenant, request_id].job
+
+    def put(self, job: Job) -> Job:
+        """Set a job to whatever the test needs, without any guard."""
+        self._rows[job.tenant, job.request_id] = _Row(job)
+        return job
+
+    def fail_next(self, operation: Operation, *, applied: bool = False, known: bool = True, times: int = 1) -> None:
+        """Let the next calls end in `StoreUnavailable`.
+
+        Args:
+            operation: the method.
+            applied: carry it out, then lose the answer, whatever it was. Else nothing happens.
+            known: whether the error says so, where nothing happens.
+            times: how often.
+        """
+        self._faults.plan(operation, applied=applied, known=known, times=times)
+
+    # --- the port -----------------------------------------------------------------------------------------------------
+
+    async def create(self, job: Job) -> None:
+        with self._faults.strike("create"):
+            self._rows.setdefault((job.tenant, job.request_id), _Row(job))
+
+    async def create_with_key(self, job: Job, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
+        with self._faults.strike("create_with_key"):
+            holder = self._holder(key, now)
+            if holder is None:
+                self._keys[key.tenant, key.key] = KeyHolder(job.request_id, key.fingerprint), key.expires_at
+                self._rows.setdefault((job.tenant, job.request_id), _Row(job))
+            return None if holder and holder.request_id == job.request_id else holder
+
+    async def withdraw(self, job: Job, key: IdempotencyKey | None) -> bool:
+        with self._faults.strike("withdraw"):
+            row = self._rows.get((job.tenant, job.request_id))
+            if row is None or row.job.revision != job.revision:
+                return False
+            if key:
+                held = self._keys.get((key.tenant, key.key))
+                if held is None or held[0].request_id != job.request_id:
+                    return False
+                del self._keys[key.tenant, key.key]
+            del self._rows[job.tenant, job.request_id]
+            return True
+
+    async def get(self, tenant: str, request_id: str) -> Job | None:
+        with self._faults.strike("get"):
+            row = self._rows.get((tenant, request_id))
+            return row.job if row else None
+
+    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
+        with self._faults.strike("get_many"):
+            return {each: self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows}
+
+    async def list(
+        self,
+        tenant: str,
+        *,
+        status: JobStatus | None,
+        created_after: datetime | None,
+        limit: int,
+        after: str | None,
+        now: datetime,
+    ) -> JobPage:
+        with self._faults.strike("list"):
+            jobs = [
+                _without_content(job)
+                for job in reversed(self.jobs)
+                if job.tenant == tenant
+                and status in (None, effective_status(job, now))
+                and (created_after is None or job.created_at > created_after)
+                and (after is None or job.request_id < after)
+            ]
+            page = tuple(jobs[:limit])
+            return JobPage(page, page[-1].request_id if len(jobs) > limit else None)
+
+    async def claim(self, envelope: Envelope, lease: Lease, now: datetime) -> Job:
+        with self._faults.strike("claim"):
+            row = self._rows.get((envelope.tenant, envelope.request_id))
+            if row and row.job.lease and row.job.lease.token == lease.token:
+                return row.job
+            refusal = why_refused(row.job if row else None, envelope, now)
+            if refusal:
+                raise refusal
+            if row is None or row.job.generation != envelope.generation:
+                raise StoreUnavailable("the envelope is ahead of its record", applied=False)
+            row.job = advance(row.job, Claimed(lease), now)
+            return row.job
+
+    async def renew(self, job: Job, expires_at: datetime) -> None:
+        with self._faults.strike("renew"):
+            row, lease = self._held(job, job.lease.token if job.lease else None)
+            if row.job.cancel_requested:
+                raise CancelRequested(row.job)
+            row.job = replace(row.job, lease=replace(lease, expires_at=expires_at), check_at=expires_at + CHECK_AFTER)
+
+    async def record(self, job: Job, token: str) -> None:
+        with self._faults.strike("record"):
+            before = self._rows.get((job.tenant, job.request_id))
+            if before and before.recorded_token == token:
+                return
+            row, _ = self._held(job, token)
+            if row.job.cancel_requested and not job.status.is_terminal:
+                raise CancelRequested(row.job)
+            # The caller's wish is not the holder's to write.
+            row.job = replace(job, cancel_requested=row.job.cancel_requested)
+            row.recorded_token = token
+
+    async def replace(self, job: Job, seen: Job, now: datetime) -> None:
+        with self._faults.strike("replace"):
+            row = self._rows.get((job.tenant, job.request_id))
+            if row is None or row.job.revision != seen.revision or row.job.is_held(now):
+                raise JobChanged("the job was changed by somebody else")
+            row.job = job
+
+    async def request_cancel(self, job: Job) -> Job:
+        with self._faults.strike("request_cancel"):
+            row = self._rows.get((job.tenant, job.request_id))
+            if row is None or row.job.status is not JobStatus.PROCESSING or row.job.generation != job.generation:
+                raise JobChanged("the job is no longer being processed")
+            row.job = replace(row.job, cancel_requested=True)
+            return row.job
+
+    async def clear_bury(self, job: Job) -> None:
+        with self._faults.strike("clear_bury"):
+            row = self._rows.get((job.tenant, job.request_id))
+            if row and row.job.generation == job.generation:
+                row.job = replace(row.job, bury_reason=None)
+
+    # --- how it is done -----------------------------------------------------------------------------------------------
+
+    def _holder(self, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
+        holder, expires_at = self._keys.get((key.tenant, key.key), (None, now))
+        return holder if now < expires_at else None
+
+    def _held(self, job: Job, token: str | None) -> tuple[_Row, Lease]:
+        row = self._rows.get((job.tenant, job.request_id))
+        if row is None or row.job.lease is None or row.job.lease.token != token:
+            raise LeaseLost("the lease is no longer ours")
+        return row, row.job.lease
+
+
+def _without_content(job: Job) -> Job:
+    """What a list shows: neither content, nor history, nor who works it."""
+    return replace(
+        job, invocation=Invocation(), result=None, error=None, attempt_history=(), open_attempts=(), lease=None, check_at=None,
+        bury_reason=None,
+    )  # fmt: skip

@@ -1,0 +1,37 @@
+"""The Bedrock simulator, as a test directs it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+
+class Simulator:
+    """A running simulator."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client = httpx.Client(base_url=f"{url}/_simulator", timeout=10)
+
+    def rule(self, act: Mapping[str, Any], *, match: Mapping[str, Any] | None = None, times: int | None = None) -> str:
+        """Add a rule; returns its id. Without `times` it holds until `reset`."""
+        answer = self._client.post("/rules", json={"match": match or {}, "act": act, "times": times})
+        assert answer.status_code == 201, answer.text
+        rule_id: str = answer.json()["id"]
+        return rule_id
+
+    def calls(self) -> dict[str, Any]:
+        """The counters: `calls`, `answered`, `billed`, `by_outcome`, `by_request_id`."""
+        answer = self._client.get("/calls")
+        assert answer.status_code == 200, answer.text
+        counters: dict[str, Any] = answer.json()
+        return counters
+
+    def reset(self) -> None:
+        """No rules, and all counters at zero."""
+        self._client.delete("/rules").raise_for_status()
+        self._client.delete("/calls").raise_for_status()
+
+    def close(self) -> None:
+        """End the connection to it; it runs on."""
+        self._client.close()
