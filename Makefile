@@ -26,6 +26,14 @@ install: .venv/.installed .venv-aws/.installed ## Make .venv with the `quarry` c
 test: install ## Run every test, on emulated AWS
 	$(BIN)/pytest
 
+.PHONY: demo
+demo: install ## Start everything here, submit a file of prompts, print the answers, stop
+	@$(BIN)/python -m quarry.local.demo examples/prompts.jsonl --script examples/simulator.json
+
+.PHONY: docs
+docs: install ## Write the generated pages of docs/ anew
+	$(BIN)/python docs/generate.py
+
 .PHONY: check
 check: install ## Format, lint and type checks
 	$(BIN)/ruff format --check .

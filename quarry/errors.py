@@ -25,7 +25,10 @@
     ├── JobChanged                      the job is no longer what was read: read again
     ├── TransportError                  time helps
     │   ├── QueueUnavailable
-    │   └── StoreUnavailable
+    │   ├── StoreUnavailable
+    │   └── SubmissionUndecided         it may have been accepted, and then it will run
+    ├── ApiUnreachable                  the command line's: no REST API answers
+    ├── ApiRefused                      the command line's: it answered with a problem
     └── InvocationError                 a model call that gave no answer
         ├── Throttled  ModelNotReady  ProviderUnavailable  ModelFailed  MalformedCompletion  InvocationTimedOut
         ├── InvocationRejected  ContextTooLong
@@ -201,6 +204,31 @@ class QueueUnavailable(TransportError):
 
 class StoreUnavailable(TransportError):
     """DynamoDB."""
+
+
+class SubmissionUndecided(TransportError):
+    """Nobody knows whether a job was recorded, or its message sent. Where it was recorded, the sweep makes it run."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__("the job may or may not have been accepted")
+        self.request_id = request_id
+
+
+# --- the REST API, as its clients see it ------------------------------------------------------------------------------
+
+
+class ApiUnreachable(QuarryError):
+    """Nothing that is Quarry's API answered. The message says where it was looked for."""
+
+
+class ApiRefused(QuarryError):
+    """The API answered with a problem (RFC 9457). `code` is stable, the faults name the fields of the request."""
+
+    def __init__(self, status: int, code: str, detail: str, faults: tuple[FieldFault, ...] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.faults = faults
 
 
 # --- model calls ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ Each field: type, unit in its name, bounds, default, and one sentence on what go
 
 import os
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -121,6 +121,16 @@ class JobSettings(Group):
     retention_days: int = Field(14, ge=1, le=365, description="How long a finished job can be read.")
 
 
+class ClientSettings(Group):
+    """The command line, where it talks to an API."""
+
+    api_url: str = Field(
+        "http://127.0.0.1:8000",
+        pattern=r"^https?://[^/?#]+",
+        description="Base URL of the API that `quarry submit`, `status`, `jobs` and `cancel` talk to. A wrong one ends them.",
+    )
+
+
 class Settings(BaseSettings):
     """All settings. Names in the environment: prefix `QUARRY_`, `__` between group and field."""
 
@@ -144,6 +154,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     api: ApiSettings = ApiSettings()
     job: JobSettings = JobSettings()
+    client: ClientSettings = ClientSettings()
 
     @model_validator(mode="after")
     def _cross_check(self) -> Self:
@@ -161,15 +172,39 @@ class Settings(BaseSettings):
         return self
 
 
+class _ClientEnvironment(BaseSettings):
+    """What a client needs, and no more: it has no region, no queue and no table."""
+
+    model_config = Settings.model_config
+
+    client: ClientSettings = ClientSettings()
+
+
+_Read = TypeVar("_Read", Settings, _ClientEnvironment)
+
+
 def load_settings() -> Settings:
     """Read the settings from the process's environment.
 
     Raises:
         ConfigurationError: one sentence that names the variable.
     """
+    return _load(Settings)
+
+
+def load_client_settings() -> ClientSettings:
+    """Read the settings of a client of the API.
+
+    Raises:
+        ConfigurationError: one sentence that names the variable.
+    """
+    return _load(_ClientEnvironment).client
+
+
+def _load(kind: type[_Read]) -> _Read:
     _refuse_unknown_groups()
     try:
-        return Settings()
+        return kind()
     except SettingsError as error:
         # A group given as one variable (QUARRY_WORKER=…) that is not a JSON object.
         raise ConfigurationError(f"{error}; set the group's fields one by one, such as QUARRY_WORKER__SLOTS") from error

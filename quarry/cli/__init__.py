@@ -1,30 +1,102 @@
-"""The command line: one file per verb, found through the COMMANDS table."""
+"""The command line: one file per verb, found through the COMMANDS table.
+
+Data goes to stdout, talk to stderr, and nobody sees a stack trace who did not ask for one.
+"""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from typing import Protocol
 
 from quarry import __version__
-from quarry.cli import api, provision, worker
-from quarry.errors import ConfigurationError
+from quarry.cli import api, cancel, doctor, exits, jobs, provision, simulator, status, submit, worker
+from quarry.errors import ApiRefused, ConfigurationError, QuarryError
 
-#: Verb → its file. Each has `HELP`, `add_arguments(parser)` and `run(arguments) -> exit code`.
-COMMANDS = {"api": api, "worker": worker, "provision": provision}
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_CONFIGURATION = 0, 1, 2, 78
+class Command(Protocol):
+    """What the file of a verb holds. It imports at its head only what is quick: the rest inside `run`."""
+
+    #: One sentence.
+    HELP: str
+    #: Command lines to copy, shown below the options.
+    EXAMPLES: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the verb's options."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; returns the exit code."""
+
+
+#: Verb → its file.
+COMMANDS: dict[str, Command] = {
+    "api": api,
+    "worker": worker,
+    "provision": provision,
+    "simulator": simulator,
+    "submit": submit,
+    "status": status,
+    "jobs": jobs,
+    "cancel": cancel,
+    "doctor": doctor,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="quarry", description="A durable job queue for Amazon Bedrock.")
-    parser.add_argument("--version", action="version", version=f"quarry {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name, command in COMMANDS.items():
-        command.add_arguments(verbs.add_parser(name, help=command.HELP, description=command.HELP))
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
-        code: int = COMMANDS[arguments.verb].run(arguments)
-    except ConfigurationError as error:
-        print(f"quarry: {error}", file=sys.stderr)
-        return EXIT_CONFIGURATION
+        code = COMMANDS[arguments.verb].run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has read enough. What is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.CLOSED_PIPE
+    except Exception as error:
+        if arguments.debug:
+            raise
+        return _explained(error)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    whole = argparse.ArgumentParser(
+        prog="quarry",
+        description="A durable job queue for Amazon Bedrock.",
+        epilog="`quarry VERB --help` shows a verb's options and examples. Exit codes: 0 done, 1 failed, 2 usage, 78 configuration.",
+    )
+    whole.add_argument("--version", action="version", version=f"quarry {__version__}")
+    whole.add_argument("--debug", action="store_true", help="show the stack trace of an error")
+    verbs = whole.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, command in COMMANDS.items():
+        verb = verbs.add_parser(
+            name,
+            help=command.HELP,
+            description=command.HELP,
+            epilog=f"examples:\n{command.EXAMPLES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(verb)
+    return whole
+
+
+def _explained(error: Exception) -> int:
+    """Say what went wrong, in a sentence; returns the exit code that says the same."""
+    match error:
+        case ConfigurationError():
+            text, code = str(error), exits.CONFIGURATION
+        case exits.WrongUsage():
+            text, code = str(error), exits.USAGE
+        case ApiRefused():
+            faults = "".join(f"\n  {fault.path}: {fault.message}" for fault in error.faults)
+            text, code = f"{error} ({error.code}){faults}", exits.FAILED
+        case QuarryError():
+            text, code = str(error), exits.FAILED
+        case _:
+            text, code = f"a bug of Quarry: {type(error).__name__}: {error}; `quarry --debug …` shows where", exits.FAILED
+    print(f"quarry: {text}", file=sys.stderr)
     return code

@@ -3,9 +3,10 @@
 import argparse
 from importlib import import_module
 
-from quarry.settings import load_settings
-
 HELP = "Serve the REST API."
+EXAMPLES = """\
+  quarry api
+  quarry api --host 0.0.0.0 --port 8080"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped."""
+    from quarry.settings import load_settings
+
     # Named, not imported: the command line is below the services.
     code: int = import_module("producer.app").main(load_settings(), arguments.host, arguments.port)
     return code

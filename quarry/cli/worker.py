@@ -3,9 +3,10 @@
 import argparse
 from importlib import import_module
 
-from quarry.settings import load_settings
-
-HELP = "Work jobs: receive, claim, invoke, record, settle."
+HELP = "Work jobs: receive, claim, invoke, record, settle. SIGTERM drains and stops."
+EXAMPLES = """\
+  quarry worker
+  QUARRY_WORKER__SLOTS=20 quarry worker"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Work until stopped."""
+    from quarry.settings import load_settings
+
     # Named, not imported: the command line is below the services.
     code: int = import_module("worker.app").main(load_settings())
     return code

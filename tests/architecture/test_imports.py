@@ -22,7 +22,7 @@ LAYERS = (
     ("quarry.aws", "quarry.telemetry"),
     ("quarry.queue", "quarry.store"),
     ("quarry.inference",),
-    ("quarry.provision", "quarry.testing", "quarry.simulator"),
+    ("quarry.provision", "quarry.testing", "quarry.simulator", "quarry.client"),
     ("quarry.local",),
     ("quarry.cli", "quarry.__main__"),
     ("producer", "worker"),

@@ -1,0 +1,128 @@
+"""What `quarry doctor` asks AWS and the API, one check after the other; `judgements.py` says what the answers mean."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import httpx
+from botocore.exceptions import BotoCoreError, ClientError
+
+from quarry.aws import sync_config, sync_session
+from quarry.cli.judgements import Finding, Level, judge_clock, judge_dlq, judge_queue, judge_table
+from quarry.client import ApiClient
+from quarry.clock import SystemClock
+from quarry.errors import ApiUnreachable, ConfigurationError
+from quarry.inference.routes import load_routes
+from quarry.settings import Settings
+
+
+def findings(settings: Settings, api: str | None) -> Iterator[Finding]:
+    """Every check in turn; `api` is the base URL of an API that should be ready, None where none is asked."""
+    yield Finding("settings", Level.OK, f"environment {settings.environment}")
+    try:
+        session, config = sync_session(settings.region), sync_config()
+    except BotoCoreError as error:  # a profile that does not exist, say
+        yield Finding("credentials", Level.FAIL, f"{str(error).rstrip('.')}; look at AWS_PROFILE and ~/.aws/config")
+        return
+
+    def client(service: str, **more: Any) -> Any:
+        return session.client(service, config=config, **more)  # type: ignore[call-overload]
+
+    yield _region(settings.region, session.get_available_regions("sqs"))
+    yield from _asked("credentials", lambda: _credentials(client("sts")))
+    yield from _asked("queue", lambda: _queues(client("sqs"), settings))
+    yield from _asked("table", lambda: _table(client("dynamodb"), settings.store.table))
+    yield from _bedrock(client, settings)
+    if api:
+        yield from _api(api)
+
+
+def _region(region: str, known: list[str]) -> Finding:
+    if region in known:
+        return Finding("region", Level.OK, region)
+    return Finding("region", Level.WARN, f"{region} is no region that this SDK knows; see AWS_REGION")
+
+
+def _credentials(sts: Any) -> Iterator[Finding]:
+    answer = sts.get_caller_identity()
+    yield Finding("credentials", Level.OK, f"{answer['Arn']} at {sts.meta.endpoint_url}")
+    yield judge_clock(answer["ResponseMetadata"]["HTTPHeaders"].get("date"), SystemClock().now())
+
+
+def _queues(sqs: Any, settings: Settings) -> Iterator[Finding]:
+    found: dict[str, dict[str, str]] = {}
+    queue = settings.queue
+    for check, name, url in (("queue", queue.name, queue.url), ("dlq", f"{queue.name}-dlq", queue.dlq_url)):
+        try:
+            url = url or sqs.get_queue_url(QueueName=name)["QueueUrl"]  # noqa: PLW2901
+            found[check] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        except sqs.exceptions.QueueDoesNotExist:
+            text = f"{url or name} does not exist; make it (locally: `quarry provision`) or correct QUARRY_QUEUE__NAME"
+            yield Finding(check, Level.FAIL, text)
+        else:
+            yield Finding(check, Level.OK, url)
+    if "queue" in found:
+        dlq_arn = found["dlq"]["QueueArn"] if "dlq" in found else None
+        yield from judge_queue(found["queue"], settings.worker.lease_seconds, dlq_arn)
+    if "dlq" in found:
+        yield from judge_dlq(found["dlq"])
+
+
+def _table(dynamodb: Any, name: str) -> Iterator[Finding]:
+    try:
+        table = dynamodb.describe_table(TableName=name)["Table"]
+    except dynamodb.exceptions.ResourceNotFoundException:
+        text = f"{name} does not exist; make it (locally: `quarry provision`) or correct QUARRY_STORE__TABLE"
+        yield Finding("table", Level.FAIL, text)
+        return
+    yield from judge_table(table, dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"])
+
+
+def _bedrock(client: Callable[..., Any], settings: Settings) -> Iterator[Finding]:
+    try:
+        routes = load_routes(settings.routes_file, settings.region)
+    except ConfigurationError as error:
+        yield Finding("routes", Level.FAIL, str(error))
+        return
+    targets = [target for route in routes for target in route.targets]
+    yield Finding("routes", Level.OK, f"{settings.routes_file or 'built in'}: {', '.join(str(target) for target in targets)}")
+    for region in sorted({target.region for target in targets if target.provider == "bedrock"}):
+        yield from _asked("bedrock", partial(_reachable, partial(client, "bedrock-runtime", region_name=region)))
+
+
+def _reachable(bedrock: Callable[[], Any]) -> Iterator[Finding]:
+    """Whether an HTTP server answers there, whatever it says: an unsigned GET of nothing costs nothing."""
+    url = bedrock().meta.endpoint_url
+    try:
+        httpx.get(url, timeout=5)
+    except httpx.HTTPError as error:
+        text = f"{url} does not answer ({type(error).__name__}); look at routing, endpoints and security groups"
+        yield Finding("bedrock", Level.FAIL, text)
+    else:
+        yield Finding("bedrock", Level.OK, f"{url} answers (no model was called)")
+
+
+def _api(url: str) -> Iterator[Finding]:
+    try:
+        with ApiClient(url) as client:
+            ready = client.is_ready()
+    except ApiUnreachable as error:
+        yield Finding("api", Level.FAIL, str(error))
+        return
+    if ready:
+        yield Finding("api", Level.OK, f"{url} is ready")
+    else:
+        yield Finding("api", Level.FAIL, f"{url} answers, but is not ready; its log says why")
+
+
+def _asked(check: str, ask: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """What `ask` finds; a refusal or a silence of AWS is a finding too."""
+    try:
+        yield from ask()
+    except ClientError as error:
+        fault = error.response.get("Error", {})
+        text = f"AWS refused {error.operation_name}: {fault.get('Code')}: {fault.get('Message')}; look at the role's permissions"
+        yield Finding(check, Level.FAIL, text)
+    except (BotoCoreError, ValueError) as error:
+        # botocore says ValueError to an endpoint that is no URL.
+        yield Finding(check, Level.FAIL, f"{str(error).rstrip('.')}; look at credentials, region and endpoints")

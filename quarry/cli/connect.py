@@ -1,0 +1,38 @@
+"""What the client verbs share: `--api`, `--json`, and the client they make of it."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from quarry.client import ApiClient
+
+
+def add_client_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--api` and `--json`."""
+    parser.add_argument(
+        "--api", metavar="URL", type=url, help="base URL of the API (default: QUARRY_CLIENT__API_URL, else http://127.0.0.1:8000)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON as the API gives it, one object a line")
+
+
+def url(text: str) -> str:
+    """An option's value that is the base URL of an API."""
+    if not text.startswith(("http://", "https://")):
+        raise ValueError(text)
+    return text
+
+
+def seconds(text: str) -> float:
+    """An option's value that is a number of seconds."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def connect(arguments: argparse.Namespace) -> "ApiClient":
+    """A client of the API that the options or the environment name."""
+    from quarry.client import ApiClient
+    from quarry.settings import load_client_settings
+
+    return ApiClient(arguments.api or load_client_settings().api_url)

@@ -1,0 +1,157 @@
+"""The REST API's client: what the command line and the demo speak. Synchronous, for a person is waiting."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+
+from quarry import __version__
+from quarry.errors import ApiRefused, ApiUnreachable, FieldFault
+from quarry.ids import is_request_id
+from quarry.job import TERMINAL
+
+#: A job as the API shows it: see `docs/reference/rest.md`.
+JobView: TypeAlias = dict[str, Any]
+
+#: The longest that the API lets a GET wait.
+LONG_POLL_SECONDS: Final = 30
+#: Jobs of one lookup, and of one page.
+LOOKUP_MAX: Final = 100
+#: Between two questions where the API did not wait as it was asked to (it bounds its waiters), or did not answer.
+_PAUSE_SECONDS: Final = 1.0
+#: How long a follower of a job bears with an API that is away: a restart, a deploy.
+_PATIENCE_SECONDS: Final = 30.0
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class ApiClient:
+    """Talks to one API. Every method raises `ApiUnreachable` where nothing answers and `ApiRefused` where a problem does.
+
+    `transport`, `pause` and `monotonic` are what a test replaces.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        pause: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._pause = pause
+        self._monotonic = monotonic
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(LONG_POLL_SECONDS + 10, connect=5),
+            headers={"User-Agent": f"quarry/{__version__}"},
+            transport=transport,
+            # A proxy that leads out of the machine does not lead back to it.
+            trust_env=urlsplit(url).hostname not in _LOOPBACK,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._http.close()
+
+    def submit(self, body: Mapping[str, Any], idempotency_key: str | None = None) -> JobView:
+        """Submit one job; returns it as accepted."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self._json("POST", "/v1/jobs", json=dict(body), headers=headers)
+
+    def submit_many(self, bodies: Sequence[Mapping[str, Any]]) -> list[JobView]:
+        """Submit up to 500 jobs; one row each, in order: `request_id` and `status`, or `error`, and the `custom_id`."""
+        answer = self._json("POST", "/v1/jobs/bulk", json={"jobs": [dict(body) for body in bodies]})
+        return list(answer["jobs"])
+
+    def get(self, request_id: str, wait_seconds: float = 0) -> JobView:
+        """One job; the API waits up to `wait_seconds` (at most 30) for it to become terminal."""
+        return self._json("GET", _job_path(request_id), params={"wait_seconds": int(wait_seconds)})
+
+    def look_up(self, request_ids: Sequence[str]) -> list[JobView]:
+        """Up to 100 jobs, in order; a row with `error` for one that does not exist."""
+        return list(self._json("POST", "/v1/jobs/lookup", json={"request_ids": list(request_ids)})["jobs"])
+
+    def cancel(self, request_id: str) -> JobView:
+        """Ask for a job to be stopped; returns it."""
+        return self._json("POST", f"{_job_path(request_id)}/cancel")
+
+    def list(self, *, status: str | None, created_after: str | None, limit: int | None) -> Iterator[JobView]:
+        """Jobs without content, newest first, at most `limit` (None: all); pages are read as they are needed."""
+        page: dict[str, str | int] = {
+            name: value for name, value in (("status", status), ("created_after", created_after)) if value is not None
+        }
+        left = limit
+        while left is None or left > 0:
+            page["limit"] = LOOKUP_MAX if left is None else min(left, LOOKUP_MAX)
+            answer = self._json("GET", "/v1/jobs", params=page)
+            yield from answer["jobs"]
+            left = None if left is None else left - len(answer["jobs"])
+            if not answer["next_cursor"]:
+                return
+            page["cursor"] = answer["next_cursor"]
+
+    def wait(self, request_id: str, seconds: float | None) -> JobView:
+        """Follow a job until it is terminal, or for `seconds` (None: for as long as that takes); returns it as last seen.
+
+        An API that goes away for a moment, as in a deploy, is borne with.
+        """
+        answered_at = self._monotonic()
+        end = float("inf") if seconds is None else answered_at + seconds
+        while True:
+            asked_at = self._monotonic()
+            try:
+                job = self.get(request_id, max(0.0, min(LONG_POLL_SECONDS, end - asked_at)))
+                answered_at = self._monotonic()
+            except (ApiUnreachable, ApiRefused) as error:
+                away = isinstance(error, ApiUnreachable) or error.status >= 500
+                if not away or self._monotonic() >= min(end, answered_at + _PATIENCE_SECONDS):
+                    raise
+            else:
+                if job["status"] in TERMINAL or answered_at >= end:
+                    return job
+            self._pause(max(0.0, asked_at + _PAUSE_SECONDS - self._monotonic()))
+
+    def is_ready(self) -> bool:
+        """Whether the API says that it is ready."""
+        return self._send("GET", "/readyz").status_code == 200
+
+    def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        answer = self._send(method, path, **request)
+        try:
+            body = answer.json()
+        except ValueError:
+            body = None
+        if answer.is_success and isinstance(body, dict):
+            return body
+        if answer.is_success or not isinstance(body, dict) or "code" not in body:
+            raise ApiUnreachable(f"what answers at {self._url} is not Quarry's API (HTTP {answer.status_code} for {path})")
+        faults = tuple(FieldFault(_path(each), str(each.get("message", each.get("detail", "")))) for each in body.get("errors", []))
+        raise ApiRefused(answer.status_code, body["code"], body.get("detail") or body.get("title", ""), faults)
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, self._url + path, **request)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            why = str(error) or type(error).__name__
+            raise ApiUnreachable(
+                f"no API answers at {self._url} ({why}); start one with `quarry api`, or name another with --api or "
+                "QUARRY_CLIENT__API_URL"
+            ) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            undecided = "; what was asked may have been done" if method == "POST" else ""
+            raise ApiUnreachable(f"the API at {self._url} gave no answer ({type(error).__name__}){undecided}") from error
+
+
+def _job_path(request_id: str) -> str:
+    if not is_request_id(request_id):
+        raise ApiRefused(404, "job_not_found", f"{request_id!r} is no request id: those are 32 hexadecimal digits")
+    return f"/v1/jobs/{request_id}"
+
+
+def _path(fault: Mapping[str, Any]) -> str:
+    return str(fault.get("path", fault.get("field", "")))

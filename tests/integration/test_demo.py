@@ -1,0 +1,96 @@
+"""The demo shows answers, or says what is wrong, and leaves nothing running."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import EMULATOR_PYTHON
+from tests.support.processes import ROOT, clean_environ, eventually
+
+PROMPTS = ROOT / "examples" / "prompts.jsonl"
+
+
+def demo(directory: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """A running demo; its own temporary files go to `directory`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "quarry.local.demo", "--emulator-python", EMULATOR_PYTHON, *arguments],
+        env=clean_environ(TMPDIR=str(directory), COLUMNS="160"), cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that `pid` has started and that still run."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True).stdout
+    return [int(child) for child, parent in (line.split() for line in listed.splitlines()) if int(parent) == pid]
+
+
+def running(pids: list[int]) -> list[int]:
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], check=True, capture_output=True, text=True).stdout
+    alive = {int(pid) for pid, stat in (line.split()[:2] for line in listed.splitlines()) if not stat.startswith("Z")}
+    return [pid for pid in pids if pid in alive]
+
+
+def test_the_demo_prints_an_answer_to_every_prompt(tmp_path: Path) -> None:
+    """Each prompt of the example file has a row with its answer, its tokens and who served it; the exit code is 0.
+
+    Mutation: in `quarry/local/demo.py`, submit `bodies[1:]`: a row is missing.
+    """
+    with demo(tmp_path, str(PROMPTS), "--script", "examples/simulator.json") as process:
+        out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    [_, *rows] = out.splitlines()
+    expected = [json.loads(line)["custom_id"] for line in PROMPTS.read_text().splitlines()]
+    assert [row.split()[0] for row in rows] == expected
+    assert all("completed" in row and "bedrock/us-east-1" in row for row in rows)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_prompt_that_fails_is_a_row_and_an_exit_code(tmp_path: Path) -> None:
+    """One rejected prompt does not hide the answers of the others, and the exit code is 1.
+
+    Mutation: in `quarry/local/demo.py`, `any(` instead of `all(` over the statuses: the exit code is 0.
+    """
+    script, prompts = tmp_path / "script.json", tmp_path / "prompts.jsonl"
+    script.write_text(json.dumps([{"match": {"text_contains": "bad"}, "act": {"error": "ValidationException", "message": "No."}}]))
+    prompts.write_text('{"prompt": "good", "custom_id": "one"}\n{"prompt": "bad", "custom_id": "two"}\n{"custom_id": "three"}\n')
+    with demo(tmp_path, str(prompts), "--script", str(script)) as process:
+        out, err = process.communicate(timeout=100)
+    assert process.returncode == 1, err
+    assert [row.split()[:2] for row in out.splitlines()[1:]] == [["one", "completed"], ["two", "failed"], ["three", "refused"]]
+
+
+def test_a_process_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
+    """The simulator does not take its script: the demo says so, in the simulator's words, instead of waiting.
+
+    Mutation: in `quarry/local/processes.py`, let `check` do nothing: the demo waits a minute and the log's end is about that.
+    """
+    script = tmp_path / "script.json"
+    script.write_text("{")
+    with demo(tmp_path, str(PROMPTS), "--script", str(script)) as process:
+        out, err = process.communicate(timeout=50)
+    assert (process.returncode, out) == (1, "")
+    assert "simulator ended with 78; the end of" in err
+    assert "script.json is not JSON" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_demo_that_is_stopped_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C, a kill, a closed terminal: every process ends, the temporary files go, and nobody sees a stack trace.
+
+    Mutation: in `quarry/local/processes.py`, drop `made.stop()`: the children run on.
+    """
+    with demo(tmp_path, str(PROMPTS)) as process:
+        children = eventually(lambda: found if len(found := children_of(process.pid)) >= 2 else None, seconds=40)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=40)
+    assert process.returncode == 128 + number, err
+    assert running(children) == []
+    assert err.splitlines()[-1] == "demo: stopped"
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []

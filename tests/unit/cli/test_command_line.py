@@ -1,0 +1,137 @@
+"""The command line as a whole: quick, explained, and never a stack trace."""
+
+import argparse
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from quarry.cli import COMMANDS, exits, main, parser
+from quarry.errors import ApiRefused, ApiUnreachable, ConfigurationError, FieldFault, StoreUnavailable
+
+SECONDS_OF_IMPORTS = {"boto3", "botocore", "aiobotocore", "fastapi", "uvicorn", "httpx", "pydantic", "aiohttp", "structlog"}
+
+
+class Raising:
+    """A verb that ends with an error."""
+
+    HELP = "Fail."
+    EXAMPLES = "  quarry fail"
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """No options."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Fail."""
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (ConfigurationError("QUARRY_X is wrong"), 78, "quarry: QUARRY_X is wrong\n"),
+        (exits.WrongUsage("body.json is not JSON"), 2, "quarry: body.json is not JSON\n"),
+        (ApiUnreachable("no API answers"), 1, "quarry: no API answers\n"),
+        (StoreUnavailable("DynamoDB is away"), 1, "quarry: DynamoDB is away\n"),
+        (
+            ApiRefused(422, "invalid_submission", "Not valid.", (FieldFault("max_tokens", "must be at least 1"),)),
+            1,
+            "quarry: Not valid. (invalid_submission)\n  max_tokens: must be at least 1\n",
+        ),
+        (KeyError("x"), 1, "quarry: a bug of Quarry: KeyError: 'x'; `quarry --debug …` shows where\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_is_a_sentence_and_an_exit_code(
+    error: BaseException, code: int, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """0 done, 1 failed, 2 usage, 78 configuration, 130 interrupted; the sentence goes to stderr, nothing to stdout."""
+    monkeypatch.setitem(COMMANDS, "fail", Raising(error))
+    assert main(["fail"]) == code
+    assert capsys.readouterr() == ("", says)
+
+
+def test_who_asks_for_the_stack_trace_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--debug` lets the error through."""
+    monkeypatch.setitem(COMMANDS, "fail", Raising(KeyError("x")))
+    with pytest.raises(KeyError):
+        main(["--debug", "fail"])
+
+
+def test_a_reader_that_has_enough_ends_the_command_quietly() -> None:
+    """`quarry … | head` is no error: nothing on stderr, the exit code of a closed pipe."""
+    program = (
+        "import sys, quarry.cli as cli\n"
+        "class Endless:\n"
+        "    HELP = EXAMPLES = ''\n"
+        "    def add_arguments(self, parser): pass\n"
+        "    def run(self, arguments):\n"
+        "        while True: print('a line of a job')\n"
+        "cli.COMMANDS['endless'] = Endless()\n"
+        "sys.exit(cli.main(['endless']))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (exits.CLOSED_PIPE, b"")
+
+
+def test_help_imports_nothing_slow() -> None:
+    """`quarry --help` answers at once: AWS, HTTP and settings libraries are imported by the verbs that use them, when they run."""
+    program = (
+        "import sys\n"
+        "from quarry.cli import parser\n"
+        "parser().format_help()\n"
+        "print(' '.join({name.split('.')[0] for name in sys.modules}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert set(done.stdout.split()) & SECONDS_OF_IMPORTS == set()
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`quarry VERB --help` has a sentence, a help text for each option, and examples."""
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    command = COMMANDS[verb]
+    assert command.HELP.endswith(".")
+    assert command.EXAMPLES in shown
+    options = argparse.ArgumentParser(add_help=False)
+    command.add_arguments(options)
+    assert [action.dest for action in options._actions if not action.help] == []  # noqa: SLF001 - argparse has no other list
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_example_is_a_command_line_that_parses(verb: str) -> None:
+    """What `--help` shows can be copied."""
+    for line in COMMANDS[verb].EXAMPLES.splitlines():
+        words = shlex.split(line, comments=True)
+        while words and "quarry" in words:
+            words = words[words.index("quarry") + 1 :]
+            mine = next((words[:i] for i, word in enumerate(words) if word in {"|", ">", "&&"}), words)
+            assert parser().parse_args(mine).verb in COMMANDS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "", "nosuch", "submit", "submit text --file x", "submit text --max-tokens many", "submit text --wait -1", "status",
+        "jobs --limit 0", "jobs --status done", "jobs --limit 5 --all", "status x --api localhost:8000",
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_exit_code_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be meant is refused before anything is asked of anybody."""
+    with pytest.raises(SystemExit) as ended:
+        main(line.split())
+    assert ended.value.code == exits.USAGE
+    assert "usage: quarry" in capsys.readouterr().err
