@@ -59,14 +59,18 @@ class ServedBy:
 class Completion:
     """A model's answer.
 
-    `content` holds Converse content blocks, JSON-safe; `text` is its text blocks joined. `filtered` is true when a guardrail
+    `content` holds Converse content blocks, JSON-safe. `filtered` is true when a guardrail
     or the provider's own filter replaced or cut the answer.
     """
 
-    text: str
     content: tuple[Json, ...]
     stop_reason: str
     filtered: bool
     usage: Usage
     served_by: ServedBy
     provider_request_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text blocks, joined: kept once, in `content`."""
+        return "".join(block["text"] for block in self.content if isinstance(block.get("text"), str))

@@ -11,6 +11,7 @@ Two sparse indexes:
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -27,6 +28,9 @@ SCHEMA_VERSION: Final = 1
 SHARDS: Final = 8
 JOB_SORT_KEY: Final = "job"
 KEY_SORT_KEY: Final = "key"
+
+#: Half of a pair, which a model that was cut off may end on: it has no UTF-8, and must be escaped.
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 #: What the list shows, and so what the index `by_tenant` carries: no content.
 LISTED: Final = (
@@ -175,11 +179,13 @@ class _Reader:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _invocation_out(invocation: Invocation) -> dict[str, Any]:
-    return {name: value for name, value in asdict(invocation).items() if value not in (None, (), {})}
+    # An empty `native` is a body like any other.
+    return {name: value for name, value in asdict(invocation).items() if value not in (None, ()) and (value or name == "native")}
 
 
 def _invocation_in(value: dict[str, Any]) -> Invocation:
@@ -213,7 +219,6 @@ def _attempt_in(value: dict[str, Any]) -> Attempt:
 
 def _completion_in(value: dict[str, Any]) -> Completion:
     return Completion(
-        text=value["text"],
         content=tuple(value["content"]),
         stop_reason=value["stop_reason"],
         filtered=value["filtered"],

@@ -68,7 +68,6 @@ def a_delivery(content: Job | Envelope | str | None = None, **changes: Any) -> D
 def a_completion(text: str = "Hello.", **changes: Any) -> Completion:
     """An answer that ended by itself."""
     completion = Completion(
-        text=text,
         content=({"text": text},),
         stop_reason="end_turn",
         filtered=False,

@@ -76,7 +76,6 @@ class ScriptedProvider:
 
 def _completion(target: Target, invocation: Invocation, text: str) -> Completion:
     return Completion(
-        text=text,
         content=({"text": text},),
         stop_reason="end_turn",
         filtered=False,

@@ -128,7 +128,6 @@ def completion(answer: Mapping[str, Any], target: Target) -> Completion:
     if fault:
         raise MalformedCompletion(fault, target=str(target), provider_request_id=request_id, usage=usage)
     return Completion(
-        text="".join(block["text"] for block in blocks if isinstance(block.get("text"), str)),
         content=tuple(encoded(blocks)),
         stop_reason=stop_reason,
         filtered=STOP_REASONS.get(stop_reason) is True,

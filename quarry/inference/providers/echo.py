@@ -20,7 +20,6 @@ class EchoProvider:
         text = echo(invocation)
         usage = count(invocation, text)
         return Completion(
-            text=text,
             content=({"text": text},),
             stop_reason="end_turn",
             filtered=False,

@@ -47,7 +47,7 @@ from worker.outcome import (
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LEASE = Lease("token", "worker", NOW + timedelta(seconds=60))
-ANSWER = Completion("Hi", ({"text": "Hi"},), "end_turn", False, Usage(1, 1, 2), ServedBy("echo", "", "echo"))
+ANSWER = Completion(({"text": "Hi"},), "end_turn", False, Usage(1, 1, 2), ServedBy("echo", "", "echo"))
 DELIVERY = Delivery("receipt", "body", "id", 1, NOW)
 
 
@@ -267,12 +267,12 @@ def test_what_is_decided_can_be_recorded() -> None:
 def test_an_answer_too_large_for_the_record_fails_without_another_call() -> None:
     """It was paid for: what it used is kept, and nothing asks for it again."""
     text = "é" * (RESULT_MAX_BYTES // 2)
-    large = replace(ANSWER, text=text, content=({"text": text},))
+    large = replace(ANSWER, content=({"text": text},))
     verdict = decide(large, running(), NOW, 0.5)
     assert verdict.settlement == Ack("result_too_large")
     assert isinstance(verdict.record, Failed)
     assert verdict.record.usage == ANSWER.usage
-    fits = replace(ANSWER, text="", content=({"text": text[:-20]},))
+    fits = replace(ANSWER, content=({"text": text[:-20]},))
     assert isinstance(decide(fits, running(), NOW, 0.5).record, Succeeded)
 
 
