@@ -11,12 +11,14 @@ The standard endpoint variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SQS`, …
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.config import Config
+
+from quarry.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from types_aiobotocore_bedrock_runtime import BedrockRuntimeClient
@@ -40,7 +42,7 @@ async def sqs_client(region: str, connections: int) -> AsyncIterator["SQSClient"
         max_pool_connections=connections,
         retries={"mode": "standard", "total_max_attempts": 3},
     )
-    async with get_session().create_client("sqs", region_name=region, config=config) as client:
+    async with _client("sqs", region, config) as client:
         yield client
 
 
@@ -53,7 +55,7 @@ async def dynamodb_client(region: str, connections: int) -> AsyncIterator["Dynam
         max_pool_connections=connections,
         retries={"mode": "standard", "total_max_attempts": 4},
     )
-    async with get_session().create_client("dynamodb", region_name=region, config=config) as client:
+    async with _client("dynamodb", region, config) as client:
         yield client
 
 
@@ -66,8 +68,22 @@ async def bedrock_client(region: str, connections: int) -> AsyncIterator["Bedroc
         max_pool_connections=connections,
         retries={"mode": "standard", "total_max_attempts": 1},
     )
-    async with get_session().create_client("bedrock-runtime", region_name=region, config=config) as client:
+    async with _client("bedrock-runtime", region, config) as client:
         yield client
+
+
+@asynccontextmanager
+async def _client(service: str, region: str, config: AioConfig) -> AsyncIterator[Any]:
+    try:
+        making = get_session().create_client(service, region_name=region, config=config)  # type: ignore[call-overload]
+        client = await making.__aenter__()
+    except ValueError as error:
+        variable = f"AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"
+        raise ConfigurationError(f"no client for {service} can be made: {error}; look at AWS_REGION, {variable}") from error
+    try:
+        yield client
+    finally:
+        await making.__aexit__(None, None, None)
 
 
 def sync_session(region: str) -> boto3.session.Session:

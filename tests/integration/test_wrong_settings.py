@@ -17,6 +17,7 @@ BAD = [
     ("worker", {"QUARRY_STORE__TABLE": "no-such-table"}, "QUARRY_STORE__TABLE"),
     ("worker", {"QUARRY_ROUTES_FILE": "/no/such/routes.toml"}, "QUARRY_ROUTES_FILE"),
     ("worker", {"QUARRY_ENVIRONMENT": "production", "AWS_REGION": ""}, "AWS_REGION"),
+    ("worker", {"AWS_ENDPOINT_URL_SQS": "not a url"}, "AWS_ENDPOINT_URL_SQS"),
     ("api", {"QUARRY_ENVIRONMENT": "production"}, "QUARRY_API__AUTH"),
     ("api", {"QUARRY_ENVIRONMENT": "staging", "QUARRY_API__AUTH": "anonymous"}, "QUARRY_API__AUTH"),
     ("api", {"QUARRY_API__AUTH": "api_keys"}, "QUARRY_API__AUTH"),
