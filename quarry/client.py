@@ -70,7 +70,7 @@ class ApiClient:
 
     def get(self, request_id: str, wait_seconds: float = 0) -> JobView:
         """One job; the API waits up to `wait_seconds` (at most 30) for it to become terminal."""
-        return self._json("GET", _job_path(request_id), params={"wait_seconds": int(wait_seconds)})
+        return self._json("GET", _job_path(request_id), params={"wait_seconds": f"{wait_seconds:.1f}"})
 
     def look_up(self, request_ids: Sequence[str]) -> list[JobView]:
         """Up to 100 jobs, in order; a row with `error` for one that does not exist."""
@@ -130,8 +130,11 @@ class ApiClient:
             return body
         if answer.is_success or not isinstance(body, dict) or "code" not in body:
             raise ApiUnreachable(f"what answers at {self._url} is not Quarry's API (HTTP {answer.status_code} for {path})")
-        faults = tuple(FieldFault(_path(each), str(each.get("message", each.get("detail", "")))) for each in body.get("errors", []))
-        raise ApiRefused(answer.status_code, body["code"], body.get("detail") or body.get("title", ""), faults)
+        faults = tuple(FieldFault(each["path"], each["message"]) for each in body.get("errors", []))
+        # With faults, `detail` only repeats them. Where nobody knows whether a job was accepted, its id is how to find out.
+        text = body.get("title") if faults else body.get("detail")
+        job = f" The request_id is {body['request_id']}." if body.get("request_id") else ""
+        raise ApiRefused(answer.status_code, body["code"], f"{text}{job}", faults)
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
@@ -151,7 +154,3 @@ def _job_path(request_id: str) -> str:
     if not is_request_id(request_id):
         raise ApiRefused(404, "job_not_found", f"{request_id!r} is no request id: those are 32 hexadecimal digits")
     return f"/v1/jobs/{request_id}"
-
-
-def _path(fault: Mapping[str, Any]) -> str:
-    return str(fault.get("path", fault.get("field", "")))

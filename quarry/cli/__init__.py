@@ -6,7 +6,9 @@ Data goes to stdout, talk to stderr, and nobody sees a stack trace who did not a
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from quarry import __version__
@@ -97,6 +99,11 @@ def _explained(error: Exception) -> int:
         case QuarryError():
             text, code = str(error), exits.FAILED
         case _:
-            text, code = f"a bug of Quarry: {type(error).__name__}: {error}; `quarry --debug …` shows where", exits.FAILED
+            text, code = f"a bug of Quarry: {type(error).__name__} at {_place(error)}: {error}", exits.FAILED
     print(f"quarry: {text}", file=sys.stderr)
     return code
+
+
+def _place(error: Exception) -> str:
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    return f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno}"

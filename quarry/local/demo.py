@@ -14,6 +14,7 @@ from typing import Any, Final
 from quarry.client import ApiClient, JobView
 from quarry.errors import ConfigurationError, QuarryError
 from quarry.job import TERMINAL
+from quarry.local.processes import Stopped
 from quarry.local.stack import DEFAULT_EMULATOR_PYTHON, LocalStack, local_stack
 
 _HEADINGS: Final = ("custom_id", "status", "seconds", "tokens", "served by", "answer")
@@ -41,13 +42,13 @@ def _outcome(arguments: argparse.Namespace) -> int:
     directory = Path(tempfile.mkdtemp(prefix="quarry-demo-"))
     try:
         completed = _run(arguments, directory)
+    except Stopped as stopped:
+        _say(f"stopped by {stopped}")
+        shutil.rmtree(directory)
+        return 128 + stopped.number
     except QuarryError as error:
         _say(f"failed: {error}\n(all logs: {directory})")
         return 78 if isinstance(error, ConfigurationError) else 1
-    except (SystemExit, KeyboardInterrupt):
-        _say("stopped")
-        shutil.rmtree(directory)
-        raise
     shutil.rmtree(directory)
     return 0 if completed else 1
 

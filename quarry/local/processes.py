@@ -25,6 +25,14 @@ class ChildFailed(QuarryError):
     """A process ended that should not have, or did not get ready. The message holds the end of its log."""
 
 
+class Stopped(QuarryError):
+    """SIGINT (Ctrl-C), SIGTERM or SIGHUP (a lost terminal) came; `number` says which."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
 class Child:
     """A running command whose output goes to a file."""
 
@@ -50,48 +58,41 @@ class Children:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._running: list[Child] = []
-        self._starting = False
         self._signal: int | None = None
+
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Remember it, for `check`. An exception raised in here could be swallowed, or lose a process just started."""
+        self._signal = number
 
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> Child:
         """Start a process; its log is `NAME.log` in the directory."""
-        self._starting = True
-        try:
-            child = Child(name, command, environ, self._directory)
-            self._running.append(child)
-        finally:
-            self._starting = False
-        if self._signal is not None:
-            raise SystemExit(128 + self._signal)
+        child = Child(name, command, environ, self._directory)
+        self._running.append(child)
         return child
-
-    def on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """End the block, but not between the start of a process and the note that there is one.
-
-        Not by KeyboardInterrupt: where that passes through an `eval` (as in an import), CPython 3.11 dies of SIGINT at its end
-        although it was handled.
-        """
-        self._signal = number
-        if not self._starting:
-            raise SystemExit(128 + number)
 
     def run(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
         """Run a process to its end.
 
         Raises:
             ChildFailed: it ended with another code than 0.
+            Stopped: a signal came.
         """
         child = self.start(name, command, environ)
-        if code := child.popen.wait():
+        while (code := child.popen.poll()) is None:
+            self._check_signal()
+            time.sleep(_POLL_SECONDS)
+        if code:
             raise child.failure(f"ended with {code}")
         self._running.remove(child)
 
     def check(self) -> None:
-        """See that everything runs.
+        """See that everything runs, and shall. Whoever waits for something calls this now and then.
 
         Raises:
             ChildFailed: something has ended.
+            Stopped: a signal came.
         """
+        self._check_signal()
         for child in self._running:
             if (code := child.popen.poll()) is not None:
                 raise child.failure(f"ended with {code}")
@@ -101,15 +102,21 @@ class Children:
 
         Raises:
             ChildFailed: a process ended, or took too long.
+            Stopped: a signal came.
         """
         end = time.monotonic() + _START_SECONDS
-        for name, url in urls.items():
-            while not _answers(url):
-                self.check()
-                if time.monotonic() > end:
-                    [child] = [each for each in self._running if each.name == name]
-                    raise child.failure(f"was not ready after {_START_SECONDS:.0f} s")
-                time.sleep(_POLL_SECONDS)
+        with httpx.Client(timeout=2, trust_env=False) as client:
+            for name, url in urls.items():
+                while not _answers(client, url):
+                    self.check()
+                    if time.monotonic() > end:
+                        [child] = [each for each in self._running if each.name == name]
+                        raise child.failure(f"was not ready after {_START_SECONDS:.0f} s")
+                    time.sleep(_POLL_SECONDS)
+
+    def _check_signal(self) -> None:
+        if self._signal is not None:
+            raise Stopped(self._signal)
 
     def stop(self) -> None:
         """SIGTERM to each in turn, the last started first; SIGKILL to what is still there when the time is up."""
@@ -125,19 +132,17 @@ class Children:
 
 @contextmanager
 def children(directory: Path) -> Iterator[Children]:
-    """Children for the length of the block, which Ctrl-C, SIGTERM and a lost terminal end by `SystemExit` (130, 143, 129)."""
+    """Children for the length of the block. Meanwhile a signal does not interrupt: the next `check` raises `Stopped`."""
     made = Children(directory)
     with _on_signals(made.on_signal):
         try:
             yield made
         finally:
-            # An impatient second Ctrl-C must not leave something running.
-            with _on_signals(signal.SIG_IGN):
-                made.stop()
+            made.stop()
 
 
 @contextmanager
-def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> Iterator[None]:
+def _on_signals(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
@@ -155,7 +160,7 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _answers(url: str) -> bool:
+def _answers(client: httpx.Client, url: str) -> bool:
     with suppress(httpx.TransportError):
-        return httpx.get(url, timeout=2, trust_env=False).status_code == 200
+        return client.get(url).status_code == 200
     return False

@@ -36,6 +36,7 @@ def local_stack(
     Raises:
         ConfigurationError: the emulator is not installed.
         ChildFailed: a process did not start.
+        Stopped: a signal came.
     """
     if not emulator_python.exists():
         raise ConfigurationError(f"there is no {emulator_python}, which runs the emulated AWS; `make install` makes it")

@@ -94,7 +94,7 @@ def test_what_is_wrong_is_said_in_a_sentence(stack: Stack) -> None:
         bad = run(stack, "submit", "--file", "-", stdin='{"prompt": "x", "max_tokens": 0, "wat": 1}', code=exits.FAILED)
         assert "max_tokens" in bad.stderr
         assert "wat" in bad.stderr
-        assert run(stack, "submit", "x", "--model", "nosuch", code=exits.FAILED).stderr.endswith("(model_not_allowed)\n")
+        assert "(model_not_allowed)" in run(stack, "submit", "x", "--model", "nosuch", code=exits.FAILED).stderr
         unknown = "0" * 12 + "7" + "0" * 3 + "8" + "0" * 15
         assert "(job_not_found)" in run(stack, "status", unknown, code=exits.FAILED).stderr
     gone = run(stack, "jobs", "--api", f"http://127.0.0.1:{free_port()}", code=exits.FAILED)

@@ -91,6 +91,6 @@ def test_a_demo_that_is_stopped_leaves_nothing_behind(number: signal.Signals, tm
         _, err = process.communicate(timeout=40)
     assert process.returncode == 128 + number, err
     assert running(children) == []
-    assert err.splitlines()[-1] == "demo: stopped"
+    assert err.splitlines()[-1] == f"demo: stopped by {number.name}"
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []

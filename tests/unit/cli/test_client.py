@@ -39,10 +39,10 @@ class Api:
 
     def __init__(self, time: Time, *answers: httpx.Response | Exception, holds: bool = True) -> None:
         self.time, self.answers, self.holds = time, list(answers), holds
-        self.asked: list[tuple[float, int]] = []
+        self.asked: list[tuple[float, float]] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        wait = int(request.url.params["wait_seconds"])
+        wait = float(request.url.params["wait_seconds"])
         self.asked.append((self.time.now, wait))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
@@ -137,13 +137,20 @@ def test_no_more_is_asked_for_than_is_wanted() -> None:
 def test_a_problem_keeps_its_code_and_its_fields() -> None:
     """What the API says of a request reaches the person who made it."""
     problem = {
-        "status": 422, "code": "invalid_submission", "detail": "The submission is not valid.",
+        "status": 422, "code": "invalid_request", "title": "The request has faults", "detail": "max_tokens: must be at least 1",
         "errors": [{"path": "max_tokens", "message": "must be at least 1"}],
     }  # fmt: skip
     with pytest.raises(ApiRefused) as caught:
         client(lambda request: httpx.Response(422, json=problem)).submit({"prompt": "x", "max_tokens": 0})
-    assert (caught.value.status, caught.value.code) == (422, "invalid_submission")
+    assert (caught.value.status, caught.value.code, str(caught.value)) == (422, "invalid_request", "The request has faults")
     assert [(each.path, each.message) for each in caught.value.faults] == [("max_tokens", "must be at least 1")]
+
+
+def test_an_undecided_submission_names_the_job_that_may_be_in() -> None:
+    """With its id the caller can ask, instead of submitting and paying twice."""
+    problem = {"status": 503, "code": "submission_undecided", "detail": "Ask for it.", "request_id": ID, "errors": []}
+    with pytest.raises(ApiRefused, match=rf"Ask for it\. The request_id is {ID}\."):
+        client(lambda request: httpx.Response(503, json=problem)).submit({"prompt": "x"})
 
 
 @pytest.mark.parametrize(
@@ -161,7 +168,7 @@ def test_another_server_is_called_by_its_name(answer: httpx.Response) -> None:
         client(lambda request: answer).get(ID)
 
 
-def test_an_undecided_submission_is_called_so() -> None:
+def test_a_lost_answer_is_called_undecided() -> None:
     """Where the answer to a POST was lost, the job may be in: saying otherwise would invite a second one."""
 
     def lost(request: httpx.Request) -> httpx.Response:

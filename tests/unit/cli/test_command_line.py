@@ -1,6 +1,7 @@
 """The command line as a whole: quick, explained, and never a stack trace."""
 
 import argparse
+import re
 import shlex
 import subprocess
 import sys
@@ -38,11 +39,10 @@ class Raising:
         (ApiUnreachable("no API answers"), 1, "quarry: no API answers\n"),
         (StoreUnavailable("DynamoDB is away"), 1, "quarry: DynamoDB is away\n"),
         (
-            ApiRefused(422, "invalid_submission", "Not valid.", (FieldFault("max_tokens", "must be at least 1"),)),
+            ApiRefused(422, "invalid_request", "Not valid.", (FieldFault("max_tokens", "must be at least 1"),)),
             1,
-            "quarry: Not valid. (invalid_submission)\n  max_tokens: must be at least 1\n",
+            "quarry: Not valid. (invalid_request)\n  max_tokens: must be at least 1\n",
         ),
-        (KeyError("x"), 1, "quarry: a bug of Quarry: KeyError: 'x'; `quarry --debug …` shows where\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
     ids=lambda value: type(value).__name__,
@@ -54,6 +54,13 @@ def test_an_error_is_a_sentence_and_an_exit_code(
     monkeypatch.setitem(COMMANDS, "fail", Raising(error))
     assert main(["fail"]) == code
     assert capsys.readouterr() == ("", says)
+
+
+def test_a_bug_is_a_sentence_too_and_says_where(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Enough for a report: the error's class, its place, its words."""
+    monkeypatch.setitem(COMMANDS, "fail", Raising(KeyError("x")))
+    assert main(["fail"]) == exits.FAILED
+    assert re.fullmatch(r"quarry: a bug of Quarry: KeyError at cli/test_command_line\.py:\d+: 'x'\n", capsys.readouterr().err)
 
 
 def test_who_asks_for_the_stack_trace_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ FAILED = {
     "custom_id": None, "request_id": "0199a0c0d1e27c3fa4b5c6d7e8f90a1c", "status": "failed", "result": None, "usage": None,
     "served_by": None, "error": {"code": "invocation_rejected", "message": "Too hot."},
 }  # fmt: skip
-REFUSED = {"custom_id": "c", "error": {"code": "invalid_submission", "detail": "prompt: missing"}}
+REFUSED = {"custom_id": "c", "error": {"code": "invalid_request", "detail": "prompt: missing"}}
 
 
 def test_the_table_shows_every_job_in_its_order() -> None:
@@ -35,7 +35,7 @@ def test_the_table_shows_every_job_in_its_order() -> None:
     assert "3+40" in rows[1]
     assert "bedrock/us-east-1" in rows[1]
     assert rows[2].endswith("invocation_rejected: Too hot.")
-    assert rows[3].endswith("invalid_submission: prompt: missing")
+    assert rows[3].endswith("invalid_request: prompt: missing")
 
 
 @pytest.mark.parametrize("width", [100, 120, 200])
