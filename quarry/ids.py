@@ -26,9 +26,9 @@ def created_at(request_id: str) -> datetime:
     return from_epoch_ms(int(request_id[:12], 16))
 
 
-def first_request_id_at(instant: datetime) -> str:
-    """The smallest id that can have been made at `instant`: a bound for range reads."""
-    return f"{to_epoch_ms(instant):012x}" + "7" + "0" * 3 + "8" + "0" * 15
+def last_request_id_at(instant: datetime) -> str:
+    """The largest id that can have been made at `instant`: a bound for range reads."""
+    return f"{to_epoch_ms(instant):012x}" + "7" + "f" * 3 + "b" + "f" * 15
 
 
 def new_token() -> str:

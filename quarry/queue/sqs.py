@@ -169,18 +169,24 @@ def _delivery(message: Any) -> Delivery:
 
 
 def _per_entry(verb: str, count: int, answer: Any) -> list[None | Exception]:
-    results: list[None | Exception] = [None] * count
+    # An entry that the answer does not name may or may not have been carried out.
+    results: list[None | Exception] = [QueueUnavailable(f"SQS did not say whether it could {verb}") for _ in range(count)]
+    for done in answer.get("Successful", []):
+        results[int(done["Id"])] = None
     for failed in answer.get("Failed", []):
-        if failed["Code"] not in _STALE or verb == "send":
-            results[int(failed["Id"])] = QueueUnavailable(f"SQS refused to {verb}: {failed['Code']}", applied=False)
+        stale = failed["Code"] in _STALE and verb != "send"
+        refusal = QueueUnavailable(f"SQS refused to {verb}: {failed['Code']}", applied=False)
+        results[int(failed["Id"])] = None if stale else refusal
     return results
 
 
 def _unavailable(verb: str, error: Exception) -> QueueUnavailable:
-    code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else type(error).__name__
-    # An answer below 500 is a refusal; anything else leaves open whether the request was carried out.
-    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 500) if isinstance(error, ClientError) else 500
-    return QueueUnavailable(f"SQS could not {verb}: {code}", applied=False if status < 500 else None)
+    if not isinstance(error, ClientError):
+        return QueueUnavailable(f"SQS could not {verb}: {type(error).__name__}")
+    code, answer = error.response.get("Error", {}).get("Code", ""), error.response["ResponseMetadata"]
+    # An answer below 500 is a refusal, unless it is that of a repeat: the first try may have been carried out.
+    refused = answer.get("HTTPStatusCode", 500) < 500 and not answer.get("RetryAttempts")
+    return QueueUnavailable(f"SQS could not {verb}: {code}", applied=False if refused else None)
 
 
 def _as_unavailable(result: BaseException | None) -> QueueUnavailable | None:

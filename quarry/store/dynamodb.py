@@ -13,8 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from quarry.batching import Batcher
 from quarry.envelope import Envelope
-from quarry.errors import CancelRequested, ClaimRefused, ConfigurationError, JobChanged, LeaseLost, StoreUnavailable
-from quarry.ids import first_request_id_at
+from quarry.errors import CancelRequested, ConfigurationError, JobChanged, LeaseLost, StoreUnavailable
+from quarry.ids import last_request_id_at
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.store import expressions
 from quarry.store.base import IdempotencyKey, JobPage, KeyHolder
@@ -123,15 +123,18 @@ class DynamoStore:
         after: str | None,
         now: datetime,
     ) -> JobPage:
-        lowest = first_request_id_at(created_after + timedelta(milliseconds=1)) if created_after else "0"
+        lowest = last_request_id_at(created_after) if created_after else "0"
         highest = after or "g"  # above every hexadecimal digit
+        if lowest > highest:
+            return JobPage((), None)
         jobs: list[Job] = []
         for _ in range(_LIST_MAX_ROUNDS):
-            page = await self._list_once(tenant, lowest, highest, limit)
-            jobs += [job for job in page if status in (None, effective_status(job, now))]
-            if len(page) < limit:
+            # One more than is shown, to know whether anything follows.
+            ahead = await self._list_once(tenant, lowest, highest, limit + 1)
+            jobs += [job for job in ahead[:limit] if status in (None, effective_status(job, now))]
+            if len(ahead) <= limit:
                 return _page(jobs, limit, end=True)
-            highest = page[-1].request_id
+            highest = ahead[limit - 1].request_id
             if len(jobs) >= limit:
                 return _page(jobs, limit, end=False)
         return JobPage(tuple(jobs), highest)
@@ -144,13 +147,13 @@ class DynamoStore:
             request = expressions.take_over(self._table, envelope, lease, seen.lease.token, now)
             item, refused = await self._guarded(request | {"ReturnValues": "ALL_NEW"})
             seen = from_item(item) if item else None
-        if not refused and seen:
-            return seen
         if seen and seen.lease and seen.lease.token == lease.token:
-            return seen  # our own first try, whose answer was lost
-        reason = expressions.why_refused(seen, envelope, now)
-        # Judged again it would go through: the job moved between the two writes of a take-over.
-        raise reason or _moved(seen)
+            return seen  # by this write, or by our own first try, whose answer was lost
+        if not refused:
+            raise StoreUnavailable("DynamoDB did not say what was claimed")
+        # Where it would go through if judged again, the job moved between the two writes of a take-over.
+        moved = StoreUnavailable("the job moved while it was being claimed", applied=False)
+        raise expressions.why_refused(seen, envelope, now) or moved
 
     async def renew(self, job: Job, expires_at: datetime) -> None:
         token = _token(job)
@@ -193,31 +196,38 @@ class DynamoStore:
     async def _create_batch(self, jobs: Sequence[Job]) -> Sequence[None | Exception]:
         statements = [expressions.create(self._table, job, self._retention_ms) for job in jobs]
         answer = await self._call("batch_execute_statement", Statements=statements)
-        return [_created(each.get("Error")) for each in answer["Responses"]]
+        written = [_created(each.get("Error")) for each in answer.get("Responses", [])]
+        # A statement that the answer does not name may or may not have been carried out.
+        return [*written, *(StoreUnavailable("DynamoDB did not say whether it wrote") for _ in jobs[len(written) :])]
 
-    async def _list_once(self, tenant: str, lowest: str, highest: str, limit: int) -> Sequence[Job]:
-        shards = await asyncio.gather(*(self._list_shard(tenant, shard, lowest, highest, limit) for shard in range(SHARDS)))
+    async def _list_once(self, tenant: str, lowest: str, highest: str, count: int) -> Sequence[Job]:
+        shards = await asyncio.gather(*(self._list_shard(tenant, shard, lowest, highest, count) for shard in range(SHARDS)))
         merged = heapq.merge(*shards, key=lambda job: job.request_id, reverse=True)
-        return [job for job, _ in zip(merged, range(limit), strict=False)]
+        return [job for job, _ in zip(merged, range(count), strict=False)]
 
-    async def _list_shard(self, tenant: str, shard: int, lowest: str, highest: str, limit: int) -> Sequence[Job]:
-        # BETWEEN includes both ends, and `highest` was shown already: one more is read and dropped.
-        answer = await self._call(
-            "query",
-            TableName=self._table,
-            IndexName="by_tenant",
-            KeyConditionExpression="#pk = :pk AND #id BETWEEN :lowest AND :highest",
-            ExpressionAttributeNames={"#pk": "list_pk", "#id": "request_id"},
-            ExpressionAttributeValues={
+    async def _list_shard(self, tenant: str, shard: int, lowest: str, highest: str, count: int) -> Sequence[Job]:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": "by_tenant",
+            "KeyConditionExpression": "#pk = :pk AND #id BETWEEN :lowest AND :highest",
+            "ExpressionAttributeNames": {"#pk": "list_pk", "#id": "request_id"},
+            "ExpressionAttributeValues": {
                 ":pk": {"S": list_partition(tenant, shard)},
                 ":lowest": {"S": lowest},
                 ":highest": {"S": highest},
             },
-            ScanIndexForward=False,
-            Limit=limit + 1,
-        )
-        jobs = [from_item(item) for item in answer["Items"]]
-        return [job for job in jobs if job.request_id != highest][:limit]
+            "ScanIndexForward": False,
+            # BETWEEN includes both ends, and `highest` was shown already: one more is read and dropped.
+            "Limit": count + 1,
+        }
+        jobs: list[Job] = []
+        while True:
+            answer = await self._call("query", **request)
+            jobs += [job for job in map(from_item, answer["Items"]) if job.request_id != highest]
+            # An answer ends at 1 MB, whatever was asked for.
+            if len(jobs) >= count or not (last := answer.get("LastEvaluatedKey")):
+                return jobs[:count]
+            request["ExclusiveStartKey"] = last
 
     async def _guarded(self, request: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
         """One conditional update: (the new or the old item, whether it was refused)."""
@@ -250,10 +260,6 @@ def _can_take_over(seen: Job, envelope: Envelope, lease: Lease, now: datetime) -
     return not ours and expressions.why_refused(seen, envelope, now) is None
 
 
-def _moved(seen: Job | None) -> Exception:
-    return StoreUnavailable("the job moved while it was being claimed", applied=False) if seen else ClaimRefused(None)
-
-
 def _token(job: Job) -> str:
     if job.lease is None:
         raise LeaseLost("the job has no lease")
@@ -263,7 +269,8 @@ def _token(job: Job) -> str:
 def _created(error: Mapping[str, Any] | None) -> None | Exception:
     if error is None or error.get("Code") == "DuplicateItem":
         return None  # ids are made once: a duplicate is our own first try
-    return StoreUnavailable(f"DynamoDB refused to create: {error.get('Code')}", applied=False)
+    applied = None if error.get("Code") == "InternalServerError" else False
+    return StoreUnavailable(f"DynamoDB refused to create: {error.get('Code')}", applied=applied)
 
 
 def _code(error: ClientError) -> str:
@@ -273,5 +280,7 @@ def _code(error: ClientError) -> str:
 def _unavailable(verb: str, error: Exception) -> StoreUnavailable:
     if not isinstance(error, ClientError):
         return StoreUnavailable(f"DynamoDB could not {verb}: {type(error).__name__}")
-    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 500)
-    return StoreUnavailable(f"DynamoDB could not {verb}: {_code(error)}", applied=False if status < 500 else None)
+    answer = error.response["ResponseMetadata"]
+    # An answer below 500 is a refusal, unless it is that of a repeat: the first try may have been carried out.
+    refused = answer.get("HTTPStatusCode", 500) < 500 and not answer.get("RetryAttempts")
+    return StoreUnavailable(f"DynamoDB could not {verb}: {_code(error)}", applied=False if refused else None)

@@ -184,8 +184,7 @@ def _json(value: Any) -> str:
 
 
 def _invocation_out(invocation: Invocation) -> dict[str, Any]:
-    # An empty `native` is a body like any other.
-    return {name: value for name, value in asdict(invocation).items() if value not in (None, ()) and (value or name == "native")}
+    return {name: value for name, value in asdict(invocation).items() if value not in (None, ())}
 
 
 def _invocation_in(value: dict[str, Any]) -> Invocation:
