@@ -1,59 +1,104 @@
-"""The producer's composition root."""
+"""The producer's composition root: reads settings, builds everything, serves, and stops loudly when a part dies."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
-import uvicorn
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from uvicorn.loops.auto import auto_loop_factory
 
-from producer.routes import jobs, probes
+from producer.auth import DEFAULT_TENANT, require_authentication
+from producer.cancel import Canceller
+from producer.health import Health
+from producer.lookup import Lookup
+from producer.routes.context import Context
+from producer.server import bind, serve
 from producer.submit import Submitter
+from producer.waiting import Waiters
+from producer.web import create_app
 from quarry import __version__
 from quarry.aws import dynamodb_client, sqs_client
 from quarry.clock import SystemClock
+from quarry.ids import new_request_id
+from quarry.inference import converse
 from quarry.inference.routes import load_routes
+from quarry.queue.base import visibility_for
 from quarry.queue.sqs import SqsQueue, resolve_urls
 from quarry.settings import Settings
 from quarry.store.dynamodb import DynamoStore
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
+from quarry.telemetry.metrics import ProducerMetrics
 from quarry.telemetry.probes import serve_probes
 
 _log = get_logger(__name__)
 
+#: Connections to each service: more than the batches that can be under way at once.
+_CONNECTIONS = 64
+
 
 def main(settings: Settings, host: str, port: int) -> int:
-    """Serve the API until SIGTERM or SIGINT; returns the exit code."""
+    """Serve the API until SIGTERM or SIGINT; returns the exit code.
+
+    Raises:
+        ConfigurationError: the settings forbid it, or do not lead to a queue, a table and routes, or a port is taken.
+        TransportError: AWS does not answer.
+    """
     configure(settings.log_level, service="producer")
-    uvicorn.run(create_app(settings), host=host, port=port, log_config=None, server_header=False, access_log=False)
-    return 0
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        return runner.run(run(settings, host, port))
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application; its clients live as long as its lifespan."""
+async def run(settings: Settings, host: str, port: int) -> int:
+    """Build the producer and serve it."""
+    require_authentication(settings)
+    clock, registry = SystemClock(), CollectorRegistry()
+    metrics = ProducerMetrics(registry)
+    routes = load_routes(settings.routes_file, settings.region)
+    async with AsyncExitStack() as stack:
+        bound = stack.enter_context(bind(host, port))
+        dynamodb = await stack.enter_async_context(dynamodb_client(settings.region, _CONNECTIONS))
+        sqs = await stack.enter_async_context(sqs_client(settings.region, _CONNECTIONS))
+        store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
+        await store.check()
+        urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
+        queue = SqsQueue(sqs, *urls, visibility=visibility_for(settings.worker.lease_seconds))
+        checks = {
+            "queue": lambda: sqs.get_queue_attributes(QueueUrl=urls[0], AttributeNames=["QueueArn"]),
+            "store": lambda: store.get(DEFAULT_TENANT, new_request_id(clock.now())),
+        }
+        health = Health(checks, clock)
+        waiters = Waiters(store, clock, settings.api.waiters, metrics)
+        lookup = Lookup(store, waiters, clock)
+        submitter = Submitter(store, queue, routes, settings.job, clock, metrics)
+        context = Context(submitter, lookup, Canceller(store, lookup, clock), health, settings.api, clock)
+        # Reads Converse's service model, which takes a moment: now, and not under the first caller.
+        converse.faults(messages=[], system=[], converse={})
+        probes = serve_probes(registry, health.unready, host=settings.api.metrics_host, port=settings.api.metrics_port)
+        metrics_port = await stack.enter_async_context(probes)
+        _log.info(Event.SERVICE_STARTED, version=__version__, port=bound.getsockname()[1], metrics_port=metrics_port)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        clock, registry = SystemClock(), CollectorRegistry()
-        async with AsyncExitStack() as stack:
-            dynamodb = await stack.enter_async_context(dynamodb_client(settings.region, 64))
-            sqs = await stack.enter_async_context(sqs_client(settings.region, 64))
-            store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
-            await store.check()
-            urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
-            queue = SqsQueue(sqs, *urls)
-            routes = load_routes(settings.routes_file, settings.region)
-            app.state.clock, app.state.store = clock, store
-            app.state.submitter = Submitter(store, queue, routes, settings.job, clock)
-            probes = serve_probes(registry, lambda: None, host=settings.api.metrics_host, port=settings.api.metrics_port)
-            metrics_port = await stack.enter_async_context(probes)
-            _log.info(Event.SERVICE_STARTED, version=__version__, metrics_port=metrics_port)
-            yield
-        _log.info(Event.SERVICE_STOPPED)
+        def stopping() -> None:
+            health.stopping = True
+            waiters.close()
 
-    app = FastAPI(title="Quarry", version=__version__, lifespan=lifespan)
-    app.include_router(jobs.router)
-    app.include_router(probes.router)
-    return app
+        code = await _supervise(asyncio.create_task(serve(create_app(context, metrics), bound, stopping)), health)
+        await asyncio.gather(queue.close(), store.close())
+    _log.info(Event.SERVICE_STOPPED)
+    return code
+
+
+async def _supervise(serving: asyncio.Task[None], health: Health) -> int:
+    """Serve, and keep watch on what is needed; should the watch end by itself, nothing tells the truth any more: stop."""
+    watching = asyncio.create_task(health.keep())
+    await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
+    if watching.done():
+        _log.error(Event.SERVICE_FAILED, error=repr(watching.exception()))
+    dead = watching.done()
+    for task in (serving, watching):
+        if not task.done():
+            task.cancel()
+    await asyncio.wait({serving, watching})
+    if not serving.cancelled():
+        serving.result()
+    return 1 if dead else 0

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.guard import refuse_the_outside
@@ -32,7 +33,26 @@ def aws_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def stack(aws_url: str, tmp_path: Path) -> Stack:
     """A provisioned Quarry with names of its own; nothing runs yet."""
-    made = Stack(aws_url, tmp_path)
+    return _provisioned(aws_url, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_stack(aws_url: str, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The same for all tests of a file, where they do not disturb each other; its jobs are echoed."""
+    made = _provisioned(aws_url, tmp_path_factory.mktemp("stack"))
+    made.env["QUARRY_ROUTES_FILE"] = made.routes()
+    return made
+
+
+@pytest.fixture(scope="module")
+def api(shared_stack: Stack) -> Iterator[httpx.Client]:
+    """A client of the file's API process."""
+    with shared_stack.running_api() as client:
+        yield client
+
+
+def _provisioned(aws_url: str, directory: Path) -> Stack:
+    made = Stack(aws_url, directory)
     subprocess.run(quarry("provision"), env=made.environ(), check=True, capture_output=True, cwd=ROOT)
     return made
 

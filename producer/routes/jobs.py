@@ -1,31 +1,133 @@
 """`/v1/jobs`."""
 
-from typing import Any
+from functools import partial
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import JSONResponse
 
-from producer.schemas import Submission, job_out
-from quarry.errors import JobNotFound
-from quarry.ids import is_request_id
+from producer import answers, idempotency
+from producer.body import read_json
+from producer.documents import json_body, problems
+from producer.faults import checked
+from producer.problems import item_error
+from producer.requests import Bulk, GetQuery, ListQuery, LookupIds, NoQuery, Submission
+from producer.routes.context import Tenant, Verbs
+from producer.submit import Accepted
+from quarry.errors import FieldFault, InvalidSubmission
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-TENANT = "default"
+
+#: Of a request without a body.
+_READING: Final = problems(503)
+#: Of a request with one.
+_POSTING: Final = problems(400, 413, 415, 503)
+_LOCATION: Final = {"Location": {"description": "Where to ask for the job.", "schema": {"type": "string"}}}
+_REPLAYED: Final = {
+    "Idempotent-Replayed": {"description": "`true`: the key had made this job already.", "schema": {"type": "string"}}
+}
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias=idempotency.HEADER,
+        pattern=idempotency.PATTERN,
+        description="Same key and body, within 24 h: the same job.",
+    ),
+]
+Unqueried = Annotated[NoQuery, Query()]
 
 
-@router.post("", status_code=202)
-async def submit(submission: Submission, request: Request, response: Response) -> dict[str, Any]:
-    """Submit one job."""
-    state = request.app.state
-    job = await state.submitter.submit(TENANT, submission)
-    response.headers["Location"] = f"/v1/jobs/{job.request_id}"
-    return job_out(job, state.clock.now())
+@router.post(
+    "",
+    status_code=202,
+    response_model=None,
+    responses={
+        **problems(400, 409, 413, 415, 503),
+        202: {"model": answers.JobView, "description": "Accepted: the job is durable.", "headers": _LOCATION | _REPLAYED},
+    },
+    openapi_extra=json_body(Submission),
+)
+async def submit(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueried, key: Key = None) -> JSONResponse:
+    """Submit a job."""
+    body = await read_json(request, verbs.limits.body_max_bytes)
+    accepted = await verbs.submitter.submit(tenant, body, key)
+    headers = {"Location": f"/v1/jobs/{accepted.job.request_id}"}
+    if accepted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return JSONResponse(answers.job_out(accepted.job, verbs.clock.now()), 202, headers)
 
 
-@router.get("/{request_id}")
-async def get(request_id: str, request: Request) -> dict[str, Any]:
-    """One job, at every stage."""
-    state = request.app.state
-    job = await state.store.get(TENANT, request_id) if is_request_id(request_id) else None
-    if job is None:
-        raise JobNotFound("no such job")
-    return job_out(job, state.clock.now())
+@router.post(
+    "/bulk",
+    status_code=202,
+    response_model=None,
+    responses={**_POSTING, 202: {"model": answers.BulkView, "description": "Each job was judged by itself."}},
+    openapi_extra=json_body(Bulk),
+)
+async def submit_many(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueried) -> JSONResponse:
+    """Submit up to 500 jobs. One that is refused does not refuse the others."""
+    if idempotency.HEADER in request.headers:
+        raise InvalidSubmission(FieldFault(idempotency.HEADER, f"give each job its own `{idempotency.FIELD}`"))
+    bodies: list[Any] = checked(Bulk, await read_json(request, verbs.limits.bulk_body_max_bytes)).jobs
+    verdicts = await verbs.submitter.submit_many(tenant, bodies)
+    return JSONResponse({"jobs": [_bulk_row(*each) for each in zip(bodies, verdicts, strict=True)]}, 202)
+
+
+@router.post(
+    "/lookup",
+    response_model=None,
+    responses={**_POSTING, 200: {"model": answers.LookupView, "description": "What was found, in order."}},
+    openapi_extra=json_body(LookupIds),
+)
+async def look_up(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueried) -> JSONResponse:
+    """Look up to 100 jobs up by their ids. Beyond 5 MiB of results together, jobs come without theirs, and say so."""
+    wanted = checked(LookupIds, await read_json(request, verbs.limits.body_max_bytes))
+    return JSONResponse(await verbs.lookup.look_up(tenant, wanted.request_ids))
+
+
+@router.get("", response_model=None, responses={**_READING, 200: {"model": answers.JobPageView, "description": "A page."}})
+async def list_(tenant: Tenant, verbs: Verbs, query: Annotated[ListQuery, Query()]) -> JSONResponse:
+    """List jobs, newest first, without content. A job may take a moment to appear."""
+    return JSONResponse(await verbs.lookup.list(tenant, query))
+
+
+@router.get(
+    "/{request_id}",
+    response_model=None,
+    responses={**problems(404, 503), 200: {"model": answers.JobView, "description": "The job, at whatever stage."}},
+)
+async def get(request: Request, request_id: str, tenant: Tenant, verbs: Verbs, query: Annotated[GetQuery, Query()]) -> JSONResponse:
+    """Get a job; with `wait_seconds`, as soon as it is terminal."""
+    job = await verbs.lookup.wait(tenant, request_id, query.wait_seconds, partial(_gone, request))
+    return JSONResponse(answers.job_out(job, verbs.clock.now()))
+
+
+@router.post(
+    "/{request_id}/cancel",
+    status_code=202,
+    response_model=None,
+    responses={
+        **problems(404, 409, 503),
+        202: {"model": answers.JobView, "description": "It is cancelled, or will be: see `cancel_requested`."},
+        200: {"model": answers.JobView, "description": "It was cancelled already."},
+    },
+)
+async def cancel(request_id: str, tenant: Tenant, verbs: Verbs, _: Unqueried) -> JSONResponse:
+    """Cancel a job: at once while it waits, and soon while it is worked."""
+    job, already = await verbs.canceller.cancel(tenant, request_id)
+    return JSONResponse(answers.job_out(job, verbs.clock.now()), 200 if already else 202)
+
+
+def _bulk_row(body: Any, verdict: Accepted | Exception) -> dict[str, Any]:
+    if isinstance(verdict, Accepted):
+        job = verdict.job
+        return {"request_id": job.request_id, "status": job.status.value, "custom_id": job.custom_id}
+    custom_id = body.get("custom_id") if isinstance(body, dict) else None
+    return {"error": item_error(verdict), "custom_id": custom_id if isinstance(custom_id, str) else None}
+
+
+async def _gone(request: Request) -> None:
+    """Returns when the caller has hung up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

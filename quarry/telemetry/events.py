@@ -14,7 +14,9 @@ class Event(StrEnum):
 
     JOB_SUBMITTED = "job.submitted"  # tenant, model
     JOB_WITHDRAWN = "job.withdrawn"  # error
+    JOB_REPLAYED = "job.replayed"  # tenant
     JOB_CANCELLED = "job.cancelled"  # tenant
+    CANCEL_REQUESTED = "cancel.requested"  # tenant
     JOB_HANDED_BACK = "job.handed_back"  # call_cut
 
     RECEIVE_FAILED = "receive.failed"  # error
@@ -30,4 +32,7 @@ class Event(StrEnum):
     TARGET_BLOCKED = "target.blocked"  # target, error
     TARGET_UNBLOCKED = "target.unblocked"  # target
 
-    REQUEST_FAILED = "request.failed"  # path, error (a bug: the caller sees an internal error)
+    REQUEST_FAILED = "request.failed"  # route, error (a bug: the caller sees an internal error)
+    REQUEST_UNSERVED = "request.unserved"  # route, error (queue or store did not answer: the caller sees a 503)
+    DEPENDENCY_LOST = "dependency.lost"  # dependency, error
+    DEPENDENCY_REGAINED = "dependency.regained"  # dependency

@@ -1,0 +1,105 @@
+"""From a submission's body to a job: everything that can be refused is refused here, before anything is stored. Pure."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from producer.faults import checked
+from producer.requests import Submission
+from quarry.errors import FieldFault, InvalidSubmission, PayloadTooLarge
+from quarry.inference import converse
+from quarry.inference.routes import DEFAULT_ROUTE, Routes
+from quarry.invocation import Invocation
+from quarry.job import CHECK_AFTER, Job
+from quarry.settings import JobSettings
+
+
+def read(body: object, limits: JobSettings, routes: Routes) -> tuple[Submission, Invocation]:
+    """A submission, checked, and what it asks of a model.
+
+    Raises:
+        InvalidSubmission: fields are wrong; each is named.
+        ModelNotAllowed: no route and no target has that model.
+        PayloadTooLarge: what would be sent to the model is more than a job may carry.
+    """
+    submission = checked(Submission, body)
+    faults = (*_bounds(submission, limits), *_one_body(submission))
+    if faults:
+        raise InvalidSubmission(*faults)
+    invocation = _invocation(submission, limits)
+    routes.resolve(submission.model or DEFAULT_ROUTE)
+    size = _size(invocation)
+    if size > limits.payload_max_bytes:
+        raise PayloadTooLarge(f"the payload has {size:,} bytes; a job may carry {limits.payload_max_bytes:,}")
+    return submission, invocation
+
+
+def job_of(
+    submission: Submission, invocation: Invocation, *, tenant: str, request_id: str, limits: JobSettings, now: datetime
+) -> Job:
+    """The job, not yet recorded. The sweep looks at it soon, in case no message follows."""
+    return Job(
+        request_id=request_id,
+        tenant=tenant,
+        invocation=invocation,
+        model=submission.model or DEFAULT_ROUTE,
+        created_at=now,
+        deadline_at=now + timedelta(seconds=submission.deadline_seconds or limits.deadline_seconds),
+        available_at=now,
+        max_attempts=submission.max_attempts or limits.max_attempts,
+        custom_id=submission.custom_id,
+        metadata=submission.metadata or {},
+        check_at=now + CHECK_AFTER,
+    )
+
+
+def _bounds(submission: Submission, limits: JobSettings) -> Iterator[FieldFault]:
+    if (submission.max_tokens or 0) > limits.max_tokens_limit:
+        yield FieldFault("max_tokens", f"should be less than or equal to {limits.max_tokens_limit}")
+
+
+def _one_body(submission: Submission) -> Iterator[FieldFault]:
+    if submission.prompt is None and submission.messages is None:
+        yield FieldFault("prompt", "one of `prompt` and `messages` is needed")
+    if submission.prompt is not None and submission.messages is not None:
+        yield FieldFault("messages", "cannot be given together with `prompt`")
+
+
+def _invocation(submission: Submission, limits: JobSettings) -> Invocation:
+    prompt = [{"role": "user", "content": [{"text": submission.prompt}]}]
+    messages = prompt if submission.prompt is not None else _blocks_in(submission.messages)
+    system = [] if submission.system is None else _as_blocks(submission.system)
+    further = {} if submission.converse is None else submission.converse
+    faults = converse.faults(messages=messages, system=system, converse=further)
+    if faults:
+        raise InvalidSubmission(*faults)
+    return Invocation(
+        messages=tuple(messages),
+        system=tuple(system),
+        max_tokens=submission.max_tokens or limits.max_tokens,
+        temperature=submission.temperature,
+        top_p=submission.top_p,
+        stop_sequences=tuple(submission.stop_sequences or ()),
+        converse=further,
+    )
+
+
+def _blocks_in(messages: Any) -> Any:
+    """Messages whose plain `content` has become a block; what is no list of messages is left for the check to name."""
+    if not isinstance(messages, list):
+        return messages
+    return [
+        {**message, "content": _as_blocks(message["content"])} if isinstance(message, dict) and "content" in message else message
+        for message in messages
+    ]
+
+
+def _as_blocks(content: Any) -> Any:
+    return [{"text": content}] if isinstance(content, str) else content
+
+
+def _size(invocation: Invocation) -> int:
+    """What a job's payload takes, as it is stored."""
+    parts = (invocation.messages, invocation.system, invocation.stop_sequences, invocation.converse)
+    return len(json.dumps(parts, separators=(",", ":"), ensure_ascii=False).encode())

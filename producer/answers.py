@@ -1,0 +1,277 @@
+"""The wire contract, outwards: jobs as callers see them, and the models that document them.
+
+The functions make what is sent; the models only describe it (a test holds the two together), so that nothing is validated
+on its way out.
+"""
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from quarry.clock import to_rfc3339
+from quarry.invocation import Completion, Usage
+from quarry.job import EXPIRY, Attempt, AttemptOutcome, Failure, Job, JobStatus, StatusReason, effective_status, visible_history
+
+# --- making -----------------------------------------------------------------------------------------------------------
+
+
+def summary_out(job: Job, now: datetime) -> dict[str, Any]:
+    """A job without content, as the list shows it."""
+    return {
+        "request_id": job.request_id,
+        "custom_id": job.custom_id,
+        "status": effective_status(job, now).value,
+        "status_reason": job.status_reason and job.status_reason.value,
+        "model": job.model,
+        "priority": job.priority,
+        "metadata": dict(job.metadata),
+        "created_at": to_rfc3339(job.created_at),
+        "available_at": to_rfc3339(job.available_at),
+        "started_at": _instant(job.started_at),
+        "finished_at": _instant(job.finished_at),
+        "deadline_at": to_rfc3339(job.deadline_at),
+        "cancel_requested": job.cancel_requested,
+        "attempts": job.attempts,
+    }
+
+
+def job_out(job: Job, now: datetime) -> dict[str, Any]:
+    """A job, whole."""
+    result, error = job.result, job.error
+    if error is None and effective_status(job, now) is JobStatus.EXPIRED:
+        error = EXPIRY
+    return summary_out(job, now) | {
+        "attempt_history": [_attempt_out(each) for each in visible_history(job)],
+        "result": _result_out(result) if result else None,
+        "usage": _usage_out(result.usage) if result else None,
+        "served_by": _served_by_out(result) if result else None,
+        "error": _error_out(error) if error else None,
+    }
+
+
+def _attempt_out(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "attempt": attempt.attempt,
+        "started_at": to_rfc3339(attempt.started_at),
+        "finished_at": _instant(attempt.finished_at),
+        "outcome": attempt.outcome.value,
+        "target": attempt.target,
+        "error": _error_out(attempt.error) if attempt.error else None,
+        "usage": _usage_out(attempt.usage) if attempt.usage else None,
+        "fallbacks": list(attempt.fallbacks),
+    }
+
+
+def _instant(value: datetime | None) -> str | None:
+    return to_rfc3339(value) if value else None
+
+
+def _error_out(failure: Failure) -> dict[str, str]:
+    return {"code": failure.code, "message": failure.message}
+
+
+def _result_out(result: Completion) -> dict[str, Any]:
+    return {
+        "text": result.text,
+        "content": list(result.content),
+        "stop_reason": result.stop_reason,
+        "filtered": result.filtered,
+    }
+
+
+def _usage_out(usage: Usage) -> dict[str, int]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "cache_read_input_tokens": usage.cache_read_input_tokens,
+        "cache_write_input_tokens": usage.cache_write_input_tokens,
+    }
+
+
+def _served_by_out(result: Completion) -> dict[str, str]:
+    return {"provider": result.served_by.provider, "region": result.served_by.region, "model": result.served_by.model}
+
+
+# --- describing -------------------------------------------------------------------------------------------------------
+
+_ID: Final = "019aa5b1c0de7abc8def0123456789ab"
+
+
+class Shown(BaseModel):
+    """A part of an answer. New fields may be added to it."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"additionalProperties": True})
+
+
+class JobError(Shown):
+    """Why there is no result."""
+
+    code: str = Field(description="Stable.")
+    message: str
+
+
+class UsageView(Shown):
+    """Tokens as the provider counted them."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    cache_read_input_tokens: int
+    cache_write_input_tokens: int
+
+
+class ServedByView(Shown):
+    """The target that answered."""
+
+    provider: str
+    region: str = Field(description="Empty where the provider has none.")
+    model: str
+
+
+class ResultView(Shown):
+    """A model's answer."""
+
+    text: str = Field(description="The text blocks, joined.")
+    content: list[dict[str, Any]] = Field(description="Converse content blocks; binary is base64 text.")
+    stop_reason: str
+    filtered: bool = Field(description="A guardrail or the provider's filter replaced or cut the answer.")
+
+
+class AttemptView(Shown):
+    """One try."""
+
+    attempt: int
+    started_at: AwareDatetime
+    finished_at: AwareDatetime | None = Field(description="Null while it runs, and where its end was never seen.")
+    outcome: AttemptOutcome
+    target: str | None
+    error: JobError | None
+    usage: UsageView | None
+    fallbacks: list[str]
+
+
+class JobSummary(Shown):
+    """A job without content."""
+
+    request_id: str = Field(description="A UUIDv7 in 32 hexadecimal digits.", examples=[_ID])
+    custom_id: str | None
+    status: JobStatus
+    status_reason: StatusReason | None
+    model: str
+    priority: str
+    metadata: dict[str, str]
+    created_at: AwareDatetime
+    available_at: AwareDatetime = Field(description="Not to be worked before.")
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+    deadline_at: AwareDatetime = Field(description="No call starts after.")
+    cancel_requested: bool
+    attempts: int
+
+
+class JobView(JobSummary):
+    """A job."""
+
+    attempt_history: list[AttemptView] = Field(description="The last 20.")
+    result: ResultView | None
+    usage: UsageView | None
+    served_by: ServedByView | None
+    error: JobError | None
+
+
+class JobPageView(Shown):
+    """Some jobs, newest first."""
+
+    jobs: list[JobSummary]
+    next_cursor: str | None = Field(description="For the next page; null after the last.")
+
+
+class Fault(Shown):
+    """One field at fault."""
+
+    path: str = Field(description="Such as `messages[0].content`; `body` where no single field is meant.")
+    message: str
+
+
+class Problem(Shown):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="Names the kind of problem.", examples=["urn:quarry:problem:invalid_request"])
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="Stable; what programs should look at.")
+    errors: list[Fault] = Field(description="The fields at fault; empty where none is.")
+    request_id: str | None = Field(None, description="With `submission_undecided`: the job that may have been accepted.")
+
+
+class ItemError(Shown):
+    """What went wrong with one item."""
+
+    code: str = Field(description="As in a problem.")
+    message: str
+    errors: list[Fault]
+    request_id: str | None = Field(None, description="With `submission_undecided`: the job that may have been accepted.")
+
+
+class AcceptedItem(Shown):
+    """One job of a bulk submission that was accepted."""
+
+    request_id: str
+    status: JobStatus
+    custom_id: str | None
+
+
+class RefusedItem(Shown):
+    """One job of a bulk submission that was not."""
+
+    error: ItemError
+    custom_id: str | None
+
+
+class BulkView(Shown):
+    """What became of each job, in order."""
+
+    jobs: list[AcceptedItem | RefusedItem]
+
+
+class FoundJob(JobView):
+    """A job that was looked up."""
+
+    result_omitted: bool = Field(
+        False, description="The answer was full: get this job by itself to see its `result`, which is null here."
+    )
+
+
+class NoSuchJob(Shown):
+    """An id that was looked up and names no job."""
+
+    request_id: str
+    error: JobError
+
+
+class LookupView(Shown):
+    """What was found, in order."""
+
+    jobs: list[FoundJob | NoSuchJob]
+
+
+class Alive(Shown):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class Ready(Shown):
+    """The process can take work."""
+
+    status: Literal["ready"]
+
+
+class Unready(Shown):
+    """The process should get no requests now."""
+
+    status: Literal["unready"]
+    reason: str

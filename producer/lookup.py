@@ -1,0 +1,127 @@
+"""Reading jobs: one, one once it is over, several by id, a page of all."""
+
+import base64
+import binascii
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from producer.answers import job_out, summary_out
+from producer.problems import item_error
+from producer.requests import ListQuery
+from producer.waiting import Waiters
+from quarry.clock import Clock
+from quarry.errors import FieldFault, InvalidSubmission, JobNotFound
+from quarry.ids import is_request_id
+from quarry.job import Job, effective_status
+from quarry.store.base import JobStore
+
+#: Results of one lookup, together.
+LOOKUP_RESULTS_MAX_BYTES: Final = 5 * 1024 * 1024
+_NOT_FOUND: Final = "no such job"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Reads jobs of one tenant or another."""
+
+    store: JobStore
+    waiters: Waiters
+    clock: Clock
+
+    async def get(self, tenant: str, request_id: str) -> Job:
+        """One job, at every stage.
+
+        Raises:
+            JobNotFound: the id is malformed, unknown, or another tenant's; which of them is not told.
+            StoreUnavailable: try again.
+        """
+        job = await self.store.get(tenant, request_id) if is_request_id(request_id) else None
+        if job is None:
+            raise JobNotFound(_NOT_FOUND)
+        return job
+
+    async def wait(self, tenant: str, request_id: str, seconds: float, gone: Callable[[], Awaitable[None]]) -> Job:
+        """One job, as soon as it is terminal, or as it stands when `seconds` are over or `gone` returns.
+
+        Raises:
+            JobNotFound, StoreUnavailable: as for `get`.
+        """
+        job = await self.get(tenant, request_id)
+        if seconds <= 0 or effective_status(job, self.clock.now()).is_terminal:
+            return job
+        return await self.waiters.wait(job, seconds, gone) or await self.get(tenant, request_id)
+
+    async def list(self, tenant: str, query: ListQuery) -> dict[str, Any]:
+        """A page of jobs, newest first.
+
+        Raises:
+            InvalidSubmission: the cursor is none of ours.
+            StoreUnavailable: try again.
+        """
+        now, after = self.clock.now(), query.cursor and from_cursor(query.cursor)
+        if query.created_after and query.created_after >= now:
+            return {"jobs": [], "next_cursor": None}
+        page = await self.store.list(
+            tenant, status=query.status, created_after=query.created_after, limit=query.limit, after=after, now=now
+        )
+        return {
+            "jobs": [summary_out(job, now) for job in page.jobs],
+            "next_cursor": page.next_after and to_cursor(page.next_after),
+        }
+
+    async def look_up(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Any]:
+        """Jobs by id, in order, unknown ones with an `error`; results inline until they have 5 MiB together.
+
+        Raises:
+            StoreUnavailable: try again.
+        """
+        found = await self.store.get_many(tenant, [each for each in request_ids if is_request_id(each)])
+        now, left = self.clock.now(), LOOKUP_RESULTS_MAX_BYTES
+        rows: list[dict[str, Any]] = []
+        for request_id in request_ids:
+            job = found.get(request_id)
+            row = _found(job, now) if job else _unknown(request_id)
+            size = _size(row["result"]) if job and job.result else 0
+            if size > left:
+                row |= {"result": None, "result_omitted": True}
+            else:
+                left -= size
+            rows.append(row)
+        return {"jobs": rows}
+
+
+def to_cursor(request_id: str) -> str:
+    """Where a page begins, as callers carry it."""
+    return base64.urlsafe_b64encode(bytes.fromhex(request_id)).rstrip(b"=").decode()
+
+
+def from_cursor(cursor: str) -> str:
+    """The reverse.
+
+    Raises:
+        InvalidSubmission: it was not made by `to_cursor`.
+    """
+    try:
+        request_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).hex()
+    except (binascii.Error, ValueError):
+        request_id = ""
+    # The decoder overlooks foreign characters.
+    if not is_request_id(request_id) or to_cursor(request_id) != cursor:
+        raise InvalidSubmission(FieldFault("cursor", "is not the `next_cursor` of a page"))
+    return request_id
+
+
+def _found(job: Job, now: datetime) -> dict[str, Any]:
+    return job_out(job, now) | {"result_omitted": False}
+
+
+def _unknown(request_id: str) -> dict[str, Any]:
+    error = item_error(JobNotFound(_NOT_FOUND))
+    return {"request_id": request_id, "error": {"code": error["code"], "message": error["message"]}}
+
+
+def _size(result: Any) -> int:
+    return len(json.dumps(result, separators=(",", ":"), ensure_ascii=False).encode())

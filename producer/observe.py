@@ -1,0 +1,56 @@
+"""Around every request: what is measured, and the net below everything that nobody expected."""
+
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from producer.problems import INTERNAL, MEDIA_TYPE, problem, whereabouts
+from quarry.clock import Clock
+from quarry.telemetry.events import Event
+from quarry.telemetry.logs import get_logger
+from quarry.telemetry.metrics import ProducerMetrics
+
+_log = get_logger(__name__)
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Observed:
+    """ASGI middleware: counts and times requests by route template, and turns a bug into a `500` and one line of log."""
+
+    def __init__(self, app: ASGIApp, metrics: ProducerMetrics, clock: Clock) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, code = self._clock.monotonic(), 0
+
+        async def sending(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "http.response.start":
+                code = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            _log.error(Event.REQUEST_FAILED, route=_route(scope), error=whereabouts(error))
+            if code:
+                raise  # too late for another answer: the server closes the connection
+            await JSONResponse(problem(INTERNAL), 500, media_type=MEDIA_TYPE)(scope, receive, sending)
+        finally:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route = _route(scope)
+            self._metrics.requests.labels(method, route, str(code)).inc()
+            self._metrics.request_seconds.labels(method, route).observe(self._clock.monotonic() - began)
+
+
+def _route(scope: MutableMapping[str, Any]) -> str:
+    """The template, never the path itself: labels are bounded."""
+    return getattr(scope.get("route"), "path", "") or "unmatched"

@@ -1,0 +1,146 @@
+"""The wire contract, inwards: what callers send. Unknown fields are refused, and types are not bent to fit."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, StringConstraints, WithJsonSchema
+
+from producer import idempotency
+from quarry.job import JobStatus
+
+BULK_MAX_JOBS: Final = 500
+LOOKUP_MAX_IDS: Final = 100
+LIST_MAX_JOBS: Final = 100
+WAIT_MAX_SECONDS: Final = 30
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_BLOCKS: Final = {"type": "array", "items": {"type": "object"}}
+_TEXT_OR_BLOCKS: Final = {"anyOf": [{"type": "string", "minLength": 1}, _BLOCKS]}
+_MESSAGES: Final = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "type": "object",
+        "properties": {"role": {"enum": ["user", "assistant", "system"]}, "content": _TEXT_OR_BLOCKS},
+        "required": ["role", "content"],
+        "additionalProperties": False,
+    },
+}
+
+Bounded = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+MetadataValue = Annotated[str, StringConstraints(max_length=512)]
+
+
+def _nullable(schema: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [schema, {"type": "null"}]})
+
+
+class Strict(BaseModel):
+    """A request's body."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Submission(Strict):
+    """One job: exactly one of `prompt` and `messages`. A field that is null counts as left out."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["prompt"], "properties": {"prompt": {"type": "string"}, "messages": {"type": "null"}}},
+                {"required": ["messages"], "properties": {"messages": {"type": "array"}, "prompt": {"type": "null"}}},
+            ],
+            "examples": [
+                {"prompt": "Name three rivers in Europe.", "custom_id": "rivers-1"},
+                {
+                    "model": "default",
+                    "system": "Answer in one sentence.",
+                    "messages": [{"role": "user", "content": "Why is the sky blue?"}],
+                    "max_tokens": 200,
+                    "metadata": {"team": "search"},
+                },
+            ],
+        }
+    )
+
+    prompt: str | None = Field(None, min_length=1, description="What to ask, as one user message.")
+    messages: Annotated[Any, _nullable(_MESSAGES)] = Field(
+        None, description="A conversation in Bedrock's Converse shape; `content` may be a plain string, binary is base64 text."
+    )
+    model: str | None = Field(
+        None, min_length=1, max_length=2048, description="A route's name (default: `default`), or a model id that a target serves."
+    )
+    system: Annotated[Any, _nullable(_TEXT_OR_BLOCKS)] = Field(
+        None, description="A system prompt: a string, or Converse's system blocks."
+    )
+    max_tokens: int | None = Field(None, ge=1, description="Output bound (default 500). Quota is reserved by it.")
+    temperature: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
+    top_p: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
+    # 2,500 is Converse's own bound. Source: botocore 1.43.117, service model bedrock-runtime (November 2026).
+    stop_sequences: list[Bounded] | None = Field(None, max_length=2500)
+    converse: Annotated[Any, _nullable({"type": "object"})] = Field(
+        None, description="Other fields of Converse by their AWS names, such as `toolConfig`; passed through."
+    )
+    deadline_seconds: int | None = Field(
+        None, ge=1, le=1_036_800, description="Until when a call may start, from now (default 86,400)."
+    )
+    max_attempts: int | None = Field(None, ge=1, le=10, description="Attempt budget (default 3).")
+    metadata: dict[MetadataKey, MetadataValue] | None = Field(None, max_length=16, description="Yours; shown, never sent on.")
+    custom_id: Bounded | None = Field(None, description="Your own name for the job; need not be unique.")
+    idempotency_key: str | None = Field(
+        None, pattern=idempotency.PATTERN, description="As the header Idempotency-Key. Same key and body: the same job, for 24 h."
+    )
+
+
+class Bulk(Strict):
+    """Many submissions. Each is judged by itself."""
+
+    jobs: list[SkipValidation[Submission]] = Field(min_length=1, max_length=BULK_MAX_JOBS)
+
+
+class LookupIds(Strict):
+    """Which jobs to look up."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"request_ids": ["019aa5b1c0de7abc8def0123456789ab"]}]})
+
+    request_ids: list[str] = Field(max_length=LOOKUP_MAX_IDS)
+
+
+def _rfc3339(value: object) -> datetime:
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("must be an RFC 3339 instant with an offset, such as 2026-11-21T06:15:50Z")
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is out of range") from error
+
+
+class GetQuery(BaseModel):
+    """How to get a job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    wait_seconds: float = Field(
+        0, ge=0, le=WAIT_MAX_SECONDS, description="Answer when the job is terminal, or when this time (fractions allowed) is up."
+    )
+
+
+class ListQuery(BaseModel):
+    """Which jobs to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: JobStatus | None = Field(None, description="Only jobs that stand so.")
+    created_after: Annotated[
+        datetime | None, BeforeValidator(_rfc3339), WithJsonSchema({"type": "string", "format": "date-time"})
+    ] = Field(None, description="Only jobs made later; RFC 3339 with an offset.")
+    limit: int = Field(50, ge=1, le=LIST_MAX_JOBS, description="Page size. A page may be shorter and yet not the last.")
+    cursor: str | None = Field(None, min_length=1, max_length=64, description="`next_cursor` of the page before.")
+
+
+class NoQuery(BaseModel):
+    """For calls that take no query parameters."""
+
+    model_config = ConfigDict(extra="forbid")

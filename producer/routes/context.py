@@ -1,0 +1,35 @@
+"""What the handlers work with. The composition root puts it on the app."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from producer.auth import tenant
+from producer.cancel import Canceller
+from producer.health import Health
+from producer.lookup import Lookup
+from producer.submit import Submitter
+from quarry.clock import Clock
+from quarry.settings import ApiSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The verbs, and the limits of what they are given."""
+
+    submitter: Submitter
+    lookup: Lookup
+    canceller: Canceller
+    health: Health
+    limits: ApiSettings
+    clock: Clock
+
+
+async def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Verbs = Annotated[Context, Depends(_context)]
+Tenant = Annotated[str, Depends(tenant)]

@@ -1,0 +1,85 @@
+"""The ASGI app: routes, and one answer for each way in which they can fail."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
+
+from producer.documents import document
+from producer.faults import told
+from producer.observe import Observed
+from producer.problems import HTTP_PROBLEMS, INTERNAL, MEDIA_TYPE, RETRY_AFTER_SECONDS, problem, problem_of
+from producer.routes import jobs, probes
+from producer.routes.context import Context
+from quarry import __version__
+from quarry.errors import InvalidSubmission, SubmissionError, TransportError
+from quarry.telemetry.events import Event
+from quarry.telemetry.logs import get_logger
+from quarry.telemetry.metrics import ProducerMetrics
+
+_log = get_logger(__name__)
+
+
+def create_app(context: Context, metrics: ProducerMetrics) -> FastAPI:
+    """The app over verbs that are already built."""
+    app = FastAPIOffline(title="Quarry", version=__version__, redoc_url=None, redirect_slashes=False)
+    app.state.context = context
+    app.include_router(jobs.router)
+    app.include_router(probes.router)
+    app.add_middleware(Observed, metrics=metrics, clock=context.clock)
+    app.add_exception_handler(SubmissionError, _refused)
+    app.add_exception_handler(TransportError, _unserved)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    # Starlette raises its own class, of which FastAPI's is a child.
+    app.add_exception_handler(HTTPException.__mro__[1], _http)
+    document(app)
+    return app
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    return _answer(problem_of(error))
+
+
+async def _unserved(request: Request, error: Exception) -> JSONResponse:
+    _log.warning(Event.REQUEST_UNSERVED, route=getattr(request.scope.get("route"), "path", ""), error=_chain(error))
+    return _answer(problem_of(error), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    """What FastAPI checks itself: query parameters and headers. The first part of a location says which, and goes."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    faults = told([{**each, "loc": each["loc"][1:]} for each in error.errors()])
+    return _answer(problem_of(InvalidSubmission(*faults)))
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    """What is wrong before a handler runs, or in the body that it reads."""
+    assert isinstance(error, HTTPException.__mro__[1])  # noqa: S101 - registered for it
+    status: int = error.status_code  # type: ignore[attr-defined]
+    kind = HTTP_PROBLEMS.get(status, INTERNAL)
+    detail = str(error.detail) if status == 400 else None  # type: ignore[attr-defined]
+    headers = {"Allow": ", ".join(_methods(request))} if status == 405 else None
+    return _answer(problem(kind, detail), headers)
+
+
+def _methods(request: Request) -> Sequence[str]:
+    """What the path takes. Starlette names the methods of one route only."""
+    template = getattr(request.scope.get("route"), "path", "")
+    return sorted(method.upper() for method in request.app.openapi()["paths"].get(template, ())) or ["GET"]
+
+
+def _answer(document: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(document, document["status"], headers, MEDIA_TYPE)
+
+
+def _chain(error: BaseException | None) -> str:
+    """An error of ours with what it came from: their words name AWS's codes, never content."""
+    said = []
+    while isinstance(error, TransportError):
+        said.append(f"{type(error).__name__}: {error}")
+        error = error.__cause__
+    return "; ".join(said)

@@ -1,0 +1,134 @@
+"""`GET …?wait_seconds=` answers when the job is over, or when the time is."""
+
+import re
+import socket
+import statistics
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.support.processes import Process, eventually, free_port, quarry, serving
+from tests.support.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def process(shared_stack: Stack) -> Iterator[Process]:
+    """An API process with a known metrics port and room for few waiters."""
+    port, metrics = free_port(), free_port()
+    shared_stack.env |= {"QUARRY_API__METRICS_PORT": str(metrics), "QUARRY_API__WAITERS": "20"}
+    base = f"http://127.0.0.1:{port}"
+    log = shared_stack.directory / "api.log"
+    with (
+        serving(quarry("api", "--port", str(port)), shared_stack.environ(), log, f"{base}/readyz") as running,
+        httpx.Client(base_url=base, timeout=40) as client,
+    ):
+        shared_stack.api = client
+        yield running
+
+
+@pytest.fixture
+def api(process: Process, shared_stack: Stack) -> httpx.Client:
+    """Its client."""
+    assert shared_stack.api is not None
+    return shared_stack.api
+
+
+def waiters(stack: Stack) -> int:
+    text = httpx.get(f"http://127.0.0.1:{stack.env['QUARRY_API__METRICS_PORT']}/metrics").text
+    found = re.search(r"^quarry_http_waiters (\d+)", text, re.MULTILINE)
+    assert found
+    return int(found[1])
+
+
+def timed_get(api: httpx.Client, request_id: str, wait_seconds: float) -> tuple[float, str]:
+    began = time.monotonic()
+    answer = api.get(f"/v1/jobs/{request_id}", params={"wait_seconds": wait_seconds})
+    assert answer.status_code == 200, answer.text
+    return time.monotonic() - began, answer.json()["status"]
+
+
+def test_it_answers_when_the_time_is_up(shared_stack: Stack, api: httpx.Client) -> None:
+    """With the job as it stands; fractions of seconds are understood, and without waiting it answers at once.
+
+    Mutation: in `producer/waiting.py`, wait without a timer.
+    """
+    request_id = shared_stack.submit(prompt="Hi")
+    assert timed_get(api, request_id, 0)[0] < 0.5
+    seconds, status = timed_get(api, request_id, 0.7)
+    assert status == "queued"
+    assert 0.7 <= seconds < 1.5
+
+
+def test_it_answers_when_the_job_is_over(shared_stack: Stack, api: httpx.Client) -> None:
+    """Long before the time is up, cancelled jobs too; a job that is over already is not waited for.
+
+    Mutation: in `producer/waiting.py`, never look at the store.
+    """
+    request_id = shared_stack.submit(prompt="Hi")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(timed_get, api, request_id, 30)
+        eventually(lambda: waiters(shared_stack) == 1)
+        api.post(f"/v1/jobs/{request_id}/cancel")
+        seconds, status = waiting.result(10)
+    assert status == "cancelled"
+    assert seconds < 5
+    assert timed_get(api, request_id, 30)[0] < 0.5
+    eventually(lambda: waiters(shared_stack) == 0)
+
+
+def test_an_idle_stack_answers_fast(shared_stack: Stack, api: httpx.Client) -> None:
+    """Submit and wait, job after job: waiting adds little to the work itself, which is nothing here.
+
+    Mutation: in `producer/waiting.py`, look twice a second only.
+    """
+    with shared_stack.running_worker():
+        shared_stack.finished(shared_stack.submit(prompt="warm up"))
+        taken = [timed_get(api, shared_stack.submit(prompt="Hi"), 30) for _ in range(15)]
+    assert {status for _, status in taken} == {"completed"}
+    assert statistics.median(seconds for seconds, _ in taken) < 0.25
+
+
+def test_a_caller_that_hangs_up_frees_its_place(shared_stack: Stack, api: httpx.Client) -> None:
+    """The waiter is gone long before its time is up.
+
+    Mutation: in `producer/waiting.py`, do not watch `gone`.
+    """
+    request_id = shared_stack.submit(prompt="Hi")
+    with socket.create_connection((api.base_url.host, api.base_url.port or 80)) as connection:
+        connection.sendall(f"GET /v1/jobs/{request_id}?wait_seconds=30 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        eventually(lambda: waiters(shared_stack) == 1)
+    eventually(lambda: waiters(shared_stack) == 0, seconds=5)
+
+
+def test_many_waiters_share_few_places(shared_stack: Stack, api: httpx.Client) -> None:
+    """As many wait as there is room for; the others are answered at once, and nobody is refused.
+
+    Mutation: in `producer/waiting.py`, do not look at the limit.
+    """
+    ids = [shared_stack.submit(prompt="Hi") for _ in range(30)]
+    with httpx.Client(base_url=api.base_url, timeout=40, limits=httpx.Limits(max_connections=30)) as client:  # noqa: SIM117
+        with ThreadPoolExecutor(30) as pool:
+            taken = list(pool.map(lambda each: timed_get(client, each, 4), ids))
+    assert {status for _, status in taken} == {"queued"}
+    assert sum(seconds >= 4 for seconds, _ in taken) == 20
+    assert sum(seconds < 3 for seconds, _ in taken) == 10
+
+
+def test_a_stopping_api_answers_its_waiters(shared_stack: Stack, api: httpx.Client, process: Process) -> None:
+    """SIGTERM: those who wait get the job as it stands, at once, and the process ends with 0. The last test of this file.
+
+    Mutation: in `producer/server.py`, do not call `stopping`.
+    """
+    request_id = shared_stack.submit(prompt="Hi")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(timed_get, api, request_id, 30)
+        eventually(lambda: waiters(shared_stack) == 1)
+        assert process.stop(seconds=8) == 0
+        seconds, status = waiting.result(1)
+    assert status == "queued"
+    assert seconds < 3
+    assert "service.stopped" in process.output
+    assert "Traceback" not in process.output
