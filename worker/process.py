@@ -55,6 +55,7 @@ async def process(delivery: Delivery, steps: Steps) -> Settlement:
 async def attempt(held: HeldLease, steps: Steps) -> tuple[Job, Verdict]:
     """Invoke, decide and record under the lease; returns the job as recorded and the verdict that stands."""
     started = steps.clock.monotonic()
+    steps.reporter.claimed(held.job)
     with steps.leases.renewing(held):
         result = await steps.invoker.invoke(held)
         verdict = outcome.decide(result, held.job, steps.clock.now(), steps.draw())

@@ -27,6 +27,12 @@ class Reporter:
         if job and verdict.record is not None:
             self._finished(job)
 
+    def claimed(self, job: Job) -> None:
+        """A claim was granted. Where an earlier attempt is still open, it was a take-over: that attempt's call may be paid again."""
+        if len(job.open_attempts) > 1:
+            self._metrics.calls_repeated.labels("worker_vanished").inc()
+            _log.warning(Event.JOB_TAKEN_OVER, takeovers=job.takeovers)
+
     def attempt_finished(self, result: Result, job: Job, verdict: Verdict, seconds: float) -> None:
         """An attempt ended; `job` is what was recorded."""
         outcome = type(verdict.record).__name__ if verdict.record else "LeaseLost"

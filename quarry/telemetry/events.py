@@ -20,6 +20,7 @@ class Event(StrEnum):
     JOB_HANDED_BACK = "job.handed_back"  # call_cut
 
     RECEIVE_FAILED = "receive.failed"  # error
+    JOB_TAKEN_OVER = "job.taken_over"  # takeovers
     CLAIM_REFUSED = "claim.refused"  # reason
     LEASE_LOST = "lease.lost"  # (none)
     LEASE_RENEWAL_FAILED = "lease.renewal_failed"  # error

@@ -6,7 +6,7 @@ from tests.support.processes import eventually
 from tests.support.simulator import Simulator
 from tests.support.stack import Stack
 
-SECRET = "the launch code is 4711"
+CONTENT = "the launch code is 4711"
 
 
 def test_no_content_reaches_the_log(stack: Stack, simulator: Simulator) -> None:
@@ -15,19 +15,19 @@ def test_no_content_reaches_the_log(stack: Stack, simulator: Simulator) -> None:
     Mutation: in `worker/report.py`, add `error_text=str(result)` to the canonical line.
     """
     stack.use(simulator)
-    simulator.rule(act={"error": "ValidationException", "message": f"bad prompt: {SECRET}"}, match={"text_contains": "reject"})
-    simulator.rule(act={"error": "ModelErrorException", "message": SECRET}, match={"text_contains": "fail"})
+    simulator.rule(act={"error": "ValidationException", "message": f"bad prompt: {CONTENT}"}, match={"text_contains": "reject"})
+    simulator.rule(act={"error": "ModelErrorException", "message": CONTENT}, match={"text_contains": "fail"})
     with stack.running_api(QUARRY_LOG_LEVEL="debug"), stack.running_worker(QUARRY_LOG_LEVEL="debug") as worker:
-        answered = stack.submit(prompt=f"answer {SECRET}", system=SECRET, metadata={"note": SECRET}, max_tokens=64)
-        rejected = stack.submit(prompt=f"reject {SECRET}")
-        failed = stack.submit(prompt=f"fail {SECRET}", max_attempts=1)
-        stack.send(f"malformed {SECRET}")
-        assert SECRET in stack.finished(answered)["result"]["text"]
+        answered = stack.submit(prompt=f"answer {CONTENT}", system=CONTENT, metadata={"note": CONTENT}, max_tokens=64)
+        rejected = stack.submit(prompt=f"reject {CONTENT}")
+        failed = stack.submit(prompt=f"fail {CONTENT}", max_attempts=1)
+        stack.send(f"malformed {CONTENT}")
+        assert CONTENT in stack.finished(answered)["result"]["text"]
         assert [stack.finished(each)["status"] for each in (rejected, failed)] == ["failed", "failed"]
         eventually(stack.queue_is_empty)
         log = worker.output + (stack.directory / "api.log").read_text()
     assert answered in log
-    assert SECRET not in log
+    assert CONTENT not in log
     assert "4711" not in log
     assert "ReceiptHandle" not in log
 

@@ -58,6 +58,7 @@ async def test_a_lost_answer_of_a_claim_is_recognised(bench: Bench) -> None:
     done = bench.store.job(job.request_id)
     assert (done.attempts, done.takeovers, len(bench.provider.calls)) == (2, 1, 1)
     assert [each.outcome for each in done.attempt_history] == [AttemptOutcome.OUTCOME_UNKNOWN, AttemptOutcome.COMPLETED]
+    assert bench.count("quarry_calls_repeated_total", reason="worker_vanished") == 1
 
 
 @pytest.mark.parametrize("applied", [True, False])
