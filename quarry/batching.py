@@ -50,6 +50,8 @@ class Batcher(Generic[T, R]):
             batch = [self._waiting.popleft() for _ in range(count)]
             try:
                 results = await self._flush([item for item, _ in batch])
+                if len(results) != len(batch):
+                    raise ValueError(f"{len(results)} results for {len(batch)} items")  # noqa: TRY301 - as what it raises itself
             except Exception as error:  # noqa: BLE001 - handed to whoever waits
                 results = [error] * len(batch)
             for (_, future), result in zip(batch, results, strict=True):

@@ -28,7 +28,7 @@ class Reporter:
             self._finished(job)
 
     def claimed(self, job: Job) -> None:
-        """A claim was granted. Where an earlier attempt is still open, it was a take-over: that attempt's call may be paid again."""
+        """A claim was granted. With an earlier attempt still open it was a take-over: that call may be paid again."""
         if len(job.open_attempts) > 1:
             self._metrics.calls_repeated.labels("worker_vanished").inc()
             _log.warning(Event.JOB_TAKEN_OVER, takeovers=job.takeovers)

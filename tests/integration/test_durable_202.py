@@ -52,9 +52,20 @@ def test_every_accepted_job_outlives_the_api(stack: Stack) -> None:
 
 def test_the_answer_is_the_job(stack: Stack, api: httpx.Client) -> None:
     """202 with `Location` and the job as it stands, with every field that was given."""
-    body = {"messages": [{"role": "user", "content": "Hi"}], "system": "Be kind.", "custom_id": "mine", "metadata": {"a": "b"},
-            "deadline_seconds": 60, "max_attempts": 2, "max_tokens": 7, "temperature": 0, "top_p": 0.5, "stop_sequences": ["END"],
-            "converse": {"toolConfig": {"tools": [{"toolSpec": {"name": "t", "inputSchema": {"json": {"type": "object"}}}}]}}}  # fmt: skip
+    tool = {"toolSpec": {"name": "t", "inputSchema": {"json": {"type": "object"}}}}
+    body = {
+        "messages": [{"role": "user", "content": "Hi"}],
+        "system": "Be kind.",
+        "custom_id": "mine",
+        "metadata": {"a": "b"},
+        "deadline_seconds": 60,
+        "max_attempts": 2,
+        "max_tokens": 7,
+        "temperature": 0,
+        "top_p": 0.5,
+        "stop_sequences": ["END"],
+        "converse": {"toolConfig": {"tools": [tool]}},
+    }
     answer = api.post("/v1/jobs", json=body)
     job = answer.json()
     assert (answer.status_code, answer.headers["location"]) == (202, f"/v1/jobs/{job['request_id']}")
