@@ -53,4 +53,4 @@ class Observed:
 
 def _route(scope: MutableMapping[str, Any]) -> str:
     """The template, never the path itself: labels are bounded."""
-    return scope["path"]
+    return getattr(scope.get("route"), "path", "") or "unmatched"

@@ -1,0 +1,51 @@
+"""The producer's verbs on the fakes."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from producer.cancel import Canceller
+from producer.lookup import Lookup
+from producer.submit import Submitter
+from producer.waiting import Waiters
+from quarry.inference.routes import Route, Routes, Target
+from quarry.settings import JobSettings
+from quarry.telemetry.metrics import ProducerMetrics
+from quarry.testing.clock import FakeClock
+from quarry.testing.queue import MemoryQueue
+from quarry.testing.store import MemoryStore
+
+ROUTES = Routes([Route("default", (Target("echo", "", "echo"),))])
+
+
+@dataclass
+class Producer:
+    """Verbs over memory; ten may wait."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        self.queue = MemoryQueue(self.clock)
+        metrics = ProducerMetrics(self.registry)
+        self.waiters = Waiters(self.store, self.clock, 10, metrics)
+        self.lookup = Lookup(self.store, self.waiters, self.clock)
+        self.canceller = Canceller(self.store, self.lookup, self.clock)
+        self.submitter = Submitter(self.store, self.queue, ROUTES, JobSettings(), self.clock, metrics)
+
+    async def submit(self, key: str | None = None, **body: Any) -> Any:
+        """Submit a prompt."""
+        return await self.submitter.submit("default", {"prompt": "Hi"} | body, key)
+
+    def count(self, name: str, **labels: str) -> float:
+        """A metric's value."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+
+@pytest.fixture
+def producer() -> Producer:
+    """One without jobs."""
+    return Producer()

@@ -1,0 +1,81 @@
+"""From a body to a job."""
+
+from typing import Any
+
+import pytest
+
+from producer import admission
+from producer.faults import path_of
+from quarry.errors import InvalidSubmission, ModelNotAllowed, PayloadTooLarge
+from quarry.invocation import Invocation
+from quarry.job import Job
+from quarry.settings import JobSettings
+from quarry.testing.builders import NOW
+from tests.unit.producer.conftest import ROUTES
+
+LIMITS = JobSettings(max_attempts=4, max_tokens=50, max_tokens_limit=100, deadline_seconds=60, payload_max_bytes=1024)
+
+
+def admit(**body: Any) -> Job:
+    submission, invocation = admission.read(body, LIMITS, ROUTES)
+    return admission.job_of(submission, invocation, tenant="acme", request_id="0" * 32, limits=LIMITS, now=NOW)
+
+
+def test_what_is_left_out_follows_the_settings() -> None:
+    """Null counts as left out."""
+    job = admit(prompt="Hi", max_tokens=None, model=None, metadata=None)
+    assert (job.tenant, job.model, job.max_attempts, (job.deadline_at - NOW).total_seconds()) == ("acme", "default", 4, 60)
+    assert job.invocation == Invocation(messages=({"role": "user", "content": [{"text": "Hi"}]},), max_tokens=50)
+
+
+def test_the_settings_bound_what_may_be_asked_for() -> None:
+    """The bound itself is allowed."""
+    assert admit(prompt="Hi", max_tokens=100).invocation.max_tokens == 100
+    with pytest.raises(InvalidSubmission, match="max_tokens"):
+        admit(prompt="Hi", max_tokens=101)
+
+
+def test_plain_content_becomes_a_block_and_blocks_stay() -> None:
+    """In messages as in the system prompt."""
+    blocks = [{"text": "a"}, {"cachePoint": {"type": "default"}}]
+    job = admit(messages=[{"role": "user", "content": "x"}, {"role": "assistant", "content": blocks}], system=blocks)
+    assert [message["content"] for message in job.invocation.messages] == [[{"text": "x"}], blocks]
+    assert list(job.invocation.system) == blocks
+
+
+def test_a_model_is_a_route_or_what_a_target_serves() -> None:
+    """The job keeps what was asked for."""
+    assert admit(prompt="Hi", model="echo").model == "echo"
+    with pytest.raises(ModelNotAllowed):
+        admit(prompt="Hi", model="Default")
+
+
+@pytest.mark.parametrize("body", [
+    {"prompt": "x" * 1024},
+    {"prompt": "é" * 510},
+    {"prompt": "x", "system": "x" * 1024},
+    {"prompt": "x", "stop_sequences": ["x" * 250] * 5},
+    {"prompt": "x", "converse": {"additionalModelRequestFields": {"x": "x" * 1024}}},
+], ids=lambda each: str(list(each)))  # fmt: skip
+def test_everything_that_goes_to_the_model_counts_as_payload(body: dict[str, Any]) -> None:
+    """In bytes."""
+    with pytest.raises(PayloadTooLarge):
+        admit(**body)
+
+
+def test_what_does_not_go_to_the_model_is_no_payload() -> None:
+    """It has bounds of its own."""
+    assert admit(prompt="Hi", metadata={f"k{i}": "x" * 512 for i in range(16)}, custom_id="c" * 256)
+
+
+@pytest.mark.parametrize(("location", "path"), [
+    ((), ""), (("a",), "a"), (("a", 0, "b"), "a[0].b"), (("a", "b", "[key]"), "a.b"), (("x" * 100, "y"), "x" * 64 + ".y"),
+])  # fmt: skip
+def test_paths_read_as_callers_write_them(location: tuple[str | int, ...], path: str) -> None:
+    """Names are the caller's, and cut."""
+    assert path_of(location) == path
+
+
+def test_a_backslash_is_no_nul() -> None:
+    r"""The text `\u0000`, spelt out, is harmless."""
+    assert admit(prompt="\\u0000 and Infinity").invocation.messages[0]["content"] == [{"text": "\\u0000 and Infinity"}]

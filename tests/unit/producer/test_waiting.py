@@ -1,0 +1,144 @@
+"""Long-polls share one poller."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from quarry.job import Cancelled, Job, advance
+from quarry.testing.builders import a_job
+from tests.unit.producer.conftest import Producer
+
+
+class Reads:
+    """Counts what is read."""
+
+    def __init__(self, producer: Producer) -> None:
+        self.sizes: list[int] = []
+        self._get_many = producer.store.get_many
+        producer.store.get_many = self  # type: ignore[method-assign]
+
+    async def __call__(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
+        self.sizes.append(len(request_ids))
+        return await self._get_many(tenant, request_ids)
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+def finish(producer: Producer, job: Job) -> None:
+    producer.store.put(advance(job, Cancelled(), producer.clock.now()))
+
+
+async def test_ten_waiters_are_one_read(producer: Producer) -> None:
+    """Whoever is due at the same moment shares a request."""
+    reads = Reads(producer)
+    jobs = [producer.store.put(a_job()) for _ in range(10)]
+    waiting = [asyncio.create_task(producer.waiters.wait(job, 30, never)) for job in jobs]
+    await producer.clock.advance(10)
+    assert set(reads.sizes) == {10}
+    for job in jobs:
+        finish(producer, job)
+    await producer.clock.advance(1)
+    assert [each.done() and each.result() for each in waiting] == [producer.store.job(job.request_id) for job in jobs]
+
+
+async def test_a_fresh_wait_looks_often_and_a_long_one_twice_a_second(producer: Producer) -> None:
+    """A short job is seen within a quarter of its time, a long one costs little."""
+    reads = Reads(producer)
+    job = producer.store.put(a_job())
+    waiting = asyncio.create_task(producer.waiters.wait(job, 30, never))
+    await producer.clock.advance(0.1)
+    assert len(reads.sizes) >= 3
+    await producer.clock.advance(9.9)
+    before = len(reads.sizes)
+    await producer.clock.advance(10)
+    assert 15 <= len(reads.sizes) - before <= 20
+    waiting.cancel()
+
+
+async def test_nobody_waits_nobody_reads(producer: Producer) -> None:
+    """The poller ends with its last waiter, and starts again with the next."""
+    reads = Reads(producer)
+    for _ in range(2):
+        job = producer.store.put(a_job())
+        waiting = asyncio.create_task(producer.waiters.wait(job, 1, never))
+        await producer.clock.advance(1)
+        assert await waiting is None
+        before = len(reads.sizes)
+        await producer.clock.advance(60)
+        assert len(reads.sizes) == before
+    assert producer.clock.sleepers == 0
+
+
+async def test_there_is_room_for_ten(producer: Producer) -> None:
+    """The eleventh is let go at once."""
+    job = producer.store.put(a_job())
+    waiting = [asyncio.create_task(producer.waiters.wait(job, 30, never)) for _ in range(10)]
+    await producer.clock.settle()
+    assert producer.count("quarry_http_waiters") == 10
+    eleventh = asyncio.create_task(producer.waiters.wait(job, 30, never))
+    await producer.clock.settle()
+    assert eleventh.done()
+    assert eleventh.result() is None
+    finish(producer, job)
+    await producer.clock.advance(1)
+    assert all(each.done() and each.result() for each in waiting)
+    assert producer.count("quarry_http_waiters") == 0
+
+
+async def test_who_hangs_up_is_let_go(producer: Producer) -> None:
+    """Its place is free at once."""
+    gone = asyncio.Event()
+
+    async def until_gone() -> None:
+        await gone.wait()
+
+    waiting = asyncio.create_task(producer.waiters.wait(producer.store.put(a_job()), 30, until_gone))
+    await producer.clock.settle()
+    gone.set()
+    assert await waiting is None
+    assert producer.count("quarry_http_waiters") == 0
+
+
+async def test_closing_lets_everybody_go(producer: Producer) -> None:
+    """And nobody waits afterwards."""
+    job = producer.store.put(a_job())
+    waiting = asyncio.create_task(producer.waiters.wait(job, 30, never))
+    await producer.clock.settle()
+    producer.waiters.close()
+    assert await waiting is None
+    assert await producer.waiters.wait(job, 30, never) is None
+
+
+async def test_a_store_that_is_away_for_a_moment_is_borne_with(producer: Producer) -> None:
+    """Who waits goes on waiting, and is told in the end."""
+    job = producer.store.put(a_job())
+    waiting = asyncio.create_task(producer.waiters.wait(job, 30, never))
+    producer.store.fail_next("get_many", times=5)
+    await producer.clock.advance(1)
+    finish(producer, job)
+    await producer.clock.advance(1)
+    assert (await waiting).request_id == job.request_id  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.4])
+async def test_the_end_of_a_wait_is_read_fresh(producer: Producer, seconds: float) -> None:
+    """The verb answers with the job as it stands then, not as the poller last saw it."""
+    job = producer.store.put(a_job())
+    waiting = asyncio.create_task(producer.lookup.wait("default", job.request_id, seconds, never))
+    await producer.clock.settle()
+    assert waiting.done() is (seconds == 0)
+    await producer.clock.advance(0.5)
+    assert (await waiting).request_id == job.request_id
+
+
+async def test_a_deadline_that_passes_ends_the_wait(producer: Producer) -> None:
+    """A reader sees `expired` then, though nobody wrote it."""
+    job = producer.store.put(a_job())
+    await producer.clock.advance(86_395)
+    waiting = asyncio.create_task(producer.waiters.wait(job, 30, never))
+    await producer.clock.advance(6)
+    assert waiting.done()
+    assert await waiting
