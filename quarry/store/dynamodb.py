@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from quarry.batching import Batcher
 from quarry.envelope import Envelope
@@ -67,7 +68,7 @@ class DynamoStore:
     async def create_with_key(self, job: Job, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
         request = expressions.create_with_key(self._table, job, key, self._retention_ms, now)
         try:
-            await self._client.transact_write_items(**request)
+            await self._transact(request)
         except ClientError as error:
             reasons: Any = error.response.get("CancellationReasons") or []
             if not reasons or reasons[0].get("Code") != "ConditionalCheckFailed":
@@ -82,7 +83,7 @@ class DynamoStore:
 
     async def withdraw(self, job: Job, key: IdempotencyKey | None) -> bool:
         try:
-            await self._client.transact_write_items(**expressions.withdraw(self._table, job, key))
+            await self._transact(expressions.withdraw(self._table, job, key))
         except ClientError as error:
             if any(reason.get("Code") == "ConditionalCheckFailed" for reason in error.response.get("CancellationReasons") or []):
                 return False
@@ -242,6 +243,12 @@ class DynamoStore:
             raise _unavailable("write", error) from error
         return answer.get("Attributes"), False
 
+    async def _transact(self, request: Mapping[str, Any]) -> None:
+        """One transaction; where it meets another one on the same item, which is over in milliseconds, again."""
+        async for attempt in AsyncRetrying(stop=_CONFLICT_STOP, wait=_CONFLICT_WAIT, retry=_IF_CONFLICT, reraise=True):
+            with attempt:
+                await self._client.transact_write_items(**request)
+
     async def _call(self, operation: str, **request: Any) -> Any:
         try:
             return await getattr(self._client, operation)(**request)
@@ -271,6 +278,19 @@ def _created(error: Mapping[str, Any] | None) -> None | Exception:
         return None  # ids are made once: a duplicate is our own first try
     applied = None if error.get("Code") == "InternalServerError" else False
     return StoreUnavailable(f"DynamoDB refused to create: {error.get('Code')}", applied=applied)
+
+
+def _is_conflict(error: BaseException) -> bool:
+    reasons: Any = error.response.get("CancellationReasons") if isinstance(error, ClientError) else None
+    codes = {reason.get("Code") for reason in reasons or []}
+    # With a failed condition beside it, another try would end the same way.
+    return "TransactionConflict" in codes and "ConditionalCheckFailed" not in codes
+
+
+#: Our own choice.
+_CONFLICT_STOP: Final = stop_after_attempt(4)
+_CONFLICT_WAIT: Final = wait_random_exponential(multiplier=0.02, max=0.2)
+_IF_CONFLICT: Final = retry_if_exception(_is_conflict)
 
 
 def _code(error: ClientError) -> str:
