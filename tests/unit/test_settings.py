@@ -1,0 +1,125 @@
+"""Settings: what the environment may say, and one sentence for whatever it may not."""
+
+import pytest
+
+from quarry.errors import ConfigurationError
+from quarry.settings import Environment, load_client_settings, load_settings, variable_name
+
+PRODUCTION = {"AWS_REGION": "eu-west-1"}
+LOCAL = {"QUARRY_ENVIRONMENT": "local"}
+
+
+def given(monkeypatch: pytest.MonkeyPatch, **environ: str) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_without_anything_it_is_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgetting a variable must not open a door."""
+    given(monkeypatch, **PRODUCTION)
+    settings = load_settings()
+    assert settings.environment is Environment.PRODUCTION
+    assert (settings.region, settings.api.auth) == ("eu-west-1", None)
+    assert (settings.queue.name, settings.store.table, settings.store.bucket) == ("quarry-jobs", "quarry-jobs", "quarry-payloads")
+    assert (settings.worker.slots, settings.worker.lease_seconds, settings.worker.drain_seconds) == (100, 60, 110)
+    assert (settings.worker.metrics_port, settings.api.metrics_port, settings.job.max_attempts) == (9090, 9091, 3)
+
+
+def test_a_group_is_set_field_by_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others keep their defaults."""
+    given(monkeypatch, **PRODUCTION, QUARRY_WORKER__SLOTS="7", QUARRY_QUEUE__NAME="mine", QUARRY_JOB__MAX_ATTEMPTS="10")
+    settings = load_settings()
+    assert (settings.worker.slots, settings.worker.receivers) == (7, 4)
+    assert (settings.queue.name, settings.job.max_attempts) == ("mine", 10)
+
+
+def test_a_laptop_needs_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`local` has a default for it."""
+    given(monkeypatch, **LOCAL)
+    assert load_settings().region == "us-east-1"
+
+
+def test_the_regions_second_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`AWS_REGION`, then `AWS_DEFAULT_REGION`, as the SDK's tools have it."""
+    given(monkeypatch, AWS_DEFAULT_REGION="eu-north-1")
+    assert load_settings().region == "eu-north-1"
+    given(monkeypatch, AWS_REGION="eu-west-1")
+    assert load_settings().region == "eu-west-1"
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Templates leave such things behind."""
+    given(monkeypatch, **PRODUCTION, QUARRY_WORKER__SLOTS="", QUARRY_ROUTES_FILE="", QUARRY_QUEUE__URL="")
+    settings = load_settings()
+    assert (settings.worker.slots, settings.routes_file, settings.queue.url) == (100, None, None)
+
+
+def test_names_that_merely_share_the_prefix_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes and Docker inject such for a service that is called `quarry-api`."""
+    injected = {
+        "QUARRY_API_PORT": "tcp://10.0.0.1:8000",
+        "QUARRY_API_SERVICE_HOST": "10.0.0.1",
+        "QUARRY_API_PORT_8000_TCP_ADDR": "10.0.0.1",
+        "QUARRY_PORT": "tcp://10.0.0.1:80",
+    }
+    given(monkeypatch, **PRODUCTION, **injected)
+    assert load_settings().api.metrics_port == 9091
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"QUARRY_WORKER__SLOTS": "abc"}, "QUARRY_WORKER__SLOTS is 'abc'"),
+        ({"QUARRY_WORKER__SLOTS": "0"}, "QUARRY_WORKER__SLOTS is '0'"),
+        ({"QUARRY_WORKER__SLOTS": "2001"}, "QUARRY_WORKER__SLOTS is '2001'"),
+        ({"QUARRY_WORKER__SLOTS": "1.5"}, "QUARRY_WORKER__SLOTS is '1.5'"),
+        ({"QUARRY_WORKER__LEASE_SECONDS": "9"}, "QUARRY_WORKER__LEASE_SECONDS is '9'"),
+        ({"QUARRY_WORKER__METRICS_PORT": "65536"}, "QUARRY_WORKER__METRICS_PORT is '65536'"),
+        ({"QUARRY_QUEUE__NAME": "no spaces"}, "QUARRY_QUEUE__NAME is 'no spaces'"),
+        ({"QUARRY_STORE__TABLE": "x"}, "QUARRY_STORE__TABLE is 'x'"),
+        ({"QUARRY_JOB__MAX_ATTEMPTS": "11"}, "QUARRY_JOB__MAX_ATTEMPTS is '11'"),
+        ({"QUARRY_JOB__DEADLINE_SECONDS": "-1"}, "QUARRY_JOB__DEADLINE_SECONDS is '-1'"),
+        ({"QUARRY_ENVIRONMENT": "staging2"}, "QUARRY_ENVIRONMENT is 'staging2'"),
+        ({"QUARRY_LOG_LEVEL": "loud"}, "QUARRY_LOG_LEVEL is 'loud'"),
+        ({"QUARRY_WORKER__SLOT": "1"}, "QUARRY_WORKER__SLOT is not a setting"),
+        ({"QUARRY_WROKER__SLOTS": "1"}, "QUARRY_WROKER__SLOTS is not a setting; the groups are"),
+        ({"QUARRY_ENVIRONMENT__X": "1"}, "QUARRY_ENVIRONMENT__X is not a setting; the groups are"),
+        ({"QUARRY_WORKER": "many"}, "QUARRY_WORKER__SLOTS"),
+        ({"QUARRY_JOB__MAX_TOKENS": "70000"}, "QUARRY_JOB__MAX_TOKENS is above QUARRY_JOB__MAX_TOKENS_LIMIT"),
+        ({"QUARRY_API__AUTH": "anonymous"}, "QUARRY_API__AUTH is `anonymous`"),
+        ({"QUARRY_API__AUTH": "password"}, "QUARRY_API__AUTH is 'password'"),
+        ({"AWS_REGION": ""}, "AWS_REGION is not set"),
+        ({"QUARRY_WORKER__SLOTS": "abc", "QUARRY_WORKER__RECEIVERS": "abc"}, "(and 1 more)"),
+    ],
+    ids=lambda value: ",".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else "",
+)
+def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], words: str) -> None:
+    """It names the variable and says what is wrong; no library shines through."""
+    given(monkeypatch, **(PRODUCTION | environ))
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+    sentence = str(refused.value)
+    assert words in sentence
+    assert "\n" not in sentence
+    assert "pydantic" not in sentence.lower()
+
+
+def test_a_laptop_may_be_anonymous(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing else."""
+    given(monkeypatch, **LOCAL, QUARRY_API__AUTH="anonymous")
+    assert load_settings().api.auth == "anonymous"
+
+
+def test_a_client_needs_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It talks to an API; what is wrong with that is one sentence, too."""
+    given(monkeypatch, QUARRY_CLIENT__API_URL="https://quarry.example.com")
+    assert load_client_settings().api_url == "https://quarry.example.com"
+    given(monkeypatch, QUARRY_CLIENT__API_URL="quarry.example.com")
+    with pytest.raises(ConfigurationError, match="QUARRY_CLIENT__API_URL is 'quarry"):
+        load_client_settings()
+
+
+def test_a_variables_name() -> None:
+    """As it stands in the environment."""
+    assert variable_name(("worker", "slots")) == "QUARRY_WORKER__SLOTS"
+    assert variable_name(("region",)) == variable_name(("AWS_REGION",)) == "AWS_REGION"
