@@ -1,11 +1,22 @@
 """Where the contract suites run: the fake, and the adapter over HTTP on two emulators."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Final, TypeAlias
+from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from moto.server import ThreadedMotoServer
+
+from quarry.aws import dynamodb_client
+from quarry.provision import provision
+from quarry.settings import load_settings
+from quarry.store.dynamodb import DynamoStore
+from quarry.testing import MemoryStore
+from tests.contract.tables import RETENTION, Table
+from tests.contract.unkind import UnkindAws, serving_unkind_aws
 
 REGION: Final = "us-east-1"
 FAKE: Final = "fake"
@@ -74,3 +85,34 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 def faulty(request: pytest.FixtureRequest, backend: Backend) -> FaultyFixture:
     """Says in which emulators a promise is broken, and how."""
     return FaultyFixture(request, backend)
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def made(backend: Backend) -> AsyncIterator[Table]:
+    """A store for all tests of a backend: each has a tenant of its own."""
+    if backend.is_fake:
+        yield Table(MemoryStore(), "")
+        return
+    name = f"q{uuid4().hex[:12]}"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("QUARRY_STORE__TABLE", name)
+        environment.setenv("QUARRY_QUEUE__NAME", name)
+        provision(load_settings())
+    async with dynamodb_client(REGION, 50) as client:
+        yield Table(DynamoStore(client, name, RETENTION), "", client, name, creates=backend.name != "moto")
+
+
+@pytest.fixture
+def table(made: Table) -> Table:
+    """A store in which this test is alone."""
+    return replace(made, tenant=f"t{uuid4().hex[:8]}")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def unkind(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[UnkindAws]:
+    """An AWS that answers by script; the environment leads to it."""
+    async with serving_unkind_aws() as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        yield aws

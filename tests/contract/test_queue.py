@@ -20,7 +20,7 @@ from quarry.queue.sqs import SqsQueue, resolve_urls
 from quarry.settings import load_settings
 from quarry.testing import DeadLetter, FakeClock, MemoryQueue, a_delivery, an_envelope
 from tests.contract.conftest import REGION, Backend, Faulty
-from tests.contract.unkind import CUT, RESET, Answer, UnkindAws, refusal, serving_unkind_aws
+from tests.contract.unkind import CUT, RESET, Answer, UnkindAws, refusal
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -358,16 +358,6 @@ async def test_burying_by_a_stale_receipt_is_no_error(hasty: Lane) -> None:
 
 
 # --- when SQS does not answer, or not usefully ------------------------------------------------------------------------
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def unkind(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[UnkindAws]:
-    """An SQS that answers by script."""
-    async with serving_unkind_aws() as aws:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        yield aws
 
 
 @pytest_asyncio.fixture(loop_scope="module")
