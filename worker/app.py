@@ -54,7 +54,7 @@ async def run(settings: Settings) -> int:
     """
     clock, registry = SystemClock(), CollectorRegistry()
     metrics = WorkerMetrics(registry)
-    health = Health(metrics)
+    health = Health(metrics, clock)
     routes = load_routes(settings.routes_file, settings.region)
     slots = settings.worker.slots
     async with AsyncExitStack() as stack:

@@ -1,37 +1,45 @@
 """Whether this worker should count as ready: it is not while it drains, or while a target refuses us."""
 
+from typing import Final
+
+from quarry.clock import Clock
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
 
 _log = get_logger(__name__)
+#: Twice the longest wait of a blocked job: a target of which nobody heard for that long is not asked any more.
+FORGOTTEN_AFTER_SECONDS: Final = 600.0
 
 
 class Health:
     """What `/readyz` tells."""
 
-    def __init__(self, metrics: WorkerMetrics) -> None:
-        self._metrics = metrics
-        self._blocked: dict[str, str] = {}
+    def __init__(self, metrics: WorkerMetrics, clock: Clock) -> None:
+        self._clock = clock
+        #: Target → (what it said, when, on the monotonic clock).
+        self._blocked: dict[str, tuple[str, float]] = {}
         self.draining = False
+        metrics.blocked.set_function(lambda: len(self._refusing()))
 
     def blocked(self, target: str, code: str) -> None:
         """A target refused us: credentials, access, or a model id that names nothing."""
-        if target not in self._blocked:
+        if target not in self._refusing():
             _log.error(Event.TARGET_BLOCKED, target=target, error=code)
-        self._blocked[target] = code
-        self._metrics.blocked.set(len(self._blocked))
+        self._blocked[target] = code, self._clock.monotonic()
 
     def served(self, target: str) -> None:
         """A target answered."""
         if self._blocked.pop(target, None):
             _log.info(Event.TARGET_UNBLOCKED, target=target)
-            self._metrics.blocked.set(len(self._blocked))
 
     def unready(self) -> str | None:
         """Why this worker is not ready, or None."""
         if self.draining:
             return "draining"
-        if self._blocked:
-            return "; ".join(f"{target}: {code}" for target, code in sorted(self._blocked.items()))
-        return None
+        refusing = self._refusing()
+        return "; ".join(f"{target}: {code}" for target, code in sorted(refusing.items())) or None
+
+    def _refusing(self) -> dict[str, str]:
+        oldest = self._clock.monotonic() - FORGOTTEN_AFTER_SECONDS
+        return {target: code for target, (code, at) in self._blocked.items() if at > oldest}

@@ -81,6 +81,7 @@ class Leases:
         self._lease = timedelta(seconds=lease_seconds)
         self._visibility = visibility_for(lease_seconds)
         self._held: set[HeldLease] = set()
+        self._interruption: Interruption | None = None
 
     def __len__(self) -> int:
         return len(self._held)
@@ -94,6 +95,8 @@ class Leases:
     def renewing(self, held: HeldLease) -> Iterator[None]:
         """Keep a lease renewed while the block runs."""
         self._held.add(held)
+        if self._interruption:  # a claim that was under way when everything was interrupted
+            held.interrupt(self._interruption)
         try:
             yield
         finally:
@@ -112,8 +115,8 @@ class Leases:
             raise LeaseLost("the lease ran out before the call")
 
     def interrupt_all(self, why: Interruption) -> int:
-        """Interrupt whatever runs; returns how many."""
-        held = list(self._held)
+        """Interrupt whatever runs, and whatever is still claimed; returns how many run."""
+        self._interruption, held = why, list(self._held)
         for each in held:
             each.interrupt(why)
         return len(held)

@@ -44,7 +44,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.queue = MemoryQueue(self.clock, visibility=visibility_for(LEASE_SECONDS))
         self.metrics = WorkerMetrics(self.registry)
-        self.health = Health(self.metrics)
+        self.health = Health(self.metrics, self.clock)
         self.leases = Leases(self.store, self.queue, self.clock, self.metrics, owner="me", lease_seconds=LEASE_SECONDS)
         engine = Engine({"bedrock": self.provider}, InferenceMetrics(self.registry), self.clock)
         self.steps = Steps(

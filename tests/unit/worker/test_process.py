@@ -216,6 +216,27 @@ async def test_a_route_that_is_gone_blocks_the_job_and_the_worker_says_so(bench:
     assert isinstance(await bench.work(), Release)
     assert bench.store.job(job.request_id).status is JobStatus.QUEUED
     assert bench.health.unready() == "gone: model_not_found"
+    assert bench.count("quarry_targets_blocked") == 1
+
+
+async def test_a_target_of_which_nobody_hears_any_more_does_not_keep_the_worker_unready(bench: Bench) -> None:
+    """Its jobs are gone; nobody will ever see it answer."""
+    await bench.submitted(model="gone")
+    await bench.work()
+    await bench.clock.advance(599)
+    assert bench.health.unready()
+    await bench.clock.advance(1)
+    assert bench.health.unready() is None
+    assert bench.count("quarry_targets_blocked") == 0
+
+
+async def test_a_claim_under_way_when_the_worker_cuts_its_calls_is_handed_back_uncalled(bench: Bench) -> None:
+    """It was not among what ran, and must not start a call that nobody will finish."""
+    job = await bench.submitted()
+    bench.leases.interrupt_all(Interruption.DRAINING)
+    assert await bench.work() == Release(bench.clock.now(), "handed_back")
+    handed_back = bench.store.job(job.request_id)
+    assert (handed_back.status, handed_back.attempts, bench.provider.calls) == (JobStatus.QUEUED, 0, [])
 
 
 async def test_a_job_that_changed_under_a_refusal_is_judged_again(bench: Bench) -> None:
