@@ -89,13 +89,13 @@ async def run(settings: Settings) -> int:
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=urls[0], slots=slots, metrics_port=port)
-        code = await _supervise(loop, leases, health, settings.worker.drain_seconds)
+        code = await supervise(loop, leases, health, settings.worker.drain_seconds)
         await queue.close()
     _log.info(Event.SERVICE_STOPPED)
     return code
 
 
-async def _supervise(loop: Loop, leases: Leases, health: Health, drain_seconds: float) -> int:
+async def supervise(loop: Loop, leases: Leases, health: Health, drain_seconds: float) -> int:
     """Run receiving and renewing until a signal; a side task that ends by itself stops the worker loudly."""
     stop = stop_on_signals()
     stopping = asyncio.create_task(stop.wait())
