@@ -26,6 +26,14 @@ install: .venv/.installed .venv-aws/.installed ## Make .venv with the `quarry` c
 test: install ## Run every test, on emulated AWS
 	$(BIN)/pytest
 
+.PHONY: chaos
+chaos: install ## Hurt it for long: kill, pause and cut off real processes on emulated AWS (about half an hour)
+	$(BIN)/pytest tests/chaos -m long -s -v
+
+.PHONY: mutants
+mutants: install ## Break each promise in a copy of the tree, and see its test turn red
+	$(BIN)/python -m tests.mutants
+
 .PHONY: demo
 demo: install ## Start everything here, submit a file of prompts, print the answers, stop
 	@$(BIN)/python -m quarry.local.demo examples/prompts.jsonl --script examples/simulator.json

@@ -112,17 +112,31 @@ def _default(field: Any) -> str:
 
 # --- the command line -------------------------------------------------------------------------------------------------
 
+_SUBPARSERS: Final = argparse._SubParsersAction  # noqa: SLF001 - no other way
+
 
 def commands() -> str:
     """Each verb: its sentence, its options, its examples."""
-    [verbs] = [each for each in parser()._actions if isinstance(each, argparse._SubParsersAction)]  # noqa: SLF001 - no other way
     parts = []
-    for name, verb in verbs.choices.items():
-        rows = [(_option(each), _option_help(each)) for each in verb._actions if each.dest != "help"]  # noqa: SLF001
-        options = f"\n{table(('option', 'meaning'), rows)}" if rows else "\nIt has no options.\n"
+    for name, verb in _verbs(parser()):
         examples = inspect.cleandoc("\n" + (verb.epilog or "").removeprefix("examples:\n"))
-        parts.append(f"## quarry {name}\n\n{verb.description}\n{options}\n```\n{examples}\n```\n")
+        parts.append(f"## quarry {name}\n\n{verb.description}\n{_options(verb)}\n```\n{examples}\n```\n")
+        parts += [f"### quarry {name} {each}\n\n{below.description}\n{_options(below)}" for each, below in _verbs(verb)]
     return "\n".join(parts)
+
+
+def _verbs(of: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """The verbs below a parser; there may be none."""
+    for each in of._actions:  # noqa: SLF001 - no other way
+        if isinstance(each, _SUBPARSERS):
+            yield from each.choices.items()
+
+
+def _options(verb: argparse.ArgumentParser) -> str:
+    if any(_verbs(verb)):
+        return ""
+    rows = [(_option(each), _option_help(each)) for each in verb._actions if each.dest != "help"]  # noqa: SLF001
+    return f"\n{table(('option', 'meaning'), rows)}" if rows else "\nIt has no options.\n"
 
 
 def _option(action: argparse.Action) -> str:
@@ -187,7 +201,7 @@ def job_errors() -> str:
     for kind in _invocation_errors(errors.InvocationError):
         failure = outcome.failure_of(kind("(the provider's own words)"))
         rows.append((f"`{failure.code}`", failure.message, _follows(kind), "perhaps" if kind.may_be_billed else "no"))
-    rows += [(f"`{each.code}`", each.message, "nothing more", "see the attempts") for each in (job.EXPIRY, _taken_over())]
+    rows += [(f"`{each.code}`", each.message, "nothing more", "see the attempts") for each in (job.EXPIRY, *_failures())]
     return table(("code", "message", "what Quarry does", "billed"), rows)
 
 
@@ -207,10 +221,12 @@ def _follows(kind: type[errors.InvocationError]) -> str:
     return "fails at once"
 
 
-def _taken_over() -> job.Failure:
-    record = outcome.of_refusal(errors.TakenOverTooOften(a_job()), NOW).record
-    assert isinstance(record, job.Failed)  # noqa: S101 - a table says so
-    return record.failure
+def _failures() -> Iterator[job.Failure]:
+    """Those that are no model's."""
+    refused, lost = errors.TakenOverTooOften(a_job()), errors.PayloadLost("x")
+    for verdict in (outcome.of_refusal(refused, NOW), outcome.decide(lost, a_claimed_job(), NOW, 0.5)):
+        assert isinstance(verdict.record, job.Failed)  # noqa: S101 - a table says so
+        yield verdict.record.failure
 
 
 # --- the life of a job ------------------------------------------------------------------------------------------------
@@ -228,6 +244,7 @@ _EVENTS: Final[Sequence[tuple[str, job.Event]]] = (
     ("failed", job.Failed(job.StatusReason.REJECTED, _FAILURE, bury=False)),
     ("cancelled", job.Cancelled()),
     ("deadline passed", job.Expired()),
+    ("redriven", job.Redriven(_SOON, max_attempts=3)),
 )
 
 
@@ -267,11 +284,15 @@ def _cases() -> Iterator[tuple[str, outcome.Verdict]]:
     yield "no answer in time, budget left", decided(errors.InvocationTimedOut("x"))
     yield "throttled, or the provider is unavailable", decided(errors.Throttled("x"))
     yield "the provider refuses *us* (credentials, access, model id)", decided(errors.AccessDenied("x"))
+    yield "the payload cannot be loaded: S3 does not answer", decided(errors.PayloadsUnavailable("x"))
+    yield "the payload is gone from S3, or is not what was put there", decided(errors.PayloadLost("x"))
     yield "a request that no time will mend", decided(errors.InvocationRejected("x"))
     yield "cancel seen while working, before a call", decided(interrupted(why.CANCEL_REQUESTED, call_started=False))
     yield "cancel seen during a call", decided(interrupted(why.CANCEL_REQUESTED, call_started=True))
     yield "draining, call not started", decided(interrupted(why.DRAINING, call_started=False))
     yield "draining, call cut", decided(interrupted(why.DRAINING, call_started=True))
+    yield "the deadline passed between claim and call", decided(interrupted(why.DEADLINE_PASSED, call_started=False))
+    yield "it should run alone, and another one already does", decided(interrupted(why.MAKING_WAY, call_started=False))
     yield "lease lost while working", decided(interrupted(why.LEASE_LOST, call_started=True))
     refusals: Mapping[str, errors.ClaimRefused] = {
         "claim refused: another worker has it": errors.ClaimedElsewhere(held, _SOON),

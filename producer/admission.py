@@ -1,7 +1,7 @@
 """From a submission's body to a job: everything that can be refused is refused here, before anything is stored. Pure."""
 
-import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,9 +13,19 @@ from quarry.inference.routes import DEFAULT_ROUTE, Routes
 from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, Job
 from quarry.settings import JobSettings
+from quarry.store.item import invocation_json
 
 
-def read(body: object, limits: JobSettings, routes: Routes) -> tuple[Submission, Invocation]:
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A submission that can be served; `content` is its invocation as it is stored."""
+
+    submission: Submission
+    invocation: Invocation
+    content: bytes
+
+
+def read(body: object, limits: JobSettings, routes: Routes) -> Admitted:
     """A submission, checked, and what it asks of a model.
 
     Raises:
@@ -29,20 +39,19 @@ def read(body: object, limits: JobSettings, routes: Routes) -> tuple[Submission,
         raise InvalidSubmission(*faults)
     invocation = _invocation(submission, limits)
     routes.resolve(submission.model or DEFAULT_ROUTE)
-    size = _size(invocation)
-    if size > limits.payload_max_bytes:
-        raise PayloadTooLarge(f"the payload has {size:,} bytes; a job may carry {limits.payload_max_bytes:,}")
-    return submission, invocation
+    content = invocation_json(invocation).encode()
+    if len(content) > limits.payload_max_bytes:
+        raise PayloadTooLarge(f"the payload has {len(content):,} bytes; a job may carry {limits.payload_max_bytes:,}")
+    return Admitted(submission, invocation, content)
 
 
-def job_of(
-    submission: Submission, invocation: Invocation, *, tenant: str, request_id: str, limits: JobSettings, now: datetime
-) -> Job:
+def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSettings, now: datetime) -> Job:
     """The job, not yet recorded. The sweep looks at it soon, in case no message follows."""
+    submission = admitted.submission
     return Job(
         request_id=request_id,
         tenant=tenant,
-        invocation=invocation,
+        invocation=admitted.invocation,
         model=submission.model or DEFAULT_ROUTE,
         created_at=now,
         deadline_at=now + timedelta(seconds=submission.deadline_seconds or limits.deadline_seconds),
@@ -97,9 +106,3 @@ def _blocks_in(messages: Any) -> Any:
 
 def _as_blocks(content: Any) -> Any:
     return [{"text": content}] if isinstance(content, str) else content
-
-
-def _size(invocation: Invocation) -> int:
-    """What a job's payload takes, as it is stored."""
-    parts = (invocation.messages, invocation.system, invocation.stop_sequences, invocation.converse)
-    return len(json.dumps(parts, separators=(",", ":"), ensure_ascii=False).encode())

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from quarry.clock import to_rfc3339
-from quarry.invocation import Completion, Usage
+from quarry.invocation import Completion, Usage, result_document
 from quarry.job import EXPIRY, Attempt, AttemptOutcome, Failure, Job, JobStatus, StatusReason, effective_status, visible_history
 
 # --- making -----------------------------------------------------------------------------------------------------------
@@ -36,14 +36,14 @@ def summary_out(job: Job, now: datetime) -> dict[str, Any]:
     }
 
 
-def job_out(job: Job, now: datetime) -> dict[str, Any]:
-    """A job, whole."""
+def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A job, whole. `stored` is the `result` of one whose answer does not lie in its record."""
     result, error = job.result, job.error
     if error is None and effective_status(job, now) is JobStatus.EXPIRED:
         error = EXPIRY
     return summary_out(job, now) | {
         "attempt_history": [_attempt_out(each) for each in visible_history(job)],
-        "result": _result_out(result) if result else None,
+        "result": result_document(result) if result and not job.result_object else stored,
         "usage": _usage_out(result.usage) if result else None,
         "served_by": _served_by_out(result) if result else None,
         "error": _error_out(error) if error else None,
@@ -71,13 +71,9 @@ def _error_out(failure: Failure) -> dict[str, str]:
     return {"code": failure.code, "message": failure.message}
 
 
-def _result_out(result: Completion) -> dict[str, Any]:
-    return {
-        "text": result.text,
-        "content": list(result.content),
-        "stop_reason": result.stop_reason,
-        "filtered": result.filtered,
-    }
+def link_out(url: str, expires_at: datetime, size_bytes: int) -> dict[str, Any]:
+    """The `result` of a job that is too large to be shown: where it can be had."""
+    return {"url": url, "url_expires_at": to_rfc3339(expires_at), "size_bytes": size_bytes}
 
 
 def _usage_out(usage: Usage) -> dict[str, int]:
@@ -139,6 +135,14 @@ class ResultView(Shown):
     filtered: bool = Field(description="A guardrail or the provider's filter replaced or cut the answer.")
 
 
+class ResultLink(Shown):
+    """Where a large answer can be had: the object there is what `result` would be."""
+
+    url: str = Field(description="To be opened with GET, without credentials. Where it has expired, get the job again.")
+    url_expires_at: AwareDatetime
+    size_bytes: int
+
+
 class AttemptView(Shown):
     """One try."""
 
@@ -175,7 +179,7 @@ class JobView(JobSummary):
     """A job."""
 
     attempt_history: list[AttemptView] = Field(description="The last 20.")
-    result: ResultView | None
+    result: ResultView | ResultLink | None = Field(description="Above 256 KiB, where it can be had.")
     usage: UsageView | None
     served_by: ServedByView | None
     error: JobError | None

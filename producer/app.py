@@ -8,17 +8,19 @@ from prometheus_client import CollectorRegistry
 from uvicorn.loops.auto import auto_loop_factory
 
 from producer.auth import DEFAULT_TENANT, require_authentication
+from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.health import Health
 from producer.lookup import Lookup
+from producer.results import Results
 from producer.routes.context import Context
 from producer.server import bind, serve
 from producer.submit import Submitter
 from producer.waiting import Waiters
 from producer.web import create_app
 from quarry import __version__
-from quarry.aws import dynamodb_client, sqs_client
-from quarry.clock import SystemClock
+from quarry.aws import dynamodb_client, s3_client, sqs_client, watch_date
+from quarry.clock import CorrectedClock
 from quarry.ids import new_request_id
 from quarry.inference import converse
 from quarry.inference.routes import load_routes
@@ -26,6 +28,7 @@ from quarry.queue.base import visibility_for
 from quarry.queue.sqs import SqsQueue, resolve_urls
 from quarry.settings import Settings
 from quarry.store.dynamodb import DynamoStore
+from quarry.store.payloads import S3Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import ProducerMetrics
@@ -52,15 +55,19 @@ def main(settings: Settings, host: str, port: int) -> int:
 async def run(settings: Settings, host: str, port: int) -> int:
     """Build the producer and serve it."""
     require_authentication(settings)
-    clock, registry = SystemClock(), CollectorRegistry()
+    clock, registry = CorrectedClock(), CollectorRegistry()
     metrics = ProducerMetrics(registry)
     routes = load_routes(settings.routes_file, settings.region)
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(bind(host, port))
         dynamodb = await stack.enter_async_context(dynamodb_client(settings.region, _CONNECTIONS))
         sqs = await stack.enter_async_context(sqs_client(settings.region, _CONNECTIONS))
+        watch_date(dynamodb, clock.observe)
         store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
         await store.check()
+        s3 = await stack.enter_async_context(s3_client(settings.region, _CONNECTIONS))
+        payloads = S3Payloads(s3, settings.store.bucket, settings.store.kms_key_id)
+        await payloads.check()
         urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
         queue = SqsQueue(sqs, *urls, visibility=visibility_for(settings.worker.lease_seconds))
         checks = {
@@ -69,9 +76,10 @@ async def run(settings: Settings, host: str, port: int) -> int:
         }
         health = Health(checks, clock)
         waiters = Waiters(store, clock, settings.api.waiters, metrics)
-        lookup = Lookup(store, waiters, clock)
-        submitter = Submitter(store, queue, routes, settings.job, clock, metrics)
-        context = Context(submitter, lookup, Canceller(store, lookup, clock), health, settings.api, clock)
+        lookup = Lookup(store, Results(payloads, clock, timedelta(seconds=settings.store.url_seconds)), waiters, clock)
+        submitter = Submitter(store, payloads, queue, routes, settings.job, clock, metrics)
+        bodies = Bodies(settings.api.inflight_body_bytes)
+        context = Context(submitter, lookup, Canceller(store, lookup, clock), bodies, health, settings.api, clock)
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})
         probes = serve_probes(registry, health.unready, host=settings.api.metrics_host, port=settings.api.metrics_port)

@@ -1,42 +1,106 @@
-"""Reading a request's body: bounded while it arrives, and JSON in the strict sense."""
+"""Reading requests' bodies: bounded while they arrive, one by one and all together, and JSON in the strict sense."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from email.message import Message
-from typing import Any
+from typing import Any, Final
 
 from fastapi import HTTPException, Request
 from pydantic_core import from_json
 
-from quarry.errors import PayloadTooLarge
+from quarry.errors import NotJson, Overloaded, PayloadTooLarge
+
+#: Bodies up to this are not counted: a crowd of large ones must not keep small ones out.
+SMALL_MAX_BYTES: Final = 64 * 1024
+#: From here on, work on a body is worth a thread. Our own choice: checking 20 MB of text takes half a second.
+LARGE_MIN_BYTES: Final = 1024 * 1024
 
 
-async def read_json(request: Request, max_bytes: int) -> Any:
-    """A body as JSON: UTF-8, no NaN, no lone surrogates, nested at most 200 levels (pydantic-core's own bound).
+class Body:
+    """A body as it came. What is `large` is worth a thread of its own."""
 
-    Raises:
-        HTTPException: 415, it is not declared as JSON; 400, it is none.
-        PayloadTooLarge: it is declared larger than `max_bytes`, or turns out to be; the rest is not kept.
-    """
-    if not _is_json(request.headers.get("content-type", "")):
-        raise HTTPException(415)
-    body = await _read(request, max_bytes)
-    try:
-        return from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        # The parser's words name the place, and quote nothing.
-        raise HTTPException(400, f"The body is not JSON: {error}.") from None
+    def __init__(self, content: bytes | bytearray) -> None:
+        self._content = content
+        self.large = len(content) >= LARGE_MIN_BYTES
+
+    def parse(self) -> Any:
+        """Its JSON: UTF-8, no NaN, no lone surrogates, nested at most 200 levels (pydantic-core's own bound).
+
+        Only once: the text is let go of.
+
+        Raises:
+            NotJson: it is none.
+        """
+        content, self._content = self._content, b""
+        try:
+            return from_json(content, allow_inf_nan=False)
+        except ValueError as error:
+            # The parser's words name the place, and quote nothing.
+            raise NotJson(f"The body is not JSON: {error}.") from None
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+class Bodies:
+    """The bodies being served, at most `limit_bytes` together; one that is larger than that is served alone."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._used = 0
+
+    @asynccontextmanager
+    async def read(self, request: Request, max_bytes: int) -> AsyncIterator[Body]:
+        """A body that is declared as JSON. It counts until the end of the block.
+
+        Raises:
+            HTTPException: 415, it is not declared so.
+            PayloadTooLarge: it is declared larger than `max_bytes`, or turns out to be; the rest is not kept.
+            Overloaded: there is no room for it now.
+        """
+        if not _is_json(request.headers.get("content-type", "")):
+            raise HTTPException(415)
+        room = _Room(self)
+        try:
+            yield Body(await _read(request, max_bytes, room))
+        finally:
+            self._used -= room.size_bytes
+
+    def grow(self, more_bytes: int, own_bytes: int) -> None:
+        """Count so much more, for a body that counts as `own_bytes` already.
+
+        Raises:
+            Overloaded: there is no room for it, and it is not alone.
+        """
+        if self._used > own_bytes and self._used + more_bytes > self._limit:
+            raise Overloaded("too many bytes of other requests are being served")
+        self._used += more_bytes
+
+
+class _Room:
+    """What one body counts as."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self.size_bytes = 0
+
+    def hold(self, size_bytes: int) -> None:
+        if size_bytes > max(self.size_bytes, SMALL_MAX_BYTES):
+            self._bodies.grow(size_bytes - self.size_bytes, self.size_bytes)
+            self.size_bytes = size_bytes
+
+
+async def _read(request: Request, max_bytes: int, room: _Room) -> bytearray:
     too_large = PayloadTooLarge(f"the body may have at most {max_bytes:,} bytes")
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
-        raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
+    if declared.isdecimal():
+        if int(declared) > max_bytes:
             raise too_large
-    return bytes(body)
+        room.hold(int(declared))
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > max_bytes:
+            raise too_large
+        room.hold(len(content))
+    return content
 
 
 def _is_json(content_type: str) -> bool:

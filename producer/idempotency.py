@@ -42,6 +42,6 @@ def agreed(header: str | None, field: str | None) -> str | None:
     return field if header is None else header
 
 
-def made(tenant: str, key: str, body: Mapping[str, Any], now: datetime) -> IdempotencyKey:
-    """The key as the store keeps it."""
-    return IdempotencyKey(tenant, key, fingerprint(body), now + VALID_FOR)
+def made(tenant: str, key: str, digest: str, now: datetime) -> IdempotencyKey:
+    """The key as the store keeps it; `digest` is the fingerprint of its body."""
+    return IdempotencyKey(tenant, key, digest, now + VALID_FOR)

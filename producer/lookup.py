@@ -1,22 +1,23 @@
 """Reading jobs: one, one once it is over, several by id, a page of all."""
 
+import asyncio
 import base64
 import binascii
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from producer.answers import job_out, summary_out
 from producer.problems import item_error
 from producer.requests import ListQuery
+from producer.results import SHOWN_MAX_BYTES, Results
 from producer.waiting import Waiters
 from quarry.clock import Clock
-from quarry.errors import FieldFault, InvalidSubmission, JobNotFound
+from quarry.errors import FieldFault, InvalidSubmission, JobNotFound, PayloadLost, QuarryError
 from quarry.ids import is_request_id
 from quarry.job import Job, effective_status
 from quarry.store.base import JobStore
+from quarry.store.item import result_json
 
 #: Results of one lookup, together.
 LOOKUP_RESULTS_MAX_BYTES: Final = 5 * 1024 * 1024
@@ -28,6 +29,7 @@ class Lookup:
     """Reads jobs of one tenant or another."""
 
     store: JobStore
+    results: Results
     waiters: Waiters
     clock: Clock
 
@@ -42,6 +44,16 @@ class Lookup:
         if job is None:
             raise JobNotFound(_NOT_FOUND)
         return job
+
+    async def show(self, job: Job) -> dict[str, Any]:
+        """A job as callers see it, with its result wherever that lies.
+
+        Raises:
+            PayloadLost: its result is gone.
+            PayloadsUnavailable: try again.
+        """
+        stored = await self.results.show(job.result_object) if job.result_object else None
+        return job_out(job, self.clock.now(), stored)
 
     async def wait(self, tenant: str, request_id: str, seconds: float, gone: Callable[[], Awaitable[None]]) -> Job:
         """One job, as soon as it is terminal, or as it stands when `seconds` are over or `gone` returns.
@@ -76,21 +88,27 @@ class Lookup:
         """Jobs by id, in order, unknown ones with an `error`; results inline until they have 5 MiB together.
 
         Raises:
-            StoreUnavailable: try again.
+            StoreUnavailable, PayloadsUnavailable: try again.
         """
         found = await self.store.get_many(tenant, [each for each in request_ids if is_request_id(each)])
-        now, left = self.clock.now(), LOOKUP_RESULTS_MAX_BYTES
-        rows: list[dict[str, Any]] = []
+        left = LOOKUP_RESULTS_MAX_BYTES
+        rows: list[Awaitable[dict[str, Any]]] = []
         for request_id in request_ids:
             job = found.get(request_id)
-            row = _found(job, now) if job else _unknown(request_id)
-            size = _size(row["result"]) if job and job.result else 0
-            if size > left:
-                row |= {"result": None, "result_omitted": True}
-            else:
-                left -= size
-            rows.append(row)
-        return {"jobs": rows}
+            size = _shown_bytes(job) if job else 0
+            rows.append(self._row(request_id, job, with_result=size <= left))
+            left -= size if size <= left else 0
+        return {"jobs": await asyncio.gather(*rows)}
+
+    async def _row(self, request_id: str, job: Job | None, *, with_result: bool) -> dict[str, Any]:
+        if job is None:
+            return _failed(request_id, JobNotFound(_NOT_FOUND))
+        if not with_result:
+            return job_out(job, self.clock.now()) | {"result": None, "result_omitted": True}
+        try:
+            return await self.show(job) | {"result_omitted": False}
+        except PayloadLost as error:
+            return _failed(request_id, error)
 
 
 def to_cursor(request_id: str) -> str:
@@ -114,14 +132,15 @@ def from_cursor(cursor: str) -> str:
     return request_id
 
 
-def _found(job: Job, now: datetime) -> dict[str, Any]:
-    return job_out(job, now) | {"result_omitted": False}
+def _failed(request_id: str, error: QuarryError) -> dict[str, Any]:
+    told = item_error(error)
+    return {"request_id": request_id, "error": {"code": told["code"], "message": told["message"]}}
 
 
-def _unknown(request_id: str) -> dict[str, Any]:
-    error = item_error(JobNotFound(_NOT_FOUND))
-    return {"request_id": request_id, "error": {"code": error["code"], "message": error["message"]}}
-
-
-def _size(result: Any) -> int:
-    return len(json.dumps(result, separators=(",", ":"), ensure_ascii=False).encode())
+def _shown_bytes(job: Job) -> int:
+    """What a job's result adds to an answer; a URL does not count."""
+    if job.result_object:
+        return job.result_object.size_bytes if job.result_object.size_bytes <= SHOWN_MAX_BYTES else 0
+    if job.result:
+        return len(result_json(job.result).encode())
+    return 0

@@ -14,6 +14,10 @@ from quarry.errors import (
     JobNotFound,
     ModelNotAllowed,
     NotCancellable,
+    NotJson,
+    Overloaded,
+    PayloadLost,
+    PayloadsUnavailable,
     PayloadTooLarge,
     QuarryError,
     QueueUnavailable,
@@ -47,6 +51,7 @@ _TRY_AGAIN: Final = "A service behind this one did not answer; nothing was done.
 
 #: Error class → problem. A subclass without a row takes its parent's.
 PROBLEMS: Final[Mapping[type[QuarryError], Kind]] = {
+    NotJson: Kind(400, "invalid_json", "The body is not JSON"),
     InvalidSubmission: Kind(422, "invalid_request", "The request has faults"),
     PayloadTooLarge: Kind(413, "payload_too_large", "The payload is too large"),
     ModelNotAllowed: Kind(422, "model_not_allowed", "The model is not served here", path="model"),
@@ -55,6 +60,9 @@ PROBLEMS: Final[Mapping[type[QuarryError], Kind]] = {
     NotCancellable: Kind(409, "not_cancellable", "The job is over"),
     QueueUnavailable: Kind(503, "queue_unavailable", "The queue does not answer", _TRY_AGAIN),
     StoreUnavailable: Kind(503, "store_unavailable", "The store does not answer", _TRY_AGAIN),
+    PayloadsUnavailable: Kind(503, "payloads_unavailable", "The store of large content does not answer", _TRY_AGAIN),
+    Overloaded: Kind(503, "overloaded", "Too much is being served at once", "Nothing was done. Try again."),
+    PayloadLost: Kind(500, "content_lost", "The content is gone", "The job's result should be stored, and is not there any more."),
     SubmissionUndecided: Kind(
         503,
         "submission_undecided",
@@ -65,7 +73,7 @@ PROBLEMS: Final[Mapping[type[QuarryError], Kind]] = {
 
 #: HTTP status → problem, for what is wrong with a request before anybody looks at what it says.
 HTTP_PROBLEMS: Final[Mapping[int, Kind]] = {
-    400: Kind(400, "invalid_json", "The body is not JSON"),
+    400: PROBLEMS[NotJson],
     404: Kind(404, "not_found", "There is nothing at this path", "See /docs for what there is."),
     405: Kind(405, "method_not_allowed", "The path does not take this method", "See the Allow header."),
     413: PROBLEMS[PayloadTooLarge],

@@ -1,5 +1,6 @@
 """Submitting: the record first, then the message, then the answer. A `202` means durable.
 
+    put ✗                                          refused: nothing points to what may have been stored, and it expires
     create ✓ ─ send ✓                              accepted
     create ✓ ─ send known refused ─ withdraw ✓     refused: nothing is left
     create ?, send ? or withdraw ?                 undecided: the caller gets the request_id, and where there is a record,
@@ -7,15 +8,20 @@
 
 A keyed submission may meet its own replay on the way. The replay *touches* a job that nobody has taken yet before it answers,
 so that the first submission, should its send be refused, cannot withdraw what the replay has promised.
+
+A large payload is put into the store of objects before anything else. A replay of such a submission needs nothing put: its key is
+looked up first.
 """
 
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from producer import admission, idempotency
+from producer.body import Body
 from producer.problems import kind_of, whereabouts
 from quarry.clock import Clock
 from quarry.envelope import Envelope
@@ -29,10 +35,12 @@ from quarry.errors import (
 )
 from quarry.ids import new_request_id
 from quarry.inference.routes import Routes
+from quarry.invocation import Invocation
 from quarry.job import Job, JobStatus
 from quarry.queue.base import JobQueue
 from quarry.settings import JobSettings
 from quarry.store.base import IdempotencyKey, JobStore
+from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import ProducerMetrics
@@ -57,55 +65,94 @@ class Submitter:
     """Takes submissions."""
 
     def __init__(
-        self, store: JobStore, queue: JobQueue, routes: Routes, limits: JobSettings, clock: Clock, metrics: ProducerMetrics
+        self,
+        store: JobStore,
+        payloads: Payloads,
+        queue: JobQueue,
+        routes: Routes,
+        limits: JobSettings,
+        clock: Clock,
+        metrics: ProducerMetrics,
     ) -> None:
         self._store = store
+        self._payloads = payloads
         self._queue = queue
         self._routes = routes
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
+        # One at a time: what it needs of memory on the way is needed once.
+        self._reading = asyncio.Semaphore(1)
 
-    async def submit(self, tenant: str, body: object, header_key: str | None = None) -> Accepted:
-        """Make a job durable and put it on the queue. `header_key` is an idempotency key given beside the body.
+    async def submit(self, tenant: str, body: object, header_key: str | None = None, *, large: bool = False) -> Accepted:
+        """Make a job durable and put it on the queue.
+
+        Args:
+            tenant: whose job it is.
+            body: JSON, or a `Body`, which is read once.
+            header_key: an idempotency key given beside the body.
+            large: whether to check it in a thread, while others are served; a `Body` knows.
 
         Raises:
             SubmissionError: the caller's fault; nothing was stored.
             TransportError: nothing was stored, except with SubmissionUndecided.
         """
         try:
-            accepted = await self._submit(tenant, body, header_key)
+            accepted = await self._submit(tenant, body, header_key, large)
         except Exception as error:
             self._metrics.submissions.labels(kind_of(error).code).inc()
             raise
         self._metrics.submissions.labels("replayed" if accepted.replayed else "accepted").inc()
         return accepted
 
-    async def submit_many(self, tenant: str, bodies: Sequence[object]) -> list[Accepted | Exception]:
+    async def submit_many(self, tenant: str, bodies: Sequence[object], *, large: bool = False) -> list[Accepted | Exception]:
         """Each submission by itself, in order: accepted, or what was wrong with it. They share batches to AWS."""
         tasks: list[asyncio.Task[Accepted]] = []
         for i, body in enumerate(bodies, start=1):
-            tasks.append(asyncio.create_task(self.submit(tenant, body)))
+            tasks.append(asyncio.create_task(self.submit(tenant, body, large=large)))
             if i % _CHECKS_PER_TURN == 0:
                 await asyncio.sleep(0)
         return [_verdict(each) for each in await asyncio.gather(*tasks, return_exceptions=True)]
 
-    async def _submit(self, tenant: str, body: object, header_key: str | None) -> Accepted:
-        submission, invocation = admission.read(body, self._limits, self._routes)
-        key = idempotency.agreed(header_key, submission.idempotency_key)
-        now = self._clock.now()
-        job = admission.job_of(submission, invocation, tenant=tenant, request_id=new_request_id(now), limits=self._limits, now=now)
+    async def _submit(self, tenant: str, body: object, header_key: str | None, large: bool) -> Accepted:
+        read = partial(self._read, tenant, body, header_key)
+        if large or (isinstance(body, Body) and body.large):
+            async with self._reading:
+                job, content, key = await asyncio.to_thread(read)
+        else:
+            job, content, key = read()
         if key is not None:
-            assert isinstance(body, dict)  # noqa: S101 - it was read
-            return await self._submit_keyed(job, idempotency.made(tenant, key, body, now))
+            return await self._submit_keyed(job, content, key)
+        job = await self._set_apart(job, content)
         with _decided(job):
             await self._store.create(job)
         return await self._announce(job, None)
 
-    async def _submit_keyed(self, job: Job, key: IdempotencyKey) -> Accepted:
+    def _read(self, tenant: str, body: object, header_key: str | None) -> tuple[Job, bytes, IdempotencyKey | None]:
+        """A job, its invocation as it is stored, and its key. Of a large invocation, nothing else is left."""
+        value, now = body.parse() if isinstance(body, Body) else body, self._clock.now()
+        admitted = admission.read(value, self._limits, self._routes)
+        name = idempotency.agreed(header_key, admitted.submission.idempotency_key)
+        key = None
+        if name is not None and isinstance(value, dict):
+            key = idempotency.made(tenant, name, idempotency.fingerprint(value), now)
+        job = admission.job_of(admitted, tenant=tenant, request_id=new_request_id(now), limits=self._limits, now=now)
+        return job if _is_small(admitted.content) else replace(job, invocation=Invocation()), admitted.content, key
+
+    async def _set_apart(self, job: Job, content: bytes) -> Job:
+        """The job as its record has it, a large payload being where the record says."""
+        if job.payload or _is_small(content):
+            return job
+        return replace(job, payload=await self._payloads.put(job.tenant, job.request_id, "payload", content))
+
+    async def _submit_keyed(self, job: Job, content: bytes, key: IdempotencyKey) -> Accepted:
+        # The transaction tells as well, but only once the payload is put.
+        holder = None if _is_small(content) else await self._store.key_holder(key, job.created_at)
         for _ in range(_KEY_TRIES):
-            with _decided(job):
-                holder = await self._store.create_with_key(job, key, job.created_at)
+            if holder is None:
+                job = await self._set_apart(job, content)
+                with _decided(job):
+                    holder = await self._store.create_with_key(job, key, job.created_at)
             if holder is None:
                 return await self._announce(job, key)
             if holder.fingerprint != key.fingerprint:
@@ -113,7 +160,7 @@ class Submitter:
             held = await self._store.get(job.tenant, holder.request_id)
             if held is not None and (held.revision > job.revision or await self._touched(held)):
                 return await self._replay(held)
-            # It was withdrawn or touched meanwhile: look again.
+            holder = None  # it was withdrawn or touched meanwhile: look again
         raise IdempotencyConflict("the job that this idempotency key stands for is gone; use another key")
 
     async def _touched(self, job: Job) -> bool:
@@ -148,6 +195,11 @@ class Submitter:
             return await self._store.withdraw(job, key)
         except StoreUnavailable:
             return False
+
+
+def _is_small(content: bytes) -> bool:
+    """Whether the record carries it."""
+    return len(content) <= INLINE_MAX_BYTES
 
 
 @contextmanager

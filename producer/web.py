@@ -15,7 +15,7 @@ from producer.problems import HTTP_PROBLEMS, INTERNAL, MEDIA_TYPE, RETRY_AFTER_S
 from producer.routes import jobs, probes
 from producer.routes.context import Context
 from quarry import __version__
-from quarry.errors import InvalidSubmission, SubmissionError, TransportError
+from quarry.errors import InvalidSubmission, Overloaded, PayloadLost, QuarryError, SubmissionError, TransportError
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import ProducerMetrics
@@ -31,7 +31,8 @@ def create_app(context: Context, metrics: ProducerMetrics) -> FastAPI:
     app.include_router(probes.router)
     app.add_middleware(Observed, metrics=metrics, clock=context.clock)
     app.add_exception_handler(SubmissionError, _refused)
-    app.add_exception_handler(TransportError, _unserved)
+    for kind in (TransportError, Overloaded, PayloadLost):
+        app.add_exception_handler(kind, _unserved)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     # Starlette raises its own class, of which FastAPI's is a child.
@@ -46,7 +47,8 @@ async def _refused(_request: Request, error: Exception) -> JSONResponse:
 
 async def _unserved(request: Request, error: Exception) -> JSONResponse:
     _log.warning(Event.REQUEST_UNSERVED, route=getattr(request.scope.get("route"), "path", ""), error=_chain(error))
-    return _answer(problem_of(error), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    document = problem_of(error)
+    return _answer(document, {"Retry-After": str(RETRY_AFTER_SECONDS)} if document["status"] == 503 else None)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
@@ -79,7 +81,7 @@ def _answer(document: dict[str, Any], headers: dict[str, str] | None = None) -> 
 def _chain(error: BaseException | None) -> str:
     """An error of ours with what it came from: their words name AWS's codes, never content."""
     said = []
-    while isinstance(error, TransportError):
+    while isinstance(error, QuarryError):
         said.append(f"{type(error).__name__}: {error}")
         error = error.__cause__
     return "; ".join(said)

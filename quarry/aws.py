@@ -2,14 +2,15 @@
 
 Who retries what:
 
-* SQS and DynamoDB calls are made idempotent by us, so the SDK may repeat them (its `standard` mode).
+* SQS, DynamoDB and S3 calls are made idempotent by us, so the SDK may repeat them (its `standard` mode).
 * A model call is billed, and Bedrock takes no idempotency token: the SDK never repeats one. Source: botocore 1.43,
   `bedrock-runtime/2023-09-30/service-2.json` (November 2026): Converse and InvokeModel have no such member.
 
 The standard endpoint variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SQS`, …) are honoured by the SDK itself.
 """
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,12 +18,14 @@ import boto3
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.config import Config
+from botocore.exceptions import ProfileNotFound
 
 from quarry.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from types_aiobotocore_bedrock_runtime import BedrockRuntimeClient
     from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_sqs import SQSClient
 
 #: SQS's longest long poll. Source: the SQS service model in botocore 1.43.117 (November 2026).
@@ -60,6 +63,26 @@ async def dynamodb_client(region: str, connections: int) -> AsyncIterator["Dynam
 
 
 @asynccontextmanager
+async def s3_client(region: str, connections: int) -> AsyncIterator["S3Client"]:
+    """An S3 client that gives up on a silent server soon. Presigned URLs are of signature version 4."""
+    config = AioConfig(
+        connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+        # Between two reads, not for a whole object.
+        read_timeout=10,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        signature_version="s3v4",
+        # The one form that every endpoint understands, an emulator's and a VPC's too.
+        s3={"addressing_style": "path"},
+        # Each object has its SHA-256 in the request and in the record: a checksum by the SDK beside it would be a second one.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    async with _client("s3", region, config) as client:
+        yield client
+
+
+@asynccontextmanager
 async def bedrock_client(region: str, connections: int) -> AsyncIterator["BedrockRuntimeClient"]:
     """A Bedrock Runtime client that never sends a request twice."""
     config = AioConfig(
@@ -72,11 +95,28 @@ async def bedrock_client(region: str, connections: int) -> AsyncIterator["Bedroc
         yield client
 
 
+def watch_date(client: Any, observe: Callable[[str, float], None]) -> None:
+    """Hand the `Date` of every answer of `client` to `observe`, and when it was asked for, on the monotonic clock."""
+
+    def asked(context: dict[str, Any], **_: object) -> None:
+        context["quarry_asked_at"] = time.monotonic()
+
+    def answered(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        date = parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        if date:
+            observe(date, context["quarry_asked_at"])
+
+    client.meta.events.register("before-call", asked)
+    client.meta.events.register("after-call", answered)
+
+
 @asynccontextmanager
 async def _client(service: str, region: str, config: AioConfig) -> AsyncIterator[Any]:
     try:
         making = get_session().create_client(service, region_name=region, config=config)  # type: ignore[call-overload]
         client = await making.__aenter__()
+    except ProfileNotFound as error:
+        raise _no_profile(error) from error
     except ValueError as error:
         variable = f"AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"
         raise ConfigurationError(f"no client for {service} can be made: {error}; look at AWS_REGION, {variable}") from error
@@ -87,8 +127,19 @@ async def _client(service: str, region: str, config: AioConfig) -> AsyncIterator
 
 
 def sync_session(region: str) -> boto3.session.Session:
-    """A boto3 session, for what is synchronous by nature: provisioning and `doctor`."""
-    return boto3.session.Session(region_name=region)
+    """A boto3 session, for what is synchronous by nature: provisioning and `doctor`.
+
+    Raises:
+        ConfigurationError: the profile that the environment names does not exist.
+    """
+    try:
+        return boto3.session.Session(region_name=region)
+    except ProfileNotFound as error:
+        raise _no_profile(error) from error
+
+
+def _no_profile(error: ProfileNotFound) -> ConfigurationError:
+    return ConfigurationError(f"AWS_PROFILE: {error}; name one of ~/.aws/config, or unset it")
 
 
 def sync_config() -> Config:

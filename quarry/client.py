@@ -116,6 +116,17 @@ class ApiClient:
                     return job
             self._pause(max(0.0, asked_at + _PAUSE_SECONDS - self._monotonic()))
 
+    def text_of(self, result: Mapping[str, Any]) -> str:
+        """The text of a job's `result`, which is fetched where that only says where it can be had."""
+        if "url" in result:
+            try:
+                result = self._http.get(result["url"]).raise_for_status().json()
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+                host = urlsplit(result["url"]).netloc
+                raise ApiUnreachable(f"the result cannot be had from {host} ({type(error).__name__}); see its URL") from error
+        text: str = result["text"]
+        return text
+
     def is_ready(self) -> bool:
         """Whether the API says that it is ready."""
         return self._send("GET", "/readyz").status_code == 200

@@ -3,6 +3,7 @@
     QuarryError
     ├── ConfigurationError              start-up; exit 78
     ├── SubmissionError                 the caller's
+    │   ├── NotJson
     │   ├── InvalidSubmission           carries the fields at fault
     │   ├── PayloadTooLarge
     │   ├── ModelNotAllowed
@@ -23,10 +24,14 @@
     │   └── StaleGeneration
     ├── LeaseLost                       someone else owns the job: stop, write nothing
     ├── JobChanged                      the job is no longer what was read: read again
+    ├── RecordRefused                   the table will never take this record
     ├── TransportError                  time helps
     │   ├── QueueUnavailable
     │   ├── StoreUnavailable
+    │   ├── PayloadsUnavailable
     │   └── SubmissionUndecided         it may have been accepted, and then it will run
+    ├── PayloadLost                     content that should be in S3 is gone, or is not what was put there
+    ├── Overloaded                      this process holds as many bytes as it may
     ├── ApiUnreachable                  the command line's: no REST API answers
     ├── ApiRefused                      the command line's: it answered with a problem
     └── InvocationError                 a model call that gave no answer
@@ -65,6 +70,10 @@ class ConfigurationError(QuarryError):
 
 class SubmissionError(QuarryError):
     """A request that cannot be served as it is; the message is written for the caller."""
+
+
+class NotJson(SubmissionError):
+    """The body is not JSON, or holds what no JSON text can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +196,10 @@ class JobChanged(QuarryError):
 # --- the network ------------------------------------------------------------------------------------------------------
 
 
+class RecordRefused(QuarryError):
+    """The table will never take this record, however often it is asked: it is too large, or a bug."""
+
+
 class TransportError(QuarryError):
     """An AWS service did not answer, or not usefully; time helps.
 
@@ -206,12 +219,24 @@ class StoreUnavailable(TransportError):
     """DynamoDB."""
 
 
+class PayloadsUnavailable(TransportError):
+    """S3, for content too large for the table."""
+
+
 class SubmissionUndecided(TransportError):
     """Nobody knows whether a job was recorded, or its message sent. Where it was recorded, the sweep makes it run."""
 
     def __init__(self, request_id: str) -> None:
         super().__init__("the job may or may not have been accepted")
         self.request_id = request_id
+
+
+class PayloadLost(QuarryError):
+    """Content that a record points to is gone, or is not what was put there. No time will mend that."""
+
+
+class Overloaded(QuarryError):
+    """This process holds as many bytes as it may; nothing was done, and time helps."""
 
 
 # --- the REST API, as its clients see it ------------------------------------------------------------------------------

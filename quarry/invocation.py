@@ -74,3 +74,13 @@ class Completion:
     def text(self) -> str:
         """The text blocks, joined: kept once, in `content`."""
         return "".join(block["text"] for block in self.content if isinstance(block.get("text"), str))
+
+
+def result_document(completion: Completion) -> dict[str, Any]:
+    """The public form of an answer: the `result` of a job, and the whole of an object that holds one."""
+    return {
+        "text": completion.text,
+        "content": list(completion.content),
+        "stop_reason": completion.stop_reason,
+        "filtered": completion.filtered,
+    }

@@ -61,6 +61,11 @@ class StatusReason(StrEnum):
     TAKEN_OVER_TOO_OFTEN = "taken_over_too_often"
     REJECTED = "rejected"
     RESULT_TOO_LARGE = "result_too_large"
+    WAITING_FOR_PAYLOAD = "waiting_for_payload"
+    PAYLOAD_LOST = "payload_lost"
+    UNRECORDABLE = "unrecordable"
+    #: It failed, and an operator gave it up: its dead letter is gone.
+    DISCARDED = "discarded"
 
 
 class AttemptOutcome(StrEnum):
@@ -106,11 +111,21 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredObject:
+    """Content that is too large for the record and lies in the store of objects, as UTF-8 JSON. `sha256` is hexadecimal."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One submitted piece of work and its record."""
 
     request_id: str
     tenant: str
+    #: Empty where `payload` says that it lies elsewhere, and in lists.
     invocation: Invocation
     #: As the caller asked: a route's name or a model id.
     model: str
@@ -122,6 +137,8 @@ class Job:
     priority: str = "normal"
     custom_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    #: Where the invocation is, if it is too large for the record.
+    payload: StoredObject | None = None
 
     status: JobStatus = JobStatus.QUEUED
     status_reason: StatusReason | None = None
@@ -130,8 +147,10 @@ class Job:
     #: Counts writes by whoever holds no lease and by claims, so that a write can require what was read.
     revision: int = 1
     cancel_requested: bool = False
-    #: Tries that were started and not given back, take-overs included.
+    #: Tries that were started and not given back, take-overs included, of all generations.
     attempts: int = 0
+    #: Those of earlier generations: they are history, and count against no budget.
+    attempts_before: int = 0
     takeovers: int = 0
     #: How often the job was put back for want of capacity; such a wait costs no attempt.
     snoozes: int = 0
@@ -145,6 +164,8 @@ class Job:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     result: Completion | None = None
+    #: Where the answer's content is, if it is too large for the record: then that of `result` is empty.
+    result_object: StoredObject | None = None
     error: Failure | None = None
     #: Set in the same write as the outcome, cleared once the dead letter is sent.
     bury_reason: str | None = None
@@ -152,7 +173,7 @@ class Job:
     @property
     def attempts_spent(self) -> int:
         """Attempts that count against the budget; a take-over is not the job's fault until there are too many."""
-        return self.attempts - self.takeovers
+        return self.attempts - self.attempts_before - self.takeovers
 
     def is_held(self, now: datetime) -> bool:
         """Whether somebody may still be working it."""
@@ -171,10 +192,11 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The model answered."""
+    """The model answered. With `stored`, the completion's content lies there and is empty here."""
 
     completion: Completion
     fallbacks: tuple[str, ...] = ()
+    stored: StoredObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,17 +238,33 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The caller's wish was carried out; `call_cut` tells whether a call in flight was closed, which may have cost something."""
+    """The caller's wish was carried out; `call_cut` tells whether a call in flight was closed, which may have cost something.
+
+    With `last`, an attempt had just failed and would have been tried again.
+    """
 
     call_cut: bool = False
+    last: RetryScheduled | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """The deadline passed before a call could start."""
+    """The deadline passed before a call could start, or, with `last`, before one could follow on an attempt that failed."""
+
+    last: RetryScheduled | None = None
 
 
-Event = Claimed | Succeeded | RetryScheduled | Snoozed | HandedBack | Failed | Cancelled | Expired
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """An operator put it back to work: a new generation, with a budget and a deadline of its own."""
+
+    deadline_at: datetime
+    max_attempts: int
+    #: Another route or model id; None keeps the job's.
+    model: str | None = None
+
+
+Event = Claimed | Succeeded | RetryScheduled | Snoozed | HandedBack | Failed | Cancelled | Expired | Redriven
 
 _QUEUED, _PROCESSING, _RETRYING = JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.RETRYING
 
@@ -247,6 +285,9 @@ TRANSITIONS: Final[Mapping[tuple[JobStatus, type[Event]], JobStatus]] = {
     (_RETRYING, Cancelled): JobStatus.CANCELLED,
     (_QUEUED, Expired): JobStatus.EXPIRED,
     (_RETRYING, Expired): JobStatus.EXPIRED,
+    (JobStatus.FAILED, Redriven): _QUEUED,
+    (JobStatus.EXPIRED, Redriven): _QUEUED,
+    (JobStatus.CANCELLED, Redriven): _QUEUED,
 }
 
 
@@ -293,11 +334,11 @@ def _succeeded(job: Job, event: Succeeded, now: datetime) -> Job:
     closed = _close(
         job, now, AttemptOutcome.COMPLETED, describe(event.completion.served_by), None, event.completion.usage, event.fallbacks
     )
-    return replace(closed, result=event.completion, error=None, status_reason=None)
+    return replace(closed, result=event.completion, result_object=event.stored, error=None, status_reason=None)
 
 
 def _retry_scheduled(job: Job, event: RetryScheduled, now: datetime) -> Job:
-    closed = _close(job, now, event.outcome, event.target, event.failure, event.usage)
+    closed = _close_failed(job, event, now)
     return replace(closed, available_at=event.resume_at, status_reason=None)
 
 
@@ -318,19 +359,46 @@ def _failed(job: Job, event: Failed, now: datetime) -> Job:
 
 
 def _cancelled(job: Job, event: Cancelled, now: datetime) -> Job:
-    if event.call_cut:
-        job = _close(job, now, AttemptOutcome.CANCELLED)
+    if event.last:
+        job = _close_failed(job, event.last, now)
+    elif event.call_cut:
+        job = _close(job, now, AttemptOutcome.CANCELLED, failure=CALL_CLOSED)
     elif job.lease:
         job = _give_back(job)
     return replace(job, cancel_requested=True, status_reason=None)
 
 
 def _expired(job: Job, event: Expired, now: datetime) -> Job:
+    if event.last:
+        return replace(_close_failed(job, event.last, now), error=TOO_LATE, status_reason=None)
     if job.lease:
         job = _give_back(job)
     return replace(job, error=EXPIRY, status_reason=None)
 
 
+def _redriven(job: Job, event: Redriven, now: datetime) -> Job:
+    return replace(
+        job,
+        generation=job.generation + 1,
+        model=event.model or job.model,
+        deadline_at=event.deadline_at,
+        available_at=now,
+        max_attempts=event.max_attempts,
+        attempts_before=job.attempts,
+        takeovers=0,
+        snoozes=0,
+        cancel_requested=False,
+        status_reason=None,
+        finished_at=None,
+        result=None,
+        result_object=None,
+        error=None,
+        bury_reason=None,
+    )
+
+
+CALL_CLOSED: Final = Failure("call_closed", "A model call was under way and was closed; what it cost is not known.")
+TOO_LATE: Final = Failure("deadline_passed", "An attempt failed, and the deadline comes before another one could start.")
 EXPIRY: Final = Failure("deadline_passed", "The deadline passed before a model call could start.")
 
 _CHANGES: Final[Mapping[type[Event], Callable[..., Job]]] = {
@@ -342,6 +410,7 @@ _CHANGES: Final[Mapping[type[Event], Callable[..., Job]]] = {
     Failed: _failed,
     Cancelled: _cancelled,
     Expired: _expired,
+    Redriven: _redriven,
 }
 
 
@@ -370,6 +439,16 @@ def abandoned(job: Job) -> Job:
     return replace(_remember(job, *unseen), lease=None, open_attempts=())
 
 
+def discarded(job: Job) -> Job:
+    """A failed job that an operator gave up. It stays failed, as it ended; only why it is looked at no more is new."""
+    return replace(job, status_reason=StatusReason.DISCARDED, bury_reason=None, revision=job.revision + 1)
+
+
+def check_later(job: Job, at: datetime) -> Job:
+    """The job, with the sweep to look at it again at `at`."""
+    return replace(job, check_at=at, revision=job.revision + 1)
+
+
 def effective_status(job: Job, now: datetime) -> JobStatus:
     """The status as a reader should see it: past its deadline a waiting job is `expired`, even before a worker wrote so."""
     if job.status in (_QUEUED, _RETRYING) and has_passed(job.deadline_at, now):
@@ -395,6 +474,10 @@ def _close(
     started_at = job.open_attempts[-1] if job.open_attempts else now
     ended = Attempt(job.attempts, started_at, now, outcome, target, failure, usage, fallbacks)
     return _remember(job, *_unseen(job, job.open_attempts[:-1], job.attempts - 1), ended)
+
+
+def _close_failed(job: Job, event: RetryScheduled, now: datetime) -> Job:
+    return _close(job, now, event.outcome, event.target, event.failure, event.usage)
 
 
 def _give_back(job: Job) -> Job:

@@ -12,6 +12,7 @@ from quarry.errors import ConfigurationError
 from quarry.queue.base import visibility_for
 from quarry.settings import Settings
 from quarry.store.item import LISTED
+from quarry.store.payloads import expiration_days
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -50,7 +51,7 @@ def provision(settings: Settings) -> list[str]:
         return [
             *_queues(sqs, settings.queue.name, int(visibility_for(settings.worker.lease_seconds).total_seconds())),
             _table(dynamodb, settings.store.table),
-            _bucket(s3, settings.store.bucket, settings.region),
+            _bucket(s3, settings.store.bucket, settings.region, expiration_days(settings.job.retention_days)),
         ]
 
 
@@ -133,11 +134,14 @@ def _keys(partition: str, sort: str) -> Any:
     return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
 
 
-def _bucket(s3: "S3Client", name: str, region: str) -> str:
+def _bucket(s3: "S3Client", name: str, region: str, days: int) -> str:
     # us-east-1 is the one region that must not be named here.
     where: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:
         s3.create_bucket(Bucket=name, **where)
     except (s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
         return f"found bucket {name}"
+    # Objects to which no record points (any more) are nobody's: only their age tells.
+    rule: Any = {"ID": "expire", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": days}}
+    s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [rule]})
     return f"made bucket {name}"

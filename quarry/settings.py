@@ -54,7 +54,21 @@ class StoreSettings(Group):
         pattern=r"^[A-Za-z0-9_.-]{3,255}$",
         description="DynamoDB table of the jobs. A wrong name stops the process at its start.",
     )
-    bucket: str = Field("quarry-payloads", description="S3 bucket for payloads and results too large for the table.")
+    bucket: str = Field(
+        "quarry-payloads",
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        description="S3 bucket for payloads and results too large for the table. A wrong name stops the process at its start.",
+    )
+    kms_key_id: str | None = Field(
+        None, description="KMS key that S3 encrypts them under; without it, S3's own. A wrong one refuses every large payload."
+    )
+    url_seconds: int = Field(
+        3600,
+        ge=1,
+        le=604_800,
+        description="How long the URL of a large result can be opened; at most as long as the API's own credentials last. "
+        "Too long: whoever comes by a URL can read the result.",
+    )
 
 
 class WorkerSettings(Group):
@@ -83,6 +97,18 @@ class WorkerSettings(Group):
         description="Time on SIGTERM to finish what runs; the rest is handed back. Must be below the platform's kill time "
         "(ECS stopTimeout is at most 120 s on Fargate), or calls are paid twice.",
     )
+    inflight_bytes: int = Field(
+        268_435_456,
+        ge=1_048_576,
+        description="Content of the jobs in flight, together; a job waits until there is room. Memory is about four times that. "
+        "Too much: the process is killed; too little: slots stay empty while large jobs run.",
+    )
+    sweep_seconds: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="Between looks for jobs that lost their message (one worker at a time looks). Too long: such jobs wait.",
+    )
     metrics_port: Port = Field(9090, description="Port of /livez, /readyz and /metrics; 0 takes any free one.")
     metrics_host: str = Field("127.0.0.1", description="Address that port listens on; 0.0.0.0 in a container.")
 
@@ -96,10 +122,20 @@ class ApiSettings(Group):
     metrics_port: Port = Field(9091, description="Port of /livez, /readyz and /metrics; 0 takes any free one.")
     metrics_host: str = Field("127.0.0.1", description="Address that port listens on; 0.0.0.0 in a container.")
     body_max_bytes: int = Field(
-        1_048_576, ge=1024, le=26_214_400, description="Largest request body, except bulk. Too large: memory per request."
+        23_068_672,
+        ge=1024,
+        le=104_857_600,
+        description="Largest request body, except bulk: the largest payload and its wrapping. Too small: payloads are refused "
+        "that a job could carry; too large: memory per request.",
     )
     bulk_body_max_bytes: int = Field(
         20_971_520, ge=1024, le=104_857_600, description="Largest body of a bulk submission. Too large: memory per request."
+    )
+    inflight_body_bytes: int = Field(
+        134_217_728,
+        ge=1_048_576,
+        description="Request bodies being served, together, small ones aside; beyond it a request is answered with 503. Memory is "
+        "about four times that. Too much: the process is killed; too little: large submissions are turned away.",
     )
     waiters: int = Field(
         1000, ge=0, le=100_000, description="Concurrent long-polls; beyond it a GET answers at once. Too many: read cost."
@@ -116,7 +152,10 @@ class JobSettings(Group):
     )
     deadline_seconds: int = Field(86_400, ge=1, le=1_036_800, description="Deadline where a submission names none.")
     payload_max_bytes: int = Field(
-        131_072, ge=1024, le=262_144, description="Largest payload of one job. The record of a job must stay below 400 KB."
+        20_971_520,
+        ge=1024,
+        le=25_000_000,
+        description="Largest payload of one job, as JSON. Too large: models refuse it (Bedrock takes 25 MB at most), and memory.",
     )
     retention_days: int = Field(14, ge=1, le=365, description="How long a finished job can be read.")
 

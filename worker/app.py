@@ -3,7 +3,9 @@
 import asyncio
 import os
 import random
+import secrets
 import socket
+from collections.abc import Coroutine, Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
@@ -11,8 +13,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from quarry import __version__
-from quarry.aws import bedrock_client, dynamodb_client, sqs_client
-from quarry.clock import SystemClock
+from quarry.aws import bedrock_client, dynamodb_client, s3_client, sqs_client, watch_date
+from quarry.clock import CorrectedClock
 from quarry.inference.engine import Engine
 from quarry.inference.providers.base import Provider
 from quarry.inference.providers.bedrock import BedrockProvider
@@ -22,13 +24,17 @@ from quarry.queue.base import visibility_for
 from quarry.queue.sqs import SqsQueue, resolve_urls
 from quarry.settings import Settings
 from quarry.store.dynamodb import DynamoStore
+from quarry.store.payloads import S3Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
 from quarry.telemetry.probes import serve_probes
+from worker.budget import Budget
 from worker.claim import Claimer
+from worker.front import Front
 from worker.health import Health
 from worker.invoke import Invoker
+from worker.isolation import Isolation
 from worker.lease import Leases
 from worker.loop import Loop
 from worker.process import Steps
@@ -36,6 +42,7 @@ from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
 from worker.shutdown import drain, poll_for, stop_on_signals
+from worker.sweep import Sweep
 
 _log = get_logger(__name__)
 
@@ -52,28 +59,34 @@ async def run(settings: Settings) -> int:
     Raises:
         ConfigurationError: the settings do not lead to a queue, a table and routes.
     """
-    clock, registry = SystemClock(), CollectorRegistry()
+    clock, registry, owner = CorrectedClock(), CollectorRegistry(), _owner()
     metrics = WorkerMetrics(registry)
-    health = Health(metrics, clock)
+    health = Health(metrics, clock, clock.offset_seconds)
+    front, isolation = Front(clock.monotonic()), Isolation()
     routes = load_routes(settings.routes_file, settings.region)
     slots = settings.worker.slots
     async with AsyncExitStack() as stack:
         # Each job has at most one write to the table under way, plus a renewal.
         dynamodb = await stack.enter_async_context(dynamodb_client(settings.region, 2 * slots))
         sqs = await stack.enter_async_context(sqs_client(settings.region, slots + settings.worker.receivers + 16))
+        watch_date(dynamodb, clock.observe)
         store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
         await store.check()
+        s3 = await stack.enter_async_context(s3_client(settings.region, slots))
+        payloads = S3Payloads(s3, settings.store.bucket, settings.store.kms_key_id)
+        await payloads.check()
         urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
         queue = SqsQueue(sqs, *urls, visibility=visibility_for(settings.worker.lease_seconds))
         providers = await _providers(stack, routes, slots)
-        leases = Leases(store, queue, clock, metrics, owner=_owner(), lease_seconds=settings.worker.lease_seconds)
+        leases = Leases(store, queue, clock, metrics, owner=owner, lease_seconds=settings.worker.lease_seconds)
         steps = Steps(
             claimer=Claimer(store, leases, clock),
             leases=leases,
-            invoker=Invoker(Engine(providers, InferenceMetrics(registry), clock), routes, leases),
-            recorder=Recorder(store, clock),
+            invoker=Invoker(Engine(providers, InferenceMetrics(registry), clock), routes, payloads, leases, isolation),
+            recorder=Recorder(store, payloads, clock),
             settler=Settler(queue, store, clock, metrics),
-            reporter=Reporter(metrics, health),
+            reporter=Reporter(metrics, health, front, clock),
+            budget=Budget(settings.worker.inflight_bytes),
             clock=clock,
             draw=random.random,
         )
@@ -82,31 +95,45 @@ async def run(settings: Settings) -> int:
             steps,
             metrics,
             clock,
+            front,
+            isolation,
             slots=slots,
             receivers=settings.worker.receivers,
             poll=poll_for(settings.worker.drain_seconds),
         )
+        sweep = Sweep(
+            store,
+            queue,
+            steps.recorder,
+            steps.reporter,
+            front,
+            clock,
+            metrics,
+            owner=owner,
+            interval_seconds=settings.worker.sweep_seconds,
+        )
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=urls[0], slots=slots, metrics_port=port)
-        code = await supervise(loop, leases, health, settings.worker.drain_seconds)
+        sides = [leases.keep(), leases.listen(), sweep.keep()]
+        code = await supervise(loop, sides, leases, health, settings.worker.drain_seconds)
         await queue.close()
     _log.info(Event.SERVICE_STOPPED)
     return code
 
 
-async def supervise(loop: Loop, leases: Leases, health: Health, drain_seconds: float) -> int:
-    """Run receiving and renewing until a signal; a side task that ends by itself stops the worker loudly."""
+async def supervise(loop: Loop, sides: Iterable[Coroutine[Any, Any, None]], leases: Leases, health: Health, seconds: float) -> int:
+    """Run the loop and the side tasks until a signal, then drain in `seconds`; one that ends by itself stops the worker loudly."""
     stop = stop_on_signals()
     stopping = asyncio.create_task(stop.wait())
-    receiving, renewing = asyncio.create_task(loop.run()), asyncio.create_task(leases.keep())
-    tasks: set[asyncio.Task[Any]] = {stopping, receiving, renewing}
+    serving = [asyncio.create_task(each) for each in (loop.run(), *sides)]
+    tasks: set[asyncio.Task[Any]] = {stopping, *serving}
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    dead = [task for task in (receiving, renewing) if task.done()]
+    dead = [task for task in serving if task.done()]
     for task in dead:
         _log.error(Event.SERVICE_FAILED, error=repr(task.exception()))
-    # Renewals go on during the drain: what is still running must keep its lease.
-    await drain(loop, leases, health, drain_seconds)
+    # Renewals go on during the drain: what is still running must keep its lease. Without them, a lease is all that is left.
+    await drain(loop, leases, health, min(seconds, leases.seconds / 3) if dead else seconds)
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
@@ -126,4 +153,5 @@ async def _providers(stack: AsyncExitStack, routes: Routes, slots: int) -> dict[
 
 def _owner() -> str:
     """Who holds a lease, for people who read the table."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    # In containers, hosts' names and pids may repeat; notices are addressed by this.
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

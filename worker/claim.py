@@ -1,11 +1,19 @@
 """Claiming: the right to work a job, taken in one conditional write."""
 
+from itertools import count
+from typing import Final
+
+from quarry.backoff import Backoff
 from quarry.clock import Clock
 from quarry.envelope import from_wire
+from quarry.errors import StoreUnavailable
 from quarry.queue.base import Delivery
 from quarry.store.base import JobStore
 from quarry.telemetry.logs import bind_job
 from worker.lease import HeldLease, Leases
+
+#: Between repeats of a claim whose answer did not come, for as long as half the lease is left.
+_AGAIN: Final = Backoff(base_seconds=0.2, ceiling_seconds=4)
 
 
 class Claimer:
@@ -27,6 +35,19 @@ class Claimer:
         envelope = from_wire(delivery.body)
         bind_job(envelope.request_id)
         lease, valid_until = self._leases.new()
-        job = await self._store.claim(envelope, lease, self._clock.now())
+        give_up_at = (valid_until + self._clock.monotonic()) / 2
+        for tries in count(1):
+            try:
+                job = await self._store.claim(envelope, lease, self._clock.now())
+            except StoreUnavailable:
+                # The claim may stand, under a token that only we know: asking again finds that out, and it costs no take-over.
+                wait = _AGAIN.wait(tries, 1.0).total_seconds()
+                if self._clock.monotonic() + wait > give_up_at:
+                    raise
+                await self._clock.sleep(wait)
+                if self._clock.monotonic() > give_up_at:
+                    raise  # this process stood still: the lease would be old, and its take-over would count against the job
+            else:
+                break
         bind_job(envelope.request_id, job.attempts)
         return HeldLease(job, delivery, valid_until)

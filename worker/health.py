@@ -1,5 +1,6 @@
 """Whether this worker should count as ready: it is not while it drains, or while a target refuses us."""
 
+from collections.abc import Callable
 from typing import Final
 
 from quarry.clock import Clock
@@ -10,16 +11,20 @@ from quarry.telemetry.metrics import WorkerMetrics
 _log = get_logger(__name__)
 #: Twice the longest wait of a blocked job: a target of which nobody heard for that long is not asked any more.
 FORGOTTEN_AFTER_SECONDS: Final = 600.0
+#: Corrected, and yet a sign of a machine that somebody should look at; AWS refuses signatures five minutes off. Our own choice.
+CLOCK_OFF_SECONDS: Final = 60.0
 
 
 class Health:
     """What `/readyz` tells."""
 
-    def __init__(self, metrics: WorkerMetrics, clock: Clock) -> None:
+    def __init__(self, metrics: WorkerMetrics, clock: Clock, offset_seconds: Callable[[], float] = lambda: 0.0) -> None:
         self._clock = clock
+        self._offset_seconds = offset_seconds
         #: Target → (what it said, when, on the monotonic clock).
         self._blocked: dict[str, tuple[str, float]] = {}
         self.draining = False
+        metrics.clock_offset.set_function(offset_seconds)
         metrics.blocked.set_function(lambda: len(self._refusing()))
 
     def blocked(self, target: str, code: str) -> None:
@@ -37,6 +42,8 @@ class Health:
         """Why this worker is not ready, or None."""
         if self.draining:
             return "draining"
+        if abs(self._offset_seconds()) > CLOCK_OFF_SECONDS:
+            return f"clock: off by {self._offset_seconds():.0f} s against AWS"
         refusing = self._refusing()
         return "; ".join(f"{target}: {code}" for target, code in sorted(refusing.items())) or None
 

@@ -1,12 +1,24 @@
 """Invoking: the one thing between claim and record. It gives a result, whatever happens."""
 
-from quarry.errors import InternalFault, InvocationError, LeaseLost, ModelNotAllowed, ModelNotFound
+from quarry.errors import (
+    InternalFault,
+    InvocationError,
+    LeaseLost,
+    ModelNotAllowed,
+    ModelNotFound,
+    PayloadLost,
+    PayloadsUnavailable,
+)
 from quarry.inference.engine import Engine
 from quarry.inference.routes import Routes, Target
+from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
+from worker.budget import Share
+from worker.isolation import Isolation, is_suspect
 from worker.lease import HeldLease, Leases
 from worker.outcome import Interrupted, Interruption, Result
+from worker.payload import invocation_of
 
 _log = get_logger(__name__)
 
@@ -14,16 +26,18 @@ _log = get_logger(__name__)
 class Invoker:
     """Has a held job answered by the engine."""
 
-    def __init__(self, engine: Engine, routes: Routes, leases: Leases) -> None:
+    def __init__(self, engine: Engine, routes: Routes, payloads: Payloads, leases: Leases, isolation: Isolation) -> None:
         self._engine = engine
         self._routes = routes
+        self._payloads = payloads
         self._leases = leases
+        self._isolation = isolation
 
-    async def invoke(self, held: HeldLease) -> Result:
-        """An answer, an error, or the reason for which the call was stopped."""
+    async def invoke(self, held: HeldLease, share: Share) -> Result:
+        """An answer, an error, or the reason for which the call was stopped. Nothing is loaded before `share` is taken."""
         try:
-            return await held.work(self._call(held))
-        except InvocationError as error:
+            return await held.work(self._call_alone(held, share) if is_suspect(held.job) else self._call(held, share))
+        except (InvocationError, PayloadLost, PayloadsUnavailable) as error:
             return error
         except LeaseLost:
             return Interrupted(Interruption.LEASE_LOST, held.call_started)
@@ -31,7 +45,14 @@ class Invoker:
             _log.exception(Event.DELIVERY_FAILED, error=type(error).__name__)
             return InternalFault(type(error).__name__)
 
-    async def _call(self, held: HeldLease) -> Result:
+    async def _call_alone(self, held: HeldLease, share: Share) -> Result:
+        async with self._isolation.alone() as alone:
+            if not alone:
+                return Interrupted(Interruption.MAKING_WAY, call_started=False)
+            _log.warning(Event.JOB_ISOLATED, takeovers=held.job.takeovers)
+            return await self._call(held, share)
+
+    async def _call(self, held: HeldLease, share: Share) -> Result:
         async def before_call(_target: Target) -> None:
             await self._leases.ensure(held)
             held.call_started = True
@@ -42,5 +63,7 @@ class Invoker:
         except ModelNotAllowed as error:
             # The route was there at submission and is no longer: ours to mend, not the job's fault.
             raise ModelNotFound(str(error), target=job.model) from error
+        await share.take()
+        invocation = await invocation_of(job, self._payloads)
         labels = {"quarry_request_id": job.request_id, "quarry_attempt": str(job.attempts)}
-        return await self._engine.invoke(route, job.invocation, labels=labels, before_call=before_call)
+        return await self._engine.invoke(route, invocation, labels=labels, before_call=before_call)

@@ -11,9 +11,10 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from quarry.clock import Clock
+from quarry.deadline import has_passed
 from quarry.errors import CancelRequested, LeaseLost, QueueUnavailable, StoreUnavailable
 from quarry.ids import new_token
-from quarry.job import Job, Lease
+from quarry.job import CLOCK_MARGIN, Job, Lease
 from quarry.queue.base import Delivery, JobQueue, visibility_for
 from quarry.store.base import JobStore
 from quarry.telemetry.events import Event
@@ -23,8 +24,12 @@ from worker.outcome import Interrupted, Interruption
 
 T = TypeVar("T")
 _log = get_logger(__name__)
-#: Renewed when a third of the lease is used: two tries may fail before it is in danger.
-_RENEWALS_PER_LEASE: Final = 3
+#: A lease is renewed when a third of it is used, looked at so often that each is renewed at its own time and a failed renewal is
+#: tried again soon.
+_RENEWED_AT_SHARE: Final = 2 / 3
+_LOOKS_PER_LEASE: Final = 12
+#: How soon a wish to cancel is seen: one read of a worker's notices, however many jobs it holds.
+_NOTICES_SECONDS: Final = 2.0
 
 
 class HeldLease:
@@ -40,8 +45,21 @@ class HeldLease:
         self.valid_until = valid_until
         #: Set just before the first billable call starts.
         self.call_started = False
+        #: There is an answer in hand, which beats a wish to cancel.
+        self.answered = False
+        #: The renewal that is under way.
+        self.renewal: asyncio.Task[None] | None = None
         self._interruption: Interruption | None = None
         self._work: asyncio.Future[Any] | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether somebody else is known to own the job."""
+        return self._interruption is Interruption.LEASE_LOST
+
+    def renewed(self, _renewal: "asyncio.Task[None]") -> None:
+        """The renewal that was under way is over."""
+        self.renewal = None
 
     def interrupt(self, why: Interruption) -> None:
         """Stop what runs under the lease; the first reason counts."""
@@ -79,6 +97,7 @@ class Leases:
         self._metrics = metrics
         self._owner = owner
         self._lease = timedelta(seconds=lease_seconds)
+        self.seconds = float(lease_seconds)
         self._visibility = visibility_for(lease_seconds)
         self._held: set[HeldLease] = set()
         self._interruption: Interruption | None = None
@@ -89,7 +108,7 @@ class Leases:
     def new(self) -> tuple[Lease, float]:
         """A lease to claim with, its token made before the claim, and until when it counts on the monotonic clock."""
         lease = Lease(new_token(), self._owner, self._clock.now() + self._lease)
-        return lease, self._clock.monotonic() + self._lease.total_seconds()
+        return lease, self._clock.monotonic() + self.seconds
 
     @contextmanager
     def renewing(self, held: HeldLease) -> Iterator[None]:
@@ -103,14 +122,17 @@ class Leases:
             self._held.discard(held)
 
     async def ensure(self, held: HeldLease) -> None:
-        """See that enough of the lease is left to start a billable call; renew it where not.
+        """See that a billable call may start: before the deadline, and with enough of the lease left; renew it where not.
 
         Raises:
-            LeaseLost: it is gone, or cannot be renewed.
+            LeaseLost: it is gone, or nearly so and cannot be renewed.
         """
-        if held.valid_until - self._clock.monotonic() < self._lease.total_seconds() / 2:
+        if has_passed(held.job.deadline_at, self._clock.now()):
+            held.interrupt(Interruption.DEADLINE_PASSED)
+        elif held.valid_until - self._clock.monotonic() < self.seconds / 2:
             await self._renew(held)
-        if held.valid_until <= self._clock.monotonic():
+        await asyncio.sleep(0)  # where the work was interrupted, it ends here
+        if held.valid_until - self._clock.monotonic() <= CLOCK_MARGIN.total_seconds():
             held.interrupt(Interruption.LEASE_LOST)
             raise LeaseLost("the lease ran out before the call")
 
@@ -123,16 +145,35 @@ class Leases:
 
     async def keep(self) -> None:
         """Renew what is held, for ever. Supervised: if this ends, the worker stops."""
+        async with asyncio.TaskGroup() as renewals:
+            while True:
+                await self._clock.sleep(self.seconds / _LOOKS_PER_LEASE)
+                soon = self._clock.monotonic() + self.seconds * _RENEWED_AT_SHARE
+                due = [each for each in self._held if each.valid_until <= soon and not each.renewal]
+                # Each by itself: one that waits for its answer must not keep the others, nor the next look, waiting.
+                for held in due:
+                    held.renewal = renewals.create_task(self._renew(held))
+                    held.renewal.add_done_callback(held.renewed)
+                if due:
+                    renewals.create_task(self._extend([each.delivery for each in due]))
+
+    async def listen(self) -> None:
+        """Look for notices of cancelled jobs, for ever. Supervised: if this ends, the worker stops."""
         while True:
-            await self._clock.sleep(self._lease.total_seconds() / _RENEWALS_PER_LEASE)
-            held = list(self._held)
-            if held:
-                await asyncio.gather(self._extend([each.delivery for each in held]), *map(self._renew, held))
+            await self._clock.sleep(_NOTICES_SECONDS)
+            if not self._held:
+                continue
+            try:
+                tokens = {notice.token for notice in await self._store.take_notices(self._owner)}
+            except StoreUnavailable:
+                continue  # the renewals tell, later
+            for held in [each for each in self._held if each.token in tokens]:
+                held.interrupt(Interruption.CANCEL_REQUESTED)
 
     async def _renew(self, held: HeldLease) -> None:
         sent_at, expires_at = self._clock.monotonic(), self._clock.now() + self._lease
         try:
-            await self._store.renew(held.job, expires_at)
+            await self._store.renew(held.job, expires_at, answered=held.answered)
         except LeaseLost:
             if held not in self._held:
                 return  # recorded meanwhile: the lease was given up, not lost
@@ -144,12 +185,12 @@ class Leases:
             held.interrupt(Interruption.CANCEL_REQUESTED)
         except StoreUnavailable as error:
             outcome = "failed"
+            # A call under way goes on even past the lease's end: it is paid for, and its answer counts unless somebody took the
+            # job over, which the fence will tell. Only new calls need a lease that is known to hold: see `ensure`.
             _log.warning(Event.LEASE_RENEWAL_FAILED, request_id=held.job.request_id, error=str(error))
-            if held.valid_until <= self._clock.monotonic():
-                held.interrupt(Interruption.LEASE_LOST)
         else:
             outcome = "renewed"
-            held.valid_until = sent_at + self._lease.total_seconds()
+            held.valid_until = sent_at + self.seconds
         self._metrics.lease_renewals.labels(outcome).inc()
 
     async def _extend(self, deliveries: list[Delivery]) -> None:

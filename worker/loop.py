@@ -14,12 +14,17 @@ from quarry.queue.base import Delivery, JobQueue
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
+from worker.front import Front
+from worker.isolation import Isolation
+from worker.outcome import STORE_UNAVAILABLE
 from worker.process import Steps, process
 
 _log = get_logger(__name__)
 #: SQS gives at most this many at once.
 _RECEIVE_MAX: Final = 10
-_QUEUE_AWAY: Final = Backoff(base_seconds=0.2, ceiling_seconds=5)
+#: While queue or table are away. Receiving on would count receipts for nothing, until SQS gives a message up.
+_AWAY: Final = Backoff(base_seconds=0.2, ceiling_seconds=4)
+_POLL_AWAY: Final = timedelta(seconds=2)
 
 
 class Slots:
@@ -48,7 +53,17 @@ class Loop:
     """Receives and works deliveries until told to stop."""
 
     def __init__(
-        self, queue: JobQueue, steps: Steps, metrics: WorkerMetrics, clock: Clock, *, slots: int, receivers: int, poll: timedelta
+        self,
+        queue: JobQueue,
+        steps: Steps,
+        metrics: WorkerMetrics,
+        clock: Clock,
+        front: Front,
+        isolation: Isolation,
+        *,
+        slots: int,
+        receivers: int,
+        poll: timedelta,
     ) -> None:
         self._queue = queue
         self._steps = steps
@@ -59,7 +74,11 @@ class Loop:
         # A receiver waits with its slots taken: few slots must not all sit in receivers that got nothing.
         self._receivers = min(receivers, slots)
         self._per_receive = max(1, min(_RECEIVE_MAX, slots // self._receivers))
+        self._front = front
+        self._isolation = isolation
         self._stopping = False
+        #: Tries in a row that met a queue or a table which is away.
+        self._failures = 0
         self._receiving: set[asyncio.Task[None]] = set()
         self._working: set[asyncio.Task[None]] = set()
         metrics.slots.set(slots)
@@ -90,24 +109,29 @@ class Loop:
         return True
 
     async def _receive_repeatedly(self) -> None:
-        failures = 0
         while not self._stopping:
-            taken, started = await self._slots.take(self._per_receive), 0
+            taken, started = await self._slots.take(1 if self._failures else self._per_receive), 0
             try:
-                started = 0 if self._stopping else await self._receive(taken)
-                failures = 0
+                started = await self._receive(taken)
             except QueueUnavailable as error:
-                failures += 1
+                self._failures += 1
                 _log.warning(Event.RECEIVE_FAILED, error=str(error))
             finally:
                 await self._slots.free(taken - started)
-            if failures:
-                await self._clock.sleep(_QUEUE_AWAY.wait(failures, self._steps.draw()).total_seconds())
+            if self._failures:
+                await self._clock.sleep(_AWAY.wait(self._failures, self._steps.draw()).total_seconds())
 
     async def _receive(self, limit: int) -> int:
-        """Receive and start up to `limit` deliveries; returns how many. What comes after `stop` goes back at once."""
-        deliveries = await self._queue.receive(limit, self._poll)
+        """Receive and start up to `limit` deliveries; returns how many. What comes once the door is shut goes back at once."""
+        await self._isolation.opened()
         if self._stopping:
+            return 0
+        # While a service is away the polls are short: its return should be noticed soon.
+        deliveries = await self._queue.receive(limit, min(self._poll, _POLL_AWAY) if self._failures else self._poll)
+        if not deliveries:
+            self._failures = 0
+            self._front.empty(self._clock.monotonic())
+        if self._stopping or not self._isolation.is_open:
             await asyncio.gather(*(self._queue.release(each, timedelta(0)) for each in deliveries))
             return 0
         for delivery in deliveries:
@@ -116,17 +140,18 @@ class Loop:
 
     def _start(self, delivery: Delivery) -> None:
         self._metrics.received.inc()
-        if delivery.receive_count == 1:
-            self._metrics.delivery_wait.observe(max((self._clock.now() - delivery.sent_at).total_seconds(), 0))
+        self._isolation.enter()
         task = asyncio.create_task(self._work(delivery))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 
     async def _work(self, delivery: Delivery) -> None:
         try:
-            await process(delivery, self._steps)
+            settlement = await process(delivery, self._steps)
+            self._failures = self._failures + 1 if settlement.reason == STORE_UNAVAILABLE else 0
         except Exception as error:  # noqa: BLE001 - one delivery must not end the loop
             # A bug. The delivery is left unsettled: it comes again after its visibility timeout.
             _log.exception(Event.DELIVERY_FAILED, error=type(error).__name__)
         finally:
+            self._isolation.leave()
             await self._slots.free()

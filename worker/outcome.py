@@ -13,7 +13,7 @@ from typing import Final
 from quarry import errors
 from quarry.backoff import Backoff
 from quarry.deadline import leaves_no_time
-from quarry.invocation import Completion
+from quarry.invocation import Completion, Usage
 from quarry.job import (
     CLOCK_MARGIN,
     AttemptOutcome,
@@ -38,18 +38,26 @@ RETRY: Final = Backoff(base_seconds=2, ceiling_seconds=60, floor_seconds=1)
 SNOOZE: Final = Backoff(base_seconds=5, ceiling_seconds=60, floor_seconds=2)
 #: While our own access is broken: somebody has to mend it.
 BLOCKED: Final = Backoff(base_seconds=10, ceiling_seconds=300, floor_seconds=5)
-#: A delivery whose job could not be read.
-_STORE_AWAY: Final = Backoff(base_seconds=10, ceiling_seconds=10, floor_seconds=2)
+#: A delivery whose job could not be read: it goes back, and the worker pauses by itself.
+STORE_UNAVAILABLE: Final = "store_unavailable"
+_STORE_AWAY: Final = Backoff(base_seconds=4, ceiling_seconds=4, floor_seconds=1)
 #: A provider's hint is honoured up to this.
 HINT_MAX: Final = timedelta(minutes=15)
-#: A record must stay below DynamoDB's 400 KB: this beside a payload of 128 KiB and the history. Larger answers need a store for
-#: objects beside the table.
-RESULT_MAX_BYTES: Final = 196_608
+#: Larger answers are not kept. Our own choice: as much as a payload may have.
+RESULT_MAX_BYTES: Final = 20 * 1024 * 1024
 #: A message to callers, the provider's words included, is cut to this.
 _MESSAGE_MAX_LENGTH: Final = 1_000
+#: A longer wait is not a release: the message is sent anew. Likewise one that was received this often, long before SQS moves it
+#: to the dead-letter queue by itself. Our own choices.
+RELEASE_MAX: Final = timedelta(minutes=1)
+RECEIVED_OFTEN: Final = 100
 #: How long an envelope of a newer version is left for newer workers.
 UNSUPPORTED_PATIENCE: Final = timedelta(hours=24)
-_UNSUPPORTED_DELAY: Final = timedelta(minutes=1)
+#: Few enough receipts in a day for SQS to leave the message where it is.
+_UNSUPPORTED_DELAY: Final = timedelta(minutes=3)
+UNSUPPORTED: Final = "unsupported_envelope"
+#: Before a job that has to run alone is tried elsewhere.
+_MAKING_WAY_DELAY: Final = timedelta(seconds=10)
 
 
 class Interruption(StrEnum):
@@ -58,6 +66,10 @@ class Interruption(StrEnum):
     LEASE_LOST = "lease_lost"
     CANCEL_REQUESTED = "cancel_requested"
     DRAINING = "draining"
+    #: It passed between claim and call.
+    DEADLINE_PASSED = "deadline_passed"
+    #: Another job that has to run alone got there first.
+    MAKING_WAY = "making_way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,7 @@ class Interrupted:
 
 
 #: What an attempt can come to.
-Result = Completion | errors.InvocationError | Interrupted
+Result = Completion | errors.InvocationError | errors.PayloadLost | errors.PayloadsUnavailable | Interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +130,8 @@ class Verdict:
 def of_unreadable(error: errors.EnvelopeError, delivery: Delivery, now: datetime) -> Verdict:
     """A message that is no envelope, or one of a newer version."""
     if isinstance(error, errors.UnsupportedEnvelope) and now - delivery.sent_at < UNSUPPORTED_PATIENCE:
-        return Verdict(None, Release(now + _UNSUPPORTED_DELAY, "unsupported_envelope"))
-    name = "unsupported_envelope" if isinstance(error, errors.UnsupportedEnvelope) else "malformed_envelope"
+        return Verdict(None, Release(now + _UNSUPPORTED_DELAY, UNSUPPORTED))
+    name = UNSUPPORTED if isinstance(error, errors.UnsupportedEnvelope) else "malformed_envelope"
     return Verdict(None, Bury(name))
 
 
@@ -149,7 +161,7 @@ def of_refusal(refusal: errors.ClaimRefused, now: datetime) -> Verdict:
 
 def of_unavailable_store(now: datetime, draw: float) -> Verdict:
     """A claim whose answer did not come. Should it stand, nobody knows its token, and the job waits for the lease to run out."""
-    return Verdict(None, Release(now + _STORE_AWAY.wait(1, draw), "store_unavailable"))
+    return Verdict(None, Release(now + _STORE_AWAY.wait(1, draw), STORE_UNAVAILABLE))
 
 
 # --- after an attempt -------------------------------------------------------------------------------------------------
@@ -161,22 +173,46 @@ def decide(result: Result, job: Job, now: datetime, draw: float) -> Verdict:
         case Completion():
             return _of_completion(result)
         case Interrupted():
-            return _INTERRUPTED[result.why](result, now)
+            return _INTERRUPTED[result.why](result, job, now)
         case errors.InvocationError():
             return _of_error(result, job, now, draw)
+        case errors.PayloadsUnavailable():
+            return _wait(Snoozed(now + _STORE_AWAY.wait(1, draw), StatusReason.WAITING_FOR_PAYLOAD), job)
+        case errors.PayloadLost():
+            failure, reason = Failure("payload_lost", "What the job was to ask is gone."), StatusReason.PAYLOAD_LOST
+            return Verdict(Failed(reason, failure, bury=True), Bury(reason.value))
 
 
-def of_record_refusal(call_started: bool) -> Verdict:
-    """A non-terminal record met the caller's wish to cancel: the wish wins."""
-    return Verdict(Cancelled(call_cut=call_started), Ack("cancelled"))
+def of_record_refusal(refused: Event | None) -> Verdict:
+    """A record that was not final met the caller's wish to cancel: the wish wins, and what was spent stays on record."""
+    last = refused if isinstance(refused, RetryScheduled) else None
+    return Verdict(Cancelled(call_cut=isinstance(refused, HandedBack) and refused.call_cut, last=last), Ack("cancelled"))
+
+
+def of_unrecordable() -> Verdict:
+    """The table will not take what became of the job: at least that is kept, and it is never paid for again."""
+    reason = StatusReason.UNRECORDABLE
+    return Verdict(Failed(reason, failure_of(errors.InternalFault("unrecordable")), bury=True), Bury(reason.value))
 
 
 LEASE_LOST: Final = Verdict(None, Leave("lease_lost"))
 
-_INTERRUPTED: Final[Mapping[Interruption, Callable[[Interrupted, datetime], Verdict]]] = {
-    Interruption.LEASE_LOST: lambda result, now: LEASE_LOST,
-    Interruption.CANCEL_REQUESTED: lambda result, now: Verdict(Cancelled(call_cut=result.call_started), Ack("cancelled")),
-    Interruption.DRAINING: lambda result, now: Verdict(HandedBack(call_cut=result.call_started), Release(now, "handed_back")),
+
+def _of_drain(result: Interrupted, job: Job, now: datetime) -> Verdict:
+    """Handed back, unless a call was cut that was the last one to be paid for."""
+    if result.call_started and job.attempts_spent >= job.max_attempts:
+        return _of_spent_budget(CALL_CUT, None, None)
+    return Verdict(HandedBack(call_cut=result.call_started), Release(now, "handed_back"))
+
+
+_INTERRUPTED: Final[Mapping[Interruption, Callable[[Interrupted, Job, datetime], Verdict]]] = {
+    Interruption.LEASE_LOST: lambda result, job, now: LEASE_LOST,
+    Interruption.CANCEL_REQUESTED: lambda result, job, now: Verdict(Cancelled(call_cut=result.call_started), Ack("cancelled")),
+    Interruption.DEADLINE_PASSED: lambda result, job, now: Verdict(Expired(), Ack("expired")),
+    Interruption.MAKING_WAY: lambda result, job, now: Verdict(
+        HandedBack(call_cut=False), Release(now + _MAKING_WAY_DELAY, "making_way")
+    ),
+    Interruption.DRAINING: _of_drain,
 }
 
 
@@ -193,7 +229,8 @@ def _of_completion(result: Completion) -> Verdict:
 
 def size_bytes(result: Completion) -> int:
     """How much an answer takes in the record."""
-    return len(json.dumps(result.content, ensure_ascii=False).encode())
+    # A model that was cut off may end on half of a pair, which has no UTF-8.
+    return len(json.dumps(result.content, ensure_ascii=False).encode(errors="surrogatepass"))
 
 
 def _of_error(error: errors.InvocationError, job: Job, now: datetime, draw: float) -> Verdict:
@@ -206,28 +243,41 @@ def _of_error(error: errors.InvocationError, job: Job, now: datetime, draw: floa
     if not error.time_helps:
         return Verdict(Failed(StatusReason.REJECTED, failure, False, error.target, error.usage), Ack("rejected"))
     if job.attempts_spent >= job.max_attempts:
-        reason = StatusReason.ATTEMPTS_EXHAUSTED
-        return Verdict(Failed(reason, failure, True, error.target, error.usage), Bury(reason.value))
+        return _of_spent_budget(failure, error.target, error.usage)
     unknown = isinstance(error, errors.InvocationTimedOut)
     outcome = AttemptOutcome.OUTCOME_UNKNOWN if unknown else AttemptOutcome.FAILED
     resume_at = now + max(RETRY.wait(job.attempts_spent, draw), _hint(error))
     return _wait(RetryScheduled(resume_at, failure, error.target, error.usage, outcome), job)
 
 
+def _of_spent_budget(failure: Failure, target: str | None, usage: Usage | None) -> Verdict:
+    reason = StatusReason.ATTEMPTS_EXHAUSTED
+    return Verdict(Failed(reason, failure, True, target, usage), Bury(reason.value))
+
+
 def _wait(event: RetryScheduled | Snoozed, job: Job) -> Verdict:
     """Wait, unless the deadline comes first."""
     if leaves_no_time(job.deadline_at, event.resume_at):
-        return Verdict(Expired(), Ack("expired"))
+        return Verdict(Expired(last=event if isinstance(event, RetryScheduled) else None), Ack("expired"))
     reason = "retrying" if isinstance(event, RetryScheduled) else event.reason.value
     return Verdict(event, Release(event.resume_at, reason))
 
 
 def _hint(error: errors.InvocationError) -> timedelta:
-    return min(timedelta(seconds=error.retry_after_seconds or 0), HINT_MAX)
+    # Bounded before it is a duration: a provider may say anything.
+    return timedelta(seconds=min(error.retry_after_seconds or 0.0, HINT_MAX.total_seconds()))
+
+
+def is_long(wait: Release, delivery: Delivery, now: datetime) -> bool:
+    """Whether a message should rather be sent anew than be released."""
+    # An envelope that nobody can read yet keeps its age, by which it is judged.
+    anew = wait.until - now > RELEASE_MAX or delivery.receive_count >= RECEIVED_OFTEN
+    return anew and wait.reason != UNSUPPORTED
 
 
 # --- words for callers ------------------------------------------------------------------------------------------------
 
+CALL_CUT: Final = Failure("call_cut", "The service had to stop during the last attempt; whether the call was billed is unknown.")
 #: What a caller is told; the provider's own words are passed on only where the caller is to blame and can act on them.
 _MESSAGES: Final[Mapping[str, str]] = {
     "throttled": "The model's quota was used up.",

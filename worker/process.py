@@ -12,10 +12,12 @@ from quarry.errors import ClaimRefused, EnvelopeError, StoreUnavailable
 from quarry.job import Job
 from quarry.queue.base import Delivery
 from worker import outcome
+from worker.budget import Budget
 from worker.claim import Claimer
 from worker.invoke import Invoker
 from worker.lease import HeldLease, Leases
 from worker.outcome import Settlement, Verdict
+from worker.payload import weight_of
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
@@ -31,6 +33,7 @@ class Steps:
     recorder: Recorder
     settler: Settler
     reporter: Reporter
+    budget: Budget
     clock: Clock
     draw: Callable[[], float]
 
@@ -55,9 +58,9 @@ async def process(delivery: Delivery, steps: Steps) -> Settlement:
 async def attempt(held: HeldLease, steps: Steps) -> tuple[Job, Verdict]:
     """Invoke, decide and record under the lease; returns the job as recorded and the verdict that stands."""
     started = steps.clock.monotonic()
-    steps.reporter.claimed(held.job)
-    with steps.leases.renewing(held):
-        result = await steps.invoker.invoke(held)
+    steps.reporter.claimed(held.job, held.delivery)
+    with steps.leases.renewing(held), steps.budget.share(weight_of(held.job)) as share:
+        result = await steps.invoker.invoke(held, share)
         verdict = outcome.decide(result, held.job, steps.clock.now(), steps.draw())
         job, verdict = await steps.recorder.record(verdict, held)
     steps.reporter.attempt_finished(result, job, verdict, steps.clock.monotonic() - started)

@@ -1,11 +1,14 @@
 """Telling what happened to a delivery: metrics, the canonical log line of an attempt, and what `/readyz` should know."""
 
-from quarry.errors import ClaimRefused, InvocationError
+from quarry.clock import Clock
+from quarry.errors import ClaimRefused, InvocationError, PayloadLost, PayloadsUnavailable
 from quarry.invocation import Completion
-from quarry.job import Failed, Job, RetryScheduled, Snoozed, StatusReason, describe
+from quarry.job import Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason, describe
+from quarry.queue.base import Delivery
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
+from worker.front import Front
 from worker.health import Health
 from worker.outcome import Interrupted, Result, Verdict
 
@@ -15,9 +18,11 @@ _log = get_logger(__name__)
 class Reporter:
     """Reports for this worker."""
 
-    def __init__(self, metrics: WorkerMetrics, health: Health) -> None:
+    def __init__(self, metrics: WorkerMetrics, health: Health, front: Front, clock: Clock) -> None:
         self._metrics = metrics
         self._health = health
+        self._front = front
+        self._clock = clock
 
     def refused(self, refusal: ClaimRefused, job: Job | None, verdict: Verdict) -> None:
         """A claim was refused."""
@@ -27,8 +32,13 @@ class Reporter:
         if job and verdict.record is not None:
             self._finished(job)
 
-    def claimed(self, job: Job) -> None:
+    def claimed(self, job: Job, delivery: Delivery) -> None:
         """A claim was granted. With an earlier attempt still open it was a take-over: that call may be paid again."""
+        if delivery.receive_count == 1:
+            # From when it could have been received: a message may be sent long before its job is due.
+            waited = max((self._clock.now() - max(delivery.sent_at, job.available_at)).total_seconds(), 0)
+            self._metrics.delivery_wait.observe(waited)
+            self._front.waited(waited, self._clock.monotonic())
         if len(job.open_attempts) > 1:
             self._metrics.calls_repeated.labels("worker_vanished").inc()
             _log.warning(Event.JOB_TAKEN_OVER, takeovers=job.takeovers)
@@ -48,6 +58,8 @@ class Reporter:
                 fields |= {"target": result.target, "error": result.code, "provider_request_id": result.provider_request_id}
                 if isinstance(verdict.record, Snoozed) and verdict.record.reason is StatusReason.BLOCKED:
                     self._health.blocked(result.target or "unknown", result.code)
+            case PayloadLost() | PayloadsUnavailable():
+                fields |= {"error": str(result)}
             case Interrupted():
                 fields |= {"error": result.why.value, "call_started": result.call_started}
         if isinstance(verdict.record, (RetryScheduled, Snoozed)):
@@ -65,10 +77,10 @@ class Reporter:
 
 
 def _may_be_paid_again(result: Result, verdict: Verdict) -> bool:
+    """Whether a call that may have been billed is followed by another one. Who takes over a lost lease counts that itself."""
     started = isinstance(result, Interrupted) and result.call_started
     billed = isinstance(result, InvocationError) and result.may_be_billed
-    again = verdict.record is None or not isinstance(verdict.record, Failed)
-    return (started or billed) and again and not isinstance(result, Completion)
+    return (started or billed) and isinstance(verdict.record, (RetryScheduled, HandedBack))
 
 
 def _reason(result: Result) -> str:

@@ -1,4 +1,7 @@
-"""Settling a delivery: ack, release or bury, each exactly as the verdict says; a failure here costs one more delivery."""
+"""Settling a delivery: ack, release (for a long wait: send anew, then ack) or bury, exactly as the verdict says.
+
+A failure here costs one more delivery.
+"""
 
 from quarry.clock import Clock
 from quarry.errors import QueueUnavailable, StoreUnavailable
@@ -8,7 +11,7 @@ from quarry.store.base import JobStore
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
-from worker.outcome import Ack, Bury, Leave, Release, Settlement
+from worker.outcome import Ack, Bury, Leave, Release, Settlement, is_long
 
 _log = get_logger(__name__)
 
@@ -24,10 +27,14 @@ class Settler:
 
     async def settle(self, delivery: Delivery, settlement: Settlement, job: Job | None = None) -> Settlement:
         """Carry out a settlement; `job` is the record behind the delivery, where there is one."""
+        name = type(settlement).__name__.lower()
         try:
             match settlement:
                 case Ack():
                     await self._queue.ack(delivery)
+                case Release() if is_long(settlement, delivery, self._clock.now()):
+                    name = "resend"
+                    await self._queue.resend(delivery, settlement.until - self._clock.now())
                 case Release():
                     await self._queue.release(delivery, settlement.until - self._clock.now())
                 case Bury():
@@ -37,7 +44,7 @@ class Settler:
         except (QueueUnavailable, StoreUnavailable) as error:
             # The message comes again after its visibility timeout, meets the record, and is settled then.
             _log.warning(Event.SETTLEMENT_FAILED, error=str(error))
-        self._metrics.settled.labels(type(settlement).__name__.lower(), settlement.reason).inc()
+        self._metrics.settled.labels(name, settlement.reason).inc()
         return settlement
 
     async def _bury(self, delivery: Delivery, settlement: Bury, job: Job | None) -> None:

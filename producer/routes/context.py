@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from producer.auth import tenant
+from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.health import Health
 from producer.lookup import Lookup
@@ -21,6 +22,7 @@ class Context:
     submitter: Submitter
     lookup: Lookup
     canceller: Canceller
+    bodies: Bodies
     health: Health
     limits: ApiSettings
     clock: Clock

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse
 
 from producer import answers, idempotency
-from producer.body import read_json
 from producer.documents import json_body, problems
 from producer.faults import checked
 from producer.problems import item_error
@@ -15,6 +14,7 @@ from producer.requests import Bulk, GetQuery, ListQuery, LookupIds, NoQuery, Sub
 from producer.routes.context import Tenant, Verbs
 from producer.submit import Accepted
 from quarry.errors import FieldFault, InvalidSubmission
+from quarry.store.item import json_text
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -26,6 +26,15 @@ _LOCATION: Final = {"Location": {"description": "Where to ask for the job.", "sc
 _REPLAYED: Final = {
     "Idempotent-Replayed": {"description": "`true`: the key had made this job already.", "schema": {"type": "string"}}
 }
+
+
+class Answer(JSONResponse):
+    """JSON, whatever a model answered."""
+
+    def render(self, content: Any) -> bytes:
+        """As UTF-8."""
+        return json_text(content).encode()
+
 
 Key = Annotated[
     str | None,
@@ -50,12 +59,12 @@ Unqueried = Annotated[NoQuery, Query()]
 )
 async def submit(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueried, key: Key = None) -> JSONResponse:
     """Submit a job."""
-    body = await read_json(request, verbs.limits.body_max_bytes)
-    accepted = await verbs.submitter.submit(tenant, body, key)
+    async with verbs.bodies.read(request, verbs.limits.body_max_bytes) as body:
+        accepted = await verbs.submitter.submit(tenant, body, key)
     headers = {"Location": f"/v1/jobs/{accepted.job.request_id}"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return JSONResponse(answers.job_out(accepted.job, verbs.clock.now()), 202, headers)
+    return Answer(await verbs.lookup.show(accepted.job), 202, headers)
 
 
 @router.post(
@@ -69,9 +78,10 @@ async def submit_many(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueri
     """Submit up to 500 jobs. One that is refused does not refuse the others."""
     if idempotency.HEADER in request.headers:
         raise InvalidSubmission(FieldFault(idempotency.HEADER, f"give each job its own `{idempotency.FIELD}`"))
-    bodies: list[Any] = checked(Bulk, await read_json(request, verbs.limits.bulk_body_max_bytes)).jobs
-    verdicts = await verbs.submitter.submit_many(tenant, bodies)
-    return JSONResponse({"jobs": [_bulk_row(*each) for each in zip(bodies, verdicts, strict=True)]}, 202)
+    async with verbs.bodies.read(request, verbs.limits.bulk_body_max_bytes) as body:
+        bodies: list[Any] = checked(Bulk, body.parse()).jobs
+        verdicts = await verbs.submitter.submit_many(tenant, bodies, large=body.large)
+    return Answer({"jobs": [_bulk_row(*each) for each in zip(bodies, verdicts, strict=True)]}, 202)
 
 
 @router.post(
@@ -82,14 +92,15 @@ async def submit_many(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueri
 )
 async def look_up(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueried) -> JSONResponse:
     """Look up to 100 jobs up by their ids. Beyond 5 MiB of results together, jobs come without theirs, and say so."""
-    wanted = checked(LookupIds, await read_json(request, verbs.limits.body_max_bytes))
-    return JSONResponse(await verbs.lookup.look_up(tenant, wanted.request_ids))
+    async with verbs.bodies.read(request, verbs.limits.body_max_bytes) as body:
+        wanted = checked(LookupIds, body.parse())
+    return Answer(await verbs.lookup.look_up(tenant, wanted.request_ids))
 
 
 @router.get("", response_model=None, responses={**_READING, 200: {"model": answers.JobPageView, "description": "A page."}})
 async def list_(tenant: Tenant, verbs: Verbs, query: Annotated[ListQuery, Query()]) -> JSONResponse:
     """List jobs, newest first, without content. A job may take a moment to appear."""
-    return JSONResponse(await verbs.lookup.list(tenant, query))
+    return Answer(await verbs.lookup.list(tenant, query))
 
 
 @router.get(
@@ -100,7 +111,7 @@ async def list_(tenant: Tenant, verbs: Verbs, query: Annotated[ListQuery, Query(
 async def get(request: Request, request_id: str, tenant: Tenant, verbs: Verbs, query: Annotated[GetQuery, Query()]) -> JSONResponse:
     """Get a job; with `wait_seconds`, as soon as it is terminal."""
     job = await verbs.lookup.wait(tenant, request_id, query.wait_seconds, partial(_gone, request))
-    return JSONResponse(answers.job_out(job, verbs.clock.now()))
+    return Answer(await verbs.lookup.show(job))
 
 
 @router.post(
@@ -116,7 +127,7 @@ async def get(request: Request, request_id: str, tenant: Tenant, verbs: Verbs, q
 async def cancel(request_id: str, tenant: Tenant, verbs: Verbs, _: Unqueried) -> JSONResponse:
     """Cancel a job: at once while it waits, and soon while it is worked."""
     job, already = await verbs.canceller.cancel(tenant, request_id)
-    return JSONResponse(answers.job_out(job, verbs.clock.now()), 200 if already else 202)
+    return Answer(await verbs.lookup.show(job), 200 if already else 202)
 
 
 def _bulk_row(body: Any, verdict: Accepted | Exception) -> dict[str, Any]:

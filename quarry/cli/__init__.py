@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from quarry import __version__
-from quarry.cli import api, cancel, doctor, exits, jobs, provision, simulator, status, submit, worker
+from quarry.cli import api, cancel, dlq, doctor, exits, jobs, provision, simulator, status, submit, worker
 from quarry.errors import ApiRefused, ConfigurationError, QuarryError
 
 
@@ -41,6 +41,7 @@ COMMANDS: dict[str, Command] = {
     "status": status,
     "jobs": jobs,
     "cancel": cancel,
+    "dlq": dlq,
     "doctor": doctor,
 }
 

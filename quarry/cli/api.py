@@ -3,6 +3,8 @@
 import argparse
 from importlib import import_module
 
+from quarry.cli.exits import stop_at_once
+
 HELP = "Serve the REST API."
 EXAMPLES = """\
   quarry api
@@ -19,6 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped."""
     from quarry.settings import load_settings
 
+    stop_at_once()
     # Named, not imported: the command line is below the services.
     code: int = import_module("producer.app").main(load_settings(), arguments.host, arguments.port)
     return code

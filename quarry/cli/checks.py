@@ -21,8 +21,8 @@ def findings(settings: Settings, api: str | None) -> Iterator[Finding]:
     yield Finding("settings", Level.OK, f"environment {settings.environment}")
     try:
         session, config = sync_session(settings.region), sync_config()
-    except BotoCoreError as error:  # a profile that does not exist, say
-        yield Finding("credentials", Level.FAIL, f"{str(error).rstrip('.')}; look at AWS_PROFILE and ~/.aws/config")
+    except ConfigurationError as error:
+        yield Finding("credentials", Level.FAIL, str(error))
         return
 
     def client(service: str, **more: Any) -> Any:

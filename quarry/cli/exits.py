@@ -1,5 +1,7 @@
 """Exit codes, and the error that a verb ends with."""
 
+import signal
+import sys
 from typing import Final
 
 from quarry.errors import QuarryError
@@ -19,3 +21,8 @@ class CommandFailed(QuarryError):
 
 class WrongUsage(CommandFailed):
     """What was typed cannot be meant."""
+
+
+def stop_at_once() -> None:
+    """Until a service is up and handles SIGTERM itself, being told to stop means that nothing was begun."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(DONE))

@@ -30,7 +30,13 @@ def as_text(job: Mapping[str, Any]) -> str:
         lines.append(_line("tokens", f"{usage['input_tokens']} in, {usage['output_tokens']} out"))
     if error := job.get("error"):
         lines.append(_line("error", explain(error)))
-    if result := job.get("result"):
+    result = job.get("result")
+    if result and "url" in result:
+        lines += [
+            _line("result", f"{result['size_bytes']:,} bytes of JSON, until {result['url_expires_at']} at"),
+            result["url"],
+        ]
+    elif result:
         lines += [_line("stop_reason", result["stop_reason"] + (" (filtered)" if result["filtered"] else "")), "", result["text"]]
     return "\n".join(lines)
 

@@ -55,10 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
         # Said before the waiting: whoever gets impatient can come back with it.
         print(f"quarry: submitted {job['request_id']}", file=sys.stderr)
         job = client.wait(job["request_id"], None if arguments.wait == float("inf") else arguments.wait)
-    if arguments.json:
-        print(as_json(job))
-    elif job["status"] == "completed":
-        print(job["result"]["text"])
+        if arguments.json:
+            print(as_json(job))
+        elif job["status"] == "completed":
+            print(client.text_of(job["result"]))
     return verdict(job)
 
 

@@ -3,6 +3,8 @@
 import argparse
 from importlib import import_module
 
+from quarry.cli.exits import stop_at_once
+
 HELP = "Work jobs: receive, claim, invoke, record, settle. SIGTERM drains and stops."
 EXAMPLES = """\
   quarry worker
@@ -17,6 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Work until stopped."""
     from quarry.settings import load_settings
 
+    stop_at_once()
     # Named, not imported: the command line is below the services.
     code: int = import_module("worker.app").main(load_settings())
     return code

@@ -130,7 +130,14 @@ def _row(job: Mapping[str, Any]) -> tuple[str, ...]:
             f"{error['code']}: {error.get('message') or error.get('detail')}",
         )
     tokens = f"{usage['input_tokens']}+{usage['output_tokens']}"
-    return (name, job["status"], f"{_latency(job):.1f}", tokens, served_by["provider"] + "/" + served_by["region"], result["text"])
+    return (
+        name,
+        job["status"],
+        f"{_latency(job):.1f}",
+        tokens,
+        served_by["provider"] + "/" + served_by["region"],
+        result.get("text") or result["url"],
+    )
 
 
 def _latency(job: Mapping[str, Any]) -> float:

@@ -5,7 +5,7 @@ holds both to what is written here.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from quarry.envelope import Envelope
 from quarry.errors import QueueUnavailable
@@ -24,6 +24,8 @@ class Delivery:
     message_id: str
     receive_count: int
     sent_at: datetime
+    #: What the message was sent under, so that no tenant crowds out the others; None where it had none.
+    group: str | None = None
 
 
 class JobQueue(Protocol):
@@ -62,6 +64,15 @@ class JobQueue(Protocol):
             QueueUnavailable: the message comes again after its visibility timeout.
         """
 
+    async def resend(self, delivery: Delivery, delay: timedelta) -> None:
+        """Put the same message on the queue anew, not before `delay` (at most 15 minutes), then remove the old one.
+
+        Unlike a released message, one that waits so is not in flight, has not been received yet, and no receipt can run out.
+
+        Raises:
+            QueueUnavailable: there may be two of them, or only the old one, which comes again after its visibility timeout.
+        """
+
     async def extend(self, deliveries: Sequence[Delivery], visibility: timedelta) -> None:
         """Keep messages invisible for `visibility` from now; stale receipts as for `ack`.
 
@@ -75,6 +86,54 @@ class JobQueue(Protocol):
         Raises:
             QueueUnavailable: it may be in both, or only here.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class DeadDelivery:
+    """One receipt of a message of the dead-letter queue.
+
+    `sent_at` is when it was buried; of what the queue moved by itself, when it was first sent.
+    """
+
+    receipt: str = field(repr=False)
+    body: str = field(repr=False)
+    message_id: str
+    sent_at: datetime
+    #: Why it was buried; None where the queue moved it by itself, having given it out too often.
+    reason: str | None
+    #: Whose message it was, where that was known.
+    request_id: str | None
+
+
+class DeadLetters(Protocol):
+    """The dead-letter queue, for tools: nothing in it comes or goes by itself, except by age."""
+
+    async def look(self, limit: int) -> list[DeadDelivery]:
+        """Up to `limit` (at most 10) of its messages; an empty list where there are no others.
+
+        They stay where they are, out of sight for `LOOK`, unless they are put back before.
+
+        Raises:
+            QueueUnavailable: nothing was seen; some may be out of sight.
+        """
+
+    async def remove(self, deliveries: Sequence[DeadDelivery]) -> None:
+        """Remove messages for good, any number. Those gone already, or looked at anew, are no error.
+
+        Raises:
+            QueueUnavailable: some may still be there.
+        """
+
+    async def put_back(self, deliveries: Sequence[DeadDelivery]) -> None:
+        """Make messages visible at once, any number; stale receipts as for `remove`.
+
+        Raises:
+            QueueUnavailable: some come into sight only when `LOOK` is over.
+        """
+
+
+#: How long a dead letter that was looked at stays out of sight. Our own choice: time enough to look at tens of thousands.
+LOOK: Final = timedelta(minutes=5)
 
 
 def visibility_for(lease_seconds: int) -> timedelta:

@@ -5,7 +5,8 @@ emulators each in their own way, answer a late delete or extension with an error
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ from quarry.batching import Batcher
 from quarry.clock import from_epoch_ms
 from quarry.envelope import Envelope
 from quarry.errors import ConfigurationError, QueueUnavailable
-from quarry.queue.base import Delivery
+from quarry.queue.base import LOOK, DeadDelivery, Delivery
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
 #: Source: the SQS service model in botocore 1.43.117 (November 2026).
 BATCH_MAX_ENTRIES: Final = 10
 VISIBILITY_MAX_SECONDS: Final = 43_200
+DELAY_MAX_SECONDS: Final = 900
 #: A margin below the 12 h that one receipt can last in total: going over is an error, not a cut.
 _RELEASE_MAX_SECONDS: Final = VISIBILITY_MAX_SECONDS - 3_600
+
+#: How long SQS may take to answer, the SDK's repeats included: a worker must notice soon that it is back. Our own choice.
+_ANSWER_SECONDS: Final = 8.0
 
 #: Both spellings: the JSON protocol's and the query protocol's.
 _STALE: Final = frozenset(
@@ -50,26 +55,31 @@ class SqsQueue:
         return [_as_unavailable(result) for result in results]
 
     async def receive(self, limit: int, wait: timedelta) -> list[Delivery]:
-        try:
+        async with _answering("receive", wait.total_seconds() + _ANSWER_SECONDS):
             answer = await self._client.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=min(limit, BATCH_MAX_ENTRIES),
                 WaitTimeSeconds=int(wait.total_seconds()),
                 # Not left to the queue: how long a message stays away must fit this worker's lease.
                 VisibilityTimeout=self._visibility_seconds,
-                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", "MessageGroupId"],
             )
-        except (BotoCoreError, ClientError) as error:
-            raise _unavailable("receive", error) from error
         return [_delivery(message) for message in answer.get("Messages", [])]
 
     async def ack(self, delivery: Delivery) -> None:
         await self._acks.submit(delivery)
 
     async def release(self, delivery: Delivery, delay: timedelta) -> None:
-        # Rounded up: a message that comes a moment early costs a refused claim and another release.
-        seconds = max(0, min(-int(-delay.total_seconds() // 1), _RELEASE_MAX_SECONDS))
+        seconds = max(0, min(_whole(delay), _RELEASE_MAX_SECONDS))
         await self._changes.submit((delivery, seconds))
+
+    async def resend(self, delivery: Delivery, delay: timedelta) -> None:
+        request: Any = {"QueueUrl": self._url, "MessageBody": delivery.body}
+        if delivery.group:
+            request["MessageGroupId"] = delivery.group
+        async with _answering("send"):
+            await self._client.send_message(**request, DelaySeconds=max(0, min(_whole(delay), DELAY_MAX_SECONDS)))
+        await self.ack(delivery)
 
     async def extend(self, deliveries: Sequence[Delivery], visibility: timedelta) -> None:
         seconds = int(visibility.total_seconds())
@@ -82,7 +92,7 @@ class SqsQueue:
 
     async def bury(self, delivery: Delivery, reason: str, request_id: str | None) -> None:
         attributes = {"reason": reason, "request_id": request_id}
-        try:
+        async with _answering("bury"):
             await self._client.send_message(
                 QueueUrl=self._dlq_url,
                 MessageBody=delivery.body,
@@ -90,8 +100,6 @@ class SqsQueue:
                     name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
                 },
             )
-        except (BotoCoreError, ClientError) as error:
-            raise _unavailable("bury", error) from error
         await self.ack(delivery)
 
     async def close(self) -> None:
@@ -104,18 +112,14 @@ class SqsQueue:
             {"Id": str(i), "MessageBody": envelope.to_wire(), "MessageGroupId": envelope.tenant}
             for i, envelope in enumerate(envelopes)
         ]
-        try:
+        async with _answering("send"):
             answer = await self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
-        except (BotoCoreError, ClientError) as error:
-            raise _unavailable("send", error) from error
         return _per_entry("send", len(entries), answer)
 
     async def _ack_batch(self, deliveries: Sequence[Delivery]) -> Sequence[None | Exception]:
         entries: list[Any] = [{"Id": str(i), "ReceiptHandle": each.receipt} for i, each in enumerate(deliveries)]
-        try:
+        async with _answering("ack"):
             answer = await self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
-        except (BotoCoreError, ClientError) as error:
-            raise _unavailable("ack", error) from error
         return _per_entry("ack", len(entries), answer)
 
     async def _change_batch(self, changes: Sequence[tuple[Delivery, int]]) -> Sequence[None | Exception]:
@@ -123,11 +127,48 @@ class SqsQueue:
             {"Id": str(i), "ReceiptHandle": delivery.receipt, "VisibilityTimeout": seconds}
             for i, (delivery, seconds) in enumerate(changes)
         ]
-        try:
+        async with _answering("change visibility"):
             answer = await self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
-        except (BotoCoreError, ClientError) as error:
-            raise _unavailable("change visibility", error) from error
         return _per_entry("change visibility", len(entries), answer)
+
+
+class SqsDeadLetters:
+    """The dead-letter queue."""
+
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        self._client = client
+        self._url = url
+
+    async def look(self, limit: int) -> list[DeadDelivery]:
+        async with _answering("look at dead letters"):
+            answer = await self._client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=min(limit, BATCH_MAX_ENTRIES),
+                # Without a wait SQS asks only some of its servers, and may miss what is there.
+                WaitTimeSeconds=1,
+                VisibilityTimeout=int(LOOK.total_seconds()),
+                MessageSystemAttributeNames=["SentTimestamp"],
+                MessageAttributeNames=["All"],
+            )
+        return [_dead_delivery(message) for message in answer.get("Messages", [])]
+
+    async def remove(self, deliveries: Sequence[DeadDelivery]) -> None:
+        entries: list[Any] = [{"ReceiptHandle": each.receipt} for each in deliveries]
+        await self._in_batches("remove", self._client.delete_message_batch, entries)
+
+    async def put_back(self, deliveries: Sequence[DeadDelivery]) -> None:
+        entries: list[Any] = [{"ReceiptHandle": each.receipt, "VisibilityTimeout": 0} for each in deliveries]
+        await self._in_batches("put back", self._client.change_message_visibility_batch, entries)
+
+    async def _in_batches(self, verb: str, call: Callable[..., Awaitable[Any]], entries: Sequence[Any]) -> None:
+        failures: list[Exception] = []
+        for start in range(0, len(entries), BATCH_MAX_ENTRIES):
+            batch = [{"Id": str(i), **entry} for i, entry in enumerate(entries[start : start + BATCH_MAX_ENTRIES])]
+            async with _answering(verb):
+                answer = await call(QueueUrl=self._url, Entries=batch)
+            failures += [each for each in _per_entry(verb, len(batch), answer) if each]
+        if failures:
+            raise failures[0]
 
 
 async def resolve_urls(client: "SQSClient", name: str, url: str | None, dlq_url: str | None) -> tuple[str, str]:
@@ -157,6 +198,21 @@ async def _url_of(client: "SQSClient", name: str, variable: str) -> str:
         raise _unavailable("look up", error) from error
 
 
+@asynccontextmanager
+async def _answering(verb: str, seconds: float = _ANSWER_SECONDS) -> AsyncIterator[None]:
+    """Around a call: whatever goes wrong, and no answer in time, is `QueueUnavailable`."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (BotoCoreError, ClientError, TimeoutError) as error:
+        raise _unavailable(verb, error) from error
+
+
+def _whole(delay: timedelta) -> int:
+    # Rounded up: a message that comes a moment early costs a refused claim and another wait.
+    return -int(-delay.total_seconds() // 1)
+
+
 def _delivery(message: Any) -> Delivery:
     attributes = message.get("Attributes", {})
     return Delivery(
@@ -165,6 +221,19 @@ def _delivery(message: Any) -> Delivery:
         message_id=message["MessageId"],
         receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
         sent_at=from_epoch_ms(int(attributes.get("SentTimestamp", 0))),
+        group=attributes.get("MessageGroupId"),
+    )
+
+
+def _dead_delivery(message: Any) -> DeadDelivery:
+    attributes = {name: value.get("StringValue") for name, value in message.get("MessageAttributes", {}).items()}
+    return DeadDelivery(
+        receipt=message["ReceiptHandle"],
+        body=message["Body"],
+        message_id=message["MessageId"],
+        sent_at=from_epoch_ms(int(message.get("Attributes", {}).get("SentTimestamp", 0))),
+        reason=attributes.get("reason"),
+        request_id=attributes.get("request_id"),
     )
 
 
@@ -173,9 +242,11 @@ def _per_entry(verb: str, count: int, answer: Any) -> list[None | Exception]:
     results: list[None | Exception] = [QueueUnavailable(f"SQS did not say whether it could {verb}") for _ in range(count)]
     for done in answer.get("Successful", []):
         results[int(done["Id"])] = None
+    # The refusal of a repeat says nothing about the first try.
+    applied = None if answer["ResponseMetadata"].get("RetryAttempts") else False
     for failed in answer.get("Failed", []):
         stale = failed["Code"] in _STALE and verb != "send"
-        refusal = QueueUnavailable(f"SQS refused to {verb}: {failed['Code']}", applied=False)
+        refusal = QueueUnavailable(f"SQS refused to {verb}: {failed['Code']}", applied=applied)
         results[int(failed["Id"])] = None if stale else refusal
     return results
 

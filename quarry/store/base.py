@@ -44,6 +44,14 @@ class JobPage:
     next_after: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class CancelNotice:
+    """Word to a worker that the caller of a job which it holds under `token` wants it stopped."""
+
+    request_id: str
+    token: str
+
+
 class JobStore(Protocol):
     """The truth about jobs. Writes are conditional; reads of single jobs are strongly consistent."""
 
@@ -62,6 +70,13 @@ class JobStore(Protocol):
 
         Raises:
             StoreUnavailable: as for `create`.
+        """
+
+    async def key_holder(self, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
+        """Whose a key is; None while it is free.
+
+        Raises:
+            StoreUnavailable: try again.
         """
 
     async def withdraw(self, job: Job, key: IdempotencyKey | None) -> bool:
@@ -114,8 +129,8 @@ class JobStore(Protocol):
             StoreUnavailable: the claim may stand; nobody else knows the token, so the job waits for the lease to run out.
         """
 
-    async def renew(self, job: Job, expires_at: datetime) -> None:
-        """Push the end of a *held* job's lease to `expires_at`.
+    async def renew(self, job: Job, expires_at: datetime, *, answered: bool = False) -> None:
+        """Push the end of a *held* job's lease to `expires_at`. With `answered`, whatever its caller wishes by now.
 
         Raises:
             LeaseLost: the token is no longer the job's.
@@ -131,6 +146,7 @@ class JobStore(Protocol):
         Raises:
             LeaseLost: the token is no longer the job's: nothing was written.
             CancelRequested: the new status is not terminal and the caller wants the job stopped: nothing was written.
+            RecordRefused: the table will never take it.
             StoreUnavailable: unknown; repeat it until it is known.
         """
 
@@ -145,6 +161,8 @@ class JobStore(Protocol):
     async def request_cancel(self, job: Job) -> Job:
         """Leave word on a job in `processing` that it should stop; returns the job with `cancel_requested`.
 
+        Its holder also finds a notice, as a rule; should that be lost, the next renewal of the lease tells.
+
         Raises:
             JobChanged: it is no longer being processed.
             StoreUnavailable: unknown; repeating is harmless.
@@ -157,5 +175,28 @@ class JobStore(Protocol):
             StoreUnavailable: a later delivery may send it again.
         """
 
+    async def take_notices(self, owner: str) -> Sequence[CancelNotice]:
+        """The notices for the worker that calls itself `owner` in its leases; they are gone afterwards.
 
-__all__ = ["IdempotencyKey", "JobPage", "JobStore", "KeyHolder", "StoreUnavailable"]
+        Raises:
+            StoreUnavailable: some may be lost.
+        """
+
+    async def due(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Up to `limit` jobs (tenant, request_id) with a `check_at` at or before `before`, those with the oldest first.
+
+        From an index, which may lag behind: the job has to be read before anything is done about it.
+
+        Raises:
+            StoreUnavailable: try again.
+        """
+
+    async def take_role(self, role: str, lease: Lease, now: datetime) -> bool:
+        """Take or keep a role that one process at a time may have; True where it is the owner's until the lease ends.
+
+        Raises:
+            StoreUnavailable: unknown.
+        """
+
+
+__all__ = ["CancelNotice", "IdempotencyKey", "JobPage", "JobStore", "KeyHolder", "StoreUnavailable"]

@@ -6,6 +6,7 @@ Concurrent `create` calls share batches (each entry stands or falls alone); keye
 import asyncio
 import heapq
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,12 +15,12 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from quarry.batching import Batcher
 from quarry.envelope import Envelope
-from quarry.errors import CancelRequested, ConfigurationError, JobChanged, LeaseLost, StoreUnavailable
+from quarry.errors import CancelRequested, ConfigurationError, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
 from quarry.ids import last_request_id_at
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.store import expressions
-from quarry.store.base import IdempotencyKey, JobPage, KeyHolder
-from quarry.store.item import SHARDS, from_item, job_key, list_partition
+from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder
+from quarry.store.item import SHARDS, from_item, idempotency_item_key, job_key, list_partition, notice_key
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -73,13 +74,17 @@ class DynamoStore:
             reasons: Any = error.response.get("CancellationReasons") or []
             if not reasons or reasons[0].get("Code") != "ConditionalCheckFailed":
                 raise _unavailable("create", error) from error
-            held = reasons[0]["Item"]
-            holder = KeyHolder(held["request_id"]["S"], held["fingerprint"]["S"])
+            holder = expressions.holder_in(reasons[0]["Item"])
             # A repeat after a lost answer meets its own key.
             return None if holder.request_id == job.request_id else holder
         except BotoCoreError as error:
             raise _unavailable("create", error) from error
         return None
+
+    async def key_holder(self, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
+        wanted = idempotency_item_key(key.tenant, expressions.digest(key.key))
+        item = (await self._call("get_item", TableName=self._table, Key=wanted, ConsistentRead=True)).get("Item")
+        return expressions.holder_in(item) if item and not expressions.is_free(item, now) else None
 
     async def withdraw(self, job: Job, key: IdempotencyKey | None) -> bool:
         try:
@@ -156,9 +161,9 @@ class DynamoStore:
         moved = StoreUnavailable("the job moved while it was being claimed", applied=False)
         raise expressions.why_refused(seen, envelope, now) or moved
 
-    async def renew(self, job: Job, expires_at: datetime) -> None:
+    async def renew(self, job: Job, expires_at: datetime, *, answered: bool = False) -> None:
         token = _token(job)
-        item, refused = await self._guarded(expressions.renew(self._table, job, token, expires_at))
+        item, refused = await self._guarded(expressions.renew(self._table, job, token, expires_at, answered=answered))
         if refused:
             if item and item.get("lease_token", {}).get("S") == token and "cancel_requested" in item:
                 raise CancelRequested(from_item(item))
@@ -185,10 +190,32 @@ class DynamoStore:
         item, refused = await self._guarded(request | {"ReturnValues": "ALL_NEW"})
         if refused or not item:
             raise JobChanged("the job is no longer being processed")
-        return from_item(item)
+        asked = from_item(item)
+        if asked.lease:
+            # A lost notice is not worth an error: the holder's next renewal is refused.
+            with suppress(BotoCoreError, ClientError):
+                notice = expressions.leave_notice(self._table, asked, asked.lease, asked.lease.expires_at)
+                await self._client.put_item(**notice)
+        return asked
 
     async def clear_bury(self, job: Job) -> None:
         await self._guarded(expressions.clear_bury(self._table, job))
+
+    async def take_notices(self, owner: str) -> Sequence[CancelNotice]:
+        found = (await self._call("query", **expressions.notices(self._table, owner)))["Items"]
+        keys = [notice_key(owner, item["request_id"]["S"]) for item in found]
+        await asyncio.gather(*(self._call("delete_item", TableName=self._table, Key=key) for key in keys))
+        return [CancelNotice(item["request_id"]["S"], item["token"]["S"]) for item in found]
+
+    async def due(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        requests = (expressions.due(self._table, shard, before, limit) for shard in range(SHARDS))
+        pages = await asyncio.gather(*(self._call("query", **request) for request in requests))
+        items = sorted((item for page in pages for item in page["Items"]), key=lambda item: int(item["check_at"]["N"]))
+        return [(item["tenant"]["S"], item["request_id"]["S"]) for item in items[:limit]]
+
+    async def take_role(self, role: str, lease: Lease, now: datetime) -> bool:
+        _, refused = await self._guarded(expressions.take_role(self._table, role, lease, now))
+        return not refused
 
     async def close(self) -> None:
         """Wait until what was handed in has been sent."""
@@ -197,7 +224,8 @@ class DynamoStore:
     async def _create_batch(self, jobs: Sequence[Job]) -> Sequence[None | Exception]:
         statements = [expressions.create(self._table, job, self._retention_ms) for job in jobs]
         answer = await self._call("batch_execute_statement", Statements=statements)
-        written = [_created(each.get("Error")) for each in answer.get("Responses", [])]
+        repeated = bool(answer["ResponseMetadata"].get("RetryAttempts"))
+        written = [_created(each.get("Error"), repeated=repeated) for each in answer.get("Responses", [])]
         # A statement that the answer does not name may or may not have been carried out.
         return [*written, *(StoreUnavailable("DynamoDB did not say whether it wrote") for _ in jobs[len(written) :])]
 
@@ -238,6 +266,8 @@ class DynamoStore:
             if _code(error) == _REFUSED:
                 refused: Any = error.response
                 return refused.get("Item"), True
+            if _code(error) == "ValidationException":
+                raise RecordRefused(f"DynamoDB refused to write: {error}") from error
             raise _unavailable("write", error) from error
         except BotoCoreError as error:
             raise _unavailable("write", error) from error
@@ -273,10 +303,11 @@ def _token(job: Job) -> str:
     return job.lease.token
 
 
-def _created(error: Mapping[str, Any] | None) -> None | Exception:
+def _created(error: Mapping[str, Any] | None, *, repeated: bool) -> None | Exception:
     if error is None or error.get("Code") == "DuplicateItem":
         return None  # ids are made once: a duplicate is our own first try
-    applied = None if error.get("Code") == "InternalServerError" else False
+    # The refusal of a repeat says nothing about the first try.
+    applied = None if repeated or error.get("Code") == "InternalServerError" else False
     return StoreUnavailable(f"DynamoDB refused to create: {error.get('Code')}", applied=applied)
 
 

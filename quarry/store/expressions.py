@@ -20,7 +20,7 @@ Rules for whoever edits this file:
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from quarry.clock import to_epoch_ms
@@ -38,11 +38,14 @@ from quarry.errors import (
     TakenOverTooOften,
 )
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease
-from quarry.store.base import IdempotencyKey
-from quarry.store.item import Item, attribute, idempotency_item_key, job_key, to_item
+from quarry.store.base import IdempotencyKey, KeyHolder
+from quarry.store.item import Item, attribute, idempotency_item_key, job_key, notice_key, role_key, to_item
 
 #: The keyword arguments of one DynamoDB call.
 Request: TypeAlias = dict[str, Any]
+
+#: A notice that its worker never read is of no use to anybody else. Our own choice.
+_NOTICE_LIFE: Final = timedelta(hours=1)
 
 _QUEUED, _PROCESSING, _RETRYING = ({"S": status.value} for status in (JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.RETRYING))
 
@@ -50,8 +53,10 @@ _QUEUED, _PROCESSING, _RETRYING = ({"S": status.value} for status in (JobStatus.
 _OWNED: Final = (
     "available_at", "status", "status_reason", "revision", "attempts", "takeovers", "snoozes", "open_attempts",
     "attempt_history", "lease_token", "lease_owner", "lease_expires_at", "check_pk", "check_at", "started_at", "finished_at",
-    "result", "error", "bury_reason", "expires_at",
+    "result", "result_object", "error", "bury_reason", "expires_at",
 )  # fmt: skip
+#: What a redrive changes beside that.
+_REDRIVEN: Final = ("generation", "model", "deadline_at", "max_attempts", "attempts_before")
 
 _CLAIM: Final = (
     "SET #status = :processing, #attempts = #attempts + :one, #revision = #revision + :one, #lease_token = :token, "
@@ -149,13 +154,16 @@ def take_over(table: str, envelope: Envelope, lease: Lease, seen_token: str, now
     )
 
 
-def renew(table: str, job: Job, token: str, expires_at: datetime) -> Request:
-    """Push the end of a *held* lease. A wish to cancel refuses it, which is how the holder learns of the wish."""
+def renew(table: str, job: Job, token: str, expires_at: datetime, *, answered: bool) -> Request:
+    """Push the end of a *held* lease. A wish to cancel refuses it, which is how the holder learns of the wish: too late, if it
+    has the answer.
+    """
+    heedful = "" if answered else " AND attribute_not_exists(#cancel_requested)"
     return _update(
         table,
         job_key(job.tenant, job.request_id),
         "SET #lease_expires_at = :until, #check_at = :check_at",
-        "#status = :processing AND #lease_token = :token AND attribute_not_exists(#cancel_requested)",
+        f"#status = :processing AND #lease_token = :token{heedful}",
         {
             ":until": attribute(expires_at),
             ":check_at": attribute(expires_at + CHECK_AFTER),
@@ -167,27 +175,30 @@ def renew(table: str, job: Job, token: str, expires_at: datetime) -> Request:
 
 def record(table: str, job: Job, token: str, retention_ms: int) -> Request:
     """Write what became of a *held* job. `recorded_token` lets a repeat recognise its own first try."""
-    update, values = _overwrite(job, _OWNED, retention_ms)
+    # The revision is counted, not set: a sweep may have raised it, and no two states may share one.
+    update, values = _overwrite(job, tuple(name for name in _OWNED if name != "revision"), retention_ms)
     condition = "#lease_token = :token"
     if not job.status.is_terminal:
         condition += " AND attribute_not_exists(#cancel_requested)"
     return _update(
         table,
         job_key(job.tenant, job.request_id),
-        update.replace("SET ", "SET #recorded_token = :token, ", 1),
+        update.replace("SET ", "SET #recorded_token = :token, #revision = #revision + :one, ", 1),
         condition,
-        values | {":token": {"S": token}},
+        values | {":token": {"S": token}, ":one": attribute(1)},
     )
 
 
 def replace(table: str, job: Job, seen: Job, retention_ms: int, now: datetime) -> Request:
     """Write the successor of `seen`, where the job is *unheld and unchanged*."""
-    update, values = _overwrite(job, (*_OWNED, "cancel_requested"), retention_ms)
+    update, values = _overwrite(job, (*_OWNED, *_REDRIVEN, "cancel_requested"), retention_ms)
     return _update(
         table,
         job_key(job.tenant, job.request_id),
         update,
-        "#revision = :seen AND (attribute_not_exists(#lease_expires_at) OR #lease_expires_at <= :lapsed)",
+        # The wish to cancel is no revision, or a holder could be kept from recording; it must not be written away either.
+        f"#revision = :seen AND attribute_{'' if seen.cancel_requested else 'not_'}exists(#cancel_requested) "
+        "AND (attribute_not_exists(#lease_expires_at) OR #lease_expires_at <= :lapsed)",
         values | {":seen": attribute(seen.revision), ":lapsed": attribute(now - CLOCK_MARGIN)},
     )
 
@@ -211,6 +222,54 @@ def clear_bury(table: str, job: Job) -> Request:
         "REMOVE #bury_reason",
         "#generation = :generation AND attribute_exists(#bury_reason)",
         {":generation": attribute(job.generation)},
+    )
+
+
+def leave_notice(table: str, job: Job, lease: Lease, now: datetime) -> Request:
+    """Tell the holder at once of a wish to cancel, in a partition that it reads as one."""
+    item = notice_key(lease.owner, job.request_id) | {
+        "request_id": {"S": job.request_id},
+        "token": {"S": lease.token},
+        "expires_at": {"N": str(to_epoch_ms(now + _NOTICE_LIFE) // 1000)},
+    }
+    return {"TableName": table, "Item": item}
+
+
+def notices(table: str, owner: str) -> Request:
+    """What was left for a worker. Not read consistently: the wish is on the job too, this is only the faster way."""
+    return {
+        "TableName": table,
+        "KeyConditionExpression": "#pk = :pk",
+        "ExpressionAttributeNames": {"#pk": "pk"},
+        "ExpressionAttributeValues": {":pk": notice_key(owner, "")["pk"]},
+    }
+
+
+def due(table: str, shard: int, before: datetime, limit: int) -> Request:
+    """Jobs of one shard that should be looked at."""
+    return {
+        "TableName": table,
+        "IndexName": "by_check",
+        "KeyConditionExpression": "#pk = :pk AND #at <= :before",
+        "ExpressionAttributeNames": {"#pk": "check_pk", "#at": "check_at"},
+        "ExpressionAttributeValues": {":pk": {"S": str(shard)}, ":before": attribute(before)},
+        "Limit": limit,
+    }
+
+
+def take_role(table: str, role: str, lease: Lease, now: datetime) -> Request:
+    """A role that nobody has, that is ours already, or whose owner has not kept it."""
+    return _update(
+        table,
+        role_key(role),
+        "SET #lease_token = :token, #lease_owner = :owner, #lease_expires_at = :until",
+        "attribute_not_exists(#lease_token) OR #lease_token = :token OR #lease_expires_at <= :lapsed",
+        {
+            ":token": {"S": lease.token},
+            ":owner": {"S": lease.owner},
+            ":until": attribute(lease.expires_at),
+            ":lapsed": attribute(now - CLOCK_MARGIN),
+        },
     )
 
 
@@ -244,6 +303,16 @@ def why_refused(job: Job | None, envelope: Envelope, now: datetime) -> ClaimRefu
 def digest(key: str) -> str:
     """An idempotency key as it is stored: of fixed length, and not readable."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def holder_in(item: Mapping[str, Any]) -> KeyHolder:
+    """Whose the key of an item is."""
+    return KeyHolder(item["request_id"]["S"], item["fingerprint"]["S"])
+
+
+def is_free(item: Mapping[str, Any], now: datetime) -> bool:
+    """Whether the key of an item has expired; TTL deletes late. As the condition of `create_with_key` has it."""
+    return int(item["expires_at"]["N"]) <= to_epoch_ms(now) // 1000
 
 
 # --- building blocks --------------------------------------------------------------------------------------------------

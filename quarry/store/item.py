@@ -13,14 +13,18 @@ Two sparse indexes:
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from quarry.clock import from_epoch_ms, to_epoch_ms
-from quarry.invocation import Completion, Invocation, ServedBy, Usage
-from quarry.job import Attempt, AttemptOutcome, Failure, Job, JobStatus, Lease, StatusReason
+from quarry.invocation import Completion, Invocation, ServedBy, Usage, result_document
+from quarry.job import Attempt, AttemptOutcome, Failure, Job, JobStatus, Lease, StatusReason, StoredObject
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Made = TypeVar("_Made", bound="DataclassInstance")
 #: A DynamoDB item or part of one, in the wire form of the low-level API: `{"name": {"S": "value"}}`.
 Item: TypeAlias = dict[str, Any]
 
@@ -32,11 +36,11 @@ KEY_SORT_KEY: Final = "key"
 #: Half of a pair, which a model that was cut off may end on: it has no UTF-8, and must be escaped.
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
-#: What the list shows, and so what the index `by_tenant` carries: no content.
+#: What the list shows, and so what the index `by_tenant` carries: no content. DynamoDB takes at most 20 beside the keys.
 LISTED: Final = (
-    "v", "tenant", "request_id", "status", "status_reason", "model", "priority", "custom_id", "metadata", "generation",
+    "tenant", "request_id", "status", "status_reason", "model", "priority", "custom_id", "metadata", "generation",
     "revision", "cancel_requested", "attempts", "takeovers", "snoozes", "max_attempts", "created_at", "available_at",
-    "deadline_at", "started_at", "finished_at", "expires_at",
+    "deadline_at", "started_at", "finished_at",
 )  # fmt: skip
 
 
@@ -48,6 +52,16 @@ def job_key(tenant: str, request_id: str) -> Item:
 def idempotency_item_key(tenant: str, digest: str) -> Item:
     """The primary key of an idempotency key. `digest` is hexadecimal and so never looks like a request id's job."""
     return {"pk": {"S": f"{tenant}#idempotency#{digest}"}, "sk": {"S": KEY_SORT_KEY}}
+
+
+def notice_key(owner: str, request_id: str) -> Item:
+    """The primary key of a notice to a worker. A tenant's name is never empty, so no job's key begins like this."""
+    return {"pk": {"S": f"#notices#{owner}"}, "sk": {"S": request_id}}
+
+
+def role_key(role: str) -> Item:
+    """The primary key of the lease of a role."""
+    return {"pk": {"S": "#roles"}, "sk": {"S": role}}
 
 
 def shard_of(request_id: str) -> int:
@@ -68,11 +82,12 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "v": SCHEMA_VERSION,
         "tenant": job.tenant,
         "request_id": job.request_id,
-        "invocation": _json(_invocation_out(job.invocation)),
+        "invocation": None if job.payload else invocation_json(job.invocation),
+        "payload": json_text(asdict(job.payload)) if job.payload else None,
         "model": job.model,
         "priority": job.priority,
         "custom_id": job.custom_id,
-        "metadata": _json(job.metadata) if job.metadata else None,
+        "metadata": json_text(job.metadata) if job.metadata else None,
         "created_at": job.created_at,
         "deadline_at": job.deadline_at,
         "max_attempts": job.max_attempts,
@@ -83,10 +98,11 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "revision": job.revision,
         "cancel_requested": job.cancel_requested or None,
         "attempts": job.attempts,
+        "attempts_before": job.attempts_before or None,
         "takeovers": job.takeovers,
         "snoozes": job.snoozes,
         "open_attempts": [to_epoch_ms(at) for at in job.open_attempts] or None,
-        "attempt_history": _json([_attempt_out(each) for each in job.attempt_history]) if job.attempt_history else None,
+        "attempt_history": json_text([_attempt_out(each) for each in job.attempt_history]) if job.attempt_history else None,
         "lease_token": lease and lease.token,
         "lease_owner": lease and lease.owner,
         "lease_expires_at": lease and lease.expires_at,
@@ -94,8 +110,9 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "check_at": job.check_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
-        "result": _json(asdict(job.result)) if job.result else None,
-        "error": _json(asdict(job.error)) if job.error else None,
+        "result": json_text(asdict(job.result)) if job.result else None,
+        "result_object": json_text(asdict(job.result_object)) if job.result_object else None,
+        "error": json_text(asdict(job.error)) if job.error else None,
         "bury_reason": job.bury_reason,
         # DynamoDB's TTL counts in seconds.
         "expires_at": (to_epoch_ms(job.finished_at) + retention_ms) // 1000 if job.finished_at else None,
@@ -110,6 +127,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
     lease = Lease(token, get.text("lease_owner") or "", expires_at) if token and expires_at else None
     created_at = get.instant("created_at") or from_epoch_ms(0)
     reason, result, error = get.text("status_reason"), get.parsed("result"), get.parsed("error")
+    payload, result_object = get.parsed("payload"), get.parsed("result_object")
     return Job(
         request_id=item["request_id"]["S"],
         tenant=item["tenant"]["S"],
@@ -118,16 +136,18 @@ def from_item(item: Mapping[str, Any]) -> Job:
         priority=item["priority"]["S"],
         custom_id=get.text("custom_id"),
         metadata=get.parsed("metadata") or {},
+        payload=_made(StoredObject, payload) if payload else None,
         created_at=created_at,
         deadline_at=get.instant("deadline_at") or created_at,
         available_at=get.instant("available_at") or created_at,
         max_attempts=get.count("max_attempts"),
         status=JobStatus(item["status"]["S"]),
-        status_reason=StatusReason(reason) if reason else None,
+        status_reason=_reason(reason),
         generation=get.count("generation"),
         revision=get.count("revision"),
         cancel_requested="cancel_requested" in item,
         attempts=get.count("attempts"),
+        attempts_before=get.count("attempts_before"),
         takeovers=get.count("takeovers"),
         snoozes=get.count("snoozes"),
         open_attempts=tuple(from_epoch_ms(int(each["N"])) for each in item.get("open_attempts", {}).get("L", [])),
@@ -137,9 +157,29 @@ def from_item(item: Mapping[str, Any]) -> Job:
         started_at=get.instant("started_at"),
         finished_at=get.instant("finished_at"),
         result=_completion_in(result) if result else None,
-        error=Failure(**error) if error else None,
+        result_object=_made(StoredObject, result_object) if result_object else None,
+        error=_made(Failure, error) if error else None,
         bury_reason=get.text("bury_reason"),
     )
+
+
+def invocation_json(invocation: Invocation) -> str:
+    """An invocation as it is stored, in the record or beside it. It can be encoded as UTF-8."""
+    return json_text(_invocation_out(invocation))
+
+
+def invocation_from_json(text: str | bytes) -> Invocation:
+    """The reverse.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    return _invocation_in(json.loads(text))
+
+
+def result_json(completion: Completion) -> str:
+    """An answer's public form, as it is stored beside the record. It can be encoded as UTF-8."""
+    return json_text(result_document(completion))
 
 
 def attribute(value: str | int | bool | datetime | list[int]) -> Item:
@@ -155,6 +195,16 @@ def attribute(value: str | int | bool | datetime | list[int]) -> Item:
             return {"N": str(to_epoch_ms(value))}
         case _:
             return {"L": [{"N": str(each)} for each in value]}
+
+
+def _made(kind: type[_Made], value: Mapping[str, Any]) -> _Made:
+    """A dataclass from JSON. What a newer version added is left out: readers accept what is one version ahead."""
+    return kind(**{field.name: value[field.name] for field in fields(kind) if field.name in value})
+
+
+def _reason(text: str | None) -> StatusReason | None:
+    """A reason, or None where a newer version has one that this one does not know."""
+    return StatusReason(text) if text in frozenset(StatusReason) else None
 
 
 class _Reader:
@@ -178,20 +228,23 @@ class _Reader:
         return json.loads(found["S"]) if found else None
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """Compact JSON that can be encoded as UTF-8, whatever a model answered."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _invocation_out(invocation: Invocation) -> dict[str, Any]:
-    return {name: value for name, value in asdict(invocation).items() if value not in (None, ())}
+    # Not `asdict`, which copies: an invocation may have 20 MB.
+    found = ((each.name, getattr(invocation, each.name)) for each in fields(invocation))
+    return {name: value for name, value in found if value not in (None, ())}
 
 
 def _invocation_in(value: dict[str, Any]) -> Invocation:
     for name in ("messages", "system", "stop_sequences"):
         if name in value:
             value[name] = tuple(value[name])
-    return Invocation(**value)
+    return _made(Invocation, value)
 
 
 def _attempt_out(attempt: Attempt) -> dict[str, Any]:
@@ -210,8 +263,8 @@ def _attempt_in(value: dict[str, Any]) -> Attempt:
         finished_at=from_epoch_ms(finished_at) if finished_at is not None else None,
         outcome=AttemptOutcome(value["outcome"]),
         target=value.get("target"),
-        error=Failure(**error) if error else None,
-        usage=Usage(**usage) if usage else None,
+        error=_made(Failure, error) if error else None,
+        usage=_made(Usage, usage) if usage else None,
         fallbacks=tuple(value.get("fallbacks", ())),
     )
 
@@ -221,7 +274,7 @@ def _completion_in(value: dict[str, Any]) -> Completion:
         content=tuple(value["content"]),
         stop_reason=value["stop_reason"],
         filtered=value["filtered"],
-        usage=Usage(**value["usage"]),
-        served_by=ServedBy(**value["served_by"]),
+        usage=_made(Usage, value["usage"]),
+        served_by=_made(ServedBy, value["served_by"]),
         provider_request_id=value.get("provider_request_id"),
     )

@@ -21,12 +21,18 @@ class Event(StrEnum):
 
     RECEIVE_FAILED = "receive.failed"  # error
     JOB_TAKEN_OVER = "job.taken_over"  # takeovers
+    JOB_ISOLATED = "job.isolated"  # takeovers
+    JOB_RESENT = "job.resent"  # tenant, status (the sweep found it without a message)
+    SWEEP_FINISHED = "sweep.finished"  # found, done
+    SWEEP_FAILED = "sweep.failed"  # error
     CLAIM_REFUSED = "claim.refused"  # reason
     LEASE_LOST = "lease.lost"  # (none)
     LEASE_RENEWAL_FAILED = "lease.renewal_failed"  # error
     #: The canonical line: one per attempt.
     ATTEMPT_FINISHED = "attempt.finished"  # status, outcome, target, duration_seconds, input_tokens, output_tokens, error
+    RECORD_REFUSED = "record.refused"  # error, outcome (the job fails, for good)
     RECORD_FAILED = "record.failed"  # error, tries
+    RECORD_ABANDONED = "record.abandoned"  # outcome (the worker had to end first; the job will be taken over)
     DELIVERY_BURIED = "delivery.buried"  # reason
     SETTLEMENT_FAILED = "settlement.failed"  # error
     DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)

@@ -49,6 +49,14 @@ class WorkerMetrics:
             "quarry_calls_repeated_total", "Model calls that may be paid again, by reason.", ["reason"], registry=registry
         )
         self.lease_renewals = Counter("quarry_lease_renewals_total", "Lease renewals.", ["outcome"], registry=registry)
+        self.swept = Counter(
+            "quarry_swept_total", "Jobs that the sweep found without a message, or that were over, by what it did.", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self.clock_offset = Gauge(
+            "quarry_clock_offset_seconds", "How far AWS's clock is ahead of this machine's; small offsets count as none.",
+            registry=registry,
+        )  # fmt: skip
         self.slots = Gauge("quarry_slots", "Slots of this worker.", registry=registry)
         self.slots_in_use = Gauge("quarry_slots_in_use", "Slots working a job.", registry=registry)
         self.blocked = Gauge("quarry_targets_blocked", "Targets that refuse us (credentials, access, model id).", registry=registry)

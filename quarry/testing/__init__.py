@@ -4,15 +4,20 @@ The fakes are held to the ports by the same contract suites as the adapters on A
 """
 
 from quarry.testing.builders import NOW, a_claimed_job, a_completion, a_delivery, a_job, a_lease, an_envelope, an_invocation
-from quarry.testing.clock import FakeClock
+from quarry.testing.clock import ClockView, FakeClock
+from quarry.testing.deadletters import MemoryDeadLetters
+from quarry.testing.payloads import MemoryPayloads
 from quarry.testing.provider import ScriptedProvider
 from quarry.testing.queue import DeadLetter, MemoryQueue
 from quarry.testing.store import MemoryStore
 
 __all__ = [
     "NOW",
+    "ClockView",
     "DeadLetter",
     "FakeClock",
+    "MemoryDeadLetters",
+    "MemoryPayloads",
     "MemoryQueue",
     "MemoryStore",
     "ScriptedProvider",

@@ -24,6 +24,24 @@ class _Sleeper:
     woken: "asyncio.Future[None]" = field(compare=False)
 
 
+class ClockView:
+    """A `FakeClock` as one machine sees it: time passes alike for all, but this wall clock is off, and may jump."""
+
+    def __init__(self, clock: "FakeClock", offset_seconds: float) -> None:
+        self._clock = clock
+        #: How far this wall clock is ahead of the true time. Setting it is a jump, of which nobody wakes.
+        self.offset_seconds = offset_seconds
+
+    def now(self) -> datetime:
+        return from_epoch_ms(to_epoch_ms(self._clock.now() + timedelta(seconds=self.offset_seconds)))
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+
 class FakeClock:
     """Time as the test tells it. Only one task at a time may move it."""
 
@@ -44,7 +62,9 @@ class FakeClock:
             await asyncio.sleep(0)
             return
         self._slept += 1
-        sleeper = _Sleeper(self._elapsed + timedelta(seconds=seconds), self._slept, asyncio.get_running_loop().create_future())
+        # At least a tick: a loop that waits for "the rest" would else wait for less than the clock can show, for ever.
+        due = self._elapsed + max(timedelta(seconds=seconds), timedelta.resolution)
+        sleeper = _Sleeper(due, self._slept, asyncio.get_running_loop().create_future())
         heapq.heappush(self._sleepers, sleeper)
         await sleeper.woken
 
@@ -52,6 +72,10 @@ class FakeClock:
     def sleepers(self) -> int:
         """How many tasks wait for time to pass."""
         return sum(not sleeper.woken.done() for sleeper in self._sleepers)
+
+    def view(self, offset_seconds: float = 0.0) -> ClockView:
+        """This time by another machine's clock, which is `offset_seconds` ahead."""
+        return ClockView(self, offset_seconds)
 
     def jump(self, seconds: float) -> None:
         """Set the wall clock alone, forward or back, as a correction of a machine's time does. Nobody wakes."""

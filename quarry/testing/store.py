@@ -1,22 +1,26 @@
 """The store port in memory: the same guards, with `advance` and `why_refused` for rules."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 from quarry.envelope import Envelope
-from quarry.errors import CancelRequested, JobChanged, LeaseLost, StoreUnavailable
+from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
 from quarry.invocation import Invocation
-from quarry.job import CHECK_AFTER, Claimed, Job, JobStatus, Lease, advance, effective_status
-from quarry.store.base import IdempotencyKey, JobPage, KeyHolder
+from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Claimed, Job, JobStatus, Lease, advance, effective_status
+from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder
 from quarry.store.expressions import why_refused
+from quarry.store.item import to_item
 from quarry.testing.faults import Faults
 
 Operation: TypeAlias = Literal[
-    "create", "create_with_key", "withdraw", "get", "get_many", "list", "claim", "renew", "record", "replace", "request_cancel",
-    "clear_bury",
+    "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "list", "claim", "renew", "record", "replace",
+    "request_cancel", "clear_bury", "take_notices", "due", "take_role",
 ]  # fmt: skip
+#: DynamoDB's limit, of names and values together. Here it is held against the item's JSON, which is a little longer.
+_ITEM_MAX_BYTES = 409_600
 
 
 @dataclass(slots=True)
@@ -31,6 +35,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], _Row] = {}
         self._keys: dict[tuple[str, str], tuple[KeyHolder, datetime]] = {}
+        self._notices: dict[str, list[CancelNotice]] = {}
+        self._roles: dict[str, Lease] = {}
         self._faults = Faults(StoreUnavailable)
 
     # --- for tests ----------------------------------------------------------------------------------------------------
@@ -60,6 +66,14 @@ class MemoryStore:
         """
         self._faults.plan(operation, applied=applied, known=known, times=times)
 
+    def fail_at_random(self, rate: float, seed: int = 0) -> None:
+        """Let each further call fail with a chance of `rate`: refused, lost on the way, or done and its answer lost."""
+        self._faults.at_random(rate, seed)
+
+    def mend(self) -> None:
+        """Let nothing fail any more."""
+        self._faults.mend()
+
     # --- the port -----------------------------------------------------------------------------------------------------
 
     async def create(self, job: Job) -> None:
@@ -73,6 +87,10 @@ class MemoryStore:
                 self._keys[key.tenant, key.key] = KeyHolder(job.request_id, key.fingerprint), key.expires_at
                 self._rows.setdefault((job.tenant, job.request_id), _Row(job))
             return None if holder and holder.request_id == job.request_id else holder
+
+    async def key_holder(self, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
+        with self._faults.strike("key_holder"):
+            return self._holder(key, now)
 
     async def withdraw(self, job: Job, key: IdempotencyKey | None) -> bool:
         with self._faults.strike("withdraw"):
@@ -131,10 +149,10 @@ class MemoryStore:
             row.job = advance(row.job, Claimed(lease), now)
             return row.job
 
-    async def renew(self, job: Job, expires_at: datetime) -> None:
+    async def renew(self, job: Job, expires_at: datetime, *, answered: bool = False) -> None:
         with self._faults.strike("renew"):
             row, lease = self._held(job, job.lease.token if job.lease else None)
-            if row.job.cancel_requested:
+            if row.job.cancel_requested and not answered:
                 raise CancelRequested(row.job)
             row.job = replace(row.job, lease=replace(lease, expires_at=expires_at), check_at=expires_at + CHECK_AFTER)
 
@@ -146,14 +164,17 @@ class MemoryStore:
             row, _ = self._held(job, token)
             if row.job.cancel_requested and not job.status.is_terminal:
                 raise CancelRequested(row.job)
+            if len(json.dumps(to_item(job, 0), ensure_ascii=False).encode()) > _ITEM_MAX_BYTES:
+                raise RecordRefused("the item is too large")
             # The caller's wish is not the holder's to write.
-            row.job = replace(job, cancel_requested=row.job.cancel_requested)
+            row.job = replace(job, cancel_requested=row.job.cancel_requested, revision=row.job.revision + 1)
             row.recorded_token = token
 
     async def replace(self, job: Job, seen: Job, now: datetime) -> None:
         with self._faults.strike("replace"):
             row = self._rows.get((job.tenant, job.request_id))
-            if row is None or row.job.revision != seen.revision or row.job.is_held(now):
+            unchanged = row and (row.job.revision, row.job.cancel_requested) == (seen.revision, seen.cancel_requested)
+            if row is None or not unchanged or row.job.is_held(now):
                 raise JobChanged("the job was changed by somebody else")
             row.job = job
 
@@ -163,6 +184,8 @@ class MemoryStore:
             if row is None or row.job.status is not JobStatus.PROCESSING or row.job.generation != job.generation:
                 raise JobChanged("the job is no longer being processed")
             row.job = replace(row.job, cancel_requested=True)
+            if row.job.lease:
+                self._notices.setdefault(row.job.lease.owner, []).append(CancelNotice(job.request_id, row.job.lease.token))
             return row.job
 
     async def clear_bury(self, job: Job) -> None:
@@ -170,6 +193,23 @@ class MemoryStore:
             row = self._rows.get((job.tenant, job.request_id))
             if row and row.job.generation == job.generation:
                 row.job = replace(row.job, bury_reason=None)
+
+    async def take_notices(self, owner: str) -> Sequence[CancelNotice]:
+        with self._faults.strike("take_notices"):
+            return self._notices.pop(owner, [])
+
+    async def due(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        with self._faults.strike("due"):
+            jobs = [(job.check_at, job) for job in self.jobs if job.check_at and job.check_at <= before]
+            return [(job.tenant, job.request_id) for _, job in sorted(jobs, key=lambda each: each[0])[:limit]]
+
+    async def take_role(self, role: str, lease: Lease, now: datetime) -> bool:
+        with self._faults.strike("take_role"):
+            held = self._roles.get(role)
+            if held and held.token != lease.token and now < held.expires_at + CLOCK_MARGIN:
+                return False
+            self._roles[role] = lease
+            return True
 
     # --- how it is done -----------------------------------------------------------------------------------------------
 
@@ -187,6 +227,6 @@ class MemoryStore:
 def _without_content(job: Job) -> Job:
     """What a list shows: neither content, nor history, nor who works it."""
     return replace(
-        job, invocation=Invocation(), result=None, error=None, attempt_history=(), open_attempts=(), lease=None, check_at=None,
-        bury_reason=None,
+        job, invocation=Invocation(), payload=None, result=None, result_object=None, error=None, attempt_history=(),
+        open_attempts=(), lease=None, check_at=None, bury_reason=None, attempts_before=0,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from quarry.settings import Group, Settings, variable_name
 
 def test_the_verbs_of_the_command_line() -> None:
     """`quarry VERB`."""
-    assert set(COMMANDS) == {"api", "worker", "provision", "simulator", "submit", "status", "jobs", "cancel", "doctor"}
+    assert set(COMMANDS) == {"api", "worker", "provision", "simulator", "submit", "status", "jobs", "cancel", "dlq", "doctor"}
 
 
 def test_the_statuses_of_a_job() -> None:
@@ -19,7 +19,7 @@ def test_the_statuses_of_a_job() -> None:
     }  # fmt: skip
     assert {each.value for each in StatusReason} == {
         "waiting_for_capacity", "blocked", "handed_back", "attempts_exhausted", "taken_over_too_often", "rejected",
-        "result_too_large",
+        "result_too_large", "discarded", "waiting_for_payload", "payload_lost", "unrecordable",
     }  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def test_the_variables_that_deployments_set() -> None:
 def test_the_names_of_the_test_kit() -> None:
     """What it exports is there, and is all that it promises."""
     assert set(quarry.testing.__all__) == {
-        "NOW", "DeadLetter", "FakeClock", "MemoryQueue", "MemoryStore", "ScriptedProvider", "a_claimed_job", "a_completion",
-        "a_delivery", "a_job", "a_lease", "an_envelope", "an_invocation",
+        "NOW", "ClockView", "DeadLetter", "FakeClock", "MemoryDeadLetters", "MemoryPayloads", "MemoryQueue", "MemoryStore",
+        "ScriptedProvider", "a_claimed_job", "a_completion", "a_delivery", "a_job", "a_lease", "an_envelope", "an_invocation",
     }  # fmt: skip
     assert all(hasattr(quarry.testing, name) for name in quarry.testing.__all__)

@@ -20,6 +20,7 @@ from quarry.job import (
     RetryScheduled,
     Snoozed,
     StatusReason,
+    StoredObject,
     Succeeded,
     advance,
 )
@@ -41,6 +42,7 @@ FAILURE = Failure("model_failed", f"It broke: {TEXT}")
 #: All that can become of a held job.
 EVENTS: dict[str, Event] = {
     "succeeded": Succeeded(a_completion(TEXT, content=({"text": TEXT}, {"reasoningContent": {"score": 0.1}})), ("a", "b")),
+    "succeeded apart": Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")),
     "retry": RetryScheduled(LATER, FAILURE, "bedrock/us-east-1/model", a_completion().usage),
     "snoozed": Snoozed(LATER, StatusReason.WAITING_FOR_CAPACITY),
     "handed back": HandedBack(call_cut=False),

@@ -297,6 +297,33 @@ async def test_a_release_beyond_what_a_receipt_can_last_is_cut(hasty: Lane) -> N
     assert await hasty.comes_again() == [kept.message_id]
 
 
+async def test_a_message_sent_anew_comes_after_its_delay_as_if_never_received(lane: Lane) -> None:
+    """The same body; the old message is gone."""
+    [delivery] = await lane.flight(1)
+    await lane.queue.resend(delivery, timedelta(seconds=2))
+    assert await lane.is_quiet(1)
+    again = await lane.one()
+    assert (again.body, again.receive_count) == (delivery.body, 1)
+    assert again.message_id != delivery.message_id
+    assert again.group == delivery.group
+    await lane.queue.ack(again)
+    assert await lane.is_quiet(0)
+
+
+async def test_a_message_can_be_sent_anew_without_delay(lane: Lane) -> None:
+    """Also where the instant to wait for has passed."""
+    [delivery] = await lane.flight(1)
+    await lane.queue.resend(delivery, timedelta(seconds=-3))
+    assert (await lane.one()).body == delivery.body
+
+
+async def test_a_delay_beyond_what_a_send_allows_is_cut(lane: Lane) -> None:
+    """The message then comes early, and waits once more."""
+    [delivery] = await lane.flight(1)
+    await lane.queue.resend(delivery, timedelta(days=1))
+    assert await lane.is_quiet(1)
+
+
 async def test_a_stale_release_is_no_error(hasty: Lane) -> None:
     """The message was received anew, or is gone."""
     await hasty.queue.send([an_envelope()])

@@ -104,6 +104,17 @@ async def test_an_expired_key_is_free_again(table: Table) -> None:
     assert await table.store.create_with_key(table.job(), table.key(), LATER) == KeyHolder(second.request_id, "print")
 
 
+async def test_whose_a_key_is_can_be_asked(table: Table) -> None:
+    """As the next `create_with_key` would find it: nobody's, then the job's, then nobody's again."""
+    job, key = table.job(), table.key()
+    assert await table.store.key_holder(key, NOW) is None
+    await table.store.create_with_key(job, key, NOW)
+    other = table.key(fingerprint="other")
+    assert await table.store.key_holder(other, key.expires_at - timedelta(seconds=1)) == KeyHolder(job.request_id, "print")
+    assert await table.store.key_holder(other, key.expires_at) is None
+    assert await table.store.key_holder(table.key(tenant=f"{table.tenant}x"), NOW) is None
+
+
 async def test_a_key_belongs_to_its_tenant(table: Table) -> None:
     """Two tenants may use the same key."""
     other = replace(table, tenant=f"{table.tenant}x")

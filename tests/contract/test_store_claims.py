@@ -16,6 +16,7 @@ from quarry.errors import (
     LeaseLost,
     NoRecord,
     NotYetDue,
+    RecordRefused,
     StaleGeneration,
     StoreUnavailable,
     TakenOverTooOften,
@@ -30,12 +31,14 @@ from quarry.job import (
     Event,
     Expired,
     Failed,
+    Failure,
     Job,
     JobStatus,
     StatusReason,
     Succeeded,
     abandoned,
     advance,
+    check_later,
 )
 from quarry.testing import NOW, MemoryStore, a_completion, a_lease, an_envelope, an_invocation
 from tests.contract.conftest import Faulty
@@ -334,7 +337,59 @@ async def test_a_wish_to_cancel_does_not_refuse_an_end(table: Table, event: str)
     await table.holds(replace(done, cancel_requested=True))
 
 
+async def test_an_outcome_too_large_for_an_item_is_refused_for_good(table: Table, faulty: Faulty) -> None:
+    """However often it is asked: that is told apart from a table that is away. What fits is then recorded."""
+    faulty(moto="moto 5.2.5 writes a part of an update that it refuses as too large")
+    held = await table.claimed("token")
+    failure = Failure("model_failed", "x" * 500_000)
+    with pytest.raises(RecordRefused):
+        await table.store.record(advance(held, Failed(StatusReason.REJECTED, failure, bury=False), LATER), "token")
+    await table.holds(held)
+    fits = advance(held, EVENTS["failed"], LATER)
+    await table.store.record(fits, "token")
+    await table.holds(fits)
+
+
 # --- replace, request_cancel, clear_bury ------------------------------------------------------------------------------
+
+
+async def test_no_two_states_share_a_revision(table: Table) -> None:
+    """The sweep looked at a lapsed job, a reader saw that, then its holder recorded: what the reader wants to write is refused."""
+    held = await table.claimed("token")
+    await table.store.replace(check_later(held, LAPSED + CHECK_AFTER), held, LAPSED)
+    seen = await table.store.get(table.tenant, held.request_id)
+    assert seen
+    await table.store.record(advance(held, Succeeded(a_completion()), LAPSED), "token")
+    with pytest.raises(JobChanged):
+        await table.store.replace(advance(abandoned(seen), Cancelled(), LAPSED), seen, LAPSED)
+    recorded = await table.store.get(table.tenant, held.request_id)
+    assert recorded
+    assert recorded.status is JobStatus.COMPLETED
+    assert recorded.revision > seen.revision
+
+
+async def test_a_wish_to_cancel_is_not_written_away(table: Table) -> None:
+    """Somebody read the job before the wish and writes after it."""
+    held = await table.claimed("token")
+    wished = await table.store.request_cancel(held)
+    with pytest.raises(JobChanged):
+        await table.store.replace(check_later(held, LAPSED + CHECK_AFTER), held, LAPSED)
+    await table.holds(wished)
+    await table.store.replace(check_later(wished, LAPSED + CHECK_AFTER), wished, LAPSED)
+    await table.holds(check_later(wished, LAPSED + CHECK_AFTER))
+
+
+async def test_an_answer_in_hand_renews_despite_the_wish(table: Table) -> None:
+    """It will be recorded, whatever its caller wants by now."""
+    held = await table.claimed("token")
+    await table.store.request_cancel(held)
+    await table.store.renew(held, LAPSED, answered=True)
+    seen = await table.store.get(table.tenant, held.request_id)
+    assert seen
+    assert seen.lease
+    assert seen.lease.expires_at == LAPSED
+    with pytest.raises(CancelRequested):
+        await table.store.renew(held, LAPSED)
 
 
 @pytest.mark.parametrize(

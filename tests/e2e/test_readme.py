@@ -104,7 +104,8 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 def test_the_walk_by_hand_leads_to_answers(tmp_path: Path) -> None:
     """Five terminals, as written; each command prints what the README says it does.
 
-    Mutation: in `examples/local.sh`, name another port for Bedrock: no answer comes.
+    Red when: `examples/local.sh`:
+    `AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:4567` -> `AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:1`
     """
     reader = Reader(tmp_path)
     with ExitStack() as terminals:

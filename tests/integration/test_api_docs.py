@@ -30,7 +30,10 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
 
 
 def test_every_call_is_described(document: dict[str, Any]) -> None:
-    """Each with words, its body where it takes one, and what it answers."""
+    """Each with words, its body where it takes one, and what it answers.
+
+    Red when: `producer/routes/jobs.py`: `openapi_extra=json_body(Bulk),` -> ``
+    """
     assert {(method, path) for method, path, _ in operations(document)} == PATHS
     for method, path, operation in operations(document):
         assert operation["description"], path
@@ -43,7 +46,10 @@ def test_every_call_is_described(document: dict[str, Any]) -> None:
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
-    """And nothing is described that nothing refers to."""
+    """And nothing is described that nothing refers to.
+
+    Red when: `producer/documents.py`: `(Submission, Bulk, LookupIds, Problem)` -> `(Submission, Bulk, LookupIds)`
+    """
     refs = set(re.findall(r"'#/components/schemas/(\w+)'", repr(document)))
     assert refs == set(document["components"]["schemas"])
 
@@ -51,7 +57,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 def test_its_examples_are_served(api: httpx.Client, document: dict[str, Any]) -> None:
     """Word for word.
 
-    Mutation: in `producer/requests.py`, give an example of `native`.
+    Red when: `producer/requests.py`: `"messages": [{"role": "user", "content": "Why is the sky blue?"}],` -> `"native": {},`
     """
     examples = document["components"]["schemas"]["Submission"]["examples"]
     assert len(examples) >= 2
@@ -60,7 +66,10 @@ def test_its_examples_are_served(api: httpx.Client, document: dict[str, Any]) ->
 
 
 def test_the_description_has_the_fields_of_the_contract(document: dict[str, Any]) -> None:
-    """Those that this version takes; the rest is refused, and so not described."""
+    """Those that this version takes; the rest is refused, and so not described.
+
+    Red when: `producer/requests.py`: `custom_id: Bounded | None` -> `name: Bounded | None`
+    """
     submission = document["components"]["schemas"]["Submission"]
     assert set(submission["properties"]) == {
         "prompt", "messages", "model", "system", "max_tokens", "temperature", "top_p", "stop_sequences", "converse",
@@ -74,7 +83,7 @@ def test_the_description_has_the_fields_of_the_contract(document: dict[str, Any]
 def test_the_docs_work_offline(api: httpx.Client) -> None:
     """`/docs` and everything it loads come from here.
 
-    Mutation: in `producer/web.py`, make a plain `FastAPI`.
+    Red when: `producer/web.py`: `FastAPIOffline(title=` -> `FastAPI(title=`
     """
     page = api.get("/docs")
     assert page.status_code == 200
@@ -87,16 +96,19 @@ def test_the_docs_work_offline(api: httpx.Client) -> None:
 
 
 def test_the_command_names_its_options() -> None:
-    """`quarry api --help`."""
+    """`quarry api --help`.
+
+    Red when: `quarry/cli/api.py`: `"--port", type=int` -> `"--listen", type=int`
+    """
     done = subprocess.run(quarry("api", "--help"), capture_output=True, text=True, check=True, cwd=ROOT)
-    assert "--host" in done.stdout
-    assert "--port" in done.stdout
+    assert "--host HOST" in done.stdout
+    assert "--port PORT" in done.stdout
 
 
 def test_a_taken_port_is_one_sentence(shared_stack: Stack, api: httpx.Client) -> None:
     """Exit 78, and nothing but the sentence.
 
-    Mutation: in `producer/server.py`, let uvicorn bind.
+    Red when: `producer/server.py`: `except (OSError, OverflowError) as error:` -> `except OverflowError as error:`
     """
     for port in (str(api.base_url.port), "99999"):
         done = subprocess.run(
@@ -117,7 +129,7 @@ def test_a_taken_port_is_one_sentence(shared_stack: Stack, api: httpx.Client) ->
 def test_requests_are_measured(shared_stack: Stack) -> None:
     """By route template and code, submissions by outcome; on a port of their own.
 
-    Mutation: in `producer/observe.py`, label with the path.
+    Red when: `producer/observe.py`: `return getattr(scope.get("route"), "path", "") or "unmatched"` -> `return str(scope["path"])`
     """
     port = free_port()
     with shared_stack.running_api(QUARRY_API__METRICS_PORT=str(port)) as api:

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -17,8 +18,14 @@ DEEP = "[" * 5000 + "]" * 5000
 IMAGE = {"image": {"format": "png", "source": {"bytes": "not base64!"}}}
 
 
+@pytest.fixture(scope="module")
+def _small_bounds(shared_stack: Stack) -> None:
+    """What is too large need not be large."""
+    shared_stack.env |= {"QUARRY_API__BODY_MAX_BYTES": "1048576", "QUARRY_JOB__PAYLOAD_MAX_BYTES": "131072"}
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _nothing_is_stored(shared_stack: Stack, api: httpx.Client) -> Iterator[None]:
+def _nothing_is_stored(shared_stack: Stack, _small_bounds: None, api: httpx.Client) -> Iterator[None]:
     """Whatever the tests of this file send, the table and the queue stay empty."""
     yield
     assert stored(shared_stack) == (0, (0, 0))
@@ -122,7 +129,7 @@ FIELDS: list[tuple[Any, str]] = [
 def test_a_faulty_field_is_named(api: httpx.Client, body: Any, path: str) -> None:
     """422 `invalid_request`, with the field's path.
 
-    Mutation: in `producer/admission.py`, do not look at what `converse.faults` returns.
+    Red when: `producer/admission.py`, after `faults = converse.faults(`: `if faults:` -> `if False:`
     """
     problem = is_problem(api.post("/v1/jobs", json=body), 422, "invalid_request")
     assert path in [fault["path"] for fault in problem["errors"]]
@@ -157,7 +164,7 @@ RAW: list[tuple[bytes, int, str]] = [
 def test_what_is_not_json_is_refused(api: httpx.Client, path: str, body: bytes, status: int, code: str) -> None:
     """Invalid UTF-8 and JSON, lone surrogates, NaN, deep nesting, numbers without end: 4xx on every path, never a 500.
 
-    Mutation: in `producer/body.py`, parse with `json.loads`.
+    Red when: `producer/body.py`: `return from_json(content, allow_inf_nan=False)` -> `return __import__("json").loads(content)`
     """
     is_problem(api.post(path, content=body, headers={"content-type": "application/json"}), status, code)
 
@@ -167,13 +174,19 @@ def test_what_is_not_json_is_refused(api: httpx.Client, path: str, body: bytes, 
     ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json; charset=latin-1"],
 )
 def test_another_content_type_is_refused(api: httpx.Client, content_type: str) -> None:
-    """415: what is not declared as JSON is not guessed at."""
+    """415: what is not declared as JSON is not guessed at.
+
+    Red when: `producer/body.py`: `raise HTTPException(415)` -> `pass`
+    """
     answer = api.post("/v1/jobs", content=b'{"prompt": "Hi"}', headers={"content-type": content_type})
     is_problem(answer, 415, "unsupported_media_type")
 
 
 def test_an_unknown_model_is_refused(api: httpx.Client) -> None:
-    """422 `model_not_allowed`: neither a route nor a target's model id."""
+    """422 `model_not_allowed`: neither a route nor a target's model id.
+
+    Red when: `producer/admission.py`: `routes.resolve(submission.model or DEFAULT_ROUTE)` -> `pass`
+    """
     problem = is_problem(api.post("/v1/jobs", json=PROMPT | {"model": "gpt-99"}), 422, "model_not_allowed")
     assert [fault["path"] for fault in problem["errors"]] == ["model"]
 
@@ -181,7 +194,8 @@ def test_an_unknown_model_is_refused(api: httpx.Client) -> None:
 def test_a_large_body_is_refused_before_it_is_read(api: httpx.Client) -> None:
     """413 by the declared length alone, and by what came so far where no length is declared; the rest never comes.
 
-    Mutation: in `producer/body.py`, do not count what comes: the second answer never comes either.
+    Red when: `producer/body.py`: `if int(declared) > max_bytes:` -> `if False:`
+    Red when: `producer/body.py`: `if len(content) > max_bytes:` -> `if False:`
     """
     head = "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
@@ -191,13 +205,18 @@ def test_a_large_body_is_refused_before_it_is_read(api: httpx.Client) -> None:
     ):
         with socket.create_connection((api.base_url.host, api.base_url.port or 80), timeout=10) as connection:
             connection.sendall(request)
-            answer = connection.recv(65_536)
+            answer = b""
+            with suppress(TimeoutError):
+                answer = connection.recv(65_536)
         assert answer.startswith(b"HTTP/1.1 413 ")
     is_problem(api.post("/v1/jobs", json={"prompt": "x" * 5_000_000}), 413, "payload_too_large")
 
 
 def test_a_payload_beyond_what_a_job_may_carry_is_refused(api: httpx.Client) -> None:
-    """413: the body is small enough to be read, and too large to be kept. What counts is bytes, not characters."""
+    """413: the body is small enough to be read, and too large to be kept. What counts is bytes, not characters.
+
+    Red when: `producer/admission.py`: `if len(content) > limits.payload_max_bytes:` -> `if False:`
+    """
     is_problem(api.post("/v1/jobs", json={"prompt": "x" * 131_072}), 413, "payload_too_large")
     is_problem(api.post("/v1/jobs", content=json.dumps({"prompt": "€" * 50_000}, ensure_ascii=False).encode(),
                         headers={"content-type": "application/json"}), 413, "payload_too_large")  # fmt: skip
@@ -205,13 +224,19 @@ def test_a_payload_beyond_what_a_job_may_carry_is_refused(api: httpx.Client) -> 
 
 @pytest.mark.parametrize("header", ["", "k" * 256, "sch\u00fcssel"])
 def test_a_bad_idempotency_header_is_refused(api: httpx.Client, header: str) -> None:
-    """Printable ASCII, at most 255 characters."""
+    """Printable ASCII, at most 255 characters.
+
+    Red when: `producer/routes/jobs.py`: `pattern=idempotency.PATTERN,` -> ``
+    """
     answer = api.post("/v1/jobs", json=PROMPT, headers=[(b"Idempotency-Key", header.encode("latin-1"))])
     assert is_problem(answer, 422, "invalid_request")["errors"][0]["path"] == "Idempotency-Key"
 
 
 def test_two_different_idempotency_keys_are_refused(api: httpx.Client) -> None:
-    """Header and field may both be given, if they agree."""
+    """Header and field may both be given, if they agree.
+
+    Red when: `producer/idempotency.py`: `header is not None and field is not None and header != field` -> `False`
+    """
     answer = api.post("/v1/jobs", json=PROMPT | {"idempotency_key": "a"}, headers={"Idempotency-Key": "b"})
     assert is_problem(answer, 422, "invalid_request")["errors"][0]["path"] == "idempotency_key"
 
@@ -220,18 +245,27 @@ def test_two_different_idempotency_keys_are_refused(api: httpx.Client) -> None:
     {}, {"jobs": []}, {"jobs": {}}, {"jobs": None}, {"jobs": [PROMPT] * 501}, {"jobs": [PROMPT], "extra": 1}, [PROMPT],
 ], ids=lambda each: repr(each)[:30])  # fmt: skip
 def test_a_bad_bulk_is_refused_whole(api: httpx.Client, body: Any) -> None:
-    """It is not a list of one to 500 jobs: 422, and none of them is taken."""
+    """It is not a list of one to 500 jobs: 422, and none of them is taken.
+
+    Red when: `producer/requests.py`: `min_length=1, max_length=BULK_MAX_JOBS` -> `max_length=BULK_MAX_JOBS`
+    """
     is_problem(api.post("/v1/jobs/bulk", json=body), 422, "invalid_request")
 
 
 def test_the_header_is_refused_for_bulk(api: httpx.Client) -> None:
-    """One key cannot stand for many jobs."""
+    """One key cannot stand for many jobs.
+
+    Red when: `producer/routes/jobs.py`: `if idempotency.HEADER in request.headers:` -> `if False:`
+    """
     is_problem(api.post("/v1/jobs/bulk", json={"jobs": [PROMPT]}, headers={"Idempotency-Key": "a"}), 422, "invalid_request")
 
 
 @pytest.mark.parametrize("body", [{}, {"request_ids": "a"}, {"request_ids": [5]}, {"request_ids": ["a"] * 101}, {"ids": []}])
 def test_a_bad_lookup_is_refused(api: httpx.Client, body: Any) -> None:
-    """422: not a list of at most 100 ids."""
+    """422: not a list of at most 100 ids.
+
+    Red when: `producer/requests.py`: `Field(max_length=LOOKUP_MAX_IDS)` -> `Field()`
+    """
     is_problem(api.post("/v1/jobs/lookup", json=body), 422, "invalid_request")
 
 
@@ -262,18 +296,28 @@ QUERIES = [
 
 @pytest.mark.parametrize(("path", "query", "name"), QUERIES)
 def test_a_bad_query_parameter_is_named(api: httpx.Client, path: str, query: str, name: str) -> None:
-    """422, with the parameter's name; unknown ones are refused, not ignored."""
+    """422, with the parameter's name; unknown ones are refused, not ignored.
+
+    Red when: `producer/requests.py`, after `class ListQuery(`: `extra="forbid"` -> `extra="ignore"`
+    """
     problem = is_problem(api.get(f"{path}?{query}"), 422, "invalid_request")
     assert [fault["path"] for fault in problem["errors"]] == [name]
 
 
 def test_a_post_takes_no_query_parameters(api: httpx.Client) -> None:
-    """Not ignored there either."""
+    """Not ignored there either.
+
+    Red when: `producer/requests.py`, after `class NoQuery(`: `extra="forbid"` -> `extra="ignore"`
+    """
     is_problem(api.post("/v1/jobs?wait_seconds=3", json=PROMPT), 422, "invalid_request")
 
 
 def test_an_instant_at_the_end_of_time_is_no_error(api: httpx.Client) -> None:
-    """Nothing was made after it."""
+    """Nothing was made after it.
+
+    Red when: `producer/requests.py`: `return datetime.fromisoformat(value.upper()).astimezone(UTC)` ->
+    `return datetime.fromtimestamp(datetime.fromisoformat(value.upper()).timestamp() + 1, UTC)`: a second later, there is no such year.
+    """
     for instant in ("9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"):
         answer = api.get("/v1/jobs", params={"created_after": instant})
         assert (answer.status_code, answer.json()) == (200, {"jobs": [], "next_cursor": None})
@@ -294,19 +338,28 @@ def test_an_instant_at_the_end_of_time_is_no_error(api: httpx.Client) -> None:
     ],
 )
 def test_an_unknown_or_malformed_id_is_not_found(api: httpx.Client, request_id: str) -> None:
-    """404 `job_not_found`: the answer does not tell which of the two it is."""
+    """404 `job_not_found`: the answer does not tell which of the two it is.
+
+    Red when: `producer/lookup.py`: `raise JobNotFound(_NOT_FOUND)` -> `raise JobNotFound(f"{request_id} is not known")`
+    """
     for answer in (api.get(f"/v1/jobs/{request_id}?wait_seconds=1"), api.post(f"/v1/jobs/{request_id}/cancel")):
         assert is_problem(answer, 404, "job_not_found")["detail"] == "no such job"
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/jobs/", "/v1/job", "/v1/jobs/a/b", "/v2/jobs", "/redoc", "/metrics", "/..%2f"])
 def test_an_unknown_path_is_a_problem(api: httpx.Client, path: str) -> None:
-    """404 `not_found`; the metrics are not here."""
+    """404 `not_found`; the metrics are not here.
+
+    Red when: `producer/web.py`: `app.add_exception_handler(HTTPException.__mro__[1], _http)` -> `pass`
+    """
     is_problem(api.get(path), 404, "not_found")
 
 
 def test_a_wrong_method_is_a_problem(api: httpx.Client) -> None:
-    """405, with what the path does take."""
+    """405, with what the path does take.
+
+    Red when: `producer/web.py`: `["paths"].get(template, ())` -> `["paths"].get("", ())`
+    """
     for method, path, allowed in [
         ("PUT", "/v1/jobs", "GET, POST"),
         ("DELETE", "/v1/jobs/x", "GET"),
@@ -318,14 +371,22 @@ def test_a_wrong_method_is_a_problem(api: httpx.Client) -> None:
 
 
 def test_many_faults_are_named_at_once_and_bounded(api: httpx.Client) -> None:
-    """Up to 20, so that a caller need not mend one at a time, and an attacker gets no echo."""
+    """Up to 20, so that a caller need not mend one at a time, and an attacker gets no echo.
+
+    Red when: `producer/faults.py`: `for each in errors[:FAULTS_MAX])` -> `for each in errors)`
+    """
     problem = is_problem(api.post("/v1/jobs", json={"f" * 500 + str(i): 1 for i in range(100)}), 422, "invalid_request")
     assert len(problem["errors"]) == 20
     assert max(len(fault["path"]) for fault in problem["errors"]) == 64
 
 
 def test_the_process_is_unharmed(shared_stack: Stack, api: httpx.Client) -> None:
-    """After all of this it answers, and its log holds no stack trace."""
+    """After all of this it answers, and its log holds no stack trace.
+
+    Red when: `producer/body.py`: `except ValueError as error:` -> `except KeyError as error:`
+    """
+    for body, _, _ in RAW:
+        api.post("/v1/jobs", content=body, headers={"content-type": "application/json"})
     eventually(lambda: api.get("/readyz").status_code == 200)
     log = (shared_stack.directory / "api.log").read_text()
     assert "Traceback" not in log

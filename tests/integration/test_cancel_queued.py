@@ -14,7 +14,7 @@ def cancel(api: httpx.Client, request_id: str) -> httpx.Response:
 def test_a_queued_job_is_cancelled_at_once(shared_stack: Stack, api: httpx.Client) -> None:
     """202 and `cancelled`; the worker that gets its message makes no call.
 
-    Mutation: in `producer/cancel.py`, only leave word: the status stays `queued`.
+    Red when: `producer/cancel.py`: `await self.store.replace(cancelled, job, now)` -> `pass`
     """
     request_id = shared_stack.submit(prompt="Hi")
     answer = cancel(api, request_id)
@@ -29,7 +29,10 @@ def test_a_queued_job_is_cancelled_at_once(shared_stack: Stack, api: httpx.Clien
 
 
 def test_cancelling_again_is_a_200(shared_stack: Stack, api: httpx.Client) -> None:
-    """Idempotent."""
+    """Idempotent.
+
+    Red when: `producer/cancel.py`: `return job, True` -> `return job, False`
+    """
     request_id = shared_stack.submit(prompt="Hi")
     first = cancel(api, request_id).json()
     again = cancel(api, request_id)
@@ -39,7 +42,7 @@ def test_cancelling_again_is_a_200(shared_stack: Stack, api: httpx.Client) -> No
 def test_what_is_over_cannot_be_cancelled(shared_stack: Stack, api: httpx.Client) -> None:
     """409 `not_cancellable`, for a completed job as for one whose deadline passed, and nothing changes.
 
-    Mutation: in `producer/cancel.py`, judge by the stored status instead of the effective one.
+    Red when: `producer/cancel.py`: `raise NotCancellable(f"the job is {status.value}")` -> `return job, True`
     """
     late = shared_stack.submit(prompt="Hi", deadline_seconds=1)
     with shared_stack.running_worker():
@@ -49,24 +52,29 @@ def test_what_is_over_cannot_be_cancelled(shared_stack: Stack, api: httpx.Client
     for request_id in (done, late):
         before = shared_stack.job(request_id)
         answer = cancel(api, request_id)
-        assert (answer.status_code, answer.json()["code"]) == (409, "not_cancellable")
+        assert (answer.status_code, answer.json().get("code")) == (409, "not_cancellable")
         assert before["status"] in answer.json()["detail"]
         assert shared_stack.job(request_id) == before
 
 
 def test_a_deadline_that_passed_in_the_queue_is_over(shared_stack: Stack, api: httpx.Client) -> None:
-    """A reader sees `expired` before any worker wrote so, with the reason, and cancelling is refused."""
+    """A reader sees `expired` before any worker wrote so, with the reason, and cancelling is refused.
+
+    Red when: `producer/cancel.py`: `status = effective_status(job, now)` -> `status = job.status`
+    Red when: `producer/answers.py`: `"status": effective_status(job, now).value,` -> `"status": job.status.value,`
+    """
     request_id = shared_stack.submit(prompt="Hi", deadline_seconds=1)
     eventually(lambda: shared_stack.job(request_id)["status"] == "expired")
     assert shared_stack.job(request_id)["error"]["code"] == "deadline_passed"
-    assert cancel(api, request_id).json()["code"] == "not_cancellable"
+    answer = cancel(api, request_id)
+    assert (answer.status_code, answer.json().get("code")) == (409, "not_cancellable")
 
 
 @pytest.mark.parametrize("held", [True, False], ids=["held", "abandoned"])
 def test_a_job_in_processing(shared_stack: Stack, api: httpx.Client, held: bool) -> None:
     """Under a live lease word is left for its holder; after it, nobody will answer, and it is cancelled at once.
 
-    Mutation: in `producer/cancel.py`, leave word in either case.
+    Red when: `producer/cancel.py`: `if job.is_held(now):` -> `if job.lease:`
     """
     request_id = shared_stack.submit(prompt="Hi")
     claim(shared_stack, request_id, expires_at_ms=4_102_444_800_000 if held else 1_000)

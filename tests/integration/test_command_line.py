@@ -31,7 +31,7 @@ def run(stack: Stack, *arguments: str, stdin: str = "", code: int = 0, **env: st
 def test_a_prompt_comes_back_answered(stack: Stack) -> None:
     """`quarry submit … --wait` prints the answer and nothing else to stdout; the id goes to stderr.
 
-    Mutation: in `quarry/cli/submit.py`, do not wait: there is no answer to print.
+    Red when: `quarry/cli/submit.py`: `if arguments.wait is None:` -> `if True:`
     """
     with stack.running_api(), stack.running_worker():
         done = run(stack, "submit", "Hello", "--wait", "30")
@@ -44,7 +44,9 @@ def test_a_prompt_comes_back_answered(stack: Stack) -> None:
 def test_a_job_is_followed_by_its_id(stack: Stack, tmp_path: Path) -> None:
     """`submit` prints an id that `status` and `jobs` take; without a worker the job waits, and waiting for it fails in time.
 
-    Mutation: in `quarry/cli/status.py`, return `exits.DONE` always: waiting for an unfinished job looks like success.
+    Red when: `quarry/cli/status.py`:
+    `return exits.DONE if arguments.wait is None else verdict(job)` ->
+    `return exits.DONE`: waiting for an unfinished job looks like success.
     """
     body = tmp_path / "body.json"
     body.write_text(json.dumps({"messages": [{"role": "user", "content": "Hi"}], "custom_id": "from-file", "metadata": {"a": "b"}}))
@@ -63,7 +65,7 @@ def test_a_job_is_followed_by_its_id(stack: Stack, tmp_path: Path) -> None:
 def test_jobs_are_listed_and_cancelled(stack: Stack) -> None:
     """Newest first, through all pages, by status; a cancelled job is done, and cancelling what is over is refused.
 
-    Mutation: in `quarry/client.py`, ignore `next_cursor`: only the first page is listed.
+    Red when: `quarry/client.py`: `if not answer["next_cursor"]:` -> `if True:`: only the first page is listed.
     """
     with stack.running_api():
         ids = [stack.submit(prompt="x", custom_id=str(number)) for number in range(103)]
@@ -81,7 +83,7 @@ def test_jobs_are_listed_and_cancelled(stack: Stack) -> None:
 def test_the_same_key_gives_the_same_job(stack: Stack) -> None:
     """Typing a submission twice with its key makes one job.
 
-    Mutation: in `quarry/client.py`, do not send `Idempotency-Key`: there are two jobs.
+    Red when: `quarry/client.py`: `if idempotency_key else {}` -> `if False else {}`
     """
     with stack.running_api():
         first, second = (run(stack, "submit", "Hi", "--idempotency-key", "k").stdout for _ in range(2))
@@ -89,7 +91,10 @@ def test_the_same_key_gives_the_same_job(stack: Stack) -> None:
 
 
 def test_what_is_wrong_is_said_in_a_sentence(stack: Stack) -> None:
-    """Bad fields by their paths, an unknown job, an API that is not there: exit code 1; bad settings: 78."""
+    """Bad fields by their paths, an unknown job, an API that is not there: exit code 1; bad settings: 78.
+
+    Red when: `quarry/cli/__init__.py`: `f"{error} ({error.code}){faults}"` -> `f"{error} ({error.code})"`
+    """
     with stack.running_api():
         bad = run(stack, "submit", "--file", "-", stdin='{"prompt": "x", "max_tokens": 0, "wat": 1}', code=exits.FAILED)
         assert "max_tokens" in bad.stderr
@@ -106,7 +111,8 @@ def test_what_is_wrong_is_said_in_a_sentence(stack: Stack) -> None:
 def test_a_client_needs_no_settings_of_a_service() -> None:
     """Who only submits has no region, no queue and no environment name.
 
-    Mutation: in `quarry/cli/connect.py`, use `load_settings()`: the exit code is 78.
+    Red when: `quarry/cli/connect.py`:
+    `import load_client_settings` -> `import load_settings as load_client_settings`: the exit code is 78.
     """
     env = clean_environ(QUARRY_CLIENT__API_URL=f"http://127.0.0.1:{free_port()}")
     done = subprocess.run(quarry("jobs"), env=env, capture_output=True, text=True, check=False, cwd=ROOT)
@@ -124,7 +130,10 @@ def levels(output: str) -> dict[str, str]:
 
 
 def test_doctor_finds_nothing_to_treat_in_what_provision_made(stack: Stack) -> None:
-    """Every check is ok, with an API that is up; nothing is changed and no model is called."""
+    """Every check is ok, with an API that is up; nothing is changed and no model is called.
+
+    Red when: `quarry/cli/judgements.py`: `if found == wanted:` -> `if found > wanted:`
+    """
     with stack.running_api() as api:
         found = levels(run(stack, "doctor", "--api", str(api.base_url)).stdout)
     checks = ["settings", "region", "credentials", "clock", "queue", "dlq", "visibility", "retention", "redrive", "table"]
@@ -134,7 +143,8 @@ def test_doctor_finds_nothing_to_treat_in_what_provision_made(stack: Stack) -> N
 def test_doctor_names_what_is_broken_and_goes_on(stack: Stack) -> None:
     """A lost dead-letter queue, a short visibility, no expiry, bad routes, no Bedrock, no API: each has its line.
 
-    Mutation: in `quarry/cli/doctor.py`, return `exits.DONE`: a pipeline would deploy on it.
+    Red when: `quarry/cli/doctor.py`:
+    `return exits.FAILED if failed else exits.DONE` -> `return exits.DONE`: a pipeline would deploy on it.
     """
     sqs, dynamodb = stack.client("sqs"), stack.client("dynamodb")
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=f"{stack.name}-dlq")["QueueUrl"])
@@ -148,7 +158,10 @@ def test_doctor_names_what_is_broken_and_goes_on(stack: Stack) -> None:
 
 
 def test_doctor_without_credentials_or_aws_is_a_list_of_findings(stack: Stack) -> None:
-    """Refused or unreachable: said per check, as JSON if wished, and wrong settings are exit code 78."""
+    """Refused or unreachable: said per check, as JSON if wished, and wrong settings are exit code 78.
+
+    Red when: `quarry/cli/checks.py`: `except (BotoCoreError, ValueError) as error:` -> `except ValueError as error:`
+    """
     gone = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}
     lines = [json.loads(line) for line in run(stack, "doctor", "--json", code=exits.FAILED, **gone).stdout.splitlines()]
     assert {line["check"] for line in lines if line["level"] == "FAIL"} == {"credentials", "queue", "table"}

@@ -1,6 +1,7 @@
 """The demo shows answers, or says what is wrong, and leaves nothing running."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def running(pids: list[int]) -> list[int]:
 def test_the_demo_prints_an_answer_to_every_prompt(tmp_path: Path) -> None:
     """Each prompt of the example file has a row with its answer, its tokens and who served it; the exit code is 0.
 
-    Mutation: in `quarry/local/demo.py`, submit `bodies[1:]`: a row is missing.
+    Red when: `quarry/local/demo.py`: `client.submit_many(bodies)` -> `client.submit_many(bodies[1:])`
     """
     with demo(tmp_path, str(PROMPTS), "--script", "examples/simulator.json") as process:
         out, err = process.communicate(timeout=100)
@@ -53,7 +54,7 @@ def test_the_demo_prints_an_answer_to_every_prompt(tmp_path: Path) -> None:
 def test_a_prompt_that_fails_is_a_row_and_an_exit_code(tmp_path: Path) -> None:
     """One rejected prompt does not hide the answers of the others, and the exit code is 1.
 
-    Mutation: in `quarry/local/demo.py`, `any(` instead of `all(` over the statuses: the exit code is 0.
+    Red when: `quarry/local/demo.py`: `return all(job.get("status") ==` -> `return any(job.get("status") ==`
     """
     script, prompts = tmp_path / "script.json", tmp_path / "prompts.jsonl"
     script.write_text(json.dumps([{"match": {"text_contains": "bad"}, "act": {"error": "ValidationException", "message": "No."}}]))
@@ -67,7 +68,7 @@ def test_a_prompt_that_fails_is_a_row_and_an_exit_code(tmp_path: Path) -> None:
 def test_a_process_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
     """The simulator does not take its script: the demo says so, in the simulator's words, instead of waiting.
 
-    Mutation: in `quarry/local/processes.py`, let `check` do nothing: the demo waits a minute and the log's end is about that.
+    Red when: `quarry/local/processes.py`: `splitlines()[-_TAIL_LINES:]` -> `splitlines()[:0]`
     """
     script = tmp_path / "script.json"
     script.write_text("{")
@@ -83,14 +84,18 @@ def test_a_process_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path) ->
 def test_a_demo_that_is_stopped_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
     """Ctrl-C, a kill, a closed terminal: every process ends, the temporary files go, and nobody sees a stack trace.
 
-    Mutation: in `quarry/local/processes.py`, drop `made.stop()`: the children run on.
+    Red when: `quarry/local/processes.py`: `made.stop()` -> `pass`: the children run on.
+    Red when: `quarry/local/demo.py`, after `except Stopped as stopped:`: `shutil.rmtree(directory)` -> `pass`
     """
     with demo(tmp_path, str(PROMPTS)) as process:
         children = eventually(lambda: found if len(found := children_of(process.pid)) >= 2 else None, seconds=40)
         process.send_signal(number)
         _, err = process.communicate(timeout=40)
     assert process.returncode == 128 + number, err
-    assert running(children) == []
+    left = running(children)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert left == []
     assert err.splitlines()[-1] == f"demo: stopped by {number.name}"
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,8 @@ from tests.support.stack import Stack
 def test_calls_under_way_are_finished(stack: Stack, simulator: Simulator) -> None:
     """SIGTERM in the middle of ten calls: ten answers, ten calls.
 
-    Mutation: in `worker/shutdown.py`, interrupt before waiting.
+    Red when: `worker/shutdown.py`:
+    `if not await loop.finish(max(budget_seconds - reserve, 0)):` -> `if True:`: calls are cut at once.
     """
     stack.use(simulator)
     simulator.rule(act={"delay_seconds": 2})
@@ -29,7 +30,7 @@ def test_calls_under_way_are_finished(stack: Stack, simulator: Simulator) -> Non
 def test_a_call_that_outlasts_the_budget_is_cut_and_handed_back(stack: Stack, simulator: Simulator) -> None:
     """The job waits for another worker, its cut attempt spent and of unknown outcome; the message is visible at once.
 
-    Mutation: in `worker/outcome.py`, record nothing where a draining worker cut a call.
+    Red when: `worker/outcome.py`: `Verdict(HandedBack(call_cut=result.call_started),` -> `Verdict(None,`
     """
     stack.use(simulator)
     simulator.rule(act={"hang": True}, times=1)

@@ -9,7 +9,7 @@ from tests.support.stack import Stack
 def test_an_envelope_delivered_four_times_is_one_model_call(stack: Stack, simulator: Simulator) -> None:
     """Three copies beside the original, before, during and after the work: twenty jobs, twenty calls.
 
-    Mutation: in `quarry/store/expressions.py`, drop `#status IN (:queued, :retrying)` from the claim's condition.
+    Red when: `quarry/store/expressions.py`: `#status IN (:queued, :retrying)` -> `#status IN (:queued, :retrying, :processing)`
     """
     stack.use(simulator)
     simulator.rule(act={"delay_seconds": 0.3})
@@ -33,13 +33,24 @@ def test_an_envelope_delivered_four_times_is_one_model_call(stack: Stack, simula
 
 
 def test_a_stale_generation_is_acked_without_a_call(stack: Stack, simulator: Simulator) -> None:
-    """An envelope for a job that does not exist, and one of a generation gone by, disappear.
+    """An envelope for a job that does not exist, and one of a generation gone by, disappear; the job waits for its own.
 
-    Mutation: in `worker/outcome.py`, release where there is no record: the queue does not become empty.
+    Red when: `worker/outcome.py`: `Verdict(None, Ack("no_record"))` -> `Verdict(None, Release(now, "no_record"))`
+    Red when: `quarry/store/expressions.py`:
+    `"#generation = :generation AND #deadline_at` -> `"#generation >= :generation AND #deadline_at`
     """
     stack.use(simulator)
-    with stack.running_api(), stack.running_worker():
+    with stack.running_api():
+        request_id = stack.submit(prompt="put to work anew since")
+        stack.client("dynamodb").update_item(
+            TableName=stack.name,
+            Key={"pk": {"S": f"default#{request_id}"}, "sk": {"S": "job"}},
+            UpdateExpression="SET generation = :one",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+        )
         stack.send(Envelope("01a1fce02be7769abb984e7979ea003e", "default").to_wire())
-        eventually(stack.queue_is_empty, what="the message to be settled")
+        with stack.running_worker():
+            eventually(stack.queue_is_empty, what="the messages to be settled")
+        assert stack.job(request_id)["status"] == "queued"
     assert simulator.calls()["calls"] == 0
     assert stack.dead_letters() == []

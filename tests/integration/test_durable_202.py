@@ -27,7 +27,9 @@ def api(stack: Stack) -> Iterator[httpx.Client]:
 def test_every_accepted_job_outlives_the_api(stack: Stack) -> None:
     """The API is killed the moment the last of many answers is there; a worker then finishes every accepted job.
 
-    Mutation: in `producer/submit.py`, send in a background task instead of awaiting it.
+    Red when: `producer/submit.py`, after `async def _announce(`:
+    `[failure] = await self._queue.send([Envelope(job.request_id, job.tenant, job.generation)])` ->
+    `failure, _ = None, asyncio.ensure_future(self._queue.send([Envelope(job.request_id, job.tenant)]))`: nobody waits for the send.
     """
     port = free_port()
     base = f"http://127.0.0.1:{port}"
@@ -51,7 +53,10 @@ def test_every_accepted_job_outlives_the_api(stack: Stack) -> None:
 
 
 def test_the_answer_is_the_job(stack: Stack, api: httpx.Client) -> None:
-    """202 with `Location` and the job as it stands, with every field that was given."""
+    """202 with `Location` and the job as it stands, with every field that was given.
+
+    Red when: `producer/admission.py`: `custom_id=submission.custom_id,` -> ``
+    """
     tool = {"toolSpec": {"name": "t", "inputSchema": {"json": {"type": "object"}}}}
     body = {
         "messages": [{"role": "user", "content": "Hi"}],
@@ -89,7 +94,8 @@ def test_the_answer_is_the_job(stack: Stack, api: httpx.Client) -> None:
 def test_a_send_that_is_refused_leaves_nothing_behind(stack: Stack, api: httpx.Client) -> None:
     """The queue is gone: 503 with `Retry-After`, and the record is taken back; before long the API says that it is not ready.
 
-    Mutation: in `producer/submit.py`, do not withdraw.
+    Red when: `producer/submit.py`:
+    `if failure.applied is False and await self._withdraw(job, key):` -> `if failure.applied is False:`
     """
     queue = stack.client("sqs")
     queue.delete_queue(QueueUrl=queue.get_queue_url(QueueName=stack.name)["QueueUrl"])
@@ -110,7 +116,9 @@ def test_a_send_that_is_refused_leaves_nothing_behind(stack: Stack, api: httpx.C
 def test_a_store_that_is_away_is_a_503(stack: Stack, api: httpx.Client) -> None:
     """No table: 503 `store_unavailable` on every call, and no message without a record.
 
-    Mutation: in `producer/submit.py`, send before the record is written.
+    Red when: `producer/submit.py`:
+    `await self._store.create(job)` ->
+    `await asyncio.gather(self._announce(job, None), self._store.create(job))`: the message may come first.
     """
     request_id = api.post("/v1/jobs", json={"prompt": "Hi"}).json()["request_id"]
     stack.client("dynamodb").delete_table(TableName=stack.name)

@@ -1,6 +1,6 @@
 """The deadline bounds the start of calls."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from tests.support.processes import eventually
 from tests.support.simulator import Simulator
@@ -10,7 +10,9 @@ from tests.support.stack import Stack
 def test_a_job_past_its_deadline_expires_without_a_call(stack: Stack, simulator: Simulator) -> None:
     """A reader sees `expired` even before a worker wrote it; the worker then writes it, and calls nobody.
 
-    Mutation: in `quarry/store/expressions.py`, drop `#deadline_at > :now` from the claim's condition.
+    Red when: `producer/answers.py`: `"status": effective_status(job, now).value,` -> `"status": job.status.value,`
+    Red when: `worker/outcome.py`, after `case errors.DeadlinePassed():`:
+    `Verdict(Expired(), Ack("expired"))` -> `Verdict(None, Ack("expired"))`
     """
     stack.use(simulator)
     with stack.running_api():
@@ -29,7 +31,9 @@ def test_a_job_past_its_deadline_expires_without_a_call(stack: Stack, simulator:
 def test_a_call_under_way_at_the_deadline_may_finish(stack: Stack, simulator: Simulator) -> None:
     """Its result is kept.
 
-    Mutation: in `worker/process.py`, decide `Expired` where the deadline has passed after the call.
+    Red when: `worker/outcome.py`:
+    `return _of_completion(result)` ->
+    `return _of_completion(result) if now < job.deadline_at else Verdict(Expired(), Ack("expired"))`
     """
     stack.use(simulator)
     simulator.rule(act={"delay_seconds": 3})
@@ -42,12 +46,13 @@ def test_a_call_under_way_at_the_deadline_may_finish(stack: Stack, simulator: Si
 def test_a_retry_that_would_land_past_the_deadline_expires_instead(stack: Stack, simulator: Simulator) -> None:
     """No job waits for what cannot come any more.
 
-    Mutation: in `worker/outcome.py`, let `_wait` ignore the deadline.
+    Red when: `worker/outcome.py`: `if leaves_no_time(job.deadline_at, event.resume_at):` -> `if False:`
     """
     stack.use(simulator)
     simulator.rule(act={"error": "AccessDeniedException"})
     with stack.running_worker(), stack.running_api():
         job = stack.finished(stack.submit(prompt="Hello", deadline_seconds=4))
-    assert job["status"] == "expired"
-    assert datetime.fromisoformat(job["finished_at"]) < datetime.now(tz=UTC)
+    # Written by the worker, not only shown.
+    assert (job["status"], job["finished_at"] is not None) == ("expired", True)
+    assert datetime.fromisoformat(job["finished_at"]) < datetime.fromisoformat(job["deadline_at"])
     assert simulator.calls()["calls"] == 1

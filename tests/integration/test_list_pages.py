@@ -25,6 +25,7 @@ def pages(api: httpx.Client, **query: Any) -> list[list[dict[str, Any]]]:
         found.append(answer.json()["jobs"])
         if answer.json()["next_cursor"] is None:
             return found
+        assert answer.json()["next_cursor"] != query.get("cursor")
         query["cursor"] = answer.json()["next_cursor"]
 
 
@@ -32,7 +33,9 @@ def pages(api: httpx.Client, **query: Any) -> list[list[dict[str, Any]]]:
 def test_every_job_is_on_one_page(api: httpx.Client, ids: list[str], limit: int) -> None:
     """No gap and no repeat at the seams, no page above its limit, newest first.
 
-    Mutation: in `quarry/store/dynamodb.py`, begin a page at its cursor instead of after it.
+    Red when: `quarry/store/dynamodb.py`:
+    `for job in map(from_item, answer["Items"]) if job.request_id != highest]` ->
+    `for job in map(from_item, answer["Items"])]`: a page begins at its cursor instead of after it.
     """
     found = pages(api, limit=limit)
     assert [job["request_id"] for page in found for job in page] == ids
@@ -40,7 +43,10 @@ def test_every_job_is_on_one_page(api: httpx.Client, ids: list[str], limit: int)
 
 
 def test_the_list_has_no_content(api: httpx.Client, ids: list[str]) -> None:
-    """What a job is called and how it stands, and neither its payload nor its answer."""
+    """What a job is called and how it stands, and neither its payload nor its answer.
+
+    Red when: `producer/lookup.py`: `[summary_out(job, now) for job` -> `[job_out(job, now) for job`
+    """
     answer = api.get("/v1/jobs", params={"limit": 1})
     [job] = answer.json()["jobs"]
     assert set(job) == {
@@ -52,7 +58,10 @@ def test_the_list_has_no_content(api: httpx.Client, ids: list[str]) -> None:
 
 
 def test_jobs_after_an_instant(api: httpx.Client, ids: list[str]) -> None:
-    """`created_after` excludes the job that was made at that very instant; an offset is understood."""
+    """`created_after` excludes the job that was made at that very instant; an offset is understood.
+
+    Red when: `quarry/ids.py`: `+ "7" + "f" * 3 + "b" + "f" * 15` -> `+ "0" * 20`
+    """
     [tenth] = [job for page in pages(api) for job in page if job["request_id"] == ids[10]]
     instant = tenth["created_at"]
     same = instant.replace("Z", "+00:00")
@@ -64,7 +73,7 @@ def test_jobs_after_an_instant(api: httpx.Client, ids: list[str]) -> None:
 def test_jobs_that_stand_so(shared_stack: Stack, api: httpx.Client, ids: list[str]) -> None:
     """`status` filters, and a filtered list still reaches its end.
 
-    Mutation: in `producer/lookup.py`, do not pass the status on.
+    Red when: `producer/lookup.py`: `status=query.status` -> `status=None`
     """
     request_id = ids[20]
     api.post(f"/v1/jobs/{request_id}/cancel")

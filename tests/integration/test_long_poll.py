@@ -53,7 +53,7 @@ def timed_get(api: httpx.Client, request_id: str, wait_seconds: float) -> tuple[
 def test_it_answers_when_the_time_is_up(shared_stack: Stack, api: httpx.Client) -> None:
     """With the job as it stands; fractions of seconds are understood, and without waiting it answers at once.
 
-    Mutation: in `producer/waiting.py`, wait without a timer.
+    Red when: `producer/waiting.py`: `self._clock.sleep(seconds)` -> `self._clock.sleep(seconds * 4)`
     """
     request_id = shared_stack.submit(prompt="Hi")
     assert timed_get(api, request_id, 0)[0] < 0.5
@@ -65,14 +65,14 @@ def test_it_answers_when_the_time_is_up(shared_stack: Stack, api: httpx.Client) 
 def test_it_answers_when_the_job_is_over(shared_stack: Stack, api: httpx.Client) -> None:
     """Long before the time is up, cancelled jobs too; a job that is over already is not waited for.
 
-    Mutation: in `producer/waiting.py`, never look at the store.
+    Red when: `producer/waiting.py`: `_tell(waiter, job)` -> `pass`
     """
     request_id = shared_stack.submit(prompt="Hi")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(timed_get, api, request_id, 30)
         eventually(lambda: waiters(shared_stack) == 1)
         api.post(f"/v1/jobs/{request_id}/cancel")
-        seconds, status = waiting.result(10)
+        seconds, status = waiting.result(40)
     assert status == "cancelled"
     assert seconds < 5
     assert timed_get(api, request_id, 30)[0] < 0.5
@@ -82,7 +82,7 @@ def test_it_answers_when_the_job_is_over(shared_stack: Stack, api: httpx.Client)
 def test_an_idle_stack_answers_fast(shared_stack: Stack, api: httpx.Client) -> None:
     """Submit and wait, job after job: waiting adds little to the work itself, which is nothing here.
 
-    Mutation: in `producer/waiting.py`, look twice a second only.
+    Red when: `producer/waiting.py`: `TICK_SECONDS: Final = 0.025` -> `TICK_SECONDS: Final = 0.5`
     """
     with shared_stack.running_worker():
         shared_stack.finished(shared_stack.submit(prompt="warm up"))
@@ -94,7 +94,7 @@ def test_an_idle_stack_answers_fast(shared_stack: Stack, api: httpx.Client) -> N
 def test_a_caller_that_hangs_up_frees_its_place(shared_stack: Stack, api: httpx.Client) -> None:
     """The waiter is gone long before its time is up.
 
-    Mutation: in `producer/waiting.py`, do not watch `gone`.
+    Red when: `producer/waiting.py`: `(self._clock.sleep(seconds), gone())` -> `(self._clock.sleep(seconds),)`
     """
     request_id = shared_stack.submit(prompt="Hi")
     with socket.create_connection((api.base_url.host, api.base_url.port or 80)) as connection:
@@ -106,7 +106,7 @@ def test_a_caller_that_hangs_up_frees_its_place(shared_stack: Stack, api: httpx.
 def test_many_waiters_share_few_places(shared_stack: Stack, api: httpx.Client) -> None:
     """As many wait as there is room for; the others are answered at once, and nobody is refused.
 
-    Mutation: in `producer/waiting.py`, do not look at the limit.
+    Red when: `producer/waiting.py`: `if self._closed or len(self._waiting) >= self._limit:` -> `if self._closed:`
     """
     ids = [shared_stack.submit(prompt="Hi") for _ in range(30)]
     with httpx.Client(base_url=api.base_url, timeout=40, limits=httpx.Limits(max_connections=30)) as client:  # noqa: SIM117
@@ -120,13 +120,15 @@ def test_many_waiters_share_few_places(shared_stack: Stack, api: httpx.Client) -
 def test_a_stopping_api_answers_its_waiters(shared_stack: Stack, api: httpx.Client, process: Process) -> None:
     """SIGTERM: those who wait get the job as it stands, at once, and the process ends with 0. The last test of this file.
 
-    Mutation: in `producer/server.py`, do not call `stopping`.
+    Red when: `producer/server.py`, after `def stop() -> None:`: `stopping()` -> `pass`
     """
     request_id = shared_stack.submit(prompt="Hi")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(timed_get, api, request_id, 30)
         eventually(lambda: waiters(shared_stack) == 1)
+        began = time.monotonic()
         assert process.stop(seconds=8) == 0
+        assert time.monotonic() - began < 4
         seconds, status = waiting.result(1)
     assert status == "queued"
     assert seconds < 3

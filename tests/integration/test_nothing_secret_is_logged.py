@@ -12,7 +12,7 @@ CONTENT = "the launch code is 4711"
 def test_no_content_reaches_the_log(stack: Stack, simulator: Simulator) -> None:
     """Answered, failed, rejected and malformed: at the most talkative level, no line holds what a caller or a model said.
 
-    Mutation: in `worker/report.py`, add `error_text=str(result)` to the canonical line.
+    Red when: `worker/report.py`: `"stop_reason": result.stop_reason}` -> `"stop_reason": str(result.content)}`
     """
     stack.use(simulator)
     simulator.rule(act={"error": "ValidationException", "message": f"bad prompt: {CONTENT}"}, match={"text_contains": "reject"})
@@ -35,7 +35,8 @@ def test_no_content_reaches_the_log(stack: Stack, simulator: Simulator) -> None:
 def test_an_attempt_is_one_line_that_says_it_all(stack: Stack, simulator: Simulator) -> None:
     """Every line is a JSON object; one of them per attempt is the canonical line.
 
-    Mutation: in `worker/process.py`, drop the call of `attempt_finished`.
+    Red when: `worker/report.py`: `log(Event.ATTEMPT_FINISHED, **fields)` -> `pass`
+    Red when: `worker/report.py`: `fields |= {"input_tokens": result.usage.input_tokens,` -> `_ = {"input_tokens": 0,`
     """
     stack.use(simulator)
     with stack.running_api(), stack.running_worker() as worker:

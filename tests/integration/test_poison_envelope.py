@@ -22,7 +22,7 @@ POISON = [
 def test_each_malformed_message_is_buried_and_the_worker_works_on(stack: Stack) -> None:
     """Not JSON, no object, missing and wrong fields, nested five thousand deep.
 
-    Mutation: in `worker/outcome.py`, ack a malformed envelope: the dead-letter queue stays empty.
+    Red when: `worker/outcome.py`: `return Verdict(None, Bury(name))` -> `return Verdict(None, Ack(name))`
     """
     stack.env["QUARRY_ROUTES_FILE"] = stack.routes()
     with stack.running_api(), stack.running_worker() as worker:
@@ -40,7 +40,7 @@ def test_each_malformed_message_is_buried_and_the_worker_works_on(stack: Stack) 
 def test_an_envelope_of_a_newer_version_waits_for_a_newer_worker(stack: Stack) -> None:
     """During a rolling deploy a newer producer's message is left to newer workers.
 
-    Mutation: in `worker/outcome.py`, bury every unreadable envelope at once.
+    Red when: `worker/outcome.py`: `now - delivery.sent_at < UNSUPPORTED_PATIENCE` -> `False`
     """
     stack.env["QUARRY_ROUTES_FILE"] = stack.routes()
     with stack.running_api(), stack.running_worker() as worker:

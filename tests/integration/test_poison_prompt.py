@@ -8,7 +8,7 @@ from tests.support.stack import Stack
 def test_a_rejected_prompt_fails_after_one_call(stack: Stack, simulator: Simulator) -> None:
     """Neither time nor another target makes a bad request right; the caller reads why.
 
-    Mutation: in `quarry/errors.py`, set `time_helps = True` on InvocationRejected: three calls.
+    Red when: `quarry/errors.py`, after `class InvocationRejected(`: `blames = "caller"` -> `time_helps = True`: three calls.
     """
     stack.use(simulator)
     words = "The model returned the following errors: max_tokens: 99 > 10 (role arn:aws:iam::123456789012:role/worker)"
@@ -29,7 +29,7 @@ def test_a_rejected_prompt_fails_after_one_call(stack: Stack, simulator: Simulat
 def test_a_prompt_that_does_not_fit_says_so(stack: Stack, simulator: Simulator) -> None:
     """Too long for the model is told apart from other bad requests, though AWS gives both one code.
 
-    Mutation: in `quarry/inference/verdicts.py`, drop the refinement of "Input is too long".
+    Red when: `quarry/inference/verdicts.py`: `(Input is too long|` -> `(`
     """
     stack.use(simulator)
     simulator.rule(act={"error": "ValidationException", "message": "Input is too long for requested model."})

@@ -7,7 +7,8 @@ from tests.support.stack import Stack
 def test_a_failing_model_is_tried_again_and_answers(stack: Stack, simulator: Simulator) -> None:
     """Two errors, then an answer: three attempts, each in the history with its outcome.
 
-    Mutation: in `quarry/job.py`, let `_retry_scheduled` give the attempt back: the history is empty.
+    Red when: `quarry/job.py`, after `def _retry_scheduled(`:
+    `closed = _close_failed(job, event, now)` -> `closed = _give_back(job)`
     """
     stack.use(simulator)
     simulator.rule(act={"error": "InternalServerException"}, times=1)
@@ -25,7 +26,7 @@ def test_a_failing_model_is_tried_again_and_answers(stack: Stack, simulator: Sim
 def test_a_throttle_costs_no_attempt(stack: Stack, simulator: Simulator) -> None:
     """Two throttles are more than the budget of one attempt: waiting for capacity is free.
 
-    Mutation: in `quarry/errors.py`, set `lacks_capacity = False` on Throttled: the job fails.
+    Red when: `quarry/errors.py`, after `class Throttled(`: `lacks_capacity = True` -> `lacks_capacity = False`
     """
     stack.use(simulator)
     simulator.rule(act={"error": "ThrottlingException"}, times=2)
@@ -38,7 +39,7 @@ def test_a_throttle_costs_no_attempt(stack: Stack, simulator: Simulator) -> None
 def test_a_timed_out_call_is_an_unknown_outcome(stack: Stack, simulator: Simulator) -> None:
     """A connection that breaks after the request was sent may have been billed: history and metrics say so.
 
-    Mutation: in `worker/outcome.py`, record a timed-out attempt as `failed`.
+    Red when: `worker/outcome.py`: `AttemptOutcome.OUTCOME_UNKNOWN if unknown else AttemptOutcome.FAILED` -> `AttemptOutcome.FAILED`
     """
     stack.use(simulator)
     simulator.rule(act={"reset": True}, times=1)

@@ -32,7 +32,7 @@ BAD = [
 def test_a_wrong_setting_is_named_in_one_sentence(stack: Stack, verb: str, env: dict[str, str], names: str) -> None:
     """Exit 78; stderr is the sentence and nothing else.
 
-    Mutation: in `quarry/cli/__init__.py`, do not catch ConfigurationError.
+    Red when: `quarry/cli/__init__.py`: `case ConfigurationError():` -> `case KeyError():`
     """
     done = subprocess.run(quarry(verb), env=stack.environ(**env), capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
     assert (done.returncode, done.stdout) == (78, "")
@@ -42,7 +42,10 @@ def test_a_wrong_setting_is_named_in_one_sentence(stack: Stack, verb: str, env: 
 
 
 def test_an_aws_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
-    """At the start, before there is anything to retry for: exit 1, so that the platform tries again."""
+    """At the start, before there is anything to retry for: exit 1, so that the platform tries again.
+
+    Red when: `quarry/cli/__init__.py`: `text, code = str(error), exits.FAILED` -> `text, code = str(error), exits.CONFIGURATION`
+    """
     env = clean_environ(
         AWS_ACCESS_KEY_ID="x",
         AWS_SECRET_ACCESS_KEY="x",  # noqa: S106 - nobody's
@@ -71,7 +74,11 @@ ROUTES = [
 
 @pytest.mark.parametrize(("text", "names"), ROUTES, ids=lambda each: repr(each)[:30])
 def test_a_wrong_routes_file_is_named_with_its_place(tmp_path: Path, text: str, names: str) -> None:
-    """The file, the place in it, and what is wrong."""
+    """The file, the place in it, and what is wrong.
+
+    Red when: `quarry/inference/routes.py`:
+    `f"QUARRY_ROUTES_FILE: {path}: {place} {otherwise}"` -> `f"QUARRY_ROUTES_FILE: {path}: {otherwise}"`
+    """
     path = tmp_path / "routes.toml"
     path.write_text(text)
     env = clean_environ(QUARRY_ROUTES_FILE=str(path), QUARRY_ENVIRONMENT="local")

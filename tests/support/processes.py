@@ -1,5 +1,6 @@
 """Real processes for tests: started on loopback, waited for, and ended with their test, by pid."""
 
+import itertools
 import os
 import signal
 import socket
@@ -82,6 +83,18 @@ def eventually(probe: Callable[[], T | None], *, seconds: float = 20.0, what: Ca
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds} s for {what() if callable(what) else what}")
         time.sleep(0.02)
+
+
+def every(seconds: float, until: Callable[[], object], *, limit: float) -> Iterator[int]:
+    """Count from 0 at this pace until `until` is true; fails where that takes longer than `limit` seconds."""
+    started, due = time.monotonic(), itertools.count(1)
+    for number in itertools.count():
+        if until():
+            return
+        if time.monotonic() - started > limit:
+            raise AssertionError(f"not done after {limit} s")
+        yield number
+        time.sleep(max(0.0, started + next(due) * seconds - time.monotonic()))
 
 
 def free_port() -> int:

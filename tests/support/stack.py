@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.support.simulator import Simulator
 
 REGION = "us-east-1"
+#: Jobs of one bulk submission.
+BULK_MAX = 500
 TERMINAL = {"completed", "failed", "cancelled", "expired"}
 
 
@@ -151,6 +153,18 @@ class Stack:
         assert answer.status_code == 202, answer.text
         request_id: str = answer.json()["request_id"]
         return request_id
+
+    def submit_many(self, count: int, **body: Any) -> list[str]:
+        """Submit as many jobs, each with a prompt of its own; returns their request ids, in order."""
+        assert self.api is not None
+        accepted: list[str] = []
+        for first in range(0, count, BULK_MAX):
+            jobs = [{"prompt": f"Job {i}"} | body for i in range(first, min(first + BULK_MAX, count))]
+            answer = self.api.post("/v1/jobs/bulk", json={"jobs": jobs})
+            assert answer.status_code == 202, answer.text
+            accepted += [job["request_id"] for job in answer.json()["jobs"] if job.get("status")]
+        assert len(accepted) == count
+        return accepted
 
     def job(self, request_id: str) -> dict[str, Any]:
         """The job as the API shows it."""

@@ -17,9 +17,11 @@ from quarry.job import (
     Failure,
     HandedBack,
     Job,
+    Redriven,
     RetryScheduled,
     Snoozed,
     StatusReason,
+    StoredObject,
     Succeeded,
     advance,
 )
@@ -35,6 +37,7 @@ def events(at: datetime) -> dict[str, Event]:
     return {
         "claimed": Claimed(a_lease(expires_at=at + SOON)),
         "succeeded": Succeeded(a_completion(), ("bedrock/us-west-2/other",)),
+        "succeeded apart": Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")),
         "retry scheduled": RetryScheduled(at + SOON, FAILURE, "echo", usage),
         "timed out": RetryScheduled(at + SOON, FAILURE, outcome=AttemptOutcome.OUTCOME_UNKNOWN),
         "snoozed": Snoozed(at + SOON, StatusReason.WAITING_FOR_CAPACITY),
@@ -45,11 +48,12 @@ def events(at: datetime) -> dict[str, Event]:
         "cancelled": Cancelled(),
         "cancelled, call cut": Cancelled(call_cut=True),
         "expired": Expired(),
+        "redriven": Redriven(at + timedelta(days=1), max_attempts=2, model="other"),
     }
 
 
 def life(seed: int) -> Iterator[Job]:
-    """A job from its submission to its end, or for forty events."""
+    """A job from its submission through forty events, or to an end from which there is no way back."""
     draw = random.Random(seed)  # noqa: S311 - lives to test with
     job, now = a_job(metadata={"seed": str(seed)}), NOW
     yield job

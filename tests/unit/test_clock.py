@@ -2,10 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
 
 import pytest
 
-from quarry.clock import EPOCH, SystemClock, from_epoch_ms, to_epoch_ms, to_rfc3339
+from quarry.clock import EPOCH, CorrectedClock, SystemClock, from_epoch_ms, to_epoch_ms, to_rfc3339
 from quarry.testing import NOW, FakeClock
 
 
@@ -105,3 +106,65 @@ async def test_running_what_time_does_not_bring_fails(clock: FakeClock) -> None:
     """Instead of hanging."""
     with pytest.raises(AssertionError, match="time does not bring"):
         await clock.run(asyncio.Event().wait())
+
+
+async def test_a_view_is_a_machine_whose_wall_clock_is_off(clock: FakeClock) -> None:
+    """Time passes alike for all; a jump is this machine's alone."""
+    ahead, behind = clock.view(3), clock.view(-2)
+    await clock.advance(10)
+    ahead.offset_seconds += 60
+    assert (ahead.now() - clock.now()).total_seconds() == 63
+    assert (behind.now() - clock.now()).total_seconds() == -2
+    assert ahead.monotonic() == behind.monotonic() == clock.monotonic()
+    waiting = asyncio.ensure_future(ahead.sleep(5))
+    await clock.advance(5)
+    assert waiting.done()
+
+
+def dated(offset_seconds: float) -> str:
+    """The date of an answer by a clock that is so far ahead of the fake's."""
+    return format_datetime(NOW + timedelta(seconds=offset_seconds), usegmt=True)
+
+
+@pytest.mark.parametrize("offset", [-86_400, -30, -4, 4, 30, 86_400])
+def test_a_machine_whose_clock_is_off_goes_by_that_of_aws(clock: FakeClock, offset: float) -> None:
+    """Leases are judged by the clocks of several machines."""
+    corrected = CorrectedClock(clock)
+    corrected.observe(dated(offset), clock.monotonic())
+    assert abs(corrected.offset_seconds() - offset) < 1
+    assert abs((corrected.now() - clock.now()).total_seconds() - offset) < 1
+
+
+@pytest.mark.parametrize("offset", [-1.2, 0, 1.2])
+def test_what_a_date_cannot_tell_is_left_alone(clock: FakeClock, offset: float) -> None:
+    """It was cut to the second, and some time on its way."""
+    corrected = CorrectedClock(clock)
+    corrected.observe(dated(offset), clock.monotonic())
+    assert corrected.now() == clock.now()
+
+
+async def test_a_machine_whose_time_is_set_anew_does_not_jump(clock: FakeClock) -> None:
+    """What was judged before the correction and what is judged after it belong together; AWS's clock is the judge."""
+    corrected = CorrectedClock(clock)
+    await clock.advance(10)
+    clock.jump(70)
+    assert corrected.now() == NOW + timedelta(seconds=10)
+    corrected.observe(dated(10), clock.monotonic())
+    assert corrected.now() == NOW + timedelta(seconds=10)
+    assert corrected.offset_seconds() == -70
+
+
+async def test_an_answer_that_lay_here_while_the_process_was_stopped_says_nothing(clock: FakeClock) -> None:
+    """Its date is old by the length of the pause."""
+    corrected, date, asked_at = CorrectedClock(clock), dated(0), clock.monotonic()
+    await clock.advance(40)
+    corrected.observe(date, asked_at)
+    assert corrected.now() == clock.now()
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Sat, 21 Nov 2026 06:15:50", "Sat, 99 Nov 2026 06:15:50 GMT"])
+def test_a_date_that_is_none_changes_nothing(clock: FakeClock, date: str) -> None:
+    """Some proxies send nonsense."""
+    corrected = CorrectedClock(clock)
+    corrected.observe(date, clock.monotonic())
+    assert corrected.now() == clock.now()

@@ -36,7 +36,7 @@ MS = timedelta(milliseconds=1)
 UPDATES: dict[str, dict[str, Any]] = {
     "claim": expressions.claim(TABLE, an_envelope(JOB), a_lease(), NOW),
     "take_over": expressions.take_over(TABLE, an_envelope(JOB), a_lease(), "token", NOW),
-    "renew": expressions.renew(TABLE, HELD, "token", NOW),
+    "renew": expressions.renew(TABLE, HELD, "token", NOW, answered=False),
     "record": expressions.record(TABLE, DONE, "token", 1000),
     "record, not terminal": expressions.record(TABLE, HELD, "token", 1000),
     "replace": expressions.replace(TABLE, advance(JOB, Cancelled(), NOW), JOB, 1000, NOW),

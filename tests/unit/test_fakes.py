@@ -6,7 +6,18 @@ import pytest
 
 from quarry.errors import LeaseLost, QueueUnavailable, StoreUnavailable
 from quarry.job import JobStatus, Succeeded, advance
-from quarry.testing import NOW, FakeClock, MemoryQueue, MemoryStore, a_claimed_job, a_completion, a_job, a_lease, an_envelope
+from quarry.testing import (
+    NOW,
+    DeadLetter,
+    FakeClock,
+    MemoryQueue,
+    MemoryStore,
+    a_claimed_job,
+    a_completion,
+    a_job,
+    a_lease,
+    an_envelope,
+)
 
 NOTHING = timedelta(0)
 
@@ -76,15 +87,136 @@ async def test_what_is_in_flight_can_be_delivered_again(queue: MemoryQueue) -> N
 
 
 async def test_a_receipt_lasts_twelve_hours_in_all(queue: MemoryQueue, clock: FakeClock) -> None:
-    """However often it is extended."""
+    """However often it is extended: an extension beyond that does nothing, and the one before runs out."""
     await queue.send([an_envelope()])
     deliveries = await queue.receive(1, NOTHING)
     for _ in range(3):
         await queue.extend(deliveries, timedelta(hours=5))
         await clock.advance(4 * 3600 - 1)
-    assert queue.in_flight_count == 1
-    await clock.advance(3)
     assert queue.visible_count == 1
+    [again] = await queue.receive(1, NOTHING)
+    await queue.release(again, timedelta(days=20))
+    await clock.advance(11 * 3600 - 1)
+    assert queue.in_flight_count == 1
+    await clock.advance(1)
+    assert queue.visible_count == 1
+
+
+async def test_only_so_many_are_in_flight(clock: FakeClock) -> None:
+    """The next receive fails until one is settled or timed out; what waits to be received does not count."""
+    queue = MemoryQueue(clock, visibility=timedelta(seconds=10), in_flight_max=3)
+    await queue.send([an_envelope() for _ in range(5)])
+    first, *_ = taken = await queue.receive(10, NOTHING)
+    assert len(taken) == 3
+    with pytest.raises(QueueUnavailable, match="OverLimit"):
+        await queue.receive(10, NOTHING)
+    await queue.resend(first, timedelta(seconds=5))
+    assert (queue.in_flight_count, queue.delayed_count) == (2, 1)
+    assert len(await queue.receive(10, NOTHING)) == 1
+
+
+async def test_a_message_is_kept_for_so_long_from_its_send(clock: FakeClock) -> None:
+    """A release does not renew that; a message sent anew is a new one."""
+    queue = MemoryQueue(clock, retention=timedelta(hours=1))
+    await queue.send([an_envelope(), an_envelope()])
+    await clock.advance(3590)
+    released, resent = await queue.receive(10, NOTHING)
+    await queue.release(released, timedelta(seconds=1))
+    await queue.resend(resent, timedelta(seconds=1))
+    await clock.advance(11)
+    assert queue.bodies == [resent.body]
+
+
+async def test_a_message_received_too_often_becomes_a_dead_letter(clock: FakeClock) -> None:
+    """By itself, so without a reason: the backstop behind a worker that never settles."""
+    queue = MemoryQueue(clock, receives_max=2)
+    queue.put("body")
+    for _ in range(2):
+        [delivery] = await queue.receive(1, NOTHING)
+        await queue.release(delivery, NOTHING)
+    assert await queue.receive(1, NOTHING) == []
+    assert (queue.buried, queue.bodies) == ([DeadLetter("body", None, None)], [])
+
+
+async def test_a_delay_is_at_most_a_quarter_of_an_hour(queue: MemoryQueue, clock: FakeClock) -> None:
+    """A longer one is cut, as SQS would refuse it."""
+    queue.put("body", timedelta(hours=1))
+    await clock.advance(899)
+    assert (queue.visible_count, queue.delayed_count, queue.in_flight_count) == (0, 1, 0)
+    await clock.advance(1)
+    assert queue.visible_count == 1
+
+
+async def test_a_purge_drops_everything(queue: MemoryQueue) -> None:
+    """Also what is in flight, whose receipts are then stale."""
+    await queue.send([an_envelope(), an_envelope()])
+    [delivery] = await queue.receive(1, NOTHING)
+    queue.purge()
+    await queue.release(delivery, NOTHING)
+    assert queue.bodies == []
+
+
+async def test_a_seed_makes_the_order_random(clock: FakeClock) -> None:
+    """Any order, but the same one each time."""
+    orders = []
+    for seed in (1, 1, 2):
+        queue = MemoryQueue(clock, seed=seed)
+        for i in range(9):
+            queue.put(str(i))
+        orders.append([delivery.body for delivery in await queue.receive(9, NOTHING)])
+    assert orders[0] == orders[1]
+    assert len({tuple(order) for order in orders}) == 2
+    assert sorted(orders[0]) == list("012345678") != orders[0]
+
+
+async def test_a_seed_lets_a_stale_ack_delete(clock: FakeClock) -> None:
+    """Now and then, as SQS says of old receipts."""
+    queue = MemoryQueue(clock, seed=1)
+    for _ in range(40):
+        queue.put("body")
+        [first] = await queue.receive(1, NOTHING)
+        await queue.release(first, NOTHING)
+        [_second] = await queue.receive(1, NOTHING)
+        await queue.ack(first)
+    assert 5 < len(queue.bodies) < 35
+
+
+async def test_a_message_may_come_twice_at_once(clock: FakeClock) -> None:
+    """Two workers then hold receipts of one message; only the later holds."""
+    queue = MemoryQueue(clock, seed=1, duplicates=1.0)
+    queue.put("body")
+    [first], [second] = await queue.receive(1, NOTHING), await queue.receive(1, NOTHING)
+    assert (first.message_id, first.receive_count, second.receive_count) == (second.message_id, 1, 2)
+    assert first.receipt != second.receipt
+
+
+async def test_failures_by_chance_are_the_same_for_a_seed() -> None:
+    """Refused, lost on the way, or done with the answer lost, at the rate that was asked for, until it is set to zero."""
+    histories = []
+    for seed in (1, 1, 2):
+        store, told = MemoryStore(), []
+        store.fail_at_random(0.5, seed)
+        for _ in range(100):
+            before = len(store.jobs)
+            try:
+                await store.create(a_job())
+                told.append("done")
+            except StoreUnavailable as error:
+                told.append(f"{error.applied} {len(store.jobs) - before}")
+        store.fail_at_random(0)
+        await store.create(a_job())
+        histories.append(told)
+    assert histories[0] == histories[1] != histories[2]
+    assert {"done", "False 0", "None 0", "None 1"} == set(histories[0])
+    assert 30 < histories[0].count("done") < 70
+
+
+async def test_a_queue_fails_by_chance_entry_by_entry(queue: MemoryQueue) -> None:
+    """One failure does not touch the others."""
+    queue.fail_at_random(0.5)
+    results = await queue.send([an_envelope() for _ in range(50)])
+    assert 10 < results.count(None) < 40
+    assert results.count(None) <= queue.visible_count < 50
 
 
 @pytest.mark.parametrize("applied", [False, True])

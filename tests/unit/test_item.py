@@ -6,10 +6,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.session import get_session
 
 from quarry.invocation import Completion, Invocation, ServedBy, Usage
-from quarry.job import Job, JobStatus, Succeeded, advance
+from quarry.job import (
+    HISTORY_LIMIT,
+    MAX_TAKEOVERS,
+    Attempt,
+    AttemptOutcome,
+    Failure,
+    Job,
+    JobStatus,
+    StoredObject,
+    Succeeded,
+    advance,
+)
 from quarry.store.item import LISTED, SHARDS, from_item, job_key, shard_of, to_item
+from quarry.store.payloads import INLINE_MAX_BYTES
 from quarry.testing import NOW, a_claimed_job, a_completion, a_job, an_invocation
 from tests.unit.lives import life
 
@@ -34,6 +47,8 @@ VARIATIONS: tuple[Job, ...] = (
     *(answered(a_completion(text)) for text in TEXTS),
     answered(a_completion("", content=(), provider_request_id=None, usage=Usage(), served_by=ServedBy("echo", "", "echo"))),
     answered(a_completion(content=({"toolUse": {"input": {"n": 0.1, "deep": [[[[]]]]}}},), filtered=True, stop_reason="tool_use")),
+    a_job(invocation=Invocation(), payload=StoredObject("t/1/payload-2.json", 20_000_000, "2")),
+    advance(a_claimed_job(), Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")), NOW),
     a_job(created_at=NOW + timedelta(milliseconds=123), priority="high", max_attempts=10, generation=3),
 )
 
@@ -58,14 +73,20 @@ def test_what_is_listed_is_the_job_without_its_content(seed: int) -> None:
     for job in life(seed):
         item = {name: value for name, value in to_item(job, RETENTION_MS).items() if name in LISTED}
         assert from_item(item) == replace(
-            job, invocation=Invocation(), result=None, error=None, attempt_history=(), open_attempts=(), lease=None, check_at=None,
-            bury_reason=None,
+            job, invocation=Invocation(), payload=None, result=None, result_object=None, error=None, attempt_history=(),
+            open_attempts=(), lease=None, check_at=None, bury_reason=None, attempts_before=0,
         )  # fmt: skip
+
+
+def test_the_index_carries_no_more_than_dynamodb_takes() -> None:
+    """An emulator takes any number; DynamoDB refuses to make the table. The limit is read from the installed service model."""
+    limit = get_session().get_service_model("dynamodb").shape_for("NonKeyAttributeNameList").metadata["max"]
+    assert len(set(LISTED) - {"request_id"}) <= limit
 
 
 def test_the_list_carries_no_content() -> None:
     """Nor history, nor lease: an index is read by many, and costs by its size."""
-    assert set(LISTED).isdisjoint({"invocation", "result", "attempt_history", "lease_token", "error"})
+    assert set(LISTED).isdisjoint({"invocation", "payload", "result", "result_object", "attempt_history", "lease_token", "error"})
 
 
 @pytest.mark.parametrize("status", JobStatus)
@@ -82,6 +103,23 @@ def test_a_job_is_deleted_when_its_retention_is_over() -> None:
     """TTL counts in seconds, rounded down."""
     item = to_item(a_job(finished_at=NOW + timedelta(milliseconds=1999)), 86_400_000)
     assert item["expires_at"] == {"N": str(int(NOW.timestamp()) + 86_401)}
+
+
+def test_no_job_outgrows_its_item() -> None:
+    """With all that it may hold, of letters of four bytes, a job is far below the 400 KB that DynamoDB takes."""
+    failure = Failure("invocation_rejected", "🚀" * 1000)
+    ended = Attempt(1, NOW, NOW, AttemptOutcome.FAILED, "bedrock/us-east-1/" + "m" * 2048, failure, a_completion().usage)
+    full = a_claimed_job(
+        invocation=an_invocation("x" * INLINE_MAX_BYTES),
+        model="m" * 2048,
+        custom_id="🚀" * 256,
+        metadata={f"{i:02}" + "🚀" * 62: "🚀" * 512 for i in range(16)},
+        attempt_history=(ended,) * HISTORY_LIMIT,
+        open_attempts=(NOW,) * MAX_TAKEOVERS,
+    )
+    full = replace(advance(full, Succeeded(a_completion("x" * INLINE_MAX_BYTES)), NOW), error=failure)
+    values = (len(name.encode()) + len(json.dumps(value, ensure_ascii=False).encode()) for name, value in to_item(full, 0).items())
+    assert sum(values) < 400_000 * 0.75
 
 
 def test_tenants_share_no_key() -> None:
@@ -103,3 +141,15 @@ def test_what_a_newer_version_adds_is_ignored() -> None:
     job = a_job()
     added: dict[str, Any] = {"v": {"N": "2"}, "mood": {"S": "good"}}
     assert from_item(to_item(job, RETENTION_MS) | added) == job
+
+
+def test_an_item_that_is_one_version_ahead_can_be_read() -> None:
+    """What it added is left out; nothing that this version knows is lost."""
+    job = advance(a_claimed_job(), Succeeded(a_completion()), NOW)
+    item = to_item(job, 0) | {"v": {"N": "2"}, "novelty": {"S": "?"}, "status_reason": {"S": "novel"}}
+    for name in ("invocation", "result"):
+        item[name] = {"S": item[name]["S"][:-1] + ',"novelty":1}'}
+    result = json.loads(item["result"]["S"])
+    result["usage"]["novelty"] = result["served_by"]["novelty"] = 1
+    item["result"] = {"S": json.dumps(result)}
+    assert from_item(item) == job

@@ -17,10 +17,12 @@ from quarry.job import (
     IllegalTransition,
     Job,
     JobStatus,
+    Redriven,
     StatusReason,
     abandoned,
     advance,
     describe,
+    discarded,
     effective_status,
     visible_history,
 )
@@ -45,6 +47,7 @@ TABLE = {
     (RETRYING, "expired"): EXPIRED,
     (PROCESSING, "claimed"): PROCESSING,
     (PROCESSING, "succeeded"): COMPLETED,
+    (PROCESSING, "succeeded apart"): COMPLETED,
     (PROCESSING, "retry scheduled"): RETRYING,
     (PROCESSING, "timed out"): RETRYING,
     (PROCESSING, "snoozed"): QUEUED,
@@ -55,6 +58,9 @@ TABLE = {
     (PROCESSING, "cancelled"): CANCELLED,
     (PROCESSING, "cancelled, call cut"): CANCELLED,
     (PROCESSING, "expired"): EXPIRED,
+    (FAILED, "redriven"): QUEUED,
+    (EXPIRED, "redriven"): QUEUED,
+    (CANCELLED, "redriven"): QUEUED,
 }
 EVENTS = events(LATER)
 ENDS = [name for (status, name), after in TABLE.items() if status is PROCESSING and after is not PROCESSING]
@@ -173,10 +179,11 @@ def test_every_record_ends_the_lease(event: str) -> None:
     assert (job.lease, job.open_attempts) == (None, ())
 
 
-@pytest.mark.parametrize("event", EVENTS)
-def test_every_event_is_a_revision(event: str) -> None:
+@pytest.mark.parametrize(("status", "event"), TABLE)
+def test_every_event_is_a_revision(status: JobStatus, event: str) -> None:
     """So that who read the job before can be told that it changed."""
-    assert advance(a_claimed_job(revision=7), EVENTS[event], LATER).revision == 9
+    job = in_status(status)
+    assert advance(job, EVENTS[event], LATER).revision == job.revision + 1
 
 
 @pytest.mark.parametrize("event", ENDS)
@@ -244,6 +251,50 @@ def test_cancelling_a_waiting_job_keeps_what_it_spent() -> None:
     retrying = advance(a_claimed_job(), EVENTS["retry scheduled"], LATER)
     cancelled = advance(retrying, EVENTS["cancelled"], LATER)
     assert (cancelled.attempts, cancelled.attempt_history) == (1, retrying.attempt_history)
+
+
+# --- back to work -----------------------------------------------------------------------------------------------------
+
+
+def failed_again() -> Job:
+    """A job that was taken over, failed twice, and asked to stop."""
+    job = advance(advance(a_claimed_job(max_attempts=2), EVENTS["claimed"], LATER), EVENTS["retry scheduled"], LATER)
+    failed = advance(advance(job, EVENTS["claimed"], LATER), EVENTS["failed, buried"], LATER)
+    return replace(failed, cancel_requested=True, snoozes=3)
+
+
+def test_a_redriven_job_begins_anew() -> None:
+    """Budget, deadline, take-overs and snoozes; nothing is left of how it ended, and older messages are stale."""
+    job = advance(failed_again(), EVENTS["redriven"], LATER)
+    assert (job.generation, job.max_attempts, job.model, job.deadline_at) == (1, 2, "other", LATER + timedelta(days=1))
+    assert (job.attempts_spent, job.takeovers, job.snoozes, job.cancel_requested) == (0, 0, 0, False)
+    assert (job.error, job.result, job.finished_at, job.status_reason, job.bury_reason) == (None, None, None, None, None)
+    assert (job.available_at, job.check_at) == (LATER, LATER + CHECK_AFTER)
+
+
+def test_a_redriven_job_keeps_its_history() -> None:
+    """Attempts are numbered on; of them only the new ones count against the budget."""
+    failed = failed_again()
+    job = advance(advance(failed, EVENTS["redriven"], LATER), EVENTS["claimed"], LATER)
+    assert (job.attempts, job.attempts_spent) == (4, 1)
+    assert job.attempt_history == failed.attempt_history
+    assert [each.attempt for each in visible_history(job)] == [1, 2, 3, 4]
+    again = advance(advance(job, EVENTS["failed, buried"], LATER), EVENTS["redriven"], LATER)
+    assert (again.generation, again.attempts, again.attempts_spent) == (2, 4, 0)
+
+
+def test_a_redriven_job_stays_on_its_route() -> None:
+    """Unless another one is named."""
+    job = a_job(status=FAILED, model="mine")
+    assert advance(job, Redriven(LATER, max_attempts=3), LATER).model == "mine"
+
+
+def test_a_discarded_job_stays_failed() -> None:
+    """As and when it ended; it only says that it was given up, and needs no dead letter any more."""
+    failed = failed_again()
+    job = discarded(failed)
+    assert (job.status_reason, job.bury_reason, job.revision) == (StatusReason.DISCARDED, None, failed.revision + 1)
+    assert replace(job, status_reason=failed.status_reason, bury_reason=failed.bury_reason, revision=failed.revision) == failed
 
 
 # --- jobs that nobody works any more ----------------------------------------------------------------------------------

@@ -202,3 +202,16 @@ def test_the_idempotency_key_travels_in_its_header() -> None:
 
     client(accept).submit({"prompt": "x"}, idempotency_key="order-1")
     assert seen == {"key": "order-1", "body": {"prompt": "x"}}
+
+
+def test_the_text_of_a_large_result_is_fetched() -> None:
+    """A small one is there; where a large one cannot be had, the error names the place and not the signature."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"text": "large"}) if request.url.path == "/there" else httpx.Response(403, text="<Error/>")
+
+    assert client(answer).text_of({"text": "small"}) == "small"
+    assert client(answer).text_of({"url": "http://s3.example/there?signature"}) == "large"
+    with pytest.raises(ApiUnreachable, match=r"s3\.example") as caught:
+        client(answer).text_of({"url": "http://s3.example/gone?signature"})
+    assert "signature" not in str(caught.value)

@@ -48,6 +48,15 @@ def test_a_finished_job_shows_its_attempts_and_ends_with_its_answer() -> None:
     ]
 
 
+def test_a_large_result_shows_where_it_can_be_had() -> None:
+    """Its URL on a line of its own, to be copied."""
+    link = {"url": "https://s3/x?y", "url_expires_at": "2026-11-21T07:00:00.000Z", "size_bytes": 2_000_000}
+    assert as_text(JOB | {"result": link}).splitlines()[-2:] == [
+        "result        2,000,000 bytes of JSON, until 2026-11-21T07:00:00.000Z at",
+        "https://s3/x?y",
+    ]
+
+
 def test_a_job_that_was_just_submitted_shows_what_there_is() -> None:
     """A list row and a job that waits have neither result nor attempts."""
     waiting = {name: JOB[name] for name in ("request_id", "status", "model", "created_at")}

@@ -1,6 +1,7 @@
 """The producer's verbs on the fakes."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,12 +9,14 @@ from prometheus_client import CollectorRegistry
 
 from producer.cancel import Canceller
 from producer.lookup import Lookup
+from producer.results import Results
 from producer.submit import Submitter
 from producer.waiting import Waiters
 from quarry.inference.routes import Route, Routes, Target
 from quarry.settings import JobSettings
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.testing.clock import FakeClock
+from quarry.testing.payloads import MemoryPayloads
 from quarry.testing.queue import MemoryQueue
 from quarry.testing.store import MemoryStore
 
@@ -26,15 +29,17 @@ class Producer:
 
     clock: FakeClock = field(default_factory=FakeClock)
     store: MemoryStore = field(default_factory=MemoryStore)
+    payloads: MemoryPayloads = field(default_factory=MemoryPayloads)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
         self.queue = MemoryQueue(self.clock)
         metrics = ProducerMetrics(self.registry)
         self.waiters = Waiters(self.store, self.clock, 10, metrics)
-        self.lookup = Lookup(self.store, self.waiters, self.clock)
+        results = Results(self.payloads, self.clock, timedelta(hours=1))
+        self.lookup = Lookup(self.store, results, self.waiters, self.clock)
         self.canceller = Canceller(self.store, self.lookup, self.clock)
-        self.submitter = Submitter(self.store, self.queue, ROUTES, JobSettings(), self.clock, metrics)
+        self.submitter = Submitter(self.store, self.payloads, self.queue, ROUTES, JobSettings(), self.clock, metrics)
 
     async def submit(self, key: str | None = None, **body: Any) -> Any:
         """Submit a prompt."""

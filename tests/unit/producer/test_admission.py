@@ -17,8 +17,7 @@ LIMITS = JobSettings(max_attempts=4, max_tokens=50, max_tokens_limit=100, deadli
 
 
 def admit(**body: Any) -> Job:
-    submission, invocation = admission.read(body, LIMITS, ROUTES)
-    return admission.job_of(submission, invocation, tenant="acme", request_id="0" * 32, limits=LIMITS, now=NOW)
+    return admission.job_of(admission.read(body, LIMITS, ROUTES), tenant="acme", request_id="0" * 32, limits=LIMITS, now=NOW)
 
 
 def test_what_is_left_out_follows_the_settings() -> None:

@@ -14,12 +14,16 @@ from quarry.queue.base import Delivery, visibility_for
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
 from quarry.testing.builders import a_job
 from quarry.testing.clock import FakeClock
+from quarry.testing.payloads import MemoryPayloads
 from quarry.testing.provider import ScriptedProvider
 from quarry.testing.queue import MemoryQueue
 from quarry.testing.store import MemoryStore
+from worker.budget import Budget
 from worker.claim import Claimer
+from worker.front import Front
 from worker.health import Health
 from worker.invoke import Invoker
+from worker.isolation import Isolation
 from worker.lease import Leases
 from worker.loop import Loop
 from worker.outcome import Settlement
@@ -27,8 +31,11 @@ from worker.process import Steps, process
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.sweep import Sweep
 
 LEASE_SECONDS = 60
+SWEEP_SECONDS = 30
+BUDGET_BYTES = 2**20
 ROUTES = Routes([Route("default", (Target("bedrock", "us-east-1", "model"),))])
 
 
@@ -38,6 +45,7 @@ class Bench:
 
     clock: FakeClock = field(default_factory=FakeClock)
     store: MemoryStore = field(default_factory=MemoryStore)
+    payloads: MemoryPayloads = field(default_factory=MemoryPayloads)
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
@@ -46,21 +54,46 @@ class Bench:
         self.metrics = WorkerMetrics(self.registry)
         self.health = Health(self.metrics, self.clock)
         self.leases = Leases(self.store, self.queue, self.clock, self.metrics, owner="me", lease_seconds=LEASE_SECONDS)
+        self.budget = Budget(BUDGET_BYTES)
+        self.isolation, self.front = Isolation(), Front(self.clock.monotonic())
         engine = Engine({"bedrock": self.provider}, InferenceMetrics(self.registry), self.clock)
         self.steps = Steps(
             claimer=Claimer(self.store, self.leases, self.clock),
             leases=self.leases,
-            invoker=Invoker(engine, ROUTES, self.leases),
-            recorder=Recorder(self.store, self.clock),
+            invoker=Invoker(engine, ROUTES, self.payloads, self.leases, self.isolation),
+            recorder=Recorder(self.store, self.payloads, self.clock),
             settler=Settler(self.queue, self.store, self.clock, self.metrics),
-            reporter=Reporter(self.metrics, self.health),
+            reporter=Reporter(self.metrics, self.health, self.front, self.clock),
+            budget=self.budget,
             clock=self.clock,
             draw=lambda: 0.5,
+        )
+        self.sweep = Sweep(
+            self.store,
+            self.queue,
+            self.steps.recorder,
+            self.steps.reporter,
+            self.front,
+            self.clock,
+            self.metrics,
+            owner="me",
+            interval_seconds=SWEEP_SECONDS,
         )
 
     def loop(self, slots: int = 10, receivers: int = 1) -> Loop:
         """A loop over this bench's queue."""
-        return Loop(self.queue, self.steps, self.metrics, self.clock, slots=slots, receivers=receivers, poll=timedelta(seconds=20))
+        poll = timedelta(seconds=20)
+        return Loop(
+            self.queue,
+            self.steps,
+            self.metrics,
+            self.clock,
+            self.front,
+            self.isolation,
+            slots=slots,
+            receivers=receivers,
+            poll=poll,
+        )
 
     def count(self, name: str, **labels: str) -> float:
         """A metric's value."""

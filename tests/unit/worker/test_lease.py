@@ -1,14 +1,18 @@
 """Leases: renewed in time, together with the visibility of their messages."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from quarry.job import Job
+from quarry.job import CALL_CLOSED, AttemptOutcome, Job, JobStatus
+from quarry.testing import a_lease, an_envelope
 from quarry.testing.provider import Hold
 from tests.unit.worker.conftest import Bench
+from worker.lease import HeldLease
 from worker.outcome import Ack, Leave
+from worker.process import attempt
 
 
 async def test_a_long_call_keeps_its_lease_and_its_message(bench: Bench) -> None:
@@ -31,22 +35,142 @@ async def test_a_long_call_keeps_its_lease_and_its_message(bench: Bench) -> None
     keeping.cancel()
 
 
-async def test_two_failed_renewals_do_not_lose_the_lease_and_a_third_does(bench: Bench) -> None:
-    """The holder judges by its own monotonic clock: once the lease may have run out, the call is closed."""
-    await bench.submitted()
-    hold = Hold()
+async def test_a_call_outlives_a_lease_that_could_not_be_renewed(bench: Bench) -> None:
+    """The table is away for longer than a lease: the call is paid for, and its answer counts, for nobody took the job over."""
+    job = await bench.submitted()
+    hold = Hold("answer")
     bench.provider.play(hold)
     keeping = asyncio.create_task(bench.leases.keep())
     working = asyncio.create_task(bench.work())
     await hold.reached.wait()
-    bench.store.fail_next("renew", times=3)
-    await bench.clock.advance(40)
+    bench.store.fail_next("renew", times=100)
+    await bench.clock.advance(90)
     assert not working.done()
-    await bench.clock.advance(20)
-    # Not taken over by anyone yet, so the answer-less attempt is nobody's: nothing is written, the message comes again.
+    bench.store.fail_next("record", times=3)
+    hold.release.set()
+    assert await bench.clock.run(working) == Ack("completed")
+    assert bench.store.job(job.request_id).status is JobStatus.COMPLETED
+    assert len(bench.provider.calls) == 1
+    keeping.cancel()
+
+
+async def test_a_failed_renewal_is_tried_again_soon(bench: Bench) -> None:
+    """Long before the lease ends, and not only when a third of it has passed once more."""
+    job = await bench.submitted()
+    hold = Hold("answer")
+    bench.provider.play(hold)
+    keeping = asyncio.create_task(bench.leases.keep())
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    bench.store.fail_next("renew")
+    await bench.clock.advance(25)
+    lease = bench.store.job(job.request_id).lease
+    assert lease
+    assert lease.expires_at == bench.clock.now() + timedelta(seconds=60)
+    hold.release.set()
+    await working
+    keeping.cancel()
+
+
+async def test_the_call_of_a_lost_lease_is_closed(bench: Bench) -> None:
+    """Somebody took the job over while this worker could not renew: as soon as that is known, its call ends and writes nothing."""
+    job = await bench.submitted()
+    hold = Hold("late")
+    bench.provider.play(hold)
+    keeping = asyncio.create_task(bench.leases.keep())
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    bench.store.fail_next("renew", times=12)
+    await bench.clock.advance(66)
+    taken = await bench.store.claim(an_envelope(job), a_lease(expires_at=bench.clock.now() + timedelta(60)), bench.clock.now())
+    await bench.clock.advance(60)
     assert await working == Leave("lease_lost")
     assert bench.provider.cancelled == 1
+    assert bench.store.job(job.request_id) == taken
+    # Who took it over counts the call that is paid again.
+    assert bench.count("quarry_calls_repeated_total", reason="lease_lost") == 0
     keeping.cancel()
+
+
+async def test_no_call_starts_on_a_lease_that_may_have_run_out(bench: Bench) -> None:
+    """Whatever held the work up between claim and call: without a renewal there is none."""
+    job = await bench.submitted()
+    held = await bench.steps.claimer.claim(await bench.delivery())
+    await bench.clock.advance(56)
+    bench.store.fail_next("renew")
+    _, verdict = await attempt(held, bench.steps)
+    assert verdict.settlement == Leave("lease_lost")
+    assert not bench.provider.calls
+    # With one, there is.
+    held = HeldLease(bench.store.job(job.request_id), held.delivery, held.valid_until)
+    _, verdict = await attempt(held, bench.steps)
+    assert verdict.settlement == Ack("completed")
+
+
+async def test_no_call_starts_after_the_deadline(bench: Bench) -> None:
+    """It may pass between claim and call."""
+    job = await bench.submitted(deadline_at=bench.clock.now() + timedelta(seconds=10))
+    held = await bench.steps.claimer.claim(await bench.delivery())
+    await bench.clock.advance(10)
+    recorded, verdict = await attempt(held, bench.steps)
+    assert verdict.settlement == Ack("expired")
+    assert recorded.status is bench.store.job(job.request_id).status is JobStatus.EXPIRED
+    assert recorded.attempts == 0
+    assert not bench.provider.calls
+
+
+async def test_a_cancel_is_seen_within_seconds_by_one_read_for_all_jobs(bench: Bench) -> None:
+    """Long before a renewal; the call is closed, and the history says that it may have cost something."""
+    holds = [Hold(), Hold("kept")]
+    bench.provider.play(*holds)
+    jobs = [await bench.submitted(), await bench.submitted()]
+    listening = asyncio.create_task(bench.leases.listen())
+    working = [asyncio.create_task(bench.work()), asyncio.create_task(bench.work())]
+    for hold in holds:
+        await hold.reached.wait()
+    await bench.store.request_cancel(bench.store.job(jobs[0].request_id))
+    await bench.clock.advance(2)
+    assert await working[0] == Ack("cancelled")
+    assert not working[1].done()
+    [attempt_] = bench.store.job(jobs[0].request_id).attempt_history
+    assert (attempt_.outcome, attempt_.error) == (AttemptOutcome.CANCELLED, CALL_CLOSED)
+    holds[1].release.set()
+    assert await working[1] == Ack("completed")
+    listening.cancel()
+
+
+async def test_a_notice_of_an_earlier_lease_stops_nothing(bench: Bench) -> None:
+    """The job was redriven since, and this worker has it again."""
+    job = await bench.submitted()
+    hold = Hold("answer")
+    bench.provider.play(hold)
+    listening = asyncio.create_task(bench.leases.listen())
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    running = bench.store.job(job.request_id)
+    await bench.store.request_cancel(bench.store.put(replace(running, lease=a_lease("before", owner="me"))))
+    bench.store.put(running)
+    await bench.clock.advance(2)
+    assert not working.done()
+    hold.release.set()
+    assert await working == Ack("completed")
+    listening.cancel()
+
+
+async def test_a_table_that_is_away_does_not_end_the_listening(bench: Bench) -> None:
+    """The renewals tell, later."""
+    await bench.submitted()
+    hold = Hold("answer")
+    bench.provider.play(hold)
+    listening = asyncio.create_task(bench.leases.listen())
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    bench.store.fail_next("take_notices")
+    await bench.clock.advance(4)
+    assert not listening.done()
+    hold.release.set()
+    await working
+    listening.cancel()
 
 
 async def test_a_queue_that_refuses_to_extend_does_not_end_the_work(bench: Bench) -> None:

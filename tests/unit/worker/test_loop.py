@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from quarry.job import JobStatus
 from quarry.testing.provider import Hold
 from tests.unit.worker.conftest import Bench
@@ -50,6 +52,35 @@ async def test_a_queue_that_is_away_is_asked_again(bench: Bench) -> None:
     await bench.clock.advance(30)
     assert {job.status for job in bench.store.jobs} == {JobStatus.COMPLETED}
     assert not running.done()
+    running.cancel()
+
+
+async def test_while_the_table_is_away_little_is_received(bench: Bench) -> None:
+    """Each receipt counts, and SQS gives a message up that came too often; the jobs run once the table is back."""
+    for _ in range(20):
+        await bench.submitted()
+    bench.store.fail_next("claim", times=1000)
+    loop = bench.loop(slots=20, receivers=2)
+    running = asyncio.create_task(loop.run())
+    await bench.clock.advance(600)
+    received = bench.count("quarry_deliveries_received_total")
+    # Twenty at once, before anything is known; then each is asked about for half a lease, and there are pauses between them.
+    assert 20 < received < 200
+    running.cancel()
+
+
+@pytest.mark.parametrize("seconds", [5, 60, 600])
+async def test_a_table_that_returns_is_noticed_within_seconds(bench: Bench, seconds: float) -> None:
+    """And then all slots are used again."""
+    for _ in range(20):
+        await bench.submitted()
+    bench.store.fail_next("claim", times=100_000)
+    loop = bench.loop(slots=20, receivers=2)
+    running = asyncio.create_task(loop.run())
+    await bench.clock.advance(seconds)
+    bench.store.mend()
+    await bench.clock.advance(10)
+    assert {job.status for job in bench.store.jobs} == {JobStatus.COMPLETED}
     running.cancel()
 
 

@@ -14,6 +14,7 @@ from quarry.job import (
     Event,
     Expired,
     Failed,
+    Failure,
     HandedBack,
     Job,
     JobStatus,
@@ -91,10 +92,14 @@ TABLE: list[tuple[Result, tuple[JobStatus, type[Settlement], int]]] = [
     (errors.AccessDenied("x"), BLOCKED),
     (errors.ModelNotFound("x"), BLOCKED),
     (errors.QuotaExceeded("x"), BLOCKED),
+    (errors.PayloadsUnavailable("x"), NO_CAPACITY),
+    (errors.PayloadLost("x"), (JobStatus.FAILED, Bury, 1)),
     (errors.InvocationRejected("x"), REJECTED),
     (errors.ContextTooLong("x"), REJECTED),
     (Interrupted(Interruption.CANCEL_REQUESTED, call_started=True), (JobStatus.CANCELLED, Ack, 1)),
     (Interrupted(Interruption.DRAINING, call_started=False), (JobStatus.QUEUED, Release, 0)),
+    (Interrupted(Interruption.MAKING_WAY, call_started=False), (JobStatus.QUEUED, Release, 0)),
+    (Interrupted(Interruption.DEADLINE_PASSED, call_started=False), (JobStatus.EXPIRED, Ack, 0)),
     (Interrupted(Interruption.DRAINING, call_started=True), (JobStatus.RETRYING, Release, 1)),
 ]
 
@@ -118,11 +123,17 @@ def test_every_kind_of_invocation_error_is_in_the_table() -> None:
 def test_a_job_never_waits_past_its_deadline(kind: type[errors.InvocationError]) -> None:
     """A wait that would end past the deadline is `expired` instead."""
     job = running(deadline_at=NOW + timedelta(seconds=1))
-    verdict = decide(kind("x"), job, NOW, 0.99)
+    verdict = decide(kind("x", usage=Usage(1, 2, 3)), job, NOW, 0.99)
     waits = isinstance(verdict.record, (RetryScheduled, Snoozed))
     assert not waits
     if kind.time_helps or kind.blames == "us":
-        assert verdict == Verdict(Expired(), Ack("expired"))
+        assert verdict.settlement == Ack("expired")
+        assert isinstance(verdict.record, Expired)
+        # What the attempt spent stays on record, where it spent anything.
+        assert (verdict.record.last is None) is (kind.lacks_capacity or (kind.blames == "us" and not kind.may_be_billed))
+        ended = advance(job, verdict.record, NOW)
+        assert len(ended.attempt_history) == ended.attempts == (verdict.record.last is not None)
+        assert not ended.attempt_history or ended.attempt_history[0].usage == Usage(1, 2, 3)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in INVOCATION_ERRORS if kind.time_helps and not kind.lacks_capacity])
@@ -231,10 +242,34 @@ def test_an_unreachable_store_costs_a_short_wait() -> None:
     assert NOW < verdict.settlement.until <= NOW + timedelta(seconds=10)
 
 
-@pytest.mark.parametrize("started", [True, False])
-def test_a_cancel_beats_what_is_not_final(started: bool) -> None:
-    """A retry that meets the caller's wish becomes its fulfilment."""
-    assert of_record_refusal(started) == Verdict(Cancelled(call_cut=started), Ack("cancelled"))
+RETRY_OF_A_PAID_CALL = RetryScheduled(NOW, Failure("malformed_completion", "no"), "t", Usage(1, 2, 3), AttemptOutcome.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("refused", "instead"),
+    [
+        (RETRY_OF_A_PAID_CALL, Cancelled(last=RETRY_OF_A_PAID_CALL)),
+        (Snoozed(NOW, StatusReason.WAITING_FOR_CAPACITY), Cancelled()),
+        (HandedBack(call_cut=True), Cancelled(call_cut=True)),
+        (HandedBack(call_cut=False), Cancelled()),
+    ],
+)
+def test_a_cancel_beats_what_is_not_final(refused: Event, instead: Cancelled) -> None:
+    """A retry that meets the caller's wish becomes its fulfilment; what the attempt spent stays on record."""
+    assert of_record_refusal(refused) == Verdict(instead, Ack("cancelled"))
+    ended = advance(running(), instead, NOW)
+    assert ended.attempts == (0 if instead == Cancelled() else 1)
+    if instead.last:
+        assert (ended.attempt_history[-1].usage, ended.attempt_history[-1].error) == (instead.last.usage, instead.last.failure)
+
+
+@pytest.mark.parametrize("seconds", [1e20, float("inf"), 0.0, -5.0, None])
+def test_any_hint_of_a_provider_is_a_wait(seconds: float | None) -> None:
+    """It may say anything; nothing overflows, and nothing waits longer than a hint may make it."""
+    error = errors.Throttled("x", retry_after_seconds=seconds)
+    verdict = decide(error, running(), NOW, 0.5)
+    assert isinstance(verdict.settlement, Release)
+    assert NOW < verdict.settlement.until <= NOW + HINT_MAX
 
 
 def test_callers_see_a_providers_words_only_where_they_can_act_on_them() -> None:
@@ -261,6 +296,7 @@ def test_what_is_decided_can_be_recorded() -> None:
         Failed,
         Cancelled,
         HandedBack,
+        Expired,
     }
 
 

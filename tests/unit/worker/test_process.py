@@ -1,16 +1,17 @@
 """One delivery, from claim to settlement: every path, with a fake queue, store and model."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from quarry import errors
-from quarry.job import AttemptOutcome, Claimed, JobStatus, advance
-from quarry.testing.builders import a_lease
+from quarry.errors import RecordRefused
+from quarry.job import AttemptOutcome, Claimed, Job, JobStatus, StatusReason, Succeeded, advance
+from quarry.testing.builders import a_lease, an_envelope
 from quarry.testing.provider import Hold
 from tests.unit.worker.conftest import Bench
-from worker.outcome import Ack, Bury, Interruption, Leave, Release
+from worker.outcome import CALL_CUT, STORE_UNAVAILABLE, Ack, Bury, Interruption, Leave, Release
 
 
 async def test_an_answer_is_recorded_before_the_message_is_acked(bench: Bench) -> None:
@@ -49,16 +50,13 @@ async def test_a_second_delivery_while_the_first_works_waits_for_its_lease(bench
 
 
 async def test_a_lost_answer_of_a_claim_is_recognised(bench: Bench) -> None:
-    """The claim stood, nobody knows: the delivery comes again and the lease has to run out; then it is taken over, once."""
+    """The claim stood and its answers were lost: the same token finds that out, and it costs neither attempt nor take-over."""
     job = await bench.submitted()
-    bench.store.fail_next("claim", applied=True)
-    assert isinstance(await bench.work(), Release)
-    await bench.clock.advance(70)
-    assert await bench.work() == Ack("completed")
+    bench.store.fail_next("claim", applied=True, times=6)
+    assert await bench.clock.run(bench.work()) == Ack("completed")
     done = bench.store.job(job.request_id)
-    assert (done.attempts, done.takeovers, len(bench.provider.calls)) == (2, 1, 1)
-    assert [each.outcome for each in done.attempt_history] == [AttemptOutcome.OUTCOME_UNKNOWN, AttemptOutcome.COMPLETED]
-    assert bench.count("quarry_calls_repeated_total", reason="worker_vanished") == 1
+    assert (done.attempts, done.takeovers, len(bench.provider.calls)) == (1, 0, 1)
+    assert bench.clock.monotonic() < 30
 
 
 @pytest.mark.parametrize("applied", [True, False])
@@ -191,8 +189,7 @@ async def test_a_job_whose_workers_keep_dying_is_buried_without_a_call(bench: Be
     """Five take-overs are enough."""
     job = await bench.submitted()
     for _ in range(6):
-        bench.store.fail_next("claim", applied=True)
-        await bench.work()
+        await bench.steps.claimer.claim(await bench.delivery())
         await bench.clock.advance(70)
     assert await bench.work() == Bury("taken_over_too_often")
     done = bench.store.job(job.request_id)
@@ -239,13 +236,25 @@ async def test_a_claim_under_way_when_the_worker_cuts_its_calls_is_handed_back_u
     assert (handed_back.status, handed_back.attempts, bench.provider.calls) == (JobStatus.QUEUED, 0, [])
 
 
-async def test_a_job_that_changed_under_a_refusal_is_judged_again(bench: Bench) -> None:
+async def test_a_job_that_changed_under_a_refusal_is_judged_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Expired by this worker's reading, redone by somebody else meanwhile: the delivery comes again at once."""
+
+    async def changed(job: Job, seen: Job, now: datetime) -> None:
+        raise errors.JobChanged("by somebody else")
+
+    await bench.submitted(deadline_at=bench.clock.now())
+    monkeypatch.setattr(bench.store, "replace", changed)
+    assert await bench.work() == Release(bench.clock.now(), "job_changed")
+
+
+async def test_a_table_that_takes_no_record_of_a_refusal_is_not_asked_in_a_loop(bench: Bench) -> None:
+    """The worker pauses, as for any table that is away."""
     await bench.submitted(deadline_at=bench.clock.now())
     bench.store.fail_next("replace")
     settlement = await bench.work()
     assert isinstance(settlement, Release)
-    assert settlement.until == bench.clock.now()
+    assert settlement.reason == STORE_UNAVAILABLE
+    assert settlement.until > bench.clock.now()
 
 
 async def test_a_message_that_is_no_envelope_is_buried(bench: Bench) -> None:
@@ -256,10 +265,13 @@ async def test_a_message_that_is_no_envelope_is_buried(bench: Bench) -> None:
 
 
 async def test_a_store_that_is_away_at_the_claim_costs_a_wait(bench: Bench) -> None:
-    """Nothing is known, so nothing is called."""
+    """Nothing is known, so nothing is called. It is asked for as long as a claim would be worth having: half a lease."""
     await bench.submitted()
-    bench.store.fail_next("claim")
-    assert isinstance(await bench.work(), Release)
+    bench.store.fail_next("claim", times=100)
+    settlement = await bench.clock.run(bench.work())
+    assert isinstance(settlement, Release)
+    assert settlement.reason == STORE_UNAVAILABLE
+    assert 20 < bench.clock.monotonic() <= 30
     assert bench.provider.calls == []
 
 
@@ -288,12 +300,98 @@ async def test_a_lease_too_short_for_a_call_is_renewed_before_it(bench: Bench) -
     assert lease.expires_at == bench.clock.now() + timedelta(seconds=60)
 
 
-async def test_a_lease_that_ran_out_before_the_call_stops_the_work(bench: Bench) -> None:
-    """A pause longer than the lease, found before anything is paid."""
-    await bench.submitted()
-    held = await bench.steps.claimer.claim(await bench.delivery())
-    await bench.clock.advance(61)
-    bench.store.fail_next("renew")
-    result = await bench.steps.invoker.invoke(held)
-    assert getattr(result, "why", None) is Interruption.LEASE_LOST
-    assert bench.provider.calls == []
+async def test_an_outcome_that_the_table_will_not_take_fails_the_job_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its call is never repeated, its message is buried with a reason, and the worker goes on."""
+    job = await bench.submitted()
+    record = bench.store.record
+
+    async def refusing(job: Job, token: str) -> None:
+        if job.result:
+            raise RecordRefused("too large")
+        await record(job, token)
+
+    monkeypatch.setattr(bench.store, "record", refusing)
+    assert await bench.work() == Bury("unrecordable")
+    failed = bench.store.job(job.request_id)
+    assert (failed.status, failed.status_reason) == (JobStatus.FAILED, StatusReason.UNRECORDABLE)
+    assert failed.error
+    assert failed.error.code == "internal_error"
+    assert len(bench.provider.calls) == 1
+
+
+async def test_a_bug_in_the_record_does_not_pay_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is: the job fails with a reason, and a way back."""
+    job = await bench.submitted()
+    monkeypatch.setattr("worker.record.to_set_apart", lambda record: 1 / 0 if isinstance(record, Succeeded) else None)
+    assert await bench.work() == Bury("unrecordable")
+    assert bench.store.job(job.request_id).status is JobStatus.FAILED
+    assert len(bench.provider.calls) == 1
+
+
+async def test_a_worker_that_was_fenced_while_the_bucket_is_away_stops_trying(bench: Bench) -> None:
+    """It holds a slot, and the answer is not its own to record any more."""
+    job = await bench.submitted()
+    bench.provider.play("x" * 20_000)
+    bench.payloads.fail_next("put", times=1000)
+    keeping = asyncio.create_task(bench.leases.keep())
+    working = asyncio.create_task(bench.work())
+    bench.store.fail_next("renew", times=20)
+    await bench.clock.advance(70)
+    await bench.store.claim(an_envelope(job), a_lease(expires_at=bench.clock.now() + timedelta(hours=1)), bench.clock.now())
+    await bench.clock.advance(60)
+    assert await working == Leave("lease_lost")
+    keeping.cancel()
+
+
+async def test_an_answer_in_hand_keeps_its_lease_whatever_its_caller_wishes(bench: Bench) -> None:
+    """The bucket is away, and the caller cancels: the answer is there, and it is kept."""
+    job = await bench.submitted()
+    bench.provider.play("x" * 20_000)
+    bench.payloads.fail_next("put", times=30)
+    keeping = asyncio.create_task(bench.leases.keep())
+    working = asyncio.create_task(bench.work())
+    await bench.clock.settle()
+    await bench.store.request_cancel(bench.store.job(job.request_id))
+    assert await bench.clock.run(working) == Ack("completed")
+    assert bench.clock.monotonic() > 60
+    assert bench.store.job(job.request_id).status is JobStatus.COMPLETED
+    assert bench.count("quarry_lease_renewals_total", outcome="cancel_requested") == 0
+    keeping.cancel()
+
+
+async def test_a_slow_renewal_keeps_no_other_waiting(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that hangs concerns its own job alone."""
+    holds = [Hold("a"), Hold("b")]
+    bench.provider.play(*holds)
+    stuck, healthy = await bench.submitted(), await bench.submitted()
+    renew = bench.store.renew
+
+    async def hanging(job: Job, expires_at: datetime, *, answered: bool = False) -> None:
+        if job.request_id == stuck.request_id:
+            await bench.clock.sleep(1000)
+        await renew(job, expires_at, answered=answered)
+
+    monkeypatch.setattr(bench.store, "renew", hanging)
+    keeping = asyncio.create_task(bench.leases.keep())
+    working = [asyncio.create_task(bench.work()), asyncio.create_task(bench.work())]
+    await bench.clock.advance(120)
+    lease = bench.store.job(healthy.request_id).lease
+    assert lease
+    assert lease.expires_at > bench.clock.now() + timedelta(seconds=30)
+    for hold in holds:
+        hold.release.set()
+    assert [await each for each in working] == [Ack("completed")] * 2
+    keeping.cancel()
+
+
+async def test_the_last_attempt_cut_by_a_drain_is_the_last(bench: Bench) -> None:
+    """A budget of one is one call, whoever ends it; the job is buried, with a way back."""
+    hold = Hold()
+    bench.provider.play(hold)
+    job = await bench.submitted(max_attempts=1)
+    working = asyncio.create_task(bench.work())
+    await hold.reached.wait()
+    bench.leases.interrupt_all(Interruption.DRAINING)
+    assert await working == Bury("attempts_exhausted")
+    failed = bench.store.job(job.request_id)
+    assert (failed.attempts, failed.error) == (1, CALL_CUT)

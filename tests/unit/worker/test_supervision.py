@@ -33,7 +33,7 @@ async def test_a_side_task_that_dies_ends_the_worker_with_a_failure(
         raise ZeroDivisionError
 
     monkeypatch.setattr(*((bench.leases, "keep", dies_later) if part == "keep" else (loop, "run", runs_and_dies)))
-    supervised = asyncio.create_task(supervise(loop, bench.leases, bench.health, 60))
+    supervised = asyncio.create_task(supervise(loop, [bench.leases.keep()], bench.leases, bench.health, 60))
     await hold.reached.wait()
     await bench.clock.settle()
     assert bench.health.draining

@@ -1,0 +1,85 @@
+"""The composition root of the dead-letter verbs."""
+
+import argparse
+import json
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from quarry.aws import dynamodb_client, s3_client, sqs_client, watch_date
+from quarry.cli.dlq.options import first, request_ids
+from quarry.clock import CorrectedClock
+from quarry.deadletters.reading import failed_jobs
+from quarry.deadletters.redrive import CHUNK, Done, Report
+from quarry.queue.base import visibility_for
+from quarry.queue.sqs import SqsDeadLetters, SqsQueue, resolve_urls
+from quarry.store.dynamodb import DynamoStore
+from quarry.store.payloads import S3Payloads
+
+if TYPE_CHECKING:
+    from quarry.deadletters.selection import Selection
+    from quarry.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Everything a verb works with."""
+
+    store: DynamoStore
+    payloads: S3Payloads
+    lane: SqsQueue
+    dead: SqsDeadLetters
+    clock: CorrectedClock
+
+    async def chosen(self, arguments: argparse.Namespace, selection: "Selection") -> AsyncGenerator[str]:
+        """The request ids that were typed, or those of the failed jobs that the filters let through."""
+        if arguments.ids:
+            for request_id in request_ids(arguments):
+                yield request_id
+            return
+        async for request_id in first(self._failed(selection), arguments.limit):
+            yield request_id
+
+    async def _failed(self, selection: "Selection") -> AsyncGenerator[str]:
+        async for job in failed_jobs(self.store, selection, self.clock):
+            yield job.request_id
+
+
+@asynccontextmanager
+async def office(settings: "Settings") -> AsyncIterator[Office]:
+    """Clients of the table, the bucket and the queues that the settings name.
+
+    Raises:
+        ConfigurationError: they are not there.
+    """
+    clock, region = CorrectedClock(), settings.region
+    # Reading a page asks all shards at once.
+    async with dynamodb_client(region, 2 * CHUNK) as dynamodb, sqs_client(region, CHUNK) as sqs, s3_client(region, CHUNK) as s3:
+        watch_date(dynamodb, clock.observe)
+        store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
+        await store.check()
+        url, dlq_url = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
+        lane = SqsQueue(sqs, url, dlq_url, visibility=visibility_for(settings.worker.lease_seconds))
+        yield Office(
+            store, S3Payloads(s3, settings.store.bucket, settings.store.kms_key_id), lane, SqsDeadLetters(sqs, dlq_url), clock
+        )
+        await lane.close()
+
+
+def printing(as_json: bool) -> Report:
+    """A report whose steps go to stdout as they are made."""
+
+    def tell(done: Done) -> None:
+        row = f"{done.request_id}  {done.what:<9}  {done.note}".rstrip()
+        print(json.dumps(asdict(done)) if as_json else row, flush=True)
+
+    return Report(tell)
+
+
+def summarise(report: Report, dry_run: bool) -> None:
+    """Say the counts to stderr."""
+    counts = ", ".join(f"{count} {what}" for what, count in report.counts.items() if count)
+    print(f"quarry: {'would be: ' if dry_run else ''}{counts or 'nothing was done'}", file=sys.stderr)

@@ -1,0 +1,111 @@
+"""`quarry dlq redrive`."""
+
+import argparse
+import asyncio
+import sys
+from contextlib import aclosing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from quarry.cli import exits
+from quarry.cli.connect import seconds
+from quarry.cli.dlq.options import add_choice, check_choice, count, request_ids, selection_of
+
+if TYPE_CHECKING:
+    from quarry.deadletters.redrive import Report, Terms
+    from quarry.settings import Settings
+
+#: As for a submission: a tenth attempt is no accident, and 12 days are what a message lasts.
+_MAX_ATTEMPTS: Final = 10
+_MAX_DEADLINE_SECONDS: Final = 1_036_800
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    add_choice(parser, " of jobs that failed, expired or were cancelled")
+    parser.add_argument("--rate", type=_rate, default=50.0, metavar="N", help="at most so many jobs a second (default: 50)")
+    canary = parser.add_mutually_exclusive_group()
+    canary.add_argument(
+        "--canary", type=count, default=5, metavar="N",
+        help="redrive so many first, and the others only when those have ended and did not fail again (default: %(default)s)",
+    )  # fmt: skip
+    canary.add_argument("--no-canary", action="store_const", dest="canary", const=0, help="redrive all at once")
+    parser.add_argument(
+        "--canary-seconds", type=seconds, default=600.0, metavar="SECONDS", help="how long those may take (default: 600)"
+    )
+    parser.add_argument("--route", metavar="ROUTE", help="send the jobs to this route or model id from now on (default: their own)")
+    parser.add_argument("--max-attempts", type=count, metavar="N", help="new attempt budget (default: the job's own)")
+    parser.add_argument("--deadline-seconds", type=count, metavar="N", help="new deadline, from now (default: the setting)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Redrive; 1 where something was left alone that was meant."""
+    from quarry.cli.dlq.office import printing, summarise
+    from quarry.settings import load_settings
+
+    check_choice(arguments, "Redrive")
+    if set(arguments.ids) - set(request_ids(arguments)):
+        raise exits.WrongUsage("one of the ids is no request id; a message without a job can only be discarded")
+    settings, report = load_settings(), printing(arguments.json)
+    terms = _terms(settings, arguments)
+    try:
+        asyncio.run(_redrive(settings, arguments, terms, report))
+    except KeyboardInterrupt:
+        print("quarry: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return exits.INTERRUPTED
+    finally:
+        summarise(report, arguments.dry_run)
+    return exits.FAILED if report.counts["unknown"] else exits.DONE
+
+
+async def _redrive(settings: "Settings", arguments: argparse.Namespace, terms: "Terms", report: "Report") -> None:
+    from quarry.cli.dlq.office import office
+    from quarry.deadletters.fates import Fate
+    from quarry.deadletters.redrive import CanaryFailed, Redriver
+    from quarry.deadletters.selection import BURIED
+    from quarry.deadletters.tidy import tidy
+
+    selection = selection_of(arguments, BURIED | {Fate.STRANDED.value})
+    failed: CanaryFailed | None = None
+    async with office(settings) as here:
+        redriver = Redriver(
+            here.store, here.payloads, here.lane, here.clock, report, arguments.tenant, terms,
+            rate=arguments.rate, dry_run=arguments.dry_run,
+        )  # fmt: skip
+        async with aclosing(here.chosen(arguments, selection)) as ids:
+            try:
+                await redriver.run(ids, arguments.canary, timedelta(seconds=arguments.canary_seconds))
+            except CanaryFailed as error:
+                failed = error
+        await tidy(
+            here.dead, here.store, here.lane, report.counts,
+            resend=lambda letter: bool(arguments.ids) or selection.takes_letter(letter),
+            discard=lambda _: False, until=arguments.ids, dry_run=arguments.dry_run,
+        )  # fmt: skip
+    if failed:
+        raise failed
+
+
+def _terms(settings: "Settings", arguments: argparse.Namespace) -> "Terms":
+    from quarry.deadletters.redrive import Terms
+    from quarry.errors import ModelNotAllowed
+    from quarry.inference.routes import load_routes
+
+    if (arguments.max_attempts or 1) > _MAX_ATTEMPTS:
+        raise exits.WrongUsage(f"--max-attempts is at most {_MAX_ATTEMPTS}")
+    if (arguments.deadline_seconds or 1) > _MAX_DEADLINE_SECONDS:
+        raise exits.WrongUsage(f"--deadline-seconds is at most {_MAX_DEADLINE_SECONDS}")
+    if arguments.route:
+        try:
+            load_routes(settings.routes_file, settings.region).resolve(arguments.route)
+        except ModelNotAllowed as error:
+            raise exits.WrongUsage(f"--route {arguments.route}: {error} (QUARRY_ROUTES_FILE, as the workers have it)") from error
+    deadline = timedelta(seconds=arguments.deadline_seconds or settings.job.deadline_seconds)
+    return Terms(deadline, arguments.max_attempts, arguments.route)
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value

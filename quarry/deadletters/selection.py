@@ -1,0 +1,109 @@
+"""Which of the failed an operator means, and how they are summed up. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from quarry.deadletters.fates import Fate, Letter
+from quarry.job import Job, JobStatus, StatusReason
+
+#: Failures that leave a dead letter. The others are the caller's, who was told; what to do about those is asked for by name.
+BURIED: Final = frozenset(
+    {
+        StatusReason.ATTEMPTS_EXHAUSTED.value,
+        StatusReason.TAKEN_OVER_TOO_OFTEN.value,
+        StatusReason.PAYLOAD_LOST.value,
+        StatusReason.UNRECORDABLE.value,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is meant: everything that every filter lets through. `since` and `until` (exclusive) bound when it ended."""
+
+    tenant: str
+    #: None: whatever the reason.
+    reasons: frozenset[str] | None = None
+    model: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def takes_job(self, job: Job) -> bool:
+        """Whether a job is meant; one that has not failed never is."""
+        if job.status is not JobStatus.FAILED or job.finished_at is None:
+            return False
+        return self._takes(job.status_reason.value if job.status_reason else "", job.model, job.finished_at)
+
+    def takes_letter(self, letter: Letter) -> bool:
+        """Whether a message is meant: its job, where that failed, else the message itself."""
+        if letter.envelope and letter.envelope.tenant != self.tenant:
+            return False
+        if letter.fate is Fate.DEAD and letter.job:
+            return self.takes_job(letter.job)
+        return self._takes(letter.reason, letter.job.model if letter.job else None, letter.delivery.sent_at)
+
+    def _takes(self, reason: str, model: str | None, at: datetime) -> bool:
+        return (
+            (self.reasons is None or reason in self.reasons)
+            and self.model in (None, model)
+            and (self.since is None or self.since <= at)
+            and (self.until is None or at < self.until)
+        )
+
+
+@dataclass(slots=True)
+class Group:
+    """What failed for one reason: how many, where it is known, and from when to when."""
+
+    reason: str
+    both: int = 0
+    records_only: int = 0
+    queue_only: int = 0
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+    def see(self, at: datetime) -> None:
+        """Widen the span."""
+        self.oldest = min(self.oldest or at, at)
+        self.newest = max(self.newest or at, at)
+
+
+@dataclass(slots=True)
+class Summary:
+    """Groups by reason. Copies of a message are folded: what is kept for that is one id for each that lies in the queue."""
+
+    _groups: dict[str, Group] = field(default_factory=dict)
+    _in_queue: set[str] = field(default_factory=set)
+
+    def add_letters(self, letters: Iterable[Letter]) -> None:
+        """Count messages; before the jobs, so that it is known which of those have one."""
+        for letter in letters:
+            if letter.key in self._in_queue:
+                continue
+            self._in_queue.add(letter.key)
+            group = self._group(letter.reason)
+            if letter.fate is Fate.DEAD and letter.job and letter.job.finished_at:
+                group.both += 1
+                group.see(letter.job.finished_at)
+            else:
+                group.queue_only += 1
+                group.see(letter.delivery.sent_at)
+
+    def add_job(self, job: Job) -> None:
+        """Count a failed job."""
+        if job.request_id in self._in_queue:
+            return
+        group = self._group(job.status_reason.value if job.status_reason else "")
+        group.records_only += 1
+        group.see(job.finished_at or job.created_at)
+
+    def __iter__(self) -> Iterator[Group]:
+        """The largest first."""
+        return iter(
+            sorted(self._groups.values(), key=lambda each: (-(each.both + each.records_only + each.queue_only), each.reason))
+        )
+
+    def _group(self, reason: str) -> Group:
+        return self._groups.setdefault(reason, Group(reason))

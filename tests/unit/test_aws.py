@@ -1,0 +1,70 @@
+"""AWS clients: what is wrong with the environment is said in one sentence, and every answer's date is seen."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from quarry.aws import dynamodb_client, sync_session, watch_date
+from quarry.errors import ConfigurationError
+
+
+async def test_a_profile_that_does_not_exist_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the services and for the tools."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(ConfigurationError, match=r"AWS_PROFILE.*nobody"):
+        sync_session("us-east-1")
+    with pytest.raises(ConfigurationError, match=r"AWS_PROFILE.*nobody"):
+        async with dynamodb_client("us-east-1", 1):
+            pass
+
+
+class _Late(BaseHTTPRequestHandler):
+    """A DynamoDB whose clock stands still."""
+
+    def do_POST(self) -> None:
+        body = json.dumps({"TableNames": []}).encode()
+        self.send_response_only(200)
+        self.send_header("Date", "Sat, 21 Nov 2026 06:15:50 GMT")
+        self.send_header("Content-Type", "application/x-amz-json-1.0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server to which the environment leads."""
+    server = HTTPServer(("127.0.0.1", 0), _Late)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    yield
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.usefixtures("late")
+async def test_the_date_of_every_answer_is_seen() -> None:
+    """By it a machine knows how far its clock is off."""
+    dates: list[str] = []
+    before = time.monotonic()
+
+    def observe(date: str, asked_at: float) -> None:
+        assert before <= asked_at <= time.monotonic()
+        dates.append(date)
+
+    async with dynamodb_client("us-east-1", 1) as client:
+        watch_date(client, observe)
+        await client.list_tables()
+        await client.list_tables()
+    assert dates == ["Sat, 21 Nov 2026 06:15:50 GMT"] * 2

@@ -1,0 +1,45 @@
+"""How far behind the lane is: the time that jobs now wait for their first receipt, as this worker sees it."""
+
+from collections import deque
+from typing import Final
+
+#: Over how long the longest wait counts. Our own choice: ten polls of the longest kind.
+_WINDOW_SECONDS: Final = 200.0
+#: Longer than the longest poll. Our own choice.
+_DEAF_SECONDS: Final = 60.0
+
+
+class Front:
+    """Takes note of what the polls bring."""
+
+    def __init__(self, monotonic: float) -> None:
+        #: (when, wait in seconds), waits falling: the first is the longest of the window.
+        self._waits: deque[tuple[float, float]] = deque()
+        self._heard_at = monotonic
+
+    def waited(self, seconds: float, monotonic: float) -> None:
+        """A job was received for the first time, so long after it became due."""
+        self._heard_at = monotonic
+        while self._waits and self._waits[-1][1] <= seconds:
+            self._waits.pop()
+        self._waits.append((monotonic, seconds))
+        self._forget(monotonic)
+
+    def empty(self, monotonic: float) -> None:
+        """A poll brought nothing: nothing waits."""
+        self._heard_at = monotonic
+        self._waits.clear()
+
+    def seconds(self, monotonic: float) -> float:
+        """The wait to be expected. It grows while nothing is heard, because every slot is busy."""
+        self._forget(monotonic)
+        return (self._waits[0][1] if self._waits else 0.0) + monotonic - self._heard_at
+
+    def is_deaf(self, monotonic: float) -> bool:
+        """Whether nothing was heard for so long that this worker cannot tell."""
+        return monotonic - self._heard_at > _DEAF_SECONDS
+
+    def _forget(self, monotonic: float) -> None:
+        """Drop what is old, except the last that is known."""
+        while len(self._waits) > 1 and self._waits[0][0] < monotonic - _WINDOW_SECONDS:
+            self._waits.popleft()

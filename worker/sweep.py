@@ -1,0 +1,148 @@
+"""The sweep: finds jobs that are due, held by nobody, and perhaps without a message, and sends them again.
+
+A message too many costs one refused claim, so the sweep repairs whatever loses messages: a crash between record and send, a send
+of unknown outcome, retention, a purge, half a redrive. What it must not do is add to a backlog: a job whose message merely waits
+its turn is left alone, and one that was sent again is looked at again only after as long as it has waited already.
+"""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final
+
+from quarry.clock import Clock
+from quarry.envelope import Envelope
+from quarry.errors import CancelRequested, ClaimRefused, DeadlinePassed, JobChanged, TakenOverTooOften, TransportError
+from quarry.ids import new_token
+from quarry.job import CHECK_AFTER, Job, Lease, check_later
+from quarry.queue.base import JobQueue
+from quarry.store.base import JobStore
+from quarry.store.expressions import why_refused
+from quarry.telemetry.events import Event
+from quarry.telemetry.logs import get_logger
+from quarry.telemetry.metrics import WorkerMetrics
+from worker.front import Front
+from worker.record import Recorder
+from worker.report import Reporter
+
+_log = get_logger(__name__)
+ROLE: Final = "sweep"
+#: How many intervals the role lasts, so that one worker keeps it. Our own choice.
+_ROLE_INTERVALS: Final = 3
+#: What one round looks at: a mistake of the sweep may cost this many messages, not a flood.
+ROUND_LIMIT: Final = 1000
+_AT_ONCE: Final = 20
+#: A message is missed when its job has waited twice as long as others wait.
+_PATIENCE: Final = 2
+
+
+def due_before(now: datetime, front_seconds: float) -> datetime:
+    """Jobs to be checked at or before this may have lost their message; later ones wait behind the backlog."""
+    return now - _PATIENCE * timedelta(seconds=front_seconds)
+
+
+def next_check(job: Job, now: datetime) -> datetime:
+    """When to look again at a job that is sent again now: the longer it has waited, the later."""
+    return now + max(CHECK_AFTER, now - job.available_at)
+
+
+def _raise_first(errors: Iterator[BaseException]) -> None:
+    """A service that is away ends the round. What else went wrong is a bug, met on one job: the others must not wait for it."""
+    for error in errors:
+        if not isinstance(error, Exception) or isinstance(error, TransportError):
+            raise error
+        _log.error(Event.SWEEP_FAILED, error=repr(error))
+
+
+class Sweep:
+    """Sweeps, while it has the role."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        queue: JobQueue,
+        recorder: Recorder,
+        reporter: Reporter,
+        front: Front,
+        clock: Clock,
+        metrics: WorkerMetrics,
+        *,
+        owner: str,
+        interval_seconds: int,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._recorder = recorder
+        self._reporter = reporter
+        self._front = front
+        self._clock = clock
+        self._metrics = metrics
+        self._owner = owner
+        self._interval = timedelta(seconds=interval_seconds)
+        self._token = new_token()
+
+    async def keep(self) -> None:
+        """Sweep now and then, for ever. Supervised: if this ends, the worker stops."""
+        while True:
+            await self._clock.sleep(self._interval.total_seconds() * random.uniform(0.5, 1.0))  # noqa: S311 - spreads workers
+            try:
+                await self.once()
+            except TransportError as error:
+                _log.warning(Event.SWEEP_FAILED, error=str(error))
+
+    async def once(self) -> int:
+        """One round; returns how many jobs were sent again or recorded.
+
+        Raises:
+            TransportError: the round was cut short; the next one goes on.
+        """
+        now = self._clock.now()
+        if self._front.is_deaf(self._clock.monotonic()):
+            return 0  # another worker may know better
+        if not await self._store.take_role(ROLE, Lease(self._token, self._owner, now + _ROLE_INTERVALS * self._interval), now):
+            return 0
+        found = await self._store.due(due_before(now, self._front.seconds(self._clock.monotonic())), ROUND_LIMIT)
+        done = 0
+        for i in range(0, len(found), _AT_ONCE):
+            seen = await asyncio.gather(*(self._look_at(*each) for each in found[i : i + _AT_ONCE]), return_exceptions=True)
+            done += sum(each is True for each in seen)
+            _raise_first(each for each in seen if isinstance(each, BaseException))
+        if done:
+            _log.info(Event.SWEEP_FINISHED, found=len(found), done=done)
+        return done
+
+    async def _look_at(self, tenant: str, request_id: str) -> bool:
+        """Do what one job needs; True where something was done."""
+        job = await self._store.get(tenant, request_id)
+        if job is None:
+            return False
+        now, envelope = self._clock.now(), Envelope(request_id, tenant, job.generation)
+        refusal = why_refused(job, envelope, now)
+        match refusal:
+            case DeadlinePassed() | CancelRequested():
+                return await self._record(refusal)
+            case None | TakenOverTooOften():
+                # The last take-over too many is buried by whoever receives the message.
+                return await self._send(job, envelope, now)
+        return False  # held, or finished since the index was written
+
+    async def _record(self, refusal: ClaimRefused) -> bool:
+        job, verdict = await self._recorder.record_refusal(refusal)
+        if verdict.record is None:
+            return False
+        self._reporter.refused(refusal, job, verdict)
+        self._metrics.swept.labels("recorded").inc()
+        return True
+
+    async def _send(self, job: Job, envelope: Envelope, now: datetime) -> bool:
+        [failure] = await self._queue.send([envelope])
+        if failure:
+            raise failure
+        # After the send: should this be lost, the next round sends once more.
+        with suppress(JobChanged):  # taken meanwhile, perhaps thanks to this message
+            await self._store.replace(check_later(job, next_check(job, now)), job, now)
+        _log.info(Event.JOB_RESENT, request_id=job.request_id, tenant=job.tenant, status=job.status)
+        self._metrics.swept.labels("resent").inc()
+        return True
