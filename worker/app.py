@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Coroutine, Iterable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -53,73 +54,79 @@ def main(settings: Settings) -> int:
     return asyncio.run(run(settings))
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the worker needs of the world."""
+
+    store: DynamoStore
+    queue: SqsQueue
+    payloads: S3Payloads
+    queue_url: str
+
+
 async def run(settings: Settings) -> int:
     """Build the worker, run it, drain it.
 
     Raises:
-        ConfigurationError: the settings do not lead to a queue, a table and routes.
+        ConfigurationError: the settings do not lead to a queue, a table, a bucket and routes.
     """
-    clock, registry, owner = CorrectedClock(), CollectorRegistry(), _owner()
+    clock, registry = CorrectedClock(), CollectorRegistry()
     metrics = WorkerMetrics(registry)
     health = Health(metrics, clock, clock.offset_seconds)
-    front, isolation = Front(clock.monotonic()), Isolation()
     routes = load_routes(settings.routes_file, settings.region)
-    slots = settings.worker.slots
+    slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
     async with AsyncExitStack() as stack:
-        # Each job has at most one write to the table under way, plus a renewal.
-        dynamodb = await stack.enter_async_context(dynamodb_client(settings.region, 2 * slots))
-        sqs = await stack.enter_async_context(sqs_client(settings.region, slots + settings.worker.receivers + 16))
-        watch_date(dynamodb, clock.observe)
-        store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
-        await store.check()
-        s3 = await stack.enter_async_context(s3_client(settings.region, slots))
-        payloads = S3Payloads(s3, settings.store.bucket, settings.store.kms_key_id)
-        await payloads.check()
-        urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
-        queue = SqsQueue(sqs, *urls, visibility=visibility_for(settings.worker.lease_seconds))
-        providers = await _providers(stack, routes, slots)
-        leases = Leases(store, queue, clock, metrics, owner=owner, lease_seconds=settings.worker.lease_seconds)
-        steps = Steps(
-            claimer=Claimer(store, leases, clock),
-            leases=leases,
-            invoker=Invoker(Engine(providers, InferenceMetrics(registry), clock), routes, payloads, leases, isolation),
-            recorder=Recorder(store, payloads, clock),
-            settler=Settler(queue, store, clock, metrics),
-            reporter=Reporter(metrics, health, front, clock),
-            budget=Budget(settings.worker.inflight_bytes),
-            clock=clock,
-            draw=random.random,
-        )
-        loop = Loop(
-            queue,
-            steps,
-            metrics,
-            clock,
-            front,
-            isolation,
-            slots=slots,
-            receivers=settings.worker.receivers,
-            poll=poll_for(settings.worker.drain_seconds),
-        )
-        sweep = Sweep(
-            store,
-            queue,
-            steps.recorder,
-            steps.reporter,
-            front,
-            clock,
-            metrics,
-            owner=owner,
-            interval_seconds=settings.worker.sweep_seconds,
-        )
+        ports = await _ports(stack, settings, clock)
+        engine = Engine(await _providers(stack, routes, slots), InferenceMetrics(registry), clock)
+        loop, leases, sweep = _parts(ports, settings, engine, routes, metrics, health, clock)
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
-        _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=urls[0], slots=slots, metrics_port=port)
-        sides = [leases.keep(), leases.listen(), sweep.keep()]
-        code = await supervise(loop, sides, leases, health, settings.worker.drain_seconds)
-        await queue.close()
+        _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=ports.queue_url, slots=slots, metrics_port=port)
+        code = await supervise(loop, [leases.keep(), leases.listen(), sweep.keep()], leases, health, drain_seconds)
+        await ports.queue.close()
     _log.info(Event.SERVICE_STOPPED)
     return code
+
+
+async def _ports(stack: AsyncExitStack, settings: Settings, clock: CorrectedClock) -> Ports:
+    slots, region = settings.worker.slots, settings.region
+    # Each job has at most one write to the table under way, plus a renewal.
+    dynamodb = await stack.enter_async_context(dynamodb_client(region, 2 * slots))
+    watch_date(dynamodb, clock.observe)
+    store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
+    await store.check()
+    payloads = S3Payloads(
+        await stack.enter_async_context(s3_client(region, slots)), settings.store.bucket, settings.store.kms_key_id
+    )
+    await payloads.check()
+    sqs = await stack.enter_async_context(sqs_client(region, slots + settings.worker.receivers + 16))
+    urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
+    return Ports(store, SqsQueue(sqs, *urls, visibility=visibility_for(settings.worker.lease_seconds)), payloads, urls[0])
+
+
+def _parts(
+    ports: Ports, settings: Settings, engine: Engine, routes: Routes, metrics: WorkerMetrics, health: Health, clock: CorrectedClock
+) -> tuple[Loop, Leases, Sweep]:
+    worker, owner, store, queue = settings.worker, _owner(), ports.store, ports.queue
+    front, isolation = Front(clock.monotonic()), Isolation()
+    leases = Leases(store, queue, clock, metrics, owner=owner, lease_seconds=worker.lease_seconds)
+    recorder, reporter = Recorder(store, ports.payloads, clock), Reporter(metrics, health, front, clock)
+    steps = Steps(
+        claimer=Claimer(store, leases, clock),
+        leases=leases,
+        invoker=Invoker(engine, routes, ports.payloads, leases, isolation),
+        recorder=recorder,
+        settler=Settler(queue, store, clock, metrics),
+        reporter=reporter,
+        budget=Budget(worker.inflight_bytes),
+        clock=clock,
+        draw=random.random,
+    )
+    poll = poll_for(worker.drain_seconds)
+    loop = Loop(queue, steps, metrics, clock, front, isolation, slots=worker.slots, receivers=worker.receivers, poll=poll)
+    interval = worker.sweep_seconds
+    sweep = Sweep(store, queue, recorder, reporter, front, clock, metrics, owner=owner, interval_seconds=interval)
+    return loop, leases, sweep
 
 
 async def supervise(loop: Loop, sides: Iterable[Coroutine[Any, Any, None]], leases: Leases, health: Health, seconds: float) -> int:

@@ -10,11 +10,14 @@ from typing import Any, Final
 
 import pytest
 
+from producer.submit import Submitter
 from quarry.errors import ModelFailed
 from quarry.job import MAX_TAKEOVERS, JobStatus
+from quarry.settings import JobSettings
+from quarry.telemetry.metrics import ProducerMetrics
 from quarry.testing import ScriptedProvider, a_completion
 from quarry.testing.provider import Step
-from tests.unit.worker.conftest import SWEEP_SECONDS, Bench
+from tests.unit.worker.conftest import ROUTES, SWEEP_SECONDS, Bench
 from worker.process import process
 
 LARGE: Final = a_completion("x" * 20_000)
@@ -78,7 +81,13 @@ POINTS: Final = (
 )
 
 
-def fatal(port: object, point: Point) -> None:
+@pytest.fixture
+def bench() -> Bench:
+    """A worker, and what it shares with the API."""
+    return Bench()
+
+
+def fatal(port: object, point: "Point | SubmitPoint") -> None:
     """Let the port's next call of that kind be the last thing that its process does."""
     operation: Callable[..., Awaitable[Any]] = getattr(port, point.operation)
 
@@ -148,3 +157,52 @@ async def test_a_lost_message_is_found_wherever_its_worker_died(bench: Bench, po
     ended = bench.store.job(job.request_id)
     assert ended.status is point.status
     assert len(bench.provider.calls) == point.calls
+
+
+@dataclass(frozen=True)
+class SubmitPoint:
+    """Where the API dies while it takes a submission, and what becomes of it."""
+
+    when: str
+    port: str
+    operation: str
+    #: Whether there is a job afterwards. Its caller had no answer in any case.
+    job: bool
+    prompt: str = "Hi"
+    key: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.when} {self.operation}"
+
+
+SUBMIT_POINTS: Final = (
+    SubmitPoint("before", "payloads", "put", job=False, prompt="x" * 20_000),
+    SubmitPoint("after", "payloads", "put", job=False, prompt="x" * 20_000),
+    SubmitPoint("before", "store", "create", job=False),
+    SubmitPoint("after", "store", "create", job=True),
+    SubmitPoint("after", "store", "create", job=True, prompt="x" * 20_000),
+    SubmitPoint("before", "store", "create_with_key", job=False, key="k"),
+    SubmitPoint("after", "store", "create_with_key", job=True, key="k"),
+    SubmitPoint("before", "queue", "send", job=True),
+    SubmitPoint("after", "queue", "send", job=True),
+)
+
+
+@pytest.mark.parametrize("point", SUBMIT_POINTS, ids=str)
+async def test_an_api_that_dies_here_leaves_nothing_waiting_for_ever(bench: Bench, point: SubmitPoint) -> None:
+    """What was recorded is answered, once, with or without its message; what was not leaves at most an object that expires."""
+    metrics = ProducerMetrics(bench.registry)
+    submitter = Submitter(bench.store, bench.payloads, bench.queue, ROUTES, JobSettings(), bench.clock, metrics)
+    fatal(getattr(bench, point.port), point)
+    with pytest.raises(Died):
+        await submitter.submit("default", {"prompt": point.prompt}, point.key)
+    await outlived(bench)
+    assert [job.status for job in bench.store.jobs] == [JobStatus.COMPLETED] * point.job
+    assert len(bench.provider.calls) == point.job
+    # Whoever has a key can ask again, and gets that job.
+    if point.key:
+        accepted = await submitter.submit("default", {"prompt": point.prompt}, point.key)
+        assert accepted.replayed is point.job
+        await outlived(bench)
+        assert [job.status for job in bench.store.jobs] == [JobStatus.COMPLETED]
+        assert len(bench.provider.calls) == 1
