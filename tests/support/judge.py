@@ -95,7 +95,8 @@ def _reason(line: str) -> str | None:
         return None  # a traceback, or a line that a kill cut off
     if said.get("event") == "job.taken_over":
         return "worker_vanished"
-    if said.get("event") == "attempt.finished" and (said.get("call_started") or said.get("error") == "invocation_timed_out"):
+    again = said.get("event") == "attempt.finished" and said.get("outcome") in {"HandedBack", "RetryScheduled"}
+    if again and (said.get("call_started") or said.get("error") == "invocation_timed_out"):
         return str(said["error"])
     return None
 

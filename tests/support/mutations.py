@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 #: Where every test is a promise, and names at least one mutation.
@@ -86,6 +87,7 @@ def _once(words: str, text: str) -> None:
         raise DoesNotApply(f"{words!r} occurs {times} times, not once")
 
 
+@cache
 def _program(text: str) -> str:
     try:
         return ast.dump(ast.parse(text))
