@@ -56,9 +56,10 @@ class Mutants:
             (folder / "green" / environment.name).symlink_to(environment.resolve())
         return cls(folder, timeout_seconds)
 
-    def mutations(self, part: str = "") -> list[Mutation]:
-        """Those of tests whose names hold `part`."""
-        return [each for test in all_tests(self.folder / "green") if part in test.name for each in test.mutations]
+    def mutations(self, parts: Sequence[str]) -> list[Mutation]:
+        """Those of tests whose names hold one of `parts`; all where there are none."""
+        wanted = (test for test in all_tests(self.folder / "green") if any(part in test.name for part in parts or ("",)))
+        return [each for test in wanted for each in test.mutations]
 
     def green(self, tests: Iterable[str]) -> set[str]:
         """Those of the tests that pass in the tree as it is."""
@@ -164,7 +165,7 @@ def results(mutants: Mutants, mutations: Sequence[Mutation], jobs: int) -> Itera
 def main(arguments: Sequence[str] | None = None, tree: Path = ROOT) -> int:
     """Run the mutants that are asked for, and print a table. Returns 1 unless each was killed."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("-k", metavar="PART", default="", help="only tests whose names (file::test) hold this")
+    parser.add_argument("-k", metavar="PART", action="append", default=[], help="only tests whose names (file::test) hold this")
     parser.add_argument("--jobs", type=int, default=2, help="so many at the same time (default: %(default)s)")
     parser.add_argument("--timeout", type=float, default=600, metavar="SECONDS", help="for one mutant (default: %(default)s)")
     parser.add_argument("--list", action="store_true", help="show them and run nothing")

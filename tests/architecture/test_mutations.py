@@ -16,16 +16,16 @@ def test_every_promise_names_a_mutation() -> None:
 
 def test_every_mutation_is_in_the_form_and_applies() -> None:
     """Its file is there, what it changes is found and told apart, and another program comes out."""
-    faults = {}
+    faults = []
     for test in all_tests(ROOT):
         if test.malformed:
-            faults[test.name] = "not in the form of CONTRIBUTING.md"
+            faults.append(f"{test.name}: not in the form of CONTRIBUTING.md")
         for each in test.mutations:
             try:
                 each.applied((ROOT / each.file).read_text())
             except (DoesNotApply, FileNotFoundError) as error:
-                faults[str(each)] = f"{test.name}: {error}"
-    assert faults == {}
+                faults.append(f"{test.name}: {each}: {error}")
+    assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize(

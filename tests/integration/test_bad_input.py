@@ -316,7 +316,7 @@ def test_an_instant_at_the_end_of_time_is_no_error(api: httpx.Client) -> None:
     """Nothing was made after it.
 
     Red when: `producer/requests.py`: `return datetime.fromisoformat(value.upper()).astimezone(UTC)` ->
-    `return datetime.fromtimestamp(datetime.fromisoformat(value.upper()).timestamp() + 1, UTC)`: a second later, there is no such year.
+    `return datetime.fromtimestamp(datetime.fromisoformat(value.upper()).timestamp() + 1, UTC)`: no such year.
     """
     for instant in ("9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"):
         answer = api.get("/v1/jobs", params={"created_after": instant})

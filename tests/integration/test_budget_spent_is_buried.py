@@ -10,7 +10,8 @@ from tests.support.stack import Stack
 def test_a_spent_budget_is_buried_with_its_reason(stack: Stack, simulator: Simulator) -> None:
     """Two attempts asked for, two made; the dead letter names the job and the reason.
 
-    Red when: `worker/outcome.py`: `Failed(reason, failure, True, target, usage), Bury(` -> `Failed(reason, failure, True, target, usage), Ack(`
+    Red when: `worker/outcome.py`:
+    `Failed(reason, failure, True, target, usage), Bury(` -> `Failed(reason, failure, True, target, usage), Ack(`
     """
     stack.use(simulator)
     simulator.rule(act={"error": "ModelErrorException"})

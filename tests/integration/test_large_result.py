@@ -40,7 +40,7 @@ def test_a_hundred_kibibytes_are_shown(stack: Stack, simulator: Simulator) -> No
 def test_two_megabytes_are_had_by_url(stack: Stack, simulator: Simulator) -> None:
     """The object is what `result` would be, and who has the URL needs no credentials.
 
-    Red when: `worker/record.py`: `event, content = set_apart(event, stored), None` -> `content = None`: too large for the table.
+    Red when: `worker/record.py`: `return replace(verdict, record=set_apart(verdict.record, stored))` -> `return verdict`
     """
     text = "0123456789" * 200_000
     with stack.running_api(QUARRY_STORE__URL_SECONDS="600") as api:

@@ -21,6 +21,7 @@ def two():
 
 def test_killed():
     '''Red when: `quarry/__init__.py`: `ONE = 1` -> `ONE = 2`'''
+    Path("left_behind").touch()
     assert quarry.ONE == 1
 
 def test_killed_in_a_process_elsewhere():
@@ -70,8 +71,8 @@ def tree(tmp_path: Path) -> Path:
     return made
 
 
-def contents(tree: Path) -> dict[Path, str]:
-    return {path: path.read_text() for path in tree.rglob("*") if path.is_file()}
+def contents(tree: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()}
 
 
 def test_each_mutant_gets_its_verdict(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +81,8 @@ def test_each_mutant_gets_its_verdict(tree: Path, capsys: pytest.CaptureFixture[
     Red when: `tests/mutants.py`: `os.environ | {"PYTHONPATH": str(tree)}` -> `os.environ`: what is installed is imported.
     Red when: `tests/mutants.py`: `if _ASSERTION.match(message) and not` -> `if not`: every failure counts.
     Red when: `tests/mutants.py`: `and not (cannot := _CANNOT_RUN.search(text)):` -> `and not (cannot := None):`
-    Red when: `tests/mutants.py`: `file = tree / mutation.file` -> `file = self.folder / "green" / mutation.file`
+    Red when: `tests/mutants.py`: `shutil.copytree(tree, folder / "green", symlinks=True, ignore=_NOT_COPIED)` ->
+    `(folder / "green").symlink_to(tree)`: what tests leave behind is in the tree.
     """
     before = contents(tree)
     assert mutants.main([], tree) == 1
