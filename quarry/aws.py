@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.config import Config
@@ -23,6 +22,7 @@ from botocore.exceptions import ProfileNotFound
 from quarry.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import boto3
     from types_aiobotocore_bedrock_runtime import BedrockRuntimeClient
     from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_s3 import S3Client
@@ -126,12 +126,14 @@ async def _client(service: str, region: str, config: AioConfig) -> AsyncIterator
         await making.__aexit__(None, None, None)
 
 
-def sync_session(region: str) -> boto3.session.Session:
+def sync_session(region: str) -> "boto3.session.Session":
     """A boto3 session, for what is synchronous by nature: provisioning and `doctor`.
 
     Raises:
         ConfigurationError: the profile that the environment names does not exist.
     """
+    import boto3  # a quarter of a worker's imports, and workers have no use for it
+
     try:
         return boto3.session.Session(region_name=region)
     except ProfileNotFound as error:
