@@ -27,8 +27,9 @@ test: install ## Run every test, on emulated AWS
 	$(BIN)/pytest
 
 .PHONY: chaos
-chaos: install ## Hurt it for long: kill, pause and cut off real processes on emulated AWS (about half an hour)
+chaos: install ## Hurt it for long: kill, pause and cut off real processes, and search the model (about an hour)
 	$(BIN)/pytest tests/chaos -m long -s -v
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest tests/model -v
 
 .PHONY: mutants
 mutants: install ## Break each promise in a copy of the tree, and see its test turn red

@@ -99,7 +99,8 @@ class Leases:
         self._lease = timedelta(seconds=lease_seconds)
         self.seconds = float(lease_seconds)
         self._visibility = visibility_for(lease_seconds)
-        self._held: set[HeldLease] = set()
+        #: In the order of their claims, so that equal runs are equal.
+        self._held: dict[HeldLease, None] = {}
         self._interruption: Interruption | None = None
 
     def __len__(self) -> int:
@@ -113,13 +114,13 @@ class Leases:
     @contextmanager
     def renewing(self, held: HeldLease) -> Iterator[None]:
         """Keep a lease renewed while the block runs."""
-        self._held.add(held)
+        self._held[held] = None
         if self._interruption:  # a claim that was under way when everything was interrupted
             held.interrupt(self._interruption)
         try:
             yield
         finally:
-            self._held.discard(held)
+            self._held.pop(held, None)
 
     async def ensure(self, held: HeldLease) -> None:
         """See that a billable call may start: before the deadline, and with enough of the lease left; renew it where not.

@@ -15,7 +15,18 @@ from typing import Any, Final
 from quarry.envelope import Envelope, from_wire
 from quarry.errors import EnvelopeError, InvocationError
 from quarry.invocation import Completion
-from quarry.job import HISTORY_LIMIT, MAX_TAKEOVERS, Attempt, AttemptOutcome, Job, JobStatus, Lease, StatusReason
+from quarry.job import (
+    CLOCK_MARGIN,
+    HISTORY_LIMIT,
+    MAX_TAKEOVERS,
+    Attempt,
+    AttemptOutcome,
+    Job,
+    JobStatus,
+    Lease,
+    StatusReason,
+    effective_status,
+)
 from quarry.queue.base import Delivery
 from quarry.testing import FakeClock, MemoryStore
 
@@ -61,6 +72,9 @@ class Promises:
         self.calls: list[Call] = []
         #: Calls whose repetition nobody could count, because who would have counted died before.
         self.uncounted = 0
+        #: Who was granted a token, and the tokens that somebody was told are lost.
+        self.holders: dict[str, str] = {}
+        self.lost: set[str] = set()
         #: By receipt.
         self.received: dict[str, str] = {}
         self.settled: Counter[str] = Counter()
@@ -69,8 +83,8 @@ class Promises:
         #: Until when the holder of a token may believe in its lease, on the monotonic clock.
         self._valid_until: dict[str, float] = {}
         self._first_asked_at: dict[str, float] = {}
-        #: The tokens whose holders know that they have them.
-        self._granted: set[str] = set()
+        #: The same as the holder knows it: answers get lost.
+        self._believed_until: dict[str, float] = {}
         #: The tokens of attempts that are recorded, and not yet reported and settled.
         self._untold: set[str | None] = set()
 
@@ -103,21 +117,25 @@ class Promises:
             if self.settled[args[0].receipt] > 1:
                 self.breach("P5", f"{actor} settles a delivery once more: {operation}")
 
-    def answered(self, operation: str, args: tuple[Any, ...], answer: Any, actor: str) -> None:
+    def answered(self, operation: str, args: tuple[Any, ...], answer: Any, actor: str, entered_at: float) -> None:
         """A process got an answer."""
         if operation == "receive":
             self.received |= {delivery.receipt: actor for delivery in answer}
         if operation == "claim":
-            self._granted.add(args[1].token)
+            self._believed_until[args[1].token] = self._first_asked_at[args[1].token] + LEASE_SECONDS
+            self.holders[args[1].token] = actor
+        if operation == "renew":
+            self._believed_until[args[0].lease.token] = entered_at + LEASE_SECONDS
 
     def died(self, actor: str) -> None:
         """A process died. What it had recorded and not yet reported, it will not count any more."""
         self.uncounted += sum(call.caller == actor and call.token in self._untold and call.may_be_paid for call in self.calls)
 
     def drained(self, actor: str) -> None:
-        """A process ended in good order: it keeps nothing for itself."""
+        """A process ended in good order: it keeps nothing for itself, but for what it had to believe lost, or nearly so."""
+        sure = self._clock.monotonic() + CLOCK_MARGIN.total_seconds()
         for job in self._store.jobs:
-            if job.lease and job.lease.owner == actor and job.lease.token in self._granted:
+            if job.lease and job.lease.owner == actor and self._believed_until.get(job.lease.token, 0) > sure:
                 self.breach("drain", f"{actor} ended, and a job stays under its lease")
 
     @contextmanager
@@ -167,7 +185,7 @@ class Promises:
         job = next((each for each in self._store.jobs if each.lease and each.lease.token == lease.token), None)
         if job is None or before[job.request_id] is job:
             return
-        if now >= lease.expires_at:
+        if now >= lease.expires_at and self.clocks_agree:  # else the clock may have jumped between two tries
             self.breach("P2", "a job was claimed with a lease that had run out")
         if now >= job.deadline_at:
             self.breach("deadline", "a job was claimed whose deadline has passed")
@@ -222,7 +240,7 @@ class Promises:
 
     def _redriven(self, operation: str, seen: Job, job: Job) -> None:
         anew = job.status is JobStatus.QUEUED and not (job.cancel_requested or job.bury_reason or job.result or job.attempts_spent)
-        if not (anew and operation == "replace" and seen.status.is_terminal):
+        if not (anew and operation == "replace" and effective_status(seen, self._clock.now()).is_terminal):
             self.breach("P6", f"a redrive did not begin anew: {job}")
 
     def _consistent(self, job: Job) -> None:

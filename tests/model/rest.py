@@ -47,6 +47,11 @@ def check_the_end(world: "World") -> None:
 def _check_settlements(world: "World") -> None:
     for worker in world.alive:
         left = worker.registry.get_sample_value("quarry_deliveries_settled_total", {"outcome": "leave", "reason": "lease_lost"})
+        called = {call.token for call in world.promises.calls}
+        granted = {token for token, holder in world.promises.holders.items() if holder == worker.actor.name}
+        # What was not told to be lost may be left where the lease became too short for a call.
+        if (left or 0) > len(granted & world.promises.lost) + len(granted - called):
+            world.promises.breach("P3", f"{worker.actor.name} gave up a job that was its own")
         received = [receipt for receipt, name in world.promises.received.items() if name == worker.actor.name]
         unsettled = sum(receipt not in world.promises.settled for receipt in received)
         if worker.loop.in_flight == 0 and unsettled != (left or 0):

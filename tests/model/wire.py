@@ -11,12 +11,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from quarry.errors import QueueUnavailable, TransportError
+from quarry.errors import LeaseLost, QueueUnavailable, TransportError
 from quarry.testing import ClockView, FakeClock
 from tests.model.promises import Promises
 
 #: In whose name a task runs.
 _ACTOR: Final[ContextVar["Actor | None"]] = ContextVar("actor", default=None)
+
+
+#: Far more turns of the event loop than anything takes between two instants.
+_TURNS: Final = 20_000
 
 
 class What(StrEnum):
@@ -117,9 +121,11 @@ class QuickClock(FakeClock):
     async def settle(self) -> None:
         # Nothing in the model waits for a socket or for real time, so what is not ready now waits for this clock or for a step.
         ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
-        await asyncio.sleep(0)
-        while ready:  # noqa: ASYNC110 - an event would have to be set by everybody
+        for _ in range(_TURNS):
             await asyncio.sleep(0)
+            if not ready:
+                return
+        raise AssertionError("it never comes to rest")
 
 
 class ActorClock(ClockView):
@@ -178,9 +184,11 @@ class Wire:
         await actor.ready()
         if what is What.LOSE_ANSWER:
             raise self._kind(f"{name}: {what}")
+        if isinstance(failure, LeaseLost):
+            self._promises.lost.add(args[1] if name == "record" else args[0].lease.token)
         if failure:
             raise failure
-        self._promises.answered(name, args, answer, actor.name)
+        self._promises.answered(name, args, answer, actor.name, entered_at)
         return answer
 
 

@@ -45,7 +45,7 @@ from quarry.testing import MemoryPayloads, MemoryQueue, MemoryStore, a_completio
 from tests.model.fleet import ROUTES, Worker
 from tests.model.promises import LEASE_SECONDS, Call, Promises
 from tests.model.rest import can_wait, check_the_end, unfinished
-from tests.model.wire import Actor, Mishap, QuickClock, Wire, note_tasks
+from tests.model.wire import Actor, Mishap, QuickClock, What, Wire, note_tasks
 from worker.outcome import Interruption
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class _Numbers:
 class World:
     """One run."""
 
-    def __init__(self, seed: int, workers: int = 3) -> None:
+    def __init__(self, seed: int, workers: int = 3, skew_seconds: float = 2.4) -> None:
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         self._patch = pytest.MonkeyPatch()
         self._patch.setattr(ids, "secrets", numbers := _Numbers())
@@ -102,6 +102,8 @@ class World:
         self.calm = False
         self.mishaps: list[Mishap] = []
         self.start_api()
+        self._skew_seconds = skew_seconds
+        self.promises.clocks_agree = 2 * skew_seconds <= CLOCK_MARGIN.total_seconds()
         self._step(self._start_workers(workers))
 
     # --- steps --------------------------------------------------------------------------------------------------------
@@ -114,10 +116,8 @@ class World:
         # A cancel reads one job, and waits for none.
         self._canceller = Canceller(store, Lookup(store, cast("Any", None), cast("Any", None), api.view), api.view)
 
-    def submit(self, key: str | None, max_attempts: int, deadline_seconds: int, *, large: bool) -> None:
-        """A caller submits; whether anything comes of it depends on what is arranged. Under one key, it is always the same body."""
-        if key:
-            max_attempts, deadline_seconds, large = 3, 86_400, key == "b"
+    def submit(self, max_attempts: int, deadline_seconds: int, large: bool, key: str | None = None) -> None:
+        """A caller submits; whether anything comes of it depends on what is arranged."""
         body = {"prompt": LARGE if large else "small", "max_attempts": max_attempts, "deadline_seconds": deadline_seconds}
 
         async def submit() -> None:
@@ -133,6 +133,28 @@ class World:
         """A caller cancels a job."""
         if jobs := self.store.jobs:
             self._request(_try(self._canceller.cancel("default", jobs[number % len(jobs)].request_id)))
+
+    def submit_with_key(self, key: str) -> None:
+        """A caller submits under a key: one key, one body."""
+        self.submit(3, 86_400, key == "b", key)
+
+    def submit_twice(self, key: str, mishap: Mishap) -> None:
+        """A caller does not wait for the first answer, to which something happens; the workers are busy meanwhile."""
+        awake = [worker.actor for worker in self.alive if worker.actor.running.is_set()]
+        for actor in awake:
+            actor.running.clear()
+        self.arrange(mishap)
+        self.submit_with_key(key)
+        self.submit_with_key(key)
+        self.arrive()
+        for actor in awake:
+            actor.running.set()
+        self._step(self.clock.settle())
+
+    def cancel_slowly(self, number: int) -> None:
+        """Between the read and the write of a cancel, anything may happen."""
+        self.arrange(Mishap("replace", What.STALL_BEFORE))
+        self.cancel(number)
 
     def redrive(self, number: int) -> None:
         """An operator puts a job back to work that is over."""
@@ -161,6 +183,11 @@ class World:
     def pass_time(self, seconds: float) -> None:
         """Time passes."""
         self._step(self.clock.advance(seconds))
+
+    def cut_off(self, renewals: int, seconds: float) -> None:
+        """So many renewals get lost, while time passes."""
+        self.arrange(Mishap("renew", What.LOSE_REQUEST, times=renewals))
+        self.pass_time(seconds)
 
     def crash(self, number: int) -> None:
         """A worker is killed, and started anew."""
@@ -192,22 +219,20 @@ class World:
         self.pause(number, seconds)
         self.deliver_again()
 
-    def drain(self, number: int) -> None:
-        """A worker receives no more; one that drains already is cut."""
+    def drain(self, number: int, cut: bool) -> None:
+        """A worker receives no more; it may finish what it has, or is cut."""
         if self.alive:
             worker = self.alive[number % len(self.alive)]
-            if worker.draining:
+            if cut:
                 worker.leases.interrupt_all(Interruption.DRAINING)
             worker.draining = True
             worker.loop.stop()
             self._step(self.clock.settle())
 
-    def jump(self, number: int, offset_seconds: float) -> None:
-        """A worker's wall clock is set."""
+    def jump(self, number: int, direction: int) -> None:
+        """A worker's wall clock is set: ahead, behind, or right."""
         if self.alive:
-            self.alive[number % len(self.alive)].actor.view.offset_seconds = offset_seconds
-        if 2 * abs(offset_seconds) > CLOCK_MARGIN.total_seconds():
-            self.promises.clocks_agree = False
+            self.alive[number % len(self.alive)].actor.view.offset_seconds = direction * self._skew_seconds
 
     def send_again(self, number: int, generation: int) -> None:
         """An envelope comes from nowhere: a replay, a tool, a copy that SQS kept."""
@@ -303,8 +328,9 @@ class World:
         self.workers.append(Worker(self, f"worker-{len(self.workers)}", offset_seconds))
 
     async def _start_workers(self, number: int) -> None:
-        for offset in (-2.4, 2.4, 0.0)[:number]:  # the first to receive is behind the next by nearly the margin
-            self._start(offset)
+        # The first to receive is behind the next: with the usual skew, by nearly the margin.
+        for direction in (-1, 1, 0)[:number]:
+            self._start(direction * self._skew_seconds)
         await self.clock.settle()
 
     async def _kill(self, worker: Worker) -> None:
@@ -328,6 +354,7 @@ class World:
             call.answer.set_result(a_completion(LARGE if how == "large answer" else "Yes."))
         else:
             call.answer.set_exception(ERRORS[how](how))
+            call.answer.exception()  # seen, should its caller be dead
         await self.clock.settle()
 
     def _request(self, coroutine: Any) -> None:
@@ -341,7 +368,11 @@ class World:
         self._step(serve())
 
     def _step(self, awaitable: Any) -> None:
-        self._loop.run_until_complete(awaitable)
+        try:
+            self._loop.run_until_complete(awaitable)
+        except AssertionError:
+            self._raise()  # the cause
+            raise
         for worker in self.alive:
             if worker.draining and worker.mains[0].done() and not worker.loop.in_flight:
                 self.promises.drained(worker.actor.name)
