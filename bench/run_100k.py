@@ -2,8 +2,11 @@
 
     .venv/bin/python bench/run_100k.py
     .venv/bin/python bench/run_100k.py --lines 10000 --workers 2
+    .venv/bin/python bench/run_100k.py --stand-in
 
-Everything runs on this machine, on emulated AWS; models are echoed. The rate is the emulator's, so no figure of Quarry's.
+Everything runs on this machine. Without `--stand-in`: API and workers on emulated AWS, with models that echo; the rate is then the
+emulator's, and 100,000 lines take it an hour. With it, a process that keeps jobs in memory stands in for the API, and the rate is
+the client's.
 """
 
 import argparse
@@ -13,10 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import httpx
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -44,15 +50,17 @@ def main() -> int:
     parser.add_argument("--lines", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--in-flight", type=int, default=2000)
+    parser.add_argument("--stand-in", action="store_true", help="measure the client alone")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="quarry-bench-") as name, stack_of(Path(name), arguments.workers) as stack:
+    with tempfile.TemporaryDirectory(prefix="quarry-bench-") as name, ExitStack() as running:
+        api = running.enter_context(stand_in(Path(name)) if arguments.stand_in else quarry_of(Path(name), arguments.workers))
         file, out = Path(name) / "jobs.jsonl", Path(name) / "results.jsonl"
         write(file, arguments.lines)
         command = quarry("run", str(file), "--output", str(out), "--in-flight", str(arguments.in_flight))
         thirds = [arguments.lines // 3, 2 * arguments.lines // 3, None]
-        sittings = [sit(command, stack, out, until) for until in thirds]
+        sittings = [sit(command, api, out, until) for until in thirds]
         lines, different = results(out)
-        jobs = count_jobs(stack)
+        jobs = api.jobs()
     peak = max(each.peak_mib for each in sittings)
     seconds = sum(each.seconds for each in sittings)
     rows = (
@@ -62,7 +70,7 @@ def main() -> int:
             f"{sum(each.code == KILLED for each in sittings)} times; then exit code {sittings[-1].code}",
         ),
         ("lines of results", f"{arguments.lines:,}", f"{lines:,}, of {different:,} different lines"),
-        ("jobs in the table", f"{arguments.lines:,}", f"{jobs:,}"),
+        ("jobs made", f"{arguments.lines:,}", f"{jobs:,}"),
         ("peak memory (RSS)", f"<= {PEAK_MAX_MIB} MiB", ", ".join(f"{each.peak_mib:.0f}" for each in sittings) + " MiB"),
         ("time", "-", f"{seconds:,.0f} s, {arguments.lines / seconds:,.0f} jobs/s"),
     )
@@ -73,12 +81,18 @@ def main() -> int:
     return 0 if right else 1
 
 
-def sit(command: list[str], stack: Stack, out: Path, until: int | None) -> Sitting:
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What is submitted to: the client's environment, and how many jobs there are."""
+
+    environ: dict[str, str]
+    jobs: Callable[[], int]
+
+
+def sit(command: list[str], api: Api, out: Path, until: int | None) -> Sitting:
     """Run until there are so many results, then kill it; or to its end."""
     started = time.monotonic()
-    assert stack.api is not None  # noqa: S101 - it was started
-    env = stack.environ(QUARRY_CLIENT__API_URL=str(stack.api.base_url))
-    process = subprocess.Popen(command, env=env, cwd=ROOT)  # noqa: S603 - our own command
+    process = subprocess.Popen(command, env=api.environ, cwd=ROOT)  # noqa: S603 - our own command
     if until is not None:
         counted = Counted(out)
         eventually(lambda: counted.lines() >= until or process.poll() is not None, seconds=HOURS_SECONDS)
@@ -130,7 +144,7 @@ def count_jobs(stack: Stack) -> int:
 
 
 @contextmanager
-def stack_of(directory: Path, workers: int) -> Iterator[Stack]:
+def quarry_of(directory: Path, workers: int) -> Iterator[Api]:
     """Emulated AWS, an API and workers that echo."""
     port, python = free_port(), os.environ.get("QUARRY_EMULATOR_PYTHON", str(ROOT / ".venv-aws" / "bin" / "python"))
     env = clean_environ(GATEWAY_PORT=str(port), BIND_HOST="127.0.0.1", IOT_MTLS_ENABLED="0", SFTP_ENABLED="0", LOG_LEVEL="WARNING")
@@ -140,10 +154,20 @@ def stack_of(directory: Path, workers: int) -> Iterator[Stack]:
         stack = Stack(url, directory)
         stack.env["QUARRY_ROUTES_FILE"] = stack.routes()
         subprocess.run(quarry("provision"), env=stack.environ(), check=True, capture_output=True, cwd=ROOT)  # noqa: S603
-        running.enter_context(stack.running_api())
+        api = running.enter_context(stack.running_api())
         for number in range(workers):
             running.enter_context(stack.running_worker(f"worker-{number}"))
-        yield stack
+        yield Api(stack.environ(QUARRY_CLIENT__API_URL=str(api.base_url)), partial(count_jobs, stack))
+
+
+@contextmanager
+def stand_in(directory: Path) -> Iterator[Api]:
+    """A process that keeps jobs in memory."""
+    port = free_port()
+    url, env = f"http://127.0.0.1:{port}", clean_environ(PYTHONPATH=str(ROOT))
+    command = [sys.executable, str(ROOT / "bench" / "stand_in_api.py"), str(port)]
+    with serving(command, env, directory / "api.log", f"{url}/count"):
+        yield Api(clean_environ(QUARRY_CLIENT__API_URL=url), lambda: int(httpx.get(f"{url}/count").json()["jobs"]))
 
 
 def say(text: str) -> None:
