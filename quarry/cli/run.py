@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise exits.WrongUsage(str(error)) from error
     except RunStopped as error:
         raise exits.CommandFailed(f"stopped: {error}\n{_how_to_resume()}") from error
+    except BrokenPipeError:
+        raise
     except OSError as error:
         # A full disk, mostly. What was written holds, and what was torn is mended.
         raise exits.CommandFailed(f"stopped: {error}\n{_how_to_resume()}") from error
