@@ -171,7 +171,8 @@ class Runner:
             if isinstance(error, ApiRefused) and error.status in _OF_ONE_LINE:
                 self._narrow(batch, error)
                 return
-            self._again.appendleft(batch)
+            # It may have been too much at once.
+            self._put_back(batch, parted=len(batch) > _BULK_MIN_JOBS)
             self._bulk_max = max(self._bulk_max // 2, _BULK_MIN_JOBS)
             self._trouble(self._submitting, error)
             return
@@ -181,12 +182,15 @@ class Runner:
         """A bulk was refused as a whole: find the line that is to blame."""
         self._submitting.fine(self._monotonic())
         if len(batch) > 1:
-            middle = len(batch) // 2
-            self._again.extendleft((batch[middle:], batch[:middle]))
+            self._put_back(batch, parted=True)
             return
         [line] = batch
         errors = [{"path": fault.path, "message": fault.message} for fault in error.faults]
         self._output.append([row_of_fault(BadLine(line.number, line.custom_id, error.code, str(error)), errors=errors)])
+
+    def _put_back(self, batch: list[Line], *, parted: bool) -> None:
+        middle = len(batch) // 2 if parted else 0
+        self._again.extendleft(part for part in (batch[middle:], batch[:middle]) if part)
 
     def _take_in(self, batch: list[Line], rows: list[JobView]) -> None:
         """What became of each line of a bulk."""

@@ -157,6 +157,7 @@ def test_a_submission_without_an_answer_is_sent_again_under_its_key(tmp_path: Pa
     world.bulks = [problem(503), accepted_and_lost]
     assert world.run().completed == 400
     assert len(world.jobs) == 400
+    assert world.bulk_sizes == [400, 200, 100, 100, 200]
 
 
 def test_items_that_are_to_come_again_come_again(tmp_path: Path) -> None:
