@@ -68,6 +68,12 @@ class ApiClient:
         answer = self._json("POST", "/v1/jobs/bulk", json={"jobs": [dict(body) for body in bodies]})
         return list(answer["jobs"])
 
+    def submit_encoded(self, bodies: Sequence[bytes]) -> list[JobView]:
+        """The same with bodies that are JSON already, which are sent as they are."""
+        content = b'{"jobs":[' + b",".join(bodies) + b"]}"
+        answer = self._json("POST", "/v1/jobs/bulk", content=content, headers={"Content-Type": "application/json"})
+        return list(answer["jobs"])
+
     def get(self, request_id: str, wait_seconds: float = 0) -> JobView:
         """One job; the API waits up to `wait_seconds` (at most 30) for it to become terminal."""
         return self._json("GET", _job_path(request_id), params={"wait_seconds": f"{wait_seconds:.1f}"})
@@ -116,15 +122,24 @@ class ApiClient:
                     return job
             self._pause(max(0.0, asked_at + _PAUSE_SECONDS - self._monotonic()))
 
+    def result_of(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """A job's `result`, whole: fetched where it only says where it can be had.
+
+        Raises:
+            ApiUnreachable: it cannot be had from there.
+        """
+        if "url" not in result:
+            return dict(result)
+        try:
+            whole: dict[str, Any] = self._http.get(result["url"]).raise_for_status().json()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            host = urlsplit(result["url"]).netloc
+            raise ApiUnreachable(f"the result cannot be had from {host} ({type(error).__name__}); see its URL") from error
+        return whole
+
     def text_of(self, result: Mapping[str, Any]) -> str:
         """The text of a job's `result`, which is fetched where that only says where it can be had."""
-        if "url" in result:
-            try:
-                result = self._http.get(result["url"]).raise_for_status().json()
-            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-                host = urlsplit(result["url"]).netloc
-                raise ApiUnreachable(f"the result cannot be had from {host} ({type(error).__name__}); see its URL") from error
-        text: str = result["text"]
+        text: str = self.result_of(result)["text"]
         return text
 
     def is_ready(self) -> bool:
@@ -145,7 +160,7 @@ class ApiClient:
         # With faults, `detail` only repeats them. Where nobody knows whether a job was accepted, its id is how to find out.
         text = body.get("title") if faults else body.get("detail")
         job = f" The request_id is {body['request_id']}." if body.get("request_id") else ""
-        raise ApiRefused(answer.status_code, body["code"], f"{text}{job}", faults)
+        raise ApiRefused(answer.status_code, body["code"], f"{text}{job}", faults, _retry_after(answer))
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
@@ -154,11 +169,18 @@ class ApiClient:
             why = str(error) or type(error).__name__
             raise ApiUnreachable(
                 f"no API answers at {self._url} ({why}); start one with `quarry api`, or name another with --api or "
-                "QUARRY_CLIENT__API_URL"
+                "QUARRY_CLIENT__API_URL",
+                heard=False,
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             undecided = "; what was asked may have been done" if method == "POST" else ""
             raise ApiUnreachable(f"the API at {self._url} gave no answer ({type(error).__name__}){undecided}") from error
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    """Seconds; a date, which is the header's other form, is passed over: the API sends none."""
+    text = answer.headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else None
 
 
 def _job_path(request_id: str) -> str:

@@ -243,17 +243,35 @@ class Overloaded(QuarryError):
 
 
 class ApiUnreachable(QuarryError):
-    """Nothing that is Quarry's API answered. The message says where it was looked for."""
+    """Nothing that is Quarry's API answered. The message says where it was looked for.
+
+    `heard` is False where what was asked has certainly not arrived there.
+    """
+
+    def __init__(self, detail: str, *, heard: bool = True) -> None:
+        super().__init__(detail)
+        self.heard = heard
 
 
 class ApiRefused(QuarryError):
-    """The API answered with a problem (RFC 9457). `code` is stable, the faults name the fields of the request."""
+    """The API answered with a problem (RFC 9457). `code` is stable, the faults name the fields of the request.
 
-    def __init__(self, status: int, code: str, detail: str, faults: tuple[FieldFault, ...] = ()) -> None:
+    `retry_after_seconds` is what its Retry-After asks for; None where it does not say.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        faults: tuple[FieldFault, ...] = (),
+        retry_after_seconds: float | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.faults = faults
+        self.retry_after_seconds = retry_after_seconds
 
 
 # --- model calls ------------------------------------------------------------------------------------------------------

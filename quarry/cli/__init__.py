@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from quarry import __version__
-from quarry.cli import api, cancel, dlq, doctor, exits, jobs, provision, simulator, status, submit, worker
+from quarry.cli import api, cancel, dlq, doctor, exits, jobs, provision, run, simulator, status, submit, worker
 from quarry.errors import ApiRefused, ConfigurationError, QuarryError
 
 
@@ -38,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     "provision": provision,
     "simulator": simulator,
     "submit": submit,
+    "run": run,
     "status": status,
     "jobs": jobs,
     "cancel": cancel,

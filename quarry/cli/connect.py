@@ -9,10 +9,15 @@ if TYPE_CHECKING:
 
 def add_client_arguments(parser: argparse.ArgumentParser) -> None:
     """`--api` and `--json`."""
+    add_api_argument(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON as the API gives it, one object a line")
+
+
+def add_api_argument(parser: argparse.ArgumentParser) -> None:
+    """`--api` alone, for a verb that prints no jobs."""
     parser.add_argument(
         "--api", metavar="URL", type=url, help="base URL of the API (default: QUARRY_CLIENT__API_URL, else http://127.0.0.1:8000)"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON as the API gives it, one object a line")
 
 
 def url(text: str) -> str:

@@ -9,7 +9,9 @@ from quarry.settings import Group, Settings, variable_name
 
 def test_the_verbs_of_the_command_line() -> None:
     """`quarry VERB`."""
-    assert set(COMMANDS) == {"api", "worker", "provision", "simulator", "submit", "status", "jobs", "cancel", "dlq", "doctor"}
+    assert set(COMMANDS) == {
+        "api", "worker", "provision", "simulator", "submit", "run", "status", "jobs", "cancel", "dlq", "doctor",
+    }  # fmt: skip
 
 
 def test_the_statuses_of_a_job() -> None:

@@ -1,0 +1,50 @@
+"""How a run shows how far it is: lines in a log, a bar on a terminal."""
+
+import io
+import os
+import pty
+
+import pytest
+
+from quarry.cli.meter import Lines, meter
+from quarry.runs.tally import Tally
+
+
+def test_a_log_gets_a_line_now_and_then() -> None:
+    """Every ten seconds, not every tally; sentences at once; in the end the whole, at the rate of this sitting."""
+    now, stream = [0.0], io.StringIO()
+    lines = Lines(stream, lambda: now[0])
+    for second in range(26):
+        now[0] = float(second)
+        lines.tally(Tally(100, completed=40 + second, tokens=10 * second))
+    lines.say("a sentence")
+    lines.end(Tally(100, completed=95, failed=5, tokens=1000))
+    first, second_, third, last = stream.getvalue().splitlines()
+    assert first == "quarry: 50 of 100 done, 0 failed · 0 in flight · 1.0 jobs/s · 10 tokens/s · 0:00:50 left"
+    assert second_.startswith("quarry: 60 of 100 done")
+    assert third == "quarry: a sentence"
+    assert last == "quarry: 100 lines done, 95 completed, 5 failed; 1,000 tokens; 25.0 s, 2.4 jobs/s"
+
+
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It moves in place, and what was said stands beside it; whatever ends the run, the cursor is shown again."""
+    monkeypatch.setenv("TERM", "xterm")
+    control, terminal = pty.openpty()
+    with os.fdopen(terminal, "w") as stream, meter(stream) as shown:
+        shown.tally(Tally(10, completed=2, failed=1))
+        shown.say("[a sentence]")
+        shown.end(Tally(10, completed=9, failed=1))
+    text = os.read(control, 65_536).decode()
+    os.close(control)
+    assert "━" in text
+    assert "100%" in text
+    assert "quarry: [a sentence]" in text
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def test_a_stream_that_is_no_terminal_gets_no_bar() -> None:
+    """A pipe is read by a program."""
+    stream = io.StringIO()
+    with meter(stream) as shown:
+        shown.end(Tally(1, completed=1))
+    assert stream.getvalue().startswith("quarry: 1 lines done")

@@ -1,0 +1,302 @@
+"""A run against an API that throttles, forgets, refuses and comes back: every line ends once, every key stands for one job."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from quarry.client import ApiClient
+from quarry.runs.journal import Journal
+from quarry.runs.lines import facts_of
+from quarry.runs.output import Output
+from quarry.runs.patience import RunStopped
+from quarry.runs.runner import Plan, Runner
+from quarry.runs.tally import Tally
+
+START = datetime(2026, 11, 21, 9, tzinfo=UTC)
+Answer = Callable[[list[dict[str, Any]]], httpx.Response | None]
+
+
+class World:
+    """An API, its jobs by key, and a clock that only pauses move. A job is over `takes` seconds after it was made."""
+
+    def __init__(self, directory: Path, *lines: str, takes: float = 1.0) -> None:
+        self.directory, self.takes, self.time = directory, takes, 0.0
+        self.file, self.out = directory / "jobs.jsonl", directory / "out.jsonl"
+        self.file.write_text("".join(f"{line}\n" for line in lines))
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.by_id: dict[str, dict[str, Any]] = {}
+        #: What answers the next bulks and lookups instead; None lets one through.
+        self.bulks: list[Answer] = []
+        self.lookups: list[Answer] = []
+        self.bulk_sizes: list[int] = []
+        self.said: list[str] = []
+        self.most_in_flight = 0
+        self.view: Callable[[dict[str, Any]], dict[str, Any]] = lambda job: job
+
+    def run(self, in_flight: int = 2000) -> Tally:
+        """One sitting."""
+        facts = facts_of(self.file)
+        with (
+            closing(Journal.open(self.out.with_suffix(".journal"), facts, "")) as journal,
+            closing(Output.open(self.out, facts.last)) as output,
+            ApiClient("http://api.example", transport=httpx.MockTransport(self._answer)) as client,
+        ):
+            return Runner(
+                Plan(self.file, facts, in_flight), client, journal, output, self._watch, say=self.said.append, pause=self._pass,
+                monotonic=lambda: self.time, now=lambda: START + timedelta(seconds=self.time), draw=lambda: 0.5,
+            ).run()  # fmt: skip
+
+    @property
+    def rows(self) -> dict[int, dict[str, Any]]:
+        rows = [json.loads(line) for line in self.out.read_text().splitlines()]
+        assert len({row["line"] for row in rows}) == len(rows)
+        return {row["line"]: row for row in rows}
+
+    def _pass(self, seconds: float) -> None:
+        assert seconds > 0, "a hot loop"
+        self.time += seconds
+
+    def _watch(self, tally: Tally) -> None:
+        self.most_in_flight = max(self.most_in_flight, tally.in_flight)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if path == "/v1/jobs/bulk":
+            bodies = json.loads(request.content)["jobs"]
+            self.bulk_sizes.append(len(bodies))
+            special = self.bulks.pop(0)(bodies) if self.bulks else None
+            return special or httpx.Response(202, json={"jobs": [self.accept(body) for body in bodies]})
+        if path == "/v1/jobs/lookup":
+            ids = json.loads(request.content)["request_ids"]
+            special = self.lookups.pop(0)(ids) if self.lookups else None
+            return special or httpx.Response(200, json={"jobs": [self._found(each) for each in ids]})
+        if path.startswith("/large/"):
+            return httpx.Response(200, json={"text": "large", "content": [], "stop_reason": "end_turn", "filtered": False})
+        if path.startswith("/gone/"):
+            return httpx.Response(404)
+        return httpx.Response(200, json=self._shown(self.by_id[path.rsplit("/", 1)[1]]))
+
+    def accept(self, body: dict[str, Any]) -> dict[str, Any]:
+        if body.get("prompt") == "refuse me":
+            return {"error": {"code": "invalid_request", "message": "no", "errors": []}, "custom_id": None}
+        job = self.jobs.setdefault(body["idempotency_key"], {"request_id": id_of(len(self.jobs)), "at": self.time, "body": body})
+        self.by_id[job["request_id"]] = job
+        return {"request_id": job["request_id"], "status": "queued", "custom_id": None}
+
+    def _found(self, request_id: str) -> dict[str, Any]:
+        if request_id not in self.by_id:
+            return {"request_id": request_id, "error": {"code": "job_not_found", "message": "no such job"}}
+        return self.view(self._shown(self.by_id[request_id]))
+
+    def _shown(self, job: dict[str, Any]) -> dict[str, Any]:
+        over = self.time >= job["at"] + self.takes
+        instant = START.isoformat()
+        return {
+            "request_id": job["request_id"], "custom_id": job["body"].get("custom_id"), "status": "completed" if over else "queued",
+            "result": {"text": job["body"]["prompt"]} if over else None, "usage": {"total_tokens": 2} if over else None,
+            "error": None, "created_at": instant, "finished_at": instant if over else None,
+        }  # fmt: skip
+
+
+def id_of(number: int) -> str:
+    """A UUIDv7, as far as anybody looks."""
+    return f"{number:012x}7{0:03x}8{0:015x}"
+
+
+def named(count: int) -> list[str]:
+    return [json.dumps({"prompt": f"p{number}", "custom_id": f"c{number}"}) for number in range(1, count + 1)]
+
+
+def problem(status: int, code: str = "overloaded", **headers: str) -> Answer:
+    body = {"status": status, "code": code, "title": code, "detail": code, "errors": []}
+    return lambda _: httpx.Response(status, json=body, headers=headers)
+
+
+def lost(_: list[dict[str, Any]]) -> httpx.Response:
+    raise httpx.ReadTimeout("no answer")
+
+
+def nobody(_: list[dict[str, Any]]) -> httpx.Response:
+    raise httpx.ConnectError("refused")
+
+
+def test_no_more_are_open_than_allowed(tmp_path: Path) -> None:
+    """In flight is bounded, batches are not one for each job that ends, and all is done in the end."""
+    world = World(tmp_path, *named(1000))
+    assert world.run(in_flight=100) == Tally(1000, completed=1000, tokens=2000)
+    assert world.most_in_flight <= 100
+    assert len(world.bulk_sizes) <= 21
+
+
+def test_a_throttle_is_waited_out(tmp_path: Path) -> None:
+    """429 and 503 with Retry-After: not before; then the same bodies, and the jobs are followed as before."""
+    world = World(tmp_path, *named(3))
+    world.bulks = [problem(429, **{"Retry-After": "40"}), problem(503, **{"Retry-After": "2"})]
+    world.lookups = [problem(503)]
+    assert world.run().completed == 3
+    assert world.time >= 42
+    assert len(world.jobs) == 3
+    assert any("trying again" in each for each in world.said)
+
+
+def test_a_submission_without_an_answer_is_sent_again_under_its_key(tmp_path: Path) -> None:
+    """It had been accepted: no job is made twice. Smaller bulks follow, in case it was too much at once."""
+    world = World(tmp_path, *named(400))
+
+    def accepted_and_lost(bodies: list[dict[str, Any]]) -> httpx.Response:
+        for body in bodies:
+            world.accept(body)
+        return lost(bodies)
+
+    world.bulks = [problem(503), accepted_and_lost]
+    assert world.run().completed == 400
+    assert len(world.jobs) == 400
+    assert world.bulk_sizes == [400, 200, 100, 100, 200]
+
+
+def test_items_that_are_to_come_again_come_again(tmp_path: Path) -> None:
+    """`submission_undecided` and what was not touched; what is refused is a failed line; a bug is not tried for ever."""
+    world = World(tmp_path, *named(5))
+    codes = iter(["submission_undecided", "queue_unavailable", "internal_error", "invalid_request"])
+
+    def some(bodies: list[dict[str, Any]]) -> httpx.Response:
+        failed = [{"error": {"code": code, "message": code, "errors": []}, "custom_id": None} for code in codes]
+        return httpx.Response(202, json={"jobs": [*failed, world.accept(bodies[4])]})
+
+    def bug(bodies: list[dict[str, Any]]) -> httpx.Response:
+        rows = [world.accept(body) for body in bodies]
+        at = [body["custom_id"] for body in bodies].index("c3")
+        rows[at] = {"error": {"code": "internal_error", "message": "a bug", "errors": []}, "custom_id": "c3"}
+        return httpx.Response(202, json={"jobs": rows})
+
+    world.bulks = [some, bug, bug, bug, bug]
+    tally = world.run()
+    assert (tally.completed, tally.failed) == (3, 2)
+    assert {number: row["error"]["code"] for number, row in world.rows.items() if row["status"] == "failed"} == {
+        3: "internal_error", 4: "invalid_request",
+    }  # fmt: skip
+
+
+def test_one_line_that_spoils_a_bulk_is_found(tmp_path: Path) -> None:
+    """The API refuses a whole request for one line's nesting or size: that line fails, and only it."""
+    world = World(tmp_path, *named(37))
+
+    def spoilt(bodies: list[dict[str, Any]]) -> httpx.Response | None:
+        return problem(413, "payload_too_large")(bodies) if any(body["custom_id"] == "c23" for body in bodies) else None
+
+    world.bulks = [spoilt] * 30
+    tally = world.run()
+    assert (tally.completed, tally.failed) == (36, 1)
+    assert world.rows[23]["error"]["code"] == "payload_too_large"
+    assert world.rows[23]["custom_id"] == "c23"
+
+
+def test_a_refusal_of_everything_fails_no_line(tmp_path: Path) -> None:
+    """A missing permission ends the run; nothing is written of what was not judged, and the run goes on later."""
+    world = World(tmp_path, *named(3), "{")
+    world.bulks = [problem(403, "forbidden")]
+    with pytest.raises(RunStopped, match="forbidden"):
+        world.run()
+    assert set(world.rows) <= {4}
+    assert world.run().completed == 3
+
+
+@pytest.mark.parametrize(("hours", "undecided"), [(22, 0), (24, 3)])
+def test_after_a_day_what_was_never_answered_is_not_paid_again(hours: int, undecided: int, tmp_path: Path) -> None:
+    """Within it the key makes sending again safe. After it such a line fails, and says what can be done; later ones run."""
+    world = World(tmp_path, *named(5))
+    world.bulks = [lost]
+    with pytest.raises(RunStopped):
+        world.run(in_flight=3)
+    world.time += hours * 3600
+    tally = world.run(in_flight=3)
+    assert (tally.failed, tally.completed) == (undecided, 5 - undecided)
+    assert [row["error"]["code"] for row in world.rows.values() if "error" in row] == ["submission_undecided"] * undecided
+
+
+def test_what_certainly_did_not_arrive_is_sent_also_days_later(tmp_path: Path) -> None:
+    """Nobody listened, or the API said that it did nothing: there is nothing to pay twice."""
+    world = World(tmp_path, *named(3))
+    world.bulks = [nobody]
+    with pytest.raises(RunStopped, match="no API answers"):
+        world.run()
+    world.bulks = [problem(503), nobody] + [nobody] * 100
+    with pytest.raises(RunStopped):
+        world.run()
+    world.bulks.clear()
+    world.time += 100 * 3600
+    assert world.run().completed == 3
+
+
+def test_jobs_of_an_earlier_sitting_are_followed_by_their_ids(tmp_path: Path) -> None:
+    """Also days later, and though the results were lost: nothing is submitted for them."""
+    world = World(tmp_path, *named(150))
+    world.run()
+    world.out.unlink()
+    world.time += 100 * 3600
+    world.bulk_sizes.clear()
+    assert world.run().completed == 150
+    assert world.bulk_sizes == []
+
+
+def test_another_api_is_noticed(tmp_path: Path) -> None:
+    """An API that knows no job of the run is another one: the lines must not all fail for that. One job that is gone is one
+    failed line.
+    """
+    world = World(tmp_path, *named(3))
+    world.run()
+    world.out.unlink()
+    gone, world.by_id = world.by_id, {}
+    with pytest.raises(RunStopped, match="knows none"):
+        world.run()
+    assert world.rows == {}
+    world.by_id = dict(list(gone.items())[1:])
+    tally = world.run()
+    assert (tally.completed, tally.failed) == (2, 1)
+    assert world.rows[1]["error"]["code"] == "job_not_found"
+
+
+def test_results_are_fetched_from_where_they_are(tmp_path: Path) -> None:
+    """Left out of a full lookup: the job is got by itself. Too large to be shown: from its URL; where that fails for good, the
+    line says so.
+    """
+    world = World(tmp_path, *named(3))
+
+    def view(job: dict[str, Any]) -> dict[str, Any]:
+        if job["status"] != "completed":
+            return job
+        by_name: dict[str, dict[str, Any]] = {
+            "c1": {"result": None, "result_omitted": True},
+            "c2": {"result": {"url": "http://api.example/large/2", "size_bytes": 9}},
+            "c3": {"result": {"url": "http://api.example/gone/3", "size_bytes": 9}},
+        }
+        return job | by_name[job["custom_id"]]
+
+    world.view = view
+    tally = world.run()
+    assert (tally.completed, tally.failed) == (2, 1)
+    assert [world.rows[number]["result"]["text"] for number in (1, 2)] == ["p1", "large"]
+    assert world.rows[3]["error"]["code"] == "result_unavailable"
+    assert world.rows[3]["request_id"]
+
+
+def test_equal_lines_are_paid_once_and_both_answered(tmp_path: Path) -> None:
+    """One job, a line of results each."""
+    world = World(tmp_path, *named(1) * 3)
+    assert world.run().completed == 3
+    assert len(world.jobs) == 1
+    assert {row["request_id"] for row in world.rows.values()} == {id_of(0)}
+
+
+def test_refused_lines_and_no_jobs_at_all_end_too(tmp_path: Path) -> None:
+    """A file of nothing but faults, and an empty one."""
+    tally = World(tmp_path, *['{"prompt": "refuse me"}'] * 3).run()
+    assert (tally.completed, tally.failed) == (0, 3)
+    (tmp_path / "empty").mkdir()
+    assert World(tmp_path / "empty").run() == Tally(0)
