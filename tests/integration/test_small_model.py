@@ -61,7 +61,7 @@ async def test_a_client_that_leaves_frees_its_place(brain: Brain) -> None:
 
     Red when: `quarry/simulator/smollm2.py`: `self._room += 1` -> `pass`
     """
-    long = [asyncio.create_task(brain(call(f"Count from {i} to ten thousand.", maxTokens=3000))) for i in range(CALLS_MAX)]
+    long = [asyncio.ensure_future(brain(call(f"Count from {i} to ten thousand.", maxTokens=3000))) for i in range(CALLS_MAX)]
     _, pending = await asyncio.wait(long, timeout=1)
     assert pending
     for task in long:
