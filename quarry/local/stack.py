@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
+
 from quarry.errors import ConfigurationError
 from quarry.local.processes import Children, children, free_ports
 
 DEFAULT_EMULATOR_PYTHON: Final = Path(".venv-aws/bin/python")
+DEFAULT_MODEL_PYTHON: Final = Path(".venv-model/bin/python")
 REGION: Final = "us-east-1"
 _HOST: Final = "127.0.0.1"
 
@@ -24,12 +27,18 @@ class LocalStack:
     """A running stack."""
 
     api_url: str
+    #: What answers in the simulator: the one asked for, or `echo` where that cannot be had.
+    brain: str
     processes: Children
 
 
 @contextmanager
 def local_stack(
-    directory: Path, emulator_python: Path, say: Callable[[str], None], simulator_script: Path | None = None
+    directory: Path,
+    emulator_python: Path,
+    say: Callable[[str], None],
+    simulator_script: Path | None = None,
+    brain: str = "echo",
 ) -> Iterator[LocalStack]:
     """A stack for the length of the block; logs go to `directory`, and `say` is told what is being done.
 
@@ -43,12 +52,13 @@ def local_stack(
     aws, bedrock, api, api_metrics, worker_metrics = (str(port) for port in free_ports(5))
     environ = _environ(aws, bedrock, api_metrics, worker_metrics)
     api_url = f"http://{_HOST}:{api}"
+    thinking = ["--brain", brain, "--model-python", str(DEFAULT_MODEL_PYTHON.absolute())]
     script = ["--script", str(simulator_script.absolute())] if simulator_script else []
     with children(directory) as processes:
         say("starting emulated AWS and a simulated Bedrock")
         # Not resolved: the link is what tells Python which environment it is in.
         processes.start("emulator", [str(emulator_python.absolute()), "-m", "ministack"], _emulator_environ(aws))
-        processes.start("simulator", _quarry("simulator", "--port", bedrock, *script), environ)
+        processes.start("simulator", _quarry("simulator", "--port", bedrock, *thinking, *script), environ)
         processes.await_ready(
             {"emulator": f"http://{_HOST}:{aws}/_ministack/health", "simulator": f"http://{_HOST}:{bedrock}/livez"}
         )
@@ -58,7 +68,7 @@ def local_stack(
         processes.start("api", _quarry("api", "--port", api), environ)
         processes.start("worker", _quarry("worker"), environ)
         processes.await_ready({"api": f"{api_url}/readyz", "worker": f"http://{_HOST}:{worker_metrics}/readyz"})
-        yield LocalStack(api_url, processes)
+        yield LocalStack(api_url, httpx.get(f"http://{_HOST}:{bedrock}/livez", trust_env=False).json()["brain"], processes)
 
 
 def _quarry(*arguments: str) -> list[str]:

@@ -1,19 +1,19 @@
-"""What answers: here an echo, always the same for the same request. A real model behind the same function would fit as well."""
+"""What answers. Here an echo, always the same for the same request; a real model is in `smollm2.py`."""
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 from quarry.inference.providers.echo import CHARACTERS_PER_TOKEN
 from quarry.invocation import Json
 from quarry.simulator.wire import Call, Generation, text_of
 
-Brain: TypeAlias = Callable[[Call], Generation]
+Brain: TypeAlias = Callable[[Call], Awaitable[Generation]]
 
 #: Members of a request that Converse repeats in its answer.
 _ECHOED: Final = ("serviceTier", "performanceConfig")
 
 
-def echo(call: Call) -> Generation:
+async def echo(call: Call) -> Generation:
     """The text of the last user message, up to a stop sequence and no longer than `maxTokens` allows."""
     text, stop_reason = call.user_texts[-1], "end_turn"
     config = call.body.get("inferenceConfig", {})
@@ -29,8 +29,12 @@ def echo(call: Call) -> Generation:
 def generation(call: Call, content: list[Json], stop_reason: str) -> Generation:
     """That content, with plausible counts: by the length of the texts."""
     asked = [*call.body.get("system", []), *(block for message in call.body["messages"] for block in message["content"])]
-    echoed = {name: call.body[name] for name in _ECHOED if name in call.body}
-    return Generation(content, stop_reason, _tokens(text_of(asked)), _tokens(text_of(content)), echoed)
+    return Generation(content, stop_reason, _tokens(text_of(asked)), _tokens(text_of(content)), repeated(call))
+
+
+def repeated(call: Call) -> Mapping[str, Any]:
+    """The members of a request that its answer repeats."""
+    return {name: call.body[name] for name in _ECHOED if name in call.body}
 
 
 def _tokens(text: str) -> int:

@@ -44,6 +44,12 @@ class Ledger:
         if request_id:
             self._entry(request_id).billed += 1
 
+    def refused(self, request_id: str) -> None:
+        """The model did not generate after all."""
+        self._billed -= 1
+        if request_id:
+            self._entry(request_id).billed -= 1
+
     def ended(self, outcome: str) -> None:
         """A call came to its end: `answered`, an exception's name, `hung`, `reset`, `closed`, or `client_left`."""
         self._outcomes[outcome] += 1

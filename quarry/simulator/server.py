@@ -13,8 +13,9 @@ import socket
 import struct
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from aiohttp import web
@@ -24,6 +25,7 @@ from quarry.errors import ConfigurationError
 from quarry.simulator.brain import Brain, echo, generation
 from quarry.simulator.ledger import Ledger
 from quarry.simulator.rules import Act, RuleBook, parse_rule
+from quarry.simulator.smollm2 import ModelMissing, smollm2
 from quarry.simulator.validation import check
 from quarry.simulator.wire import Call, Generation, Refusal, answered, read, refused
 from quarry.telemetry.events import Event
@@ -39,12 +41,13 @@ _SHUTDOWN_SECONDS: Final = 1.0
 
 
 class Simulator:
-    """The handlers and what they share. No call does more than parse, match and count."""
+    """The handlers and what they share. What takes long, a brain does elsewhere."""
 
-    def __init__(self, rules: RuleBook, ledger: Ledger, brain: Brain = echo) -> None:
+    def __init__(self, rules: RuleBook, ledger: Ledger, brain: Brain = echo, brain_name: str = "echo") -> None:
         self._rules = rules
         self._ledger = ledger
         self._brain = brain
+        self._brain_name = brain_name
 
     def app(self) -> web.Application:
         """The routes."""
@@ -80,7 +83,7 @@ class Simulator:
                 raise refusal
             outcome = _connection_fault(act) or "answered"
             if outcome == "answered":
-                response = answered(self._generated(act, call), int((time.monotonic() - started) * 1000))
+                response = answered(await self._generated(act, call), int((time.monotonic() - started) * 1000))
         except Refusal as refusal:
             outcome, response = refusal.code, refused(refusal)
         finally:
@@ -98,11 +101,15 @@ class Simulator:
         check(call)
         return call
 
-    def _generated(self, act: Act, call: Call) -> Generation:
+    async def _generated(self, act: Act, call: Call) -> Generation:
         content: list[Any] | None = act.content if act.text is None else [{"text": act.text}]
         if content is not None:
             return generation(call, content, act.stop_reason or "end_turn")
-        usual = self._brain(call)
+        try:
+            usual = await self._brain(call)
+        except Refusal:
+            self._ledger.refused(call.request_id)
+            raise
         return replace(usual, stop_reason=act.stop_reason) if act.stop_reason else usual
 
     async def add_rule(self, request: web.Request) -> web.Response:
@@ -132,8 +139,8 @@ class Simulator:
         return web.Response(status=204)
 
     async def livez(self, _request: web.Request) -> web.Response:
-        """The event loop turns."""
-        return web.json_response({"status": "alive"})
+        """The event loop turns; and which brain answers."""
+        return web.json_response({"status": "alive", "brain": self._brain_name})
 
 
 @asynccontextmanager
@@ -157,25 +164,42 @@ async def serving(simulator: Simulator, *, host: str, port: int) -> AsyncIterato
         await runner.cleanup()
 
 
-async def run(rules: RuleBook, *, host: str, port: int) -> None:
+@asynccontextmanager
+async def _thinking(model_python: Path | None) -> AsyncIterator[tuple[Brain, str]]:
+    """The brain and its name: the model where a Python to run it is given, and the echo where it cannot be had."""
+    async with AsyncExitStack() as stack:
+        chosen: tuple[Brain, str] = echo, "echo"
+        if model_python is not None:
+            try:
+                chosen = await stack.enter_async_context(smollm2(model_python)), "smollm2"
+            except ModelMissing as error:
+                _log.warning(Event.BRAIN_MISSING, brain="smollm2", instead="echo", error=str(error))
+        yield chosen
+
+
+async def run(rules: RuleBook, *, host: str, port: int, model_python: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(Simulator(rules, Ledger()), host=host, port=port) as url:
-        _log.info(Event.SERVICE_STARTED, version=__version__, url=url, serves="Bedrock Runtime: Converse", rules=len(rules))
+    async with (
+        _thinking(model_python) as (brain, name),
+        serving(Simulator(rules, Ledger(), brain, name), host=host, port=port) as url,
+    ):
+        serves = "Bedrock Runtime: Converse"
+        _log.info(Event.SERVICE_STARTED, version=__version__, url=url, serves=serves, rules=len(rules), brain=name)
         await stop.wait()
     _log.info(Event.SERVICE_STOPPED)
 
 
-def main(rules: RuleBook, *, host: str, port: int) -> int:
+def main(rules: RuleBook, *, host: str, port: int, model_python: Path | None = None) -> int:
     """Run a simulator; returns the exit code.
 
     Raises:
         ConfigurationError: the address cannot be used.
     """
     configure("info", service="simulator")
-    asyncio.run(run(rules, host=host, port=port))
+    asyncio.run(run(rules, host=host, port=port, model_python=model_python))
     return 0
 
 

@@ -9,6 +9,7 @@ class Event(StrEnum):
     SERVICE_STARTED = "service.started"  # service, version, and its settings that matter
     SERVICE_STOPPED = "service.stopped"  # service
     SERVICE_FAILED = "service.failed"  # service, error
+    BRAIN_MISSING = "brain.missing"  # brain, instead, error (the simulator echoes)
     DRAIN_STARTED = "drain.started"  # in_flight, drain_seconds
     DRAIN_FINISHED = "drain.finished"  # cut
 

@@ -135,6 +135,6 @@ def test_the_quick_start_is_two_commands_of_the_makefile() -> None:
     demo, test = QUICK_START.splitlines()
     done = subprocess.run(demo.split(), cwd=ROOT, env=clean_environ(), capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("completed") == len((ROOT / "examples" / "prompts.jsonl").read_text().splitlines())
+    assert done.stdout.count("completed") == len((ROOT / "examples" / "support-tickets.jsonl").read_text().splitlines())
     planned = subprocess.run([*test.split(), "-n"], cwd=ROOT, check=True, capture_output=True, text=True)
     assert "pytest" in planned.stdout

@@ -18,13 +18,13 @@ def call(*messages: Any, **members: Any) -> Call:
     return Call("m", "us-east-1", {"messages": list(messages), **members})
 
 
-def test_the_echo_is_the_last_user_message() -> None:
+async def test_the_echo_is_the_last_user_message() -> None:
     """Always the same for the same request, counted by length."""
     asked = call(message("user", "first"), message("assistant", "ok"), message("user", "to ", "you"), system=[{"text": "12345678"}])
-    given = echo(asked)
+    given = await echo(asked)
     assert (given.content, given.stop_reason) == ([{"text": "to you"}], "end_turn")
     assert (given.input_tokens, given.output_tokens) == (6, 2)
-    assert echo(asked) == given
+    assert await echo(asked) == given
 
 
 @pytest.mark.parametrize(
@@ -36,15 +36,15 @@ def test_the_echo_is_the_last_user_message() -> None:
         ({"stopSequences": ["three"], "maxTokens": 1}, "one ", "max_tokens"),
     ],
 )
-def test_the_echo_stops_where_it_is_told(config: dict[str, Any], text: str, stop_reason: str) -> None:
+async def test_the_echo_stops_where_it_is_told(config: dict[str, Any], text: str, stop_reason: str) -> None:
     """`maxTokens` and stop sequences cut the answer, and the stop reason says which."""
-    given = echo(call(message("user", "one two three"), inferenceConfig=config))
+    given = await echo(call(message("user", "one two three"), inferenceConfig=config))
     assert (given.content, given.stop_reason) == ([{"text": text}], stop_reason)
 
 
-def test_the_tier_is_repeated() -> None:
+async def test_the_tier_is_repeated() -> None:
     """As in Converse's answer, by which a call is priced."""
-    given = echo(call(message("user", "a"), serviceTier={"type": "flex"}))
+    given = await echo(call(message("user", "a"), serviceTier={"type": "flex"}))
     assert given.echoed == {"serviceTier": {"type": "flex"}}
 
 
