@@ -1,6 +1,6 @@
 """The simulator's HTTP server: Converse for AWS clients, and `/_simulator` for whoever directs the play.
 
-POST   /model/{modelId}/converse
+POST   /model/{modelId}/converse, /invoke
 POST   /_simulator/rules   a rule → 201 {"id"}      GET: all rules      DELETE: none any more
 GET    /_simulator/calls   what was called and billed                   DELETE: count from zero
 GET    /livez
@@ -12,20 +12,21 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 from aiohttp import web
 
 from quarry import __version__
 from quarry.errors import ConfigurationError
 from quarry.simulator.brain import Brain, echo, generation
+from quarry.simulator.dialects import dialect_of, read_native
 from quarry.simulator.ledger import Ledger
 from quarry.simulator.rules import Act, RuleBook, parse_rule
 from quarry.simulator.validation import check
-from quarry.simulator.wire import Call, Generation, Refusal, answered, read, refused
+from quarry.simulator.wire import REQUEST_METADATA, Call, Generation, Refusal, answered, invoked, labelled, read, refused
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 
@@ -36,6 +37,12 @@ _BODY_MAX_BYTES: Final = 32 * 1024 * 1024
 #: Hundreds of workers' connections may come at one moment.
 _BACKLOG: Final = 4096
 _SHUTDOWN_SECONDS: Final = 1.0
+
+
+#: A generation and the milliseconds that it took → the answer.
+Answer: TypeAlias = Callable[[Generation, int], web.Response]
+#: How an operation is spoken: its call as Converse's, and how an answer to it is said.
+Spoken: TypeAlias = Callable[[Call, web.Request], tuple[Call, Answer]]
 
 
 class Simulator:
@@ -52,6 +59,7 @@ class Simulator:
         app.add_routes(
             [
                 web.post("/model/{model}/converse", self.converse),
+                web.post("/model/{model}/invoke", self.invoke_model),
                 web.post("/_simulator/rules", self.add_rule),
                 web.get("/_simulator/rules", self.list_rules),
                 web.delete("/_simulator/rules", self.drop_rules),
@@ -63,13 +71,21 @@ class Simulator:
         return app
 
     async def converse(self, request: web.Request) -> web.StreamResponse:
+        """Serve one call of Converse."""
+        return await self._serve(request, _as_converse)
+
+    async def invoke_model(self, request: web.Request) -> web.StreamResponse:
+        """Serve one call of InvokeModel."""
+        return await self._serve(request, _as_native)
+
+    async def _serve(self, request: web.Request, spoken: Spoken) -> web.StreamResponse:
         """Serve one call, by the rules."""
         started = time.monotonic()
         # What a cancelled handler leaves behind: it is cancelled when its client goes away.
         outcome: str = "client_left"
         response: web.Response | None = None
         try:
-            call = await self._admitted(request)
+            call, answer = await self._admitted(request, spoken)
             act = self._rules.take(call)
             refusal = act.refusal
             if refusal is None:
@@ -80,23 +96,25 @@ class Simulator:
                 raise refusal
             outcome = _connection_fault(act) or "answered"
             if outcome == "answered":
-                response = answered(self._generated(act, call), int((time.monotonic() - started) * 1000))
+                response = answer(self._generated(act, call), int((time.monotonic() - started) * 1000))
         except Refusal as refusal:
             outcome, response = refusal.code, refused(refusal)
         finally:
             self._ledger.ended(outcome)
         return response or await _left_alone(request, outcome)
 
-    async def _admitted(self, request: web.Request) -> Call:
+    async def _admitted(self, request: web.Request, spoken: Spoken) -> tuple[Call, Answer]:
         """Count the call, and refuse what the service itself would."""
+        request_id = ""
         try:
-            call = await read(request)
-        except Refusal:
-            self._ledger.began("")
-            raise
-        self._ledger.began(call.request_id)
+            raw = await read(request)
+            request_id = raw.request_id
+            call, answer = spoken(raw, request)
+            request_id = call.request_id
+        finally:
+            self._ledger.began(request_id)
         check(call)
-        return call
+        return call, answer
 
     def _generated(self, act: Act, call: Call) -> Generation:
         content: list[Any] | None = act.content if act.text is None else [{"text": act.text}]
@@ -163,7 +181,9 @@ async def run(rules: RuleBook, *, host: str, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serving(Simulator(rules, Ledger()), host=host, port=port) as url:
-        _log.info(Event.SERVICE_STARTED, version=__version__, url=url, serves="Bedrock Runtime: Converse", rules=len(rules))
+        _log.info(
+            Event.SERVICE_STARTED, version=__version__, url=url, serves="Bedrock Runtime: Converse, InvokeModel", rules=len(rules)
+        )
         await stop.wait()
     _log.info(Event.SERVICE_STOPPED)
 
@@ -177,6 +197,16 @@ def main(rules: RuleBook, *, host: str, port: int) -> int:
     configure("info", service="simulator")
     asyncio.run(run(rules, host=host, port=port))
     return 0
+
+
+def _as_converse(call: Call, _request: web.Request) -> tuple[Call, Answer]:
+    return call, answered
+
+
+def _as_native(call: Call, request: web.Request) -> tuple[Call, Answer]:
+    dialect = dialect_of(call.model)
+    body = read_native(dialect, call.body) | labelled(request.headers.get(REQUEST_METADATA, ""))
+    return replace(call, body=body), lambda generation, ms: invoked(dialect.say(generation, call.body), generation, ms)
 
 
 def _connection_fault(act: Act) -> str | None:

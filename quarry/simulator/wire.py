@@ -45,6 +45,8 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 _SCOPE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[a-z0-9-]+)/bedrock/aws4_request,")
+#: Where InvokeModel has its request metadata. Source: the Bedrock Runtime service model in botocore 1.43.117 (November 2026).
+REQUEST_METADATA: Final = "X-Amzn-Bedrock-Request-Metadata"
 #: The request metadata by which Quarry marks its calls.
 _REQUEST_ID_LABEL: Final = "quarry_request_id"
 
@@ -107,6 +109,19 @@ def text_of(blocks: list[Any]) -> str:
     return "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
 
 
+def labelled(header: str) -> dict[str, Any]:
+    """InvokeModel's request metadata, which is a header there, as Converse has it.
+
+    Raises:
+        Refusal: it is not JSON.
+    """
+    try:
+        value = json.loads(header) if header else None
+    except (ValueError, RecursionError) as error:
+        raise Refusal("ValidationException", "The request metadata is not JSON.") from error
+    return {"requestMetadata": value} if value else {}
+
+
 async def read(request: web.Request) -> Call:
     """Read a call, as far as it can be read.
 
@@ -150,6 +165,16 @@ def answered(generation: Generation, latency_ms: int) -> web.Response:
         **generation.echoed,
     }
     return web.json_response(body, headers=_headers())
+
+
+def invoked(body: Json, generation: Generation, latency_ms: int) -> web.Response:
+    """InvokeModel's answer, its counts in headers too."""
+    counted = {
+        "X-Amzn-Bedrock-Input-Token-Count": str(generation.input_tokens),
+        "X-Amzn-Bedrock-Output-Token-Count": str(generation.output_tokens),
+        "X-Amzn-Bedrock-Invocation-Latency": str(latency_ms),
+    }
+    return web.json_response(body, headers=_headers() | counted)
 
 
 def refused(refusal: Refusal) -> web.Response:
