@@ -6,11 +6,12 @@ service, and members that steer sampling are neither checked nor used.
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from quarry.invocation import Json
+from quarry.simulator.eventstream import pieces
 from quarry.simulator.wire import Generation, Refusal, text_of
 
 ANTHROPIC_VERSION: Final = "bedrock-2023-05-31"
@@ -29,6 +30,8 @@ class Dialect:
     read: Callable[[Json], dict[str, Any]]
     #: A generation and the request's body → the answer's body.
     say: Callable[[Generation, Json], dict[str, Any]]
+    #: A generation → the bodies of its stream's chunks; None where the family does not stream.
+    stream: Callable[[Generation], Iterator[dict[str, Any]]] | None = None
 
 
 def dialect_of(model: str) -> Dialect:
@@ -78,6 +81,19 @@ def _say_anthropic(generation: Generation, _body: Json) -> dict[str, Any]:
     }
 
 
+def _stream_anthropic(generation: Generation) -> Iterator[dict[str, Any]]:
+    usage = {"input_tokens": generation.input_tokens, "output_tokens": 0}
+    message = _say_anthropic(generation, {}) | {"content": [], "stop_reason": None, "usage": usage}
+    yield {"type": "message_start", "message": message}
+    yield {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+    for piece in pieces(text_of(generation.content)):
+        yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
+    yield {"type": "content_block_stop", "index": 0}
+    ended = {"stop_reason": generation.stop_reason, "stop_sequence": None}
+    yield {"type": "message_delta", "delta": ended, "usage": {"output_tokens": generation.output_tokens}}
+    yield {"type": "message_stop"}
+
+
 def _nova(body: Json) -> dict[str, Any]:
     asked = body.get("inferenceConfig", {})
     config = _given(maxTokens=asked.get("maxTokens", asked.get("max_new_tokens")), stopSequences=asked.get("stopSequences"))
@@ -91,6 +107,15 @@ def _say_nova(generation: Generation, _body: Json) -> dict[str, Any]:
         "stopReason": generation.stop_reason,
         "usage": {**used, "totalTokens": generation.input_tokens + generation.output_tokens},
     }
+
+
+def _stream_nova(generation: Generation) -> Iterator[dict[str, Any]]:
+    yield {"messageStart": {"role": "assistant"}}
+    for piece in pieces(text_of(generation.content)):
+        yield {"contentBlockDelta": {"delta": {"text": piece}, "contentBlockIndex": 0}}
+    yield {"contentBlockStop": {"contentBlockIndex": 0}}
+    yield {"messageStop": {"stopReason": generation.stop_reason}}
+    yield {"metadata": {"usage": _say_nova(generation, {})["usage"]}}
 
 
 def _titan(body: Json) -> dict[str, Any]:
@@ -109,6 +134,15 @@ def _say_titan(generation: Generation, _body: Json) -> dict[str, Any]:
     return {"inputTextTokenCount": generation.input_tokens, "results": [result]}
 
 
+def _stream_titan(generation: Generation) -> Iterator[dict[str, Any]]:
+    whole = _say_titan(generation, {})
+    end = whole["results"][0]
+    for piece in pieces(end["outputText"]):
+        yield {"index": 0, "outputText": piece, "completionReason": None, "totalOutputTextTokenCount": None}
+    counts = {"inputTextTokenCount": generation.input_tokens, "totalOutputTextTokenCount": generation.output_tokens}
+    yield {"index": 0, "outputText": "", "completionReason": end["completionReason"], **counts}
+
+
 def _llama(body: Json) -> dict[str, Any]:
     return {"messages": _prompted(body["prompt"]), "inferenceConfig": _given(maxTokens=body.get("max_gen_len"))}
 
@@ -120,6 +154,13 @@ def _say_llama(generation: Generation, _body: Json) -> dict[str, Any]:
         "generation_token_count": generation.output_tokens,
         "stop_reason": "length" if generation.stop_reason == "max_tokens" else "stop",
     }
+
+
+def _stream_llama(generation: Generation) -> Iterator[dict[str, Any]]:
+    whole = _say_llama(generation, {})
+    for piece in pieces(whole["generation"]):
+        yield whole | {"generation": piece, "stop_reason": None}
+    yield whole | {"generation": ""}
 
 
 def _embed(body: Json) -> dict[str, Any]:
@@ -145,11 +186,11 @@ def vector(text: str, dimensions: int) -> list[float]:
 
 #: What is in a model's id → its family; the first that fits.
 _DIALECTS: Final[Mapping[str, Dialect]] = {
-    "anthropic.": Dialect(("anthropic_version", "max_tokens", "messages"), _anthropic, _say_anthropic),
-    "amazon.nova": Dialect(("messages",), _nova, _say_nova),
+    "anthropic.": Dialect(("anthropic_version", "max_tokens", "messages"), _anthropic, _say_anthropic, _stream_anthropic),
+    "amazon.nova": Dialect(("messages",), _nova, _say_nova, _stream_nova),
     "amazon.titan-embed": Dialect(("inputText",), _embed, _say_embedding),
-    "amazon.titan": Dialect(("inputText",), _titan, _say_titan),
-    "meta.llama": Dialect(("prompt",), _llama, _say_llama),
+    "amazon.titan": Dialect(("inputText",), _titan, _say_titan, _stream_titan),
+    "meta.llama": Dialect(("prompt",), _llama, _say_llama, _stream_llama),
 }
 
 
