@@ -7,8 +7,9 @@ from typing import Any
 
 from producer.faults import checked
 from producer.requests import CONVERSE_FIELDS, Submission
+from quarry import dialects
 from quarry.errors import FieldFault, InvalidSubmission, PayloadTooLarge
-from quarry.inference import converse, dialects
+from quarry.inference import converse
 from quarry.inference.routes import DEFAULT_ROUTE, Routes
 from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, Job

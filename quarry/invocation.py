@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from quarry.inference import dialects
+from quarry import dialects
 
 #: A JSON object.
 Json: TypeAlias = Mapping[str, Any]

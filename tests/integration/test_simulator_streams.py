@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import EventStreamError
 from urllib3.exceptions import HTTPError
 
-from quarry.inference.dialects import read
+from quarry.dialects import read
 from tests.support.simulator import Simulator
 
 HI = [{"role": "user", "content": [{"text": "Hello, this is more than one piece of text."}]}]
@@ -89,12 +89,15 @@ def test_a_stream_is_cut(bedrock: Any, simulator: Simulator, cut: str) -> None:
     """
     simulator.rule(act={cut: True, "after_events": 3})
     seen = []
+    stream = bedrock.converse_stream(modelId="m", messages=HI)["stream"]
     try:
-        for event in bedrock.converse_stream(modelId="m", messages=HI)["stream"]:
+        for event in stream:
             seen.append(next(iter(event)))
         ended = "close"
     except HTTPError:
         ended = "reset"
+    finally:
+        stream.close()
     assert "messageStop" not in seen
     assert ended == cut
 

@@ -34,6 +34,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from quarry import dialects
 from quarry.errors import (
     CredentialsExpired,
     InvocationError,
@@ -43,7 +44,6 @@ from quarry.errors import (
     ModelNotFound,
     ProviderUnavailable,
 )
-from quarry.inference import dialects
 from quarry.inference.converse import OWNED_FIELDS, decoded, encoded
 from quarry.inference.routes import Target
 from quarry.inference.verdicts import STOP_REASONS, classify, scrub
