@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from producer.faults import checked
-from producer.requests import Submission
+from producer.requests import CONVERSE_FIELDS, Submission
+from quarry import dialects
 from quarry.errors import FieldFault, InvalidSubmission, PayloadTooLarge
 from quarry.inference import converse
 from quarry.inference.routes import DEFAULT_ROUTE, Routes
@@ -64,18 +65,37 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
 
 
 def _bounds(submission: Submission, limits: JobSettings) -> Iterator[FieldFault]:
-    if (submission.max_tokens or 0) > limits.max_tokens_limit:
-        yield FieldFault("max_tokens", f"should be less than or equal to {limits.max_tokens_limit}")
+    native = dialects.output_bound(submission.native) if isinstance(submission.native, dict) else None
+    path, bound = ("max_tokens", submission.max_tokens or 0) if native is None else (f"native.{native[0]}", native[1])
+    if bound > limits.max_tokens_limit:
+        yield FieldFault(path, f"should be less than or equal to {limits.max_tokens_limit}")
 
 
 def _one_body(submission: Submission) -> Iterator[FieldFault]:
-    if submission.prompt is None and submission.messages is None:
-        yield FieldFault("prompt", "one of `prompt` and `messages` is needed")
-    if submission.prompt is not None and submission.messages is not None:
-        yield FieldFault("messages", "cannot be given together with `prompt`")
+    given = [name for name in ("prompt", "messages", "native") if getattr(submission, name) is not None]
+    if not given:
+        yield FieldFault("prompt", "one of `prompt`, `messages` and `native` is needed")
+    for name in given[1:]:
+        yield FieldFault(name, f"cannot be given together with `{given[0]}`")
+    if given == ["native"]:
+        yield from _native_faults(submission)
+
+
+def _native_faults(submission: Submission) -> Iterator[FieldFault]:
+    if not isinstance(submission.native, dict):
+        yield FieldFault("native", "must be an object")
+    if submission.model is None:
+        yield FieldFault("model", "is needed with `native`: each family of models has a format of its own")
+    for name in CONVERSE_FIELDS:
+        if getattr(submission, name) is not None:
+            yield FieldFault(name, "cannot be given together with `native`: say it in the body")
 
 
 def _invocation(submission: Submission, limits: JobSettings) -> Invocation:
+    if submission.native is not None:
+        bound = dialects.output_bound(submission.native)
+        # Not sent: the body speaks for itself. It says how long an answer may take.
+        return Invocation(native=submission.native, max_tokens=max(bound[1], 1) if bound else limits.max_tokens)
     prompt = [{"role": "user", "content": [{"text": submission.prompt}]}]
     messages = prompt if submission.prompt is not None else _blocks_in(submission.messages)
     system = [] if submission.system is None else _as_blocks(submission.system)

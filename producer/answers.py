@@ -130,7 +130,9 @@ class ResultView(Shown):
     """A model's answer."""
 
     text: str = Field(description="The text blocks, joined.")
-    content: list[dict[str, Any]] = Field(description="Converse content blocks; binary is base64 text.")
+    content: list[dict[str, Any]] = Field(
+        description="Converse content blocks; binary is base64 text. For a native body one block, `native`: the answer as it came."
+    )
     stop_reason: str
     filtered: bool = Field(description="A guardrail or the provider's filter replaced or cut the answer.")
 

@@ -15,8 +15,6 @@ FAULTS_MAX: Final = 20
 _NAME_MAX: Final = 64
 #: The path of what is wrong with a body as a whole.
 WHOLE_BODY: Final = "body"
-#: Fields that the contract names and this version refuses.
-NOT_YET: Final[Mapping[str, str]] = {"native": "native bodies are not served by this version"}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -56,7 +54,7 @@ def path_of(location: Sequence[str | int]) -> str:
 
 def _message(error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
-        return NOT_YET.get(str(error["loc"][-1]), "is not a known field")
+        return "is not a known field"
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return message[0].lower() + message[1:]
 

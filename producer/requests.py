@@ -14,6 +14,9 @@ LOOKUP_MAX_IDS: Final = 100
 LIST_MAX_JOBS: Final = 100
 WAIT_MAX_SECONDS: Final = 30
 
+#: What a native body says itself, in its own words.
+CONVERSE_FIELDS: Final = ("system", "max_tokens", "temperature", "top_p", "stop_sequences", "converse")
+
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 _BLOCKS: Final = {"type": "array", "items": {"type": "object"}}
 _TEXT_OR_BLOCKS: Final = {"anyOf": [{"type": "string", "minLength": 1}, _BLOCKS]}
@@ -37,6 +40,12 @@ def _nullable(schema: dict[str, Any]) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [schema, {"type": "null"}]})
 
 
+def _only(name: str, kind: str, *excluded: str, requires: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A submission by that field, in JSON Schema."""
+    given = {name: {"type": kind}} | {each: {"type": "string"} for each in requires}
+    return {"required": [name, *requires], "properties": given | {each: {"type": "null"} for each in excluded}}
+
+
 class Strict(BaseModel):
     """A request's body."""
 
@@ -44,13 +53,14 @@ class Strict(BaseModel):
 
 
 class Submission(Strict):
-    """One job: exactly one of `prompt` and `messages`. A field that is null counts as left out."""
+    """One job: exactly one of `prompt`, `messages` and `native`. A field that is null counts as left out."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [
-                {"required": ["prompt"], "properties": {"prompt": {"type": "string"}, "messages": {"type": "null"}}},
-                {"required": ["messages"], "properties": {"messages": {"type": "array"}, "prompt": {"type": "null"}}},
+                _only("prompt", "string", "messages", "native"),
+                _only("messages", "array", "prompt", "native"),
+                _only("native", "object", "prompt", "messages", *CONVERSE_FIELDS, requires=("model",)),
             ],
             "examples": [
                 {"prompt": "Name three rivers in Europe.", "custom_id": "rivers-1"},
@@ -68,6 +78,9 @@ class Submission(Strict):
     prompt: str | None = Field(None, min_length=1, description="What to ask, as one user message.")
     messages: Annotated[Any, _nullable(_MESSAGES)] = Field(
         None, description="A conversation in Bedrock's Converse shape; `content` may be a plain string, binary is base64 text."
+    )
+    native: Annotated[Any, _nullable({"type": "object"})] = Field(
+        None, description="InvokeModel's body, in the model's own format; sent as it is. `model` is required with it."
     )
     model: str | None = Field(
         None, min_length=1, max_length=2048, description="A route's name (default: `default`), or a model id that a target serves."

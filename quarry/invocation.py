@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from quarry import dialects
+
 #: A JSON object.
 Json: TypeAlias = Mapping[str, Any]
 
@@ -59,7 +61,8 @@ class ServedBy:
 class Completion:
     """A model's answer.
 
-    `content` holds Converse content blocks, JSON-safe. `filtered` is true when a guardrail
+    `content` holds Converse content blocks, JSON-safe; for a native body one block, `{"native": <the answer's body as it came>}`,
+    so that text is kept once here too. `filtered` is true when a guardrail
     or the provider's own filter replaced or cut the answer.
     """
 
@@ -73,7 +76,13 @@ class Completion:
     @property
     def text(self) -> str:
         """The text blocks, joined: kept once, in `content`."""
-        return "".join(block["text"] for block in self.content if isinstance(block.get("text"), str))
+        return "".join(_text_in(block) for block in self.content)
+
+
+def _text_in(block: Json) -> str:
+    if "native" in block:
+        return dialects.read(block["native"]).text
+    return block["text"] if isinstance(block.get("text"), str) else ""
 
 
 def result_document(completion: Completion) -> dict[str, Any]:

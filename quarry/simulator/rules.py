@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from quarry.errors import ConfigurationError
-from quarry.simulator.wire import Call, Refusal, statuses
+from quarry.simulator.wire import Call, Refusal, statuses, streamed_errors
 
 #: What may stand in a header's value.
 _HeaderValue = Annotated[str, Field(pattern=r"^[\t\x20-\x7e]*$")]
@@ -61,6 +61,9 @@ class Act(_Part):
     reset: bool = False
     #: An orderly end of the connection, without an answer.
     close: bool = False
+    #: Of a stream: so many events go out first. Then `error` comes as an event, `close` ends the stream before its last events,
+    #: and `reset` and `hang` are as ever. Operations that do not stream take no notice of it.
+    after_events: int | None = Field(None, ge=0)
     text: str | None = None
     content: list[dict[str, Any]] | None = None
     stop_reason: str | None = None
@@ -77,6 +80,10 @@ class Act(_Part):
             raise ValueError(f"{' and '.join(f'`{name}`' for name in kinds)} exclude each other")
         if not self.error and (self.message or self.status or self.headers):
             raise ValueError("`message`, `status` and `headers` belong to an `error`")
+        if self.after_events is not None and not (self.error or self.hang or self.reset or self.close):
+            raise ValueError("`after_events` belongs to `error`, `hang`, `reset` or `close`")
+        if self.error and self.after_events is not None and self.error not in streamed_errors():
+            raise ValueError(f"a stream has no event for it: {', '.join(sorted(streamed_errors()))}")
         if self.error and self.error not in statuses() and not self.status:
             raise ValueError(f"{self.error} is not an exception of Bedrock Runtime, so it needs a `status`")
         return self

@@ -1,6 +1,6 @@
 """The simulator's HTTP server: Converse for AWS clients, and `/_simulator` for whoever directs the play.
 
-POST   /model/{modelId}/converse
+POST   /model/{modelId}/converse, /converse-stream, /invoke, /invoke-with-response-stream, /count-tokens
 POST   /_simulator/rules   a rule → 201 {"id"}      GET: all rules      DELETE: none any more
 GET    /_simulator/calls   what was called and billed                   DELETE: count from zero
 GET    /livez
@@ -12,9 +12,11 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -23,11 +25,13 @@ from aiohttp import web
 from quarry import __version__
 from quarry.errors import ConfigurationError
 from quarry.simulator.brain import Brain, echo, generation
+from quarry.simulator.eventstream import MEDIA_TYPE, exception
 from quarry.simulator.ledger import Ledger
+from quarry.simulator.operations import OPERATIONS, Answer, Operation
 from quarry.simulator.rules import Act, RuleBook, parse_rule
 from quarry.simulator.smollm2 import ModelMissing, smollm2
 from quarry.simulator.validation import check
-from quarry.simulator.wire import Call, Generation, Refusal, answered, read, refused
+from quarry.simulator.wire import CONTENT_TYPE, Call, Generation, Refusal, read, refused, request_headers
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 
@@ -54,7 +58,7 @@ class Simulator:
         app = web.Application(client_max_size=_BODY_MAX_BYTES)
         app.add_routes(
             [
-                web.post("/model/{model}/converse", self.converse),
+                *(web.post(f"/model/{{model}}/{name}", partial(self._serve, operation=each)) for name, each in OPERATIONS.items()),
                 web.post("/_simulator/rules", self.add_rule),
                 web.get("/_simulator/rules", self.list_rules),
                 web.delete("/_simulator/rules", self.drop_rules),
@@ -65,41 +69,45 @@ class Simulator:
         )
         return app
 
-    async def converse(self, request: web.Request) -> web.StreamResponse:
+    async def _serve(self, request: web.Request, operation: Operation) -> web.StreamResponse:
         """Serve one call, by the rules."""
         started = time.monotonic()
         # What a cancelled handler leaves behind: it is cancelled when its client goes away.
         outcome: str = "client_left"
-        response: web.Response | None = None
+        response: web.StreamResponse | None = None
         try:
-            call = await self._admitted(request)
+            call, answer = await self._admitted(request, operation)
             act = self._rules.take(call)
-            refusal = act.refusal
-            if refusal is None:
+            refusal, midway = act.refusal, operation.streams and act.after_events is not None
+            if operation.bills and (refusal is None or midway):
                 self._ledger.billed(call.request_id)
             if act.delay_seconds:
                 await asyncio.sleep(act.delay_seconds)
-            if refusal is not None:
+            if refusal is not None and not midway:
                 raise refusal
-            outcome = _connection_fault(act) or "answered"
-            if outcome == "answered":
-                response = answered(await self._generated(act, call), int((time.monotonic() - started) * 1000))
+            ending = act.error or _connection_fault(act) or "answered"
+            if ending == "answered" or midway:
+                said = answer(await self._generated(act, call), int((time.monotonic() - started) * 1000))
+                response = said if isinstance(said, web.Response) else await _streamed(request, said, act)
+            outcome = ending
         except Refusal as refusal:
             outcome, response = refusal.code, refused(refusal)
         finally:
             self._ledger.ended(outcome)
         return response or await _left_alone(request, outcome)
 
-    async def _admitted(self, request: web.Request) -> Call:
+    async def _admitted(self, request: web.Request, operation: Operation) -> tuple[Call, Answer]:
         """Count the call, and refuse what the service itself would."""
+        request_id = ""
         try:
-            call = await read(request)
-        except Refusal:
-            self._ledger.began("")
-            raise
-        self._ledger.began(call.request_id)
+            raw = await read(request)
+            request_id = raw.request_id
+            call, answer = operation.speak(raw, request.headers)
+            request_id = call.request_id
+        finally:
+            self._ledger.began(request_id)
         check(call)
-        return call
+        return call, answer
 
     async def _generated(self, act: Act, call: Call) -> Generation:
         content: list[Any] | None = act.content if act.text is None else [{"text": act.text}]
@@ -186,7 +194,7 @@ async def run(rules: RuleBook, *, host: str, port: int, model_python: Path | Non
         _thinking(model_python) as (brain, name),
         serving(Simulator(rules, Ledger(), brain, name), host=host, port=port) as url,
     ):
-        serves = "Bedrock Runtime: Converse"
+        serves = "Bedrock Runtime"
         _log.info(Event.SERVICE_STARTED, version=__version__, url=url, serves=serves, rules=len(rules), brain=name)
         await stop.wait()
     _log.info(Event.SERVICE_STOPPED)
@@ -206,6 +214,20 @@ def main(rules: RuleBook, *, host: str, port: int, model_python: Path | None = N
 def _connection_fault(act: Act) -> str | None:
     """What happens to the connection, as the ledger calls it."""
     return next((outcome for given, outcome in ((act.hang, "hung"), (act.reset, "reset"), (act.close, "closed")) if given), None)
+
+
+async def _streamed(request: web.Request, events: Iterator[bytes], act: Act) -> web.StreamResponse | None:
+    """Send the events; None where the connection is to be left alone after some of them."""
+    response = web.StreamResponse(headers=request_headers() | {"Content-Type": MEDIA_TYPE, CONTENT_TYPE: "application/json"})
+    await response.prepare(request)
+    for event in islice(events, act.after_events):
+        await response.write(event)
+    if act.hang or act.reset:
+        return None
+    if act.refusal is not None:
+        await response.write(exception(act.refusal))
+    await response.write_eof()
+    return response
 
 
 async def _left_alone(request: web.Request, outcome: str) -> NoReturn:

@@ -4,6 +4,7 @@ Errors have the service's form: the HTTP status of the service model, the class 
 The words of the messages are plausible, not copied: nothing may depend on them but what `inference/verdicts.py` does.
 """
 
+import base64
 import json
 import re
 import uuid
@@ -45,6 +46,10 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 _SCOPE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[a-z0-9-]+)/bedrock/aws4_request,")
+#: Where InvokeModel has its request metadata. Source: the Bedrock Runtime service model in botocore 1.43.117 (November 2026).
+REQUEST_METADATA: Final = "X-Amzn-Bedrock-Request-Metadata"
+#: What the chunks of InvokeModelWithResponseStream are; same source.
+CONTENT_TYPE: Final = "X-Amzn-Bedrock-Content-Type"
 #: The request metadata by which Quarry marks its calls.
 _REQUEST_ID_LABEL: Final = "quarry_request_id"
 
@@ -102,9 +107,32 @@ def statuses() -> Mapping[str, int]:
     return {**_COMMON_STATUSES, **modelled}
 
 
+@cache
+def streamed_errors() -> frozenset[str]:
+    """The exceptions that both streaming operations can send as events."""
+    conversed, invoked = (
+        {each.name for each in service_model().shape_for(name).members.values() if each.metadata.get("exception")}  # type: ignore[attr-defined]
+        for name in ("ConverseStreamOutput", "ResponseStream")
+    )
+    return frozenset(conversed & invoked)
+
+
 def text_of(blocks: list[Any]) -> str:
     """The text blocks, joined."""
     return "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
+
+
+def labelled(header: str) -> dict[str, Any]:
+    """InvokeModel's request metadata, which is a header there, as Converse has it.
+
+    Raises:
+        Refusal: it is not JSON.
+    """
+    try:
+        value = json.loads(header) if header else None
+    except (ValueError, RecursionError) as error:
+        raise Refusal("ValidationException", "The request metadata is not JSON.") from error
+    return {"requestMetadata": value} if value else {}
 
 
 async def read(request: web.Request) -> Call:
@@ -149,14 +177,45 @@ def answered(generation: Generation, latency_ms: int) -> web.Response:
         "metrics": {"latencyMs": latency_ms},
         **generation.echoed,
     }
-    return web.json_response(body, headers=_headers())
+    return web.json_response(body, headers=request_headers())
+
+
+def invoked(body: Json, generation: Generation, latency_ms: int) -> web.Response:
+    """InvokeModel's answer, its counts in headers too."""
+    counted = {
+        "X-Amzn-Bedrock-Input-Token-Count": str(generation.input_tokens),
+        "X-Amzn-Bedrock-Output-Token-Count": str(generation.output_tokens),
+        "X-Amzn-Bedrock-Invocation-Latency": str(latency_ms),
+    }
+    return web.json_response(body, headers=request_headers() | counted)
+
+
+def counted(generation: Generation, _latency_ms: int) -> web.Response:
+    """CountTokens' answer."""
+    return web.json_response({"inputTokens": generation.input_tokens}, headers=request_headers())
+
+
+def decoded_object(text: str) -> dict[str, Any]:
+    """A JSON object that travels as base64.
+
+    Raises:
+        Refusal: it is none.
+    """
+    try:
+        value = json.loads(base64.b64decode(text, validate=True))
+    except (ValueError, RecursionError) as error:
+        raise Refusal("ValidationException", "The body is not JSON.") from error
+    if not isinstance(value, dict):
+        raise Refusal("ValidationException", "The body is not an object.")
+    return value
 
 
 def refused(refusal: Refusal) -> web.Response:
     """An error, as a client of the service reads it."""
-    headers = {**_headers(), "x-amzn-ErrorType": refusal.code, **refusal.headers}
+    headers = {**request_headers(), "x-amzn-ErrorType": refusal.code, **refusal.headers}
     return web.json_response({"message": refusal.message}, status=refusal.status, headers=headers)
 
 
-def _headers() -> dict[str, str]:
+def request_headers() -> dict[str, str]:
+    """Those of every answer."""
     return {"x-amzn-RequestId": str(uuid.uuid4())}

@@ -33,6 +33,7 @@ LAYERS = (
 PURE = (
     "quarry.job",
     "quarry.invocation",
+    "quarry.dialects",
     "quarry.envelope",
     "quarry.errors",
     "quarry.backoff",

@@ -1,4 +1,4 @@
-"""Amazon Bedrock, through Converse. The only file that knows botocore's errors of that service.
+"""Amazon Bedrock: Converse, and InvokeModel for native bodies. The only file that knows botocore's errors of that service.
 
 The question that matters about an error without an answer is whether the request was *sent*. botocore's classes do not say it:
 aiobotocore 3.10 reports a reset after the request was sent as an `EndpointConnectionError` too (`httpsession.py`), so what
@@ -6,6 +6,7 @@ aiohttp raised beneath is looked at. Whatever is in doubt counts as sent, and pe
 """
 
 import asyncio
+import json
 import math
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,6 +14,7 @@ from socket import gaierror
 from typing import Any, Final
 
 from aiohttp import ClientConnectorError
+from aiohttp import ClientError as AioHttpError
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -32,6 +34,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from quarry import dialects
 from quarry.errors import (
     CredentialsExpired,
     InvocationError,
@@ -46,6 +49,8 @@ from quarry.inference.routes import Target
 from quarry.inference.verdicts import STOP_REASONS, classify, scrub
 from quarry.invocation import Completion, Invocation, Json, ServedBy, Usage
 
+#: Calls of a model; an error of another operation came on the way to one.
+_OURS: Final = frozenset({"Converse", "InvokeModel"})
 #: botocore has no credentials to sign with: nothing was sent.
 _NO_CREDENTIALS: Final = (
     NoCredentialsError,
@@ -62,7 +67,7 @@ _UNREADABLE: Final = (ResponseParserError, AttributeError, KeyError, TypeError, 
 
 
 class BedrockProvider:
-    """Calls Converse, with one client per region."""
+    """Calls Converse or InvokeModel, with one client per region."""
 
     def __init__(self, clients: Mapping[str, Any]) -> None:
         self._clients = clients
@@ -71,13 +76,18 @@ class BedrockProvider:
         client = self._clients.get(target.region)
         if client is None:
             raise ModelNotFound(f"no client for the region {target.region!r}", target=str(target))
-        request = converse_request(target, invocation, labels)
+        native = invocation.native
+        request = converse_request(target, invocation, labels) if native is None else native_request(target, native, labels)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                answer = await client.converse(**request)
-        except (ClientError, BotoCoreError, TimeoutError, *_UNREADABLE) as error:
+                if native is None:
+                    answer = await client.converse(**request)
+                else:
+                    answer = await client.invoke_model(**request)
+                    answer["body"] = await answer["body"].read()
+        except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *_UNREADABLE) as error:
             raise _translated(error, str(target)) from error
-        return completion(answer, target)
+        return completion(answer, target) if native is None else native_completion(answer, target)
 
 
 def converse_request(target: Target, invocation: Invocation, labels: Json) -> dict[str, Any]:
@@ -86,8 +96,6 @@ def converse_request(target: Target, invocation: Invocation, labels: Json) -> di
     Raises:
         InvocationRejected: it cannot be said in Converse.
     """
-    if invocation.native is not None:
-        raise InvocationRejected("this version has no native bodies", target=str(target))
     config = {
         "maxTokens": invocation.max_tokens,
         "temperature": invocation.temperature,
@@ -137,6 +145,59 @@ def completion(answer: Mapping[str, Any], target: Target) -> Completion:
     )
 
 
+def native_request(target: Target, body: Json, labels: Json) -> dict[str, Any]:
+    """The keyword arguments of `invoke_model`: the body as it was submitted."""
+    request = {
+        "modelId": target.model,
+        "body": json.dumps(body).encode(),
+        "contentType": "application/json",
+        "accept": "application/json",
+    }
+    # Here it is a header, whose value is JSON.
+    return request | ({"requestMetadata": json.dumps(dict(labels))} if labels else {})
+
+
+def native_completion(answer: Mapping[str, Any], target: Target) -> Completion:
+    """Read InvokeModel's answer: counts from its headers, and what they do not say from the body.
+
+    Raises:
+        MalformedCompletion: it is not a JSON object; it was billed.
+    """
+    metadata = answer.get("ResponseMetadata", {})
+    headers, request_id = metadata.get("HTTPHeaders", {}), metadata.get("RequestId")
+    try:
+        body = json.loads(answer["body"])
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        usage = _native_usage(headers, dialects.Reading())
+        raise MalformedCompletion("the body is no JSON object", target=str(target), provider_request_id=request_id, usage=usage)
+    reading = dialects.read(body)
+    return Completion(
+        content=({"native": body},),
+        stop_reason=reading.stop_reason,
+        filtered=STOP_REASONS.get(reading.stop_reason) is True or body.get("amazon-bedrock-guardrailAction") == "INTERVENED",
+        usage=_native_usage(headers, reading),
+        served_by=ServedBy(target.provider, target.region, target.model),
+        provider_request_id=request_id,
+    )
+
+
+def _native_usage(headers: Mapping[str, str], reading: dialects.Reading) -> Usage:
+    def count(name: str, read: int | None) -> int:
+        value = headers.get(f"x-amzn-bedrock-{name}-token-count", "")
+        return int(value) if value.isascii() and value.isdecimal() else read or 0
+
+    sent, made = count("input", reading.input_tokens), count("output", reading.output_tokens)
+    return Usage(
+        input_tokens=sent,
+        output_tokens=made,
+        total_tokens=sent + made,
+        cache_read_input_tokens=count("cache-read-input", reading.cache_read_input_tokens),
+        cache_write_input_tokens=count("cache-write-input", reading.cache_write_input_tokens),
+    )
+
+
 def _usage(counted: Mapping[str, Any]) -> Usage:
     def count(name: str) -> int:
         value = counted.get(name)
@@ -163,8 +224,9 @@ def _translated(error: Exception, where: str) -> InvocationError:
             return CredentialsExpired(f"there are no usable credentials ({type(error).__name__})", target=where)
         case ParamValidationError():
             # Its report quotes the request, and so the prompt.
-            return InvocationRejected("the request does not have Converse's shape", target=where)
-        case BotoCoreError():
+            return InvocationRejected("the request does not have the operation's shape", target=where)
+        case BotoCoreError() | AioHttpError():
+            # InvokeModel's body is read after its head; aiobotocore does not wrap every error of that.
             return InvocationTimedOut(f"the connection broke before an answer was read ({type(error).__name__})", target=where)
     return MalformedCompletion("the answer cannot be read", target=where)
 
@@ -177,7 +239,7 @@ def _never_sent(error: BotoCoreError) -> bool:
 
 
 def _of_answer(error: ClientError, where: str) -> InvocationError:
-    if error.operation_name != "Converse":
+    if error.operation_name not in _OURS:
         # Another service's, asked for credentials on the way (STS, SSO).
         return CredentialsExpired(f"{error.operation_name} gave no credentials", target=where)
     fault, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})

@@ -68,7 +68,6 @@ def test_passed_through_fields_never_replace_ours() -> None:
 @pytest.mark.parametrize(
     "invocation",
     [
-        Invocation(native={"prompt": "hi"}),
         Invocation(messages=({"role": "user", "content": [{"image": {"format": "png", "source": {"bytes": "?"}}}]},)),
     ],
 )
