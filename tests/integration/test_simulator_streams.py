@@ -1,6 +1,7 @@
 """The simulator's streams and its other operations, as the stock client reads them."""
 
 import json
+from contextlib import closing
 from typing import Any
 
 import boto3
@@ -69,13 +70,14 @@ def test_an_error_comes_as_an_event(bedrock: Any, simulator: Simulator) -> None:
     Red when: `quarry/simulator/server.py`: `await response.write(exception(act.refusal))` -> `pass`
     """
     simulator.rule(act={"error": "ThrottlingException", "after_events": 2})
-    seen = []
-    try:
-        for event in bedrock.converse_stream(modelId="m", messages=HI)["stream"]:
-            seen.append(next(iter(event)))
-        failure = ""
-    except EventStreamError as error:
-        failure = error.response["Error"]["Code"]
+    seen, failure = [], ""
+    # Read to its end or not, the client keeps the connection until it is closed.
+    with closing(bedrock.converse_stream(modelId="m", messages=HI)["stream"]) as stream:
+        try:
+            for event in stream:
+                seen.append(next(iter(event)))
+        except EventStreamError as error:
+            failure = error.response["Error"]["Code"]
     assert (seen, failure) == (["messageStart", "contentBlockDelta"], "throttlingException")
     assert simulator.calls()["by_outcome"] == {"ThrottlingException": 1}
     assert simulator.calls()["billed"] == 1
