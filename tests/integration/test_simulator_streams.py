@@ -38,7 +38,7 @@ def bedrock(simulator: Simulator) -> Any:
 def test_a_conversation_is_streamed(bedrock: Any) -> None:
     """Text in pieces, then the stop reason, then usage; the client checks each frame's sums.
 
-    Red when: `quarry/simulator/eventstream.py`: `return message + struct.pack("!I", crc32(message))` -> `return message + bytes(4)`
+    Red when: `quarry/simulator/eventstream.py`: `_CHUNK_CHARACTERS: Final = 16` -> `_CHUNK_CHARACTERS: Final = 1600`
     """
     events = list(bedrock.converse_stream(modelId="m", messages=HI)["stream"])
     names = [next(iter(event)) for event in events]
