@@ -411,6 +411,9 @@ async def test_an_entry_that_the_answer_does_not_name_is_not_durable(unkind: Unk
     assert entry.applied is None
 
 
+FAILED = {"Id": "0", "Code": "InternalError", "SenderFault": False}
+
+
 @pytest.mark.parametrize(
     ("script", "applied"),
     [
@@ -419,6 +422,8 @@ async def test_an_entry_that_the_answer_does_not_name_is_not_durable(unkind: Unk
         pytest.param([RESET], None, id="reset"),
         pytest.param([CUT], None, id="cut"),
         pytest.param([RESET, (403, refusal("AccessDenied"))], None, id="refused only when asked again"),
+        pytest.param([(200, {"Failed": [FAILED]})], False, id="refused in the batch"),
+        pytest.param([RESET, (200, {"Failed": [FAILED]})], None, id="refused in the batch only when asked again"),
     ],
 )
 async def test_whether_an_envelope_was_sent_is_told_as_far_as_it_is_known(

@@ -117,6 +117,20 @@ async def test_who_is_cancelled_in_the_moment_of_being_served_gives_it_back(jobs
     assert jobs.budget.used_bytes == 0
 
 
+async def test_who_was_cancelled_just_before_being_served_is_passed_over() -> None:
+    """In the same turn of the event loop: who ends is not harmed, and the next one is served."""
+    budget = Budget(10)
+    await budget.take(10)
+    gone, next_one = (asyncio.create_task(budget.take(10)) for _ in range(2))
+    await settle()
+    gone.cancel()
+    budget.give_back(10)
+    await settle()
+    assert gone.cancelled()
+    assert next_one.done()
+    assert budget.used_bytes == 10
+
+
 async def test_a_share_that_was_never_taken_is_not_given_back(jobs: Jobs) -> None:
     """An attempt may end before it needs any."""
     await jobs.start("a", 10)

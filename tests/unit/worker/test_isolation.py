@@ -9,7 +9,7 @@ from quarry.job import JobStatus
 from quarry.testing import a_claimed_job, a_lease, an_envelope
 from quarry.testing.provider import Hold
 from tests.unit.worker.conftest import Bench
-from worker.isolation import SUSPECT_AFTER_TAKEOVERS, is_suspect
+from worker.isolation import SUSPECT_AFTER_TAKEOVERS, Isolation, is_suspect
 
 
 async def a_suspect(bench: Bench) -> str:
@@ -93,3 +93,13 @@ async def test_a_suspect_that_is_stopped_while_it_waits_opens_the_door(bench: Be
     loop.stop()
     for task in tasks:
         task.cancel()
+
+
+async def test_the_door_does_not_stay_shut_for_ever() -> None:
+    """Others may be long at work: the suspect goes elsewhere, and the worker goes on."""
+    isolation = Isolation(patience_seconds=0)
+    isolation.enter()
+    isolation.enter()
+    async with isolation.alone() as alone:
+        assert not alone
+    assert isolation.is_open

@@ -69,6 +69,19 @@ async def test_while_the_table_is_away_little_is_received(bench: Bench) -> None:
     running.cancel()
 
 
+async def test_a_worker_pauses_between_deliveries_while_the_table_is_away(bench: Bench) -> None:
+    """What goes back comes again within seconds; without a pause, each would be taken at once, for nothing."""
+    for _ in range(400):
+        await bench.submitted()
+    bench.store.fail_next("claim", times=100_000)
+    loop = bench.loop(slots=20, receivers=1)
+    running = asyncio.create_task(loop.run())
+    await bench.clock.advance(58)
+    # Twenty at once, before anything is known; then one at a time, two seconds on average apart.
+    assert 20 < bench.count("quarry_deliveries_received_total") < 38
+    running.cancel()
+
+
 @pytest.mark.parametrize("seconds", [5, 60, 600])
 async def test_a_table_that_returns_is_noticed_within_seconds(bench: Bench, seconds: float) -> None:
     """And then all slots are used again."""

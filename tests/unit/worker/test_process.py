@@ -366,7 +366,10 @@ async def test_a_slow_renewal_keeps_no_other_waiting(bench: Bench, monkeypatch: 
     stuck, healthy = await bench.submitted(), await bench.submitted()
     renew = bench.store.renew
 
+    asked: list[str] = []
+
     async def hanging(job: Job, expires_at: datetime, *, answered: bool = False) -> None:
+        asked.append(job.request_id)
         if job.request_id == stuck.request_id:
             await bench.clock.sleep(1000)
         await renew(job, expires_at, answered=answered)
@@ -378,6 +381,8 @@ async def test_a_slow_renewal_keeps_no_other_waiting(bench: Bench, monkeypatch: 
     lease = bench.store.job(healthy.request_id).lease
     assert lease
     assert lease.expires_at > bench.clock.now() + timedelta(seconds=30)
+    # It is not asked for again and again while the first answer is awaited.
+    assert asked.count(stuck.request_id) == 1
     for hold in holds:
         hold.release.set()
     assert [await each for each in working] == [Ack("completed")] * 2

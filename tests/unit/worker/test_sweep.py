@@ -108,6 +108,17 @@ async def test_a_backlog_is_not_added_to(bench: Bench) -> None:
     assert await bench.sweep.once() == 1
 
 
+async def test_a_worker_that_hears_nothing_leaves_the_sweep_to_others(bench: Bench) -> None:
+    """All its slots are busy, say: it cannot tell who waits too long, and must not keep the role from who can."""
+    await bench.store.create(a_job())
+    await bench.clock.advance(3600)
+    bench.front.empty(bench.clock.monotonic())
+    await bench.clock.advance(61)
+    assert await bench.sweep.once() == 0
+    other = a_lease("other", expires_at=bench.clock.now() + timedelta(seconds=LATER))
+    assert await bench.store.take_role(ROLE, other, bench.clock.now())
+
+
 async def test_one_worker_at_a_time(bench: Bench) -> None:
     """The others find the role taken, until its owner is gone."""
     await bench.store.create(a_job())
