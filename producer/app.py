@@ -19,7 +19,7 @@ from producer.submit import Submitter
 from producer.waiting import Waiters
 from producer.web import create_app
 from quarry import __version__
-from quarry.aws import dynamodb_client, s3_client, sqs_client, watch_date
+from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client, watch_date
 from quarry.clock import CorrectedClock
 from quarry.ids import new_request_id
 from quarry.inference import converse
@@ -55,17 +55,17 @@ def main(settings: Settings, host: str, port: int) -> int:
 async def run(settings: Settings, host: str, port: int) -> int:
     """Build the producer and serve it."""
     require_authentication(settings)
-    clock, registry = CorrectedClock(), CollectorRegistry()
+    clock, registry, session = CorrectedClock(), CollectorRegistry(), new_session()
     metrics = ProducerMetrics(registry)
     routes = load_routes(settings.routes_file, settings.region)
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(bind(host, port))
-        dynamodb = await stack.enter_async_context(dynamodb_client(settings.region, _CONNECTIONS))
-        sqs = await stack.enter_async_context(sqs_client(settings.region, _CONNECTIONS))
+        dynamodb = await stack.enter_async_context(dynamodb_client(settings.region, _CONNECTIONS, session))
+        sqs = await stack.enter_async_context(sqs_client(settings.region, _CONNECTIONS, session))
         watch_date(dynamodb, clock.observe)
         store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
         await store.check()
-        s3 = await stack.enter_async_context(s3_client(settings.region, _CONNECTIONS))
+        s3 = await stack.enter_async_context(s3_client(settings.region, _CONNECTIONS, session))
         payloads = S3Payloads(s3, settings.store.bucket, settings.store.kms_key_id)
         await payloads.check()
         urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)

@@ -9,12 +9,12 @@ from collections.abc import Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
 from quarry import __version__
-from quarry.aws import bedrock_client, dynamodb_client, s3_client, sqs_client, watch_date
+from quarry.aws import bedrock_client, dynamodb_client, new_session, s3_client, sqs_client, watch_date
 from quarry.clock import CorrectedClock
 from quarry.inference.engine import Engine
 from quarry.inference.providers.base import Provider
@@ -44,6 +44,9 @@ from worker.report import Reporter
 from worker.settle import Settler
 from worker.shutdown import drain, poll_for, stop_on_signals
 from worker.sweep import Sweep
+
+if TYPE_CHECKING:
+    from aiobotocore.session import AioSession
 
 _log = get_logger(__name__)
 
@@ -76,8 +79,9 @@ async def run(settings: Settings) -> int:
     routes = load_routes(settings.routes_file, settings.region)
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
     async with AsyncExitStack() as stack:
-        ports = await _ports(stack, settings, clock)
-        engine = Engine(await _providers(stack, routes, slots), InferenceMetrics(registry), clock)
+        session = new_session()
+        ports = await _ports(stack, settings, session, clock)
+        engine = Engine(await _providers(stack, routes, session, slots), InferenceMetrics(registry), clock)
         loop, leases, sweep = _parts(ports, settings, engine, routes, metrics, health, clock)
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
@@ -88,18 +92,18 @@ async def run(settings: Settings) -> int:
     return code
 
 
-async def _ports(stack: AsyncExitStack, settings: Settings, clock: CorrectedClock) -> Ports:
+async def _ports(stack: AsyncExitStack, settings: Settings, session: "AioSession", clock: CorrectedClock) -> Ports:
     slots, region = settings.worker.slots, settings.region
     # Each job has at most one write to the table under way, plus a renewal.
-    dynamodb = await stack.enter_async_context(dynamodb_client(region, 2 * slots))
+    dynamodb = await stack.enter_async_context(dynamodb_client(region, 2 * slots, session))
     watch_date(dynamodb, clock.observe)
     store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
     await store.check()
     payloads = S3Payloads(
-        await stack.enter_async_context(s3_client(region, slots)), settings.store.bucket, settings.store.kms_key_id
+        await stack.enter_async_context(s3_client(region, slots, session)), settings.store.bucket, settings.store.kms_key_id
     )
     await payloads.check()
-    sqs = await stack.enter_async_context(sqs_client(region, slots + settings.worker.receivers + 16))
+    sqs = await stack.enter_async_context(sqs_client(region, slots + settings.worker.receivers + 16, session))
     urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
     return Ports(store, SqsQueue(sqs, *urls, visibility=visibility_for(settings.worker.lease_seconds)), payloads, urls[0])
 
@@ -147,13 +151,13 @@ async def supervise(loop: Loop, sides: Iterable[Coroutine[Any, Any, None]], leas
     return 1 if dead else 0
 
 
-async def _providers(stack: AsyncExitStack, routes: Routes, slots: int) -> dict[str, Provider]:
+async def _providers(stack: AsyncExitStack, routes: Routes, session: "AioSession", slots: int) -> dict[str, Provider]:
     """One provider of each kind that the routes use, with a Bedrock client for each of their regions."""
     providers: dict[str, Provider] = {"echo": EchoProvider()}
     targets = [target for route in routes for target in route.targets]
     regions = sorted({target.region for target in targets if target.provider == "bedrock"})
     if regions:
-        clients = {region: await stack.enter_async_context(bedrock_client(region, slots)) for region in regions}
+        clients = {region: await stack.enter_async_context(bedrock_client(region, slots, session)) for region in regions}
         providers["bedrock"] = BedrockProvider(clients)
     return providers
 

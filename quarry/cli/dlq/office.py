@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from quarry.aws import dynamodb_client, s3_client, sqs_client, watch_date
+from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client, watch_date
 from quarry.cli.dlq.options import first, request_ids
 from quarry.clock import CorrectedClock
 from quarry.deadletters.reading import failed_jobs
@@ -55,9 +55,13 @@ async def office(settings: "Settings") -> AsyncIterator[Office]:
     Raises:
         ConfigurationError: they are not there.
     """
-    clock, region = CorrectedClock(), settings.region
+    clock, region, session = CorrectedClock(), settings.region, new_session()
     # Reading a page asks all shards at once.
-    async with dynamodb_client(region, 2 * CHUNK) as dynamodb, sqs_client(region, CHUNK) as sqs, s3_client(region, CHUNK) as s3:
+    async with (
+        dynamodb_client(region, 2 * CHUNK, session) as dynamodb,
+        sqs_client(region, CHUNK, session) as sqs,
+        s3_client(region, CHUNK, session) as s3,
+    ):
         watch_date(dynamodb, clock.observe)
         store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
         await store.check()
