@@ -65,8 +65,9 @@ LONG: Final = (pytest.mark.long, pytest.mark.timeout(900))
 )
 def test_a_worker_killed_every_second(stack: Stack, aws_url: str, simulator: Simulator, size: Size) -> None:
     """Four workers, one killed with SIGKILL every second and replaced. In a bad network, SQS and DynamoDB break connections before
-    and after they have done what was asked, are slow, throttle, and are asked twice. Every job completes, and each call that is
-    paid again was in flight at a kill: its job's history shows an attempt that nobody saw end, and it was counted.
+    and after they have done what was asked, are slow, throttle, and are asked twice. Every job completes, but for the one
+    in thousands on which five workers died: that one is failed and buried. Each call that is paid again was in flight at a kill:
+    its job's history shows an attempt that nobody saw end, and it was counted.
 
     Red when: `worker/report.py`:
     `self._metrics.calls_repeated.labels("worker_vanished").inc()` -> `pass`: nothing is counted.
@@ -98,16 +99,19 @@ def test_a_worker_killed_every_second(stack: Stack, aws_url: str, simulator: Sim
             ("calls paid again", f"<= {account.unseen}", str(account.paid_again)),
             ("counted, by the logs", f">= {account.paid_again}", str(dict(account.logged))),
             ("counted, by the metrics", "-", str(dict(account.counted))),
-            ("take-overs of one job, at most", "< 5", str(max(job.takeovers for job in account.jobs.values()))),
+            ("given up after five take-overs", f"<= {size.jobs // 1000}", str(len(account.given_up))),
+            ("take-overs of one job, at most", "5", str(max(job.takeovers for job in account.jobs.values()))),
         ]
     account.assert_all_terminal()
-    account.assert_completed(requests)
+    # At this pace a worker lives for four seconds: one job in some thousands meets five deaths by chance.
+    assert len(account.given_up) <= size.jobs // 1000
+    account.assert_completed(set(requests) - account.given_up)
     account.assert_paid_for()
     assert set(account.logged) <= {"worker_vanished"}
     # A count between the last reading of a worker's metrics and its death is lost with it.
     assert account.logged.total() - killed <= account.counted.total() <= account.logged.total()
     assert account.by_outcome.get("client_left", 0) <= account.unseen
-    assert stack.dead_letters() == []
+    assert {letter["MessageAttributes"]["request_id"]["StringValue"] for letter in stack.dead_letters()} == account.given_up
 
 
 def _kill(workers: Fleet, stack: Stack, size: Size) -> int:

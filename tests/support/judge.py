@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from quarry.job import AttemptOutcome, Job, JobStatus
+from quarry.job import AttemptOutcome, Job, JobStatus, StatusReason
 from quarry.store.item import from_item
 from tests.support.fleet import Fleet
 from tests.support.simulator import Simulator
@@ -54,6 +54,12 @@ class Account:
     def unseen(self) -> int:
         """Attempts whose end nobody saw: those under way when their worker was killed, paused or cut."""
         return sum(_unseen(job) for job in self.jobs.values())
+
+    @property
+    def given_up(self) -> set[str]:
+        """The failed jobs on which five workers died, one after the other: by then nobody can tell them from a cause of death."""
+        reason = StatusReason.TAKEN_OVER_TOO_OFTEN
+        return {job.request_id for job in self.jobs.values() if job.status is JobStatus.FAILED and job.status_reason is reason}
 
     def assert_completed(self, requests: Iterable[str]) -> None:
         """Nothing is lost: each of these jobs was answered."""
