@@ -451,9 +451,12 @@ def check_later(job: Job, at: datetime) -> Job:
 
 def effective_status(job: Job, now: datetime) -> JobStatus:
     """The status as a reader should see it: past its deadline a waiting job is `expired`, even before a worker wrote so."""
-    if job.status in (_QUEUED, _RETRYING) and has_passed(job.deadline_at, now):
-        return JobStatus.EXPIRED
-    return job.status
+    return status_for_readers(job.status, job.deadline_at, now)
+
+
+def status_for_readers(status: JobStatus, deadline_at: datetime, now: datetime) -> JobStatus:
+    """`effective_status`, for who has not the whole job."""
+    return JobStatus.EXPIRED if status in (_QUEUED, _RETRYING) and has_passed(deadline_at, now) else status
 
 
 def _unseen(job: Job, starts: tuple[datetime, ...], last_number: int) -> tuple[Attempt, ...]:

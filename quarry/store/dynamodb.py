@@ -8,6 +8,7 @@ import heapq
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,7 +21,17 @@ from quarry.ids import last_request_id_at
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.store import expressions
 from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder
-from quarry.store.item import SHARDS, from_item, idempotency_item_key, job_key, list_partition, notice_key
+from quarry.store.item import (
+    SHARDS,
+    STATUS_ONLY,
+    Item,
+    from_item,
+    idempotency_item_key,
+    job_key,
+    list_partition,
+    notice_key,
+    status_in,
+)
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -103,21 +114,11 @@ class DynamoStore:
         return from_item(item) if item else None
 
     async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
-        wanted = [job_key(tenant, request_id) for request_id in dict.fromkeys(request_ids)]
-        found: dict[str, Job] = {}
-        for _ in range(_BATCH_GET_ROUNDS):
-            if not wanted:
-                return found
-            keys = {self._table: {"Keys": wanted[:BATCH_MAX_GETS], "ConsistentRead": True}}
-            answer = await self._call("batch_get_item", RequestItems=keys)
-            for item in answer["Responses"].get(self._table, []):
-                job = from_item(item)
-                found[job.request_id] = job
-            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            wanted = [*left, *wanted[BATCH_MAX_GETS:]]
-        if wanted:
-            raise StoreUnavailable("DynamoDB did not read all keys", applied=False)
-        return found
+        jobs = map(from_item, await self._items(tenant, request_ids, {"ConsistentRead": True}))
+        return {job.request_id: job for job in jobs}
+
+    async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
+        return dict(map(partial(status_in, now=now), await self._items(tenant, request_ids, STATUS_ONLY)))
 
     async def list(
         self,
@@ -228,6 +229,20 @@ class DynamoStore:
         written = [_created(each.get("Error"), repeated=repeated) for each in answer.get("Responses", [])]
         # A statement that the answer does not name may or may not have been carried out.
         return [*written, *(StoreUnavailable("DynamoDB did not say whether it wrote") for _ in jobs[len(written) :])]
+
+    async def _items(self, tenant: str, request_ids: Sequence[str], how: Mapping[str, Any]) -> Sequence[Item]:
+        wanted = [job_key(tenant, request_id) for request_id in dict.fromkeys(request_ids)]
+        found: list[Item] = []
+        for _ in range(_BATCH_GET_ROUNDS):
+            if not wanted:
+                return found
+            answer = await self._call("batch_get_item", RequestItems={self._table: {"Keys": wanted[:BATCH_MAX_GETS], **how}})
+            found += answer["Responses"].get(self._table, [])
+            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            wanted = [*left, *wanted[BATCH_MAX_GETS:]]
+        if wanted:
+            raise StoreUnavailable("DynamoDB did not read all keys", applied=False)
+        return found
 
     async def _list_once(self, tenant: str, lowest: str, highest: str, count: int) -> Sequence[Job]:
         shards = await asyncio.gather(*(self._list_shard(tenant, shard, lowest, highest, count) for shard in range(SHARDS)))

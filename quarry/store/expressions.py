@@ -39,7 +39,7 @@ from quarry.errors import (
 )
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease
 from quarry.store.base import IdempotencyKey, KeyHolder
-from quarry.store.item import Item, attribute, idempotency_item_key, job_key, notice_key, role_key, to_item
+from quarry.store.item import Item, attribute, changing, idempotency_item_key, job_key, notice_key, role_key, to_item
 
 #: The keyword arguments of one DynamoDB call.
 Request: TypeAlias = dict[str, Any]
@@ -335,7 +335,7 @@ def _claim_values(envelope: Envelope, lease: Lease, now: datetime) -> Item:
 
 def _overwrite(job: Job, names: tuple[str, ...], retention_ms: int) -> tuple[str, Item]:
     """SET what the job has, REMOVE what it has not."""
-    item = to_item(job, retention_ms)
+    item = changing(job, retention_ms)
     present = [name for name in names if name in item]
     absent = [name for name in names if name not in item]
     update = "SET " + ", ".join(f"#{name} = :{name}" for name in present)

@@ -16,7 +16,8 @@ from quarry.store.item import to_item
 from quarry.testing.faults import Faults
 
 Operation: TypeAlias = Literal[
-    "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "list", "claim", "renew", "record", "replace",
+    "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "list", "claim", "renew", "record",
+    "replace",
     "request_cancel", "clear_bury", "take_notices", "due", "take_role",
 ]  # fmt: skip
 #: DynamoDB's limit, of names and values together. Here it is held against the item's JSON, which is a little longer.
@@ -113,6 +114,11 @@ class MemoryStore:
     async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
         with self._faults.strike("get_many"):
             return {each: self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows}
+
+    async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
+        with self._faults.strike("statuses"):
+            found = {each: self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows}
+            return {request_id: effective_status(job, now) for request_id, job in found.items()}
 
     async def list(
         self,
