@@ -56,6 +56,11 @@ class ServedBy:
     region: str
     model: str
 
+    @property
+    def target(self) -> str:
+        """In one word: `bedrock/us-east-1/amazon.nova-lite-v1:0`."""
+        return "/".join(part for part in (self.provider, self.region, self.model) if part)
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:

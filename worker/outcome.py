@@ -11,24 +11,22 @@ from enum import StrEnum
 from typing import Final
 
 from quarry import errors
+from quarry.attempts import AttemptOutcome, Failure
 from quarry.backoff import Backoff
 from quarry.deadline import leaves_no_time
 from quarry.invocation import Completion, Usage
 from quarry.job import (
     CLOCK_MARGIN,
-    AttemptOutcome,
     Cancelled,
     Event,
     Expired,
     Failed,
-    Failure,
     HandedBack,
     Job,
     RetryScheduled,
     Snoozed,
     StatusReason,
     Succeeded,
-    describe,
 )
 from quarry.queue.base import Delivery
 
@@ -224,7 +222,7 @@ def _of_completion(result: Completion) -> Verdict:
     failure = Failure(
         reason.value, f"The answer is larger than the {RESULT_MAX_BYTES} bytes that can be kept; ask for fewer tokens."
     )
-    return Verdict(Failed(reason, failure, False, describe(result.served_by), result.usage), Ack(reason.value))
+    return Verdict(Failed(reason, failure, False, result.served_by.target, result.usage), Ack(reason.value))
 
 
 def size_bytes(result: Completion) -> int:

@@ -17,9 +17,10 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
+from quarry.attempts import Attempt, AttemptOutcome, Failure
 from quarry.clock import from_epoch_ms, to_epoch_ms
 from quarry.invocation import Completion, Invocation, ServedBy, Usage, result_document
-from quarry.job import Attempt, AttemptOutcome, Failure, Job, JobStatus, Lease, StatusReason, StoredObject
+from quarry.job import Job, JobStatus, Lease, StatusReason, StoredObject
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

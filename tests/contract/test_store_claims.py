@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from quarry.attempts import HISTORY_LIMIT, AttemptOutcome, Failure
 from quarry.errors import (
     AlreadyFinished,
     CancelRequested,
@@ -23,15 +24,12 @@ from quarry.errors import (
 )
 from quarry.job import (
     CHECK_AFTER,
-    HISTORY_LIMIT,
     MAX_TAKEOVERS,
-    AttemptOutcome,
     Cancelled,
     Claimed,
     Event,
     Expired,
     Failed,
-    Failure,
     Job,
     JobStatus,
     StatusReason,

@@ -8,19 +8,9 @@ from typing import Any
 import pytest
 from botocore.session import get_session
 
+from quarry.attempts import HISTORY_LIMIT, Attempt, AttemptOutcome, Failure
 from quarry.invocation import Completion, Invocation, ServedBy, Usage
-from quarry.job import (
-    HISTORY_LIMIT,
-    MAX_TAKEOVERS,
-    Attempt,
-    AttemptOutcome,
-    Failure,
-    Job,
-    JobStatus,
-    StoredObject,
-    Succeeded,
-    advance,
-)
+from quarry.job import MAX_TAKEOVERS, Job, JobStatus, StoredObject, Succeeded, advance
 from quarry.store.item import LISTED, SHARDS, from_item, job_key, shard_of, to_item
 from quarry.store.payloads import INLINE_MAX_BYTES
 from quarry.testing import NOW, a_claimed_job, a_completion, a_job, an_invocation

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from quarry.job import CALL_CLOSED, AttemptOutcome, Job, JobStatus
+from quarry.attempts import AttemptOutcome
+from quarry.job import CALL_CLOSED, Job, JobStatus
 from quarry.testing import a_lease, an_envelope
 from quarry.testing.provider import Hold
 from tests.unit.worker.conftest import Bench

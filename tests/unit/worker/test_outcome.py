@@ -6,15 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from quarry import errors
+from quarry.attempts import AttemptOutcome, Failure
 from quarry.invocation import Completion, Invocation, ServedBy, Usage
 from quarry.job import (
-    AttemptOutcome,
     Cancelled,
     Claimed,
     Event,
     Expired,
     Failed,
-    Failure,
     HandedBack,
     Job,
     JobStatus,

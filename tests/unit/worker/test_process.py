@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from quarry import errors
+from quarry.attempts import AttemptOutcome
 from quarry.errors import RecordRefused
-from quarry.job import AttemptOutcome, Claimed, Job, JobStatus, StatusReason, Succeeded, advance
+from quarry.job import Claimed, Job, JobStatus, StatusReason, Succeeded, advance
 from quarry.testing.builders import a_lease, an_envelope
 from quarry.testing.provider import Hold
 from tests.unit.worker.conftest import Bench
