@@ -158,3 +158,26 @@ async def test_a_lease_given_up_by_its_record_is_not_counted_as_lost(bench: Benc
         await bench.clock.settle()
         assert len(bench.leases) == 0
         assert bench.count("quarry_lease_renewals_total", outcome="lost") == 0
+
+
+async def test_a_slow_renewal_keeps_no_other_waiting(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that hangs concerns its own job alone."""
+    asked: list[str] = []
+    renew = bench.store.renew
+    stuck, healthy = await bench.call(), await bench.call()
+
+    async def hanging(job: Job, expires_at: datetime, *, answered: bool = False) -> None:
+        asked.append(job.request_id)
+        if job.request_id == stuck.job.request_id:
+            await bench.clock.sleep(1000)
+        await renew(job, expires_at, answered=answered)
+
+    monkeypatch.setattr(bench.store, "renew", hanging)
+    async with bench.beside(bench.leases.keep()):
+        await bench.clock.advance(120)
+        lease = bench.store.job(healthy.job.request_id).lease
+        assert lease
+        assert lease.expires_at > bench.clock.now() + timedelta(seconds=30)
+        # It is not asked for again and again while the first answer is awaited.
+        assert asked.count(stuck.job.request_id) == 1
+        assert [await each.answered() for each in (stuck, healthy)] == [Ack("completed")] * 2
