@@ -152,8 +152,8 @@ def of_refusal(refusal: errors.ClaimRefused, now: datetime) -> Verdict:
             return Verdict(Expired(), Ack("expired"))
         case errors.TakenOverTooOften():
             failure = Failure("taken_over_too_often", "The job was started several times and its worker vanished each time.")
-            reason_ = StatusReason.TAKEN_OVER_TOO_OFTEN
-            return Verdict(Failed(reason_, failure, bury=True), Bury(reason_.value))
+            reason = StatusReason.TAKEN_OVER_TOO_OFTEN
+            return Verdict(Failed(reason, failure, bury=True), Bury(reason.value))
     return Verdict(None, Release(now + timedelta(seconds=1), "claim_refused"))
 
 
@@ -215,7 +215,7 @@ _INTERRUPTED: Final[Mapping[Interruption, Callable[[Interrupted, Job, datetime],
 
 
 def _of_completion(result: Completion) -> Verdict:
-    """An answer is kept, unless it does not fit the record: it was paid for, so it is never asked for again."""
+    """An answer is kept, unless it is larger than all that is kept: it was paid for, so it is never asked for again."""
     if size_bytes(result) <= RESULT_MAX_BYTES:
         return Verdict(Succeeded(result), Ack("completed"))
     reason = StatusReason.RESULT_TOO_LARGE
@@ -226,7 +226,7 @@ def _of_completion(result: Completion) -> Verdict:
 
 
 def size_bytes(result: Completion) -> int:
-    """How much an answer takes in the record."""
+    """How much an answer takes, in the record or beside it."""
     # A model that was cut off may end on half of a pair, which has no UTF-8.
     return len(json.dumps(result.content, ensure_ascii=False).encode(errors="surrogatepass"))
 

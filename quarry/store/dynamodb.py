@@ -20,7 +20,7 @@ from quarry.ids import last_request_id_at
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.store import expressions
 from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder
-from quarry.store.item import SHARDS, from_item, idempotency_item_key, job_key, list_partition, notice_key
+from quarry.store.item import SHARDS, from_item, idempotency_item_key, job_key, notice_key
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -194,7 +194,7 @@ class DynamoStore:
         if asked.lease:
             # A lost notice is not worth an error: the holder's next renewal is refused.
             with suppress(BotoCoreError, ClientError):
-                notice = expressions.leave_notice(self._table, asked, asked.lease, asked.lease.expires_at)
+                notice = expressions.leave_notice(self._table, asked, asked.lease)
                 await self._client.put_item(**notice)
         return asked
 
@@ -235,20 +235,8 @@ class DynamoStore:
         return [job for job, _ in zip(merged, range(count), strict=False)]
 
     async def _list_shard(self, tenant: str, shard: int, lowest: str, highest: str, count: int) -> Sequence[Job]:
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "IndexName": "by_tenant",
-            "KeyConditionExpression": "#pk = :pk AND #id BETWEEN :lowest AND :highest",
-            "ExpressionAttributeNames": {"#pk": "list_pk", "#id": "request_id"},
-            "ExpressionAttributeValues": {
-                ":pk": {"S": list_partition(tenant, shard)},
-                ":lowest": {"S": lowest},
-                ":highest": {"S": highest},
-            },
-            "ScanIndexForward": False,
-            # BETWEEN includes both ends, and `highest` was shown already: one more is read and dropped.
-            "Limit": count + 1,
-        }
+        # Both ends are included, and `highest` was shown already: one more is read and dropped.
+        request = expressions.listed(self._table, tenant, shard, lowest, highest, count + 1)
         jobs: list[Job] = []
         while True:
             answer = await self._call("query", **request)

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from quarry.attempts import Attempt, AttemptOutcome, Failure
@@ -115,8 +115,7 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "result_object": json_text(asdict(job.result_object)) if job.result_object else None,
         "error": json_text(asdict(job.error)) if job.error else None,
         "bury_reason": job.bury_reason,
-        # DynamoDB's TTL counts in seconds.
-        "expires_at": (to_epoch_ms(job.finished_at) + retention_ms) // 1000 if job.finished_at else None,
+        "expires_at": ttl(job.finished_at + timedelta(milliseconds=retention_ms)) if job.finished_at else None,
     }
     return job_key(job.tenant, job.request_id) | {name: attribute(value) for name, value in values.items() if value is not None}
 
@@ -181,6 +180,11 @@ def invocation_from_json(text: str | bytes) -> Invocation:
 def result_json(completion: Completion) -> str:
     """An answer's public form, as it is stored beside the record. It can be encoded as UTF-8."""
     return json_text(result_document(completion))
+
+
+def ttl(at: datetime) -> int:
+    """An instant as DynamoDB's TTL counts it: in seconds."""
+    return to_epoch_ms(at) // 1000
 
 
 def attribute(value: str | int | bool | datetime | list[int]) -> Item:
