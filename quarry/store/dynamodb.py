@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from quarry.aws import code_of, unavailable
 from quarry.batching import Batcher
 from quarry.envelope import Envelope
 from quarry.errors import CancelRequested, ConfigurationError, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
@@ -54,7 +55,7 @@ class DynamoStore:
         try:
             await self._client.describe_table(TableName=self._table)
         except ClientError as error:
-            if _code(error) in ("ResourceNotFoundException", "AccessDeniedException"):
+            if code_of(error) in ("ResourceNotFoundException", "AccessDeniedException"):
                 raise ConfigurationError(
                     f"QUARRY_STORE__TABLE: the table {self._table!r} does not exist or may not be seen; "
                     "`quarry provision` makes it locally"
@@ -251,10 +252,10 @@ class DynamoStore:
         try:
             answer = await self._client.update_item(**request)
         except ClientError as error:
-            if _code(error) == _REFUSED:
+            if code_of(error) == _REFUSED:
                 refused: Any = error.response
                 return refused.get("Item"), True
-            if _code(error) == "ValidationException":
+            if code_of(error) == "ValidationException":
                 raise RecordRefused(f"DynamoDB refused to write: {error}") from error
             raise _unavailable("write", error) from error
         except BotoCoreError as error:
@@ -312,14 +313,5 @@ _CONFLICT_WAIT: Final = wait_random_exponential(multiplier=0.02, max=0.2)
 _IF_CONFLICT: Final = retry_if_exception(_is_conflict)
 
 
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
 def _unavailable(verb: str, error: Exception) -> StoreUnavailable:
-    if not isinstance(error, ClientError):
-        return StoreUnavailable(f"DynamoDB could not {verb}: {type(error).__name__}")
-    answer = error.response["ResponseMetadata"]
-    # An answer below 500 is a refusal, unless it is that of a repeat: the first try may have been carried out.
-    refused = answer.get("HTTPStatusCode", 500) < 500 and not answer.get("RetryAttempts")
-    return StoreUnavailable(f"DynamoDB could not {verb}: {_code(error)}", applied=False if refused else None)
+    return unavailable(StoreUnavailable, "DynamoDB", verb, error)
