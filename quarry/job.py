@@ -282,7 +282,7 @@ def _claimed(job: Job, event: Claimed, now: datetime) -> Job:
 
 def _succeeded(job: Job, event: Succeeded, now: datetime) -> Job:
     answer = event.completion
-    ended = job.ended(now, AttemptOutcome.COMPLETED, answer.served_by.target, None, answer.usage, event.fallbacks)
+    ended = job.ended(now, AttemptOutcome.COMPLETED, str(answer.served_by), None, answer.usage, event.fallbacks)
     return replace(ended, result=answer, result_object=event.stored, error=None, status_reason=None)
 
 

@@ -222,7 +222,7 @@ def _of_completion(result: Completion) -> Verdict:
     failure = Failure(
         reason.value, f"The answer is larger than the {RESULT_MAX_BYTES} bytes that can be kept; ask for fewer tokens."
     )
-    return Verdict(Failed(reason, failure, False, result.served_by.target, result.usage), Ack(reason.value))
+    return Verdict(Failed(reason, failure, False, str(result.served_by), result.usage), Ack(reason.value))
 
 
 def size_bytes(result: Completion) -> int:

@@ -50,7 +50,7 @@ class Reporter:
         fields: dict[str, object] = {"status": job.status, "outcome": outcome, "duration_seconds": round(seconds, 3)}
         match result:
             case Completion():
-                target = result.served_by.target
+                target = str(result.served_by)
                 self._health.served(target)
                 fields |= {"target": target, "stop_reason": result.stop_reason}
                 fields |= {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}

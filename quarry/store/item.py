@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from quarry.attempts import Attempt, AttemptOutcome, Failure
 from quarry.clock import from_epoch_ms, to_epoch_ms
-from quarry.invocation import Completion, Invocation, ServedBy, Usage, result_document
+from quarry.invocation import Completion, Invocation, Target, Usage, result_document
 from quarry.job import Job, JobStatus, Lease, StatusReason, StoredObject
 
 if TYPE_CHECKING:
@@ -280,6 +280,6 @@ def _completion_in(value: dict[str, Any]) -> Completion:
         stop_reason=value["stop_reason"],
         filtered=value["filtered"],
         usage=_made(Usage, value["usage"]),
-        served_by=_made(ServedBy, value["served_by"]),
+        served_by=_made(Target, value["served_by"]),
         provider_request_id=value.get("provider_request_id"),
     )

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from quarry.attempts import HISTORY_LIMIT, Attempt, AttemptOutcome
-from quarry.invocation import ServedBy
+from quarry.invocation import Target
 from quarry.job import (
     CHECK_AFTER,
     CLOCK_MARGIN,
@@ -356,12 +356,12 @@ def test_a_waiting_job_past_its_deadline_is_expired_to_a_reader(status: JobStatu
 
 
 @pytest.mark.parametrize(
-    ("served_by", "words"),
-    [(ServedBy("bedrock", "eu-west-1", "m:0"), "bedrock/eu-west-1/m:0"), (ServedBy("echo", "", "echo"), "echo/echo")],
+    ("target", "words"),
+    [(Target("bedrock", "eu-west-1", "m:0"), "bedrock/eu-west-1/m:0"), (Target("echo", "", "echo"), "echo/echo")],
 )
-def test_a_target_in_one_word(served_by: ServedBy, words: str) -> None:
+def test_a_target_in_one_word(target: Target, words: str) -> None:
     """A provider without regions has none in its name."""
-    assert served_by.target == words
+    assert str(target) == words
 
 
 # --- whatever happens -------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from quarry.envelope import Envelope
 from quarry.inference.engine import Engine
-from quarry.inference.routes import Route, Routes, Target
+from quarry.inference.routes import Route, Routes
+from quarry.invocation import Target
 from quarry.job import Job
 from quarry.queue.base import Delivery, visibility_for
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
