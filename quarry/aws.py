@@ -120,9 +120,9 @@ def watch_date(client: Any, observe: Callable[[str, float], None]) -> None:
     client.meta.events.register("after-call", answered)
 
 
-def code_of(error: ClientError) -> str:
-    """The code of an answer that is an error; empty where it has none."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+def code_of(error: Exception) -> str:
+    """The code of an answer that is an error; empty where it has none, or where no answer came."""
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
 def unavailable(kind: type[_Unavailable], service: str, verb: str, error: Exception) -> _Unavailable:

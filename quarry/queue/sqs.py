@@ -188,13 +188,11 @@ async def resolve_urls(client: "SQSClient", name: str, url: str | None, dlq_url:
 async def _url_of(client: "SQSClient", name: str, variable: str) -> str:
     try:
         return (await client.get_queue_url(QueueName=name))["QueueUrl"]
-    except ClientError as error:
+    except (BotoCoreError, ClientError) as error:
         if code_of(error) in _NO_QUEUE or code_of(error) == "AccessDenied":
             raise ConfigurationError(
                 f"{variable}: the queue {name!r} does not exist or may not be seen; `quarry provision` makes it locally"
             ) from error
-        raise _unavailable("look up", error) from error
-    except BotoCoreError as error:
         raise _unavailable("look up", error) from error
 
 

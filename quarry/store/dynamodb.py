@@ -33,7 +33,9 @@ BATCH_MAX_GETS: Final = 100
 _BATCH_GET_ROUNDS: Final = 5
 #: How many index pages a filtered list reads before it answers with what it has.
 _LIST_MAX_ROUNDS: Final = 5
+#: A condition that does not hold, of a write by itself and of one in a transaction.
 _REFUSED: Final = "ConditionalCheckFailedException"
+_NOT_SO: Final = "ConditionalCheckFailed"
 
 
 class DynamoStore:
@@ -54,14 +56,12 @@ class DynamoStore:
         """
         try:
             await self._client.describe_table(TableName=self._table)
-        except ClientError as error:
+        except (BotoCoreError, ClientError) as error:
             if code_of(error) in ("ResourceNotFoundException", "AccessDeniedException"):
                 raise ConfigurationError(
                     f"QUARRY_STORE__TABLE: the table {self._table!r} does not exist or may not be seen; "
                     "`quarry provision` makes it locally"
                 ) from error
-            raise _unavailable("describe", error) from error
-        except BotoCoreError as error:
             raise _unavailable("describe", error) from error
 
     async def create(self, job: Job) -> None:
@@ -71,15 +71,13 @@ class DynamoStore:
         request = expressions.create_with_key(self._table, job, key, self._retention_ms, now)
         try:
             await self._transact(request)
-        except ClientError as error:
-            reasons: Any = error.response.get("CancellationReasons") or []
-            if not reasons or reasons[0].get("Code") != "ConditionalCheckFailed":
+        except (BotoCoreError, ClientError) as error:
+            reasons = _reasons(error)
+            if not reasons or reasons[0].get("Code") != _NOT_SO:
                 raise _unavailable("create", error) from error
             holder = expressions.holder_in(reasons[0]["Item"])
             # A repeat after a lost answer meets its own key.
             return None if holder.request_id == job.request_id else holder
-        except BotoCoreError as error:
-            raise _unavailable("create", error) from error
         return None
 
     async def key_holder(self, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
@@ -90,11 +88,9 @@ class DynamoStore:
     async def withdraw(self, job: Job, key: IdempotencyKey | None) -> bool:
         try:
             await self._transact(expressions.withdraw(self._table, job, key))
-        except ClientError as error:
-            if any(reason.get("Code") == "ConditionalCheckFailed" for reason in error.response.get("CancellationReasons") or []):
+        except (BotoCoreError, ClientError) as error:
+            if any(reason.get("Code") == _NOT_SO for reason in _reasons(error)):
                 return False
-            raise _unavailable("withdraw", error) from error
-        except BotoCoreError as error:
             raise _unavailable("withdraw", error) from error
         return True
 
@@ -251,14 +247,12 @@ class DynamoStore:
         """One conditional update: (the new or the old item, whether it was refused)."""
         try:
             answer = await self._client.update_item(**request)
-        except ClientError as error:
-            if code_of(error) == _REFUSED:
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and code_of(error) == _REFUSED:
                 refused: Any = error.response
                 return refused.get("Item"), True
             if code_of(error) == "ValidationException":
                 raise RecordRefused(f"DynamoDB refused to write: {error}") from error
-            raise _unavailable("write", error) from error
-        except BotoCoreError as error:
             raise _unavailable("write", error) from error
         return answer.get("Attributes"), False
 
@@ -300,11 +294,16 @@ def _created(error: Mapping[str, Any] | None, *, repeated: bool) -> None | Excep
     return StoreUnavailable(f"DynamoDB refused to create: {error.get('Code')}", applied=applied)
 
 
+def _reasons(error: BaseException) -> Sequence[Any]:
+    """Why a transaction was cancelled, item by item; empty where it was not that."""
+    answer: Any = error.response if isinstance(error, ClientError) else {}
+    return answer.get("CancellationReasons") or ()
+
+
 def _is_conflict(error: BaseException) -> bool:
-    reasons: Any = error.response.get("CancellationReasons") if isinstance(error, ClientError) else None
-    codes = {reason.get("Code") for reason in reasons or []}
+    codes = {reason.get("Code") for reason in _reasons(error)}
     # With a failed condition beside it, another try would end the same way.
-    return "TransactionConflict" in codes and "ConditionalCheckFailed" not in codes
+    return "TransactionConflict" in codes and _NOT_SO not in codes
 
 
 #: Our own choice.

@@ -173,7 +173,7 @@ def _status(error: ClientError) -> int:
 
 
 def _lost_or_unavailable(verb: str, error: Exception) -> PayloadLost | PayloadsUnavailable:
-    if isinstance(error, ClientError) and code_of(error) == "NoSuchKey":
+    if code_of(error) == "NoSuchKey":
         return PayloadLost("the object is gone")
     return _unavailable(verb, error)
 
