@@ -17,7 +17,7 @@ from typing import Any, Final, get_args
 from prometheus_client import CollectorRegistry
 
 from producer import problems
-from quarry import errors, job
+from quarry import attempts, errors, job
 from quarry.cli import parser
 from quarry.settings import DELIMITER, PREFIX, Group, Settings
 from quarry.telemetry import events, metrics
@@ -221,7 +221,7 @@ def _follows(kind: type[errors.InvocationError]) -> str:
     return "fails at once"
 
 
-def _failures() -> Iterator[job.Failure]:
+def _failures() -> Iterator[attempts.Failure]:
     """Those that are no model's."""
     refused, lost = errors.TakenOverTooOften(a_job()), errors.PayloadLost("x")
     for verdict in (outcome.of_refusal(refused, NOW), outcome.decide(lost, a_claimed_job(), NOW, 0.5)):
@@ -231,7 +231,7 @@ def _failures() -> Iterator[job.Failure]:
 
 # --- the life of a job ------------------------------------------------------------------------------------------------
 
-_FAILURE: Final = job.Failure("model_failed", "")
+_FAILURE: Final = attempts.Failure("model_failed", "")
 _SOON: Final = NOW + timedelta(seconds=5)
 #: What can happen, in words.
 _EVENTS: Final[Sequence[tuple[str, job.Event]]] = (

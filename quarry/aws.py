@@ -1,4 +1,4 @@
-"""The only maker of AWS clients: endpoints, timeouts, pools and retries are decided here.
+"""The only maker of AWS clients: endpoints, timeouts, pools and retries are decided here, and what an error says of a repeat.
 
 Who retries what:
 
@@ -15,15 +15,15 @@ The standard endpoint variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SQS`, …
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore.config import Config
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import ClientError, ProfileNotFound
 
 from quarry import __version__
-from quarry.errors import ConfigurationError
+from quarry.errors import ConfigurationError, TransportError
 
 if TYPE_CHECKING:
     import boto3
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_sqs import SQSClient
+
+_Unavailable = TypeVar("_Unavailable", bound=TransportError)
 
 #: SQS's longest long poll. Source: the SQS service model in botocore 1.43.117 (November 2026).
 LONG_POLL_MAX_SECONDS: Final = 20
@@ -122,6 +124,21 @@ def watch_date(client: Any, observe: Callable[[str, float], None]) -> None:
 
     client.meta.events.register("before-call", asked)
     client.meta.events.register("after-call", answered)
+
+
+def code_of(error: Exception) -> str:
+    """The code of an answer that is an error; empty where it has none, or where no answer came."""
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def unavailable(kind: type[_Unavailable], service: str, verb: str, error: Exception) -> _Unavailable:
+    """What the SDK raised for want of an answer, or of a useful one, as the error of a port."""
+    if not isinstance(error, ClientError):
+        return kind(f"{service} could not {verb}: {type(error).__name__}")
+    answer = error.response["ResponseMetadata"]
+    # An answer below 500 is a refusal, unless it is that of a repeat: the first try may have been carried out.
+    refused = answer.get("HTTPStatusCode", 500) < 500 and not answer.get("RetryAttempts")
+    return kind(f"{service} could not {verb}: {code_of(error)}", applied=False if refused else None)
 
 
 @asynccontextmanager

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Protocol
 
 from quarry.envelope import Envelope
-from quarry.errors import StoreUnavailable
 from quarry.job import Job, JobStatus, Lease
 
 
@@ -206,6 +205,3 @@ class JobStore(Protocol):
         Raises:
             StoreUnavailable: unknown.
         """
-
-
-__all__ = ["CancelNotice", "IdempotencyKey", "JobPage", "JobStore", "KeyHolder", "StoreUnavailable"]

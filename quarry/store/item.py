@@ -14,12 +14,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
+from quarry.attempts import Attempt, AttemptOutcome, Failure
 from quarry.clock import from_epoch_ms, to_epoch_ms
-from quarry.invocation import Completion, Invocation, ServedBy, Usage, result_document
-from quarry.job import Attempt, AttemptOutcome, Failure, Job, JobStatus, Lease, StatusReason, StoredObject, status_for_readers
+from quarry.invocation import Completion, Invocation, Target, Usage, result_document
+from quarry.job import Job, JobStatus, Lease, StatusReason, StoredObject, status_for_readers
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -128,8 +129,7 @@ def changing(job: Job, retention_ms: int) -> Item:
         "result_object": json_text(asdict(job.result_object)) if job.result_object else None,
         "error": json_text(asdict(job.error)) if job.error else None,
         "bury_reason": job.bury_reason,
-        # DynamoDB's TTL counts in seconds.
-        "expires_at": (to_epoch_ms(job.finished_at) + retention_ms) // 1000 if job.finished_at else None,
+        "expires_at": ttl(job.finished_at + timedelta(milliseconds=retention_ms)) if job.finished_at else None,
     }
     return _attributes(values)
 
@@ -200,6 +200,11 @@ def invocation_from_json(text: str | bytes) -> Invocation:
 def result_json(completion: Completion) -> str:
     """An answer's public form, as it is stored beside the record. It can be encoded as UTF-8."""
     return json_text(result_document(completion))
+
+
+def ttl(at: datetime) -> int:
+    """An instant as DynamoDB's TTL counts it: in seconds."""
+    return to_epoch_ms(at) // 1000
 
 
 def attribute(value: str | int | bool | datetime | list[int]) -> Item:
@@ -317,6 +322,6 @@ def _completion_in(value: dict[str, Any]) -> Completion:
         stop_reason=value["stop_reason"],
         filtered=value["filtered"],
         usage=_made(Usage, value["usage"]),
-        served_by=_made(ServedBy, value["served_by"]),
+        served_by=_made(Target, value["served_by"]),
         provider_request_id=value.get("provider_request_id"),
     )

@@ -18,7 +18,6 @@ class Event(StrEnum):
     JOB_REPLAYED = "job.replayed"  # tenant
     JOB_CANCELLED = "job.cancelled"  # tenant
     CANCEL_REQUESTED = "cancel.requested"  # tenant
-    JOB_HANDED_BACK = "job.handed_back"  # call_cut
 
     RECEIVE_FAILED = "receive.failed"  # error
     JOB_TAKEN_OVER = "job.taken_over"  # takeovers

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from quarry.errors import (
-    StoreUnavailable,
-)
+from quarry.errors import StoreUnavailable
 from quarry.ids import last_request_id_at, new_request_id
 from quarry.invocation import Invocation
 from quarry.job import (
