@@ -1,5 +1,5 @@
-"""A stand-in for SQS and DynamoDB that a worker cannot saturate: it hands out so many jobs, grants every claim, and takes every
-record. What it is asked it does not check; for that there are the tests, on emulated AWS.
+"""A stand-in for SQS and DynamoDB that neither worker nor API can saturate: it takes every job and message, hands out so many
+jobs, grants every claim, and takes every record. What it is asked it does not check; for that there are the tests, on emulated AWS.
 
     python -m bench.stand_in_aws PORT JOBS
 """
@@ -36,6 +36,8 @@ class StandIn:
             "AmazonSQS.DeleteMessageBatch": self._delete,
             "DynamoDB_20120810.DescribeTable": lambda _: {"Table": {}},
             "DynamoDB_20120810.UpdateItem": self._update,
+            "AmazonSQS.SendMessageBatch": _sent,
+            "DynamoDB_20120810.BatchExecuteStatement": lambda request: {"Responses": [{} for _ in request["Statements"]]},
             "DynamoDB_20120810.Query": lambda _: {"Items": [], "Count": 0},
         }
 
@@ -81,6 +83,11 @@ class StandIn:
             "open_attempts": values[":this"],
         }
         return {"Attributes": self._item | request["Key"] | claimed}
+
+
+def _sent(request: Any) -> Any:
+    done = [{"Id": each["Id"], "MessageId": each["Id"], "MD5OfMessageBody": "0" * 32} for each in request["Entries"]]
+    return {"Successful": done, "Failed": []}
 
 
 class Connection(asyncio.Protocol):
