@@ -15,7 +15,7 @@ def message(role: str, *texts: str) -> dict[str, Any]:
 
 
 def call(*messages: Any, **members: Any) -> Call:
-    return Call("m", "us-east-1", {"messages": list(messages), **members})
+    return Call("amazon.nova-lite-v1:0", "us-east-1", {"messages": list(messages), **members})
 
 
 async def test_the_echo_is_the_last_user_message() -> None:
@@ -52,7 +52,7 @@ async def test_the_tier_is_repeated() -> None:
     ("asked", "words"),
     [
         (call(), "must start with a user message"),
-        (Call("m", "", {}), "must start with a user message"),
+        (Call("amazon.nova-lite-v1:0", "", {}), "must start with a user message"),
         (call(message("assistant", "a")), "must start with a user message"),
         (call(message("user", "a"), message("user", "b")), "must alternate"),
         (call(message("user")), "messages.0 is empty"),
