@@ -114,7 +114,7 @@ class Simulator:
 
     async def _generated(self, act: Act, call: Call, operation: Operation) -> Generation:
         content: list[Any] | None = act.content if act.text is None else [{"text": act.text}]
-        if content is not None:
+        if content is not None and call.generates:
             return generation(call, content, act.stop_reason or "end_turn")
         try:
             usual = await (self._brain if call.generates else self._count)(call)

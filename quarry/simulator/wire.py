@@ -122,7 +122,7 @@ def statuses() -> Mapping[str, int]:
 
 @cache
 def streamed_errors() -> frozenset[str]:
-    """The exceptions that a streaming operation can send as events. ModelTimeoutException is InvokeModelWithResponseStream's only."""
+    """The exceptions that a stream can send as events; ModelTimeoutException only that of InvokeModelWithResponseStream."""
     return frozenset(
         each.name
         for stream in ("ConverseStreamOutput", "ResponseStream")
