@@ -29,10 +29,7 @@ def read(body: Json) -> dict[str, Any]:
         "stopSequences": body.get("stop_sequences"),
     }
     return {
-        "messages": [
-            {"role": each["role"], "content": _blocks(each["content"], f"messages.{i}.content")}
-            for i, each in enumerate(body["messages"])
-        ],
+        "messages": _turns(body["messages"]),
         "system": _blocks(body.get("system", []), "system"),
         "inferenceConfig": {name: value for name, value in config.items() if value is not None},
         "toolConfig": _tools(body),
@@ -66,6 +63,18 @@ def stream(generation: Generation) -> Iterator[dict[str, Any]]:
     ended = {"stop_reason": generation.stop_reason, "stop_sequence": None}
     yield {"type": "message_delta", "delta": ended, "usage": {"output_tokens": generation.output_tokens}}
     yield {"type": "message_stop"}
+
+
+def _turns(messages: Any) -> list[Any]:
+    """Messages of one role that follow each other are one turn. Source: the reference of Anthropic's Messages API (November 2026)."""
+    turns: list[Any] = []
+    for i, message in enumerate(messages):
+        content = _blocks(message["content"], f"messages.{i}.content")
+        if turns and turns[-1]["role"] == message["role"]:
+            turns[-1]["content"] += content
+        else:
+            turns.append({"role": message["role"], "content": content})
+    return turns
 
 
 def _blocks(content: Any, path: str) -> list[Any]:

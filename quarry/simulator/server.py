@@ -68,6 +68,7 @@ class Simulator:
                 web.get("/_simulator/calls", self.show_calls),
                 web.delete("/_simulator/calls", self.forget_calls),
                 web.get("/livez", self.livez),
+                web.route("*", "/{path:(?!_simulator).*}", self.unknown),
             ]
         )
         return app
@@ -149,6 +150,10 @@ class Simulator:
         """Count from zero."""
         self._ledger.reset()
         return web.Response(status=204)
+
+    async def unknown(self, _request: web.Request) -> web.Response:
+        """Another operation of the service, or none."""
+        return refused(Refusal("UnknownOperationException"))
 
     async def livez(self, _request: web.Request) -> web.Response:
         """The event loop turns; and which brain answers."""

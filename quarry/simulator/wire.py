@@ -1,7 +1,8 @@
 """Bedrock Runtime on the wire: reading a Converse call, writing an answer or an error.
 
 Errors have the service's form: the HTTP status of the service model, the class in `x-amzn-ErrorType`, `{"message": …}` as body.
-The words of the messages are plausible, not copied: nothing may depend on them but what `inference/verdicts.py` does.
+Where the words of a message were read stands beside them; all others are plausible, not copied. Nothing may depend on them but
+what `inference/verdicts.py` does.
 """
 
 import base64
@@ -18,7 +19,8 @@ from aiohttp import web
 from quarry.inference.converse import service_model
 from quarry.invocation import Json
 
-#: Sent by AWS's front ends for any service, so not in the service model. Statuses as a SigV4 service answers them: our knowledge.
+#: Sent by AWS's front ends for any service, so not in the service model. Source of what is there: "Common Errors" in the AWS
+#: Management Console's documentation (November 2026); the others are our knowledge.
 _COMMON_STATUSES: Final[Mapping[str, int]] = {
     "MissingAuthenticationTokenException": 403,
     "ExpiredTokenException": 403,
@@ -28,6 +30,7 @@ _COMMON_STATUSES: Final[Mapping[str, int]] = {
     "InvalidSignatureException": 403,
     "IncompleteSignatureException": 400,
     "SerializationException": 400,
+    "UnknownOperationException": 404,
 }
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -41,6 +44,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "ResourceNotFoundException": "Could not resolve the foundation model from the provided model identifier.",
     "ServiceUnavailableException": "Bedrock is unable to process your request.",
     "ThrottlingException": "Too many requests, please wait before trying again.",
+    "UnknownOperationException": "The simulator does not speak that operation.",
     "UnrecognizedClientException": "The security token included in the request is invalid.",
     "ValidationException": "The request is not valid.",
 }

@@ -140,6 +140,17 @@ def test_claude_s_blocks_are_all_kept() -> None:
     }
 
 
+def test_claude_s_turns_are_combined() -> None:
+    """Messages of one role that follow each other are one; Converse would refuse them."""
+    said = [("user", "a"), ("user", [{"type": "text", "text": "b"}]), ("assistant", "c"), ("user", "d")]
+    body = claude(messages=[{"role": role, "content": content} for role, content in said])
+    assert asked(CLAUDE, body)["messages"] == [
+        {"role": "user", "content": [{"text": "a"}, {"text": "b"}]},
+        {"role": "assistant", "content": [{"text": "c"}]},
+        {"role": "user", "content": [{"text": "d"}]},
+    ]
+
+
 @pytest.mark.parametrize(
     ("model", "body", "words"),
     [

@@ -32,7 +32,7 @@ class Bench:
         self.rules, self.ledger, self.asked = RuleBook(), Ledger(), list[str]()
         self.refuses = False
         self.url = ""
-        self._http = http
+        self.http = http
 
     async def brain(self, call: Call) -> Generation:
         """The echo, or a refusal."""
@@ -50,7 +50,7 @@ class Bench:
 
     def post(self, path: str, body: Any, model: str = NOVA, **headers: str) -> Any:
         """A call; its answer is a context."""
-        return self._http.post(f"{self.url}/model/{model}/{path}", json=body, headers=SIGNED | headers)
+        return self.http.post(f"{self.url}/model/{model}/{path}", json=body, headers=SIGNED | headers)
 
     async def status(self, path: str, body: Any, model: str = NOVA) -> int:
         """How a call ends."""
@@ -172,6 +172,16 @@ async def test_an_unknown_model_is_refused_by_every_operation(bench: Bench, path
     async with bench.post(path, {}, "sonnet") as answer:
         assert (answer.status, await answer.json()) == (400, {"message": "The provided model identifier is invalid."})
     assert (bench.counted("calls"), bench.counted("billed"), bench.asked) == (1, 0, [])
+
+
+@pytest.mark.parametrize("path", ["guardrail/abc/version/1/apply", "async-invoke", f"model/{NOVA}/dream"])
+async def test_other_operations_are_not_known(bench: Bench, path: str) -> None:
+    """As AWS answers for any service; they are no calls."""
+    async with bench.http.post(f"{bench.url}/{path}", json={}, headers=SIGNED) as answer:
+        assert (answer.status, answer.headers["x-amzn-ErrorType"]) == (404, "UnknownOperationException")
+    async with bench.http.get(f"{bench.url}/_simulator/dreams") as answer:
+        assert (answer.status, "x-amzn-ErrorType" in answer.headers) == (404, False)
+    assert bench.counted("calls") == 0
 
 
 @pytest.mark.parametrize(("reason", "action"), [("end_turn", "NONE"), ("guardrail_intervened", "INTERVENED")])
