@@ -66,7 +66,7 @@ def stream(generation: Generation) -> Iterator[dict[str, Any]]:
 
 
 def _turns(messages: Any) -> list[Any]:
-    """Messages of one role that follow each other are one turn. Source: the reference of Anthropic's Messages API (November 2026)."""
+    """Messages of one role that follow each other are one turn: so says the reference of Anthropic's Messages API."""
     turns: list[Any] = []
     for i, message in enumerate(messages):
         content = _blocks(message["content"], f"messages.{i}.content")

@@ -87,7 +87,8 @@ def test_others_are_not(model: str) -> None:
     """Nor is a profile."""
     with pytest.raises(Refusal) as caught:
         check_counted(model)
-    assert caught.value.message == "The provided model doesn't support counting tokens."
+    said = (caught.value.code, caught.value.message)
+    assert said == ("ValidationException", "The provided model doesn't support counting tokens.")
 
 
 @pytest.mark.parametrize(

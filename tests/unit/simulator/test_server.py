@@ -174,6 +174,35 @@ async def test_an_unknown_model_is_refused_by_every_operation(bench: Bench, path
     assert (bench.counted("calls"), bench.counted("billed"), bench.asked) == (1, 0, [])
 
 
+@pytest.mark.parametrize(
+    ("path", "model", "sent", "code", "words"),
+    [
+        ("converse", NOVA, b"{", "SerializationException", "The request body is not JSON."),
+        ("converse", NOVA, b"[]", "SerializationException", "The request body is not an object."),
+        ("converse", NOVA, b"[" * 100_000, "SerializationException", "The request body is not JSON."),
+        ("converse", NOVA, b"", "ValidationException", "A conversation must start with a user message."),
+        ("count-tokens", CLAUDE, b'{"input": {"invokeModel": {"body": "?"}}}', "ValidationException", "The body is not JSON."),
+        (
+            "count-tokens",
+            CLAUDE,
+            b'{"input": {"invokeModel": {"body": "W10="}}}',
+            "ValidationException",
+            "The body is not an object.",
+        ),
+        ("count-tokens", CLAUDE, b"{}", "ValidationException", "The input must be one of converse, invokeModel."),
+        ("count-tokens", CLAUDE, b'{"input": {"converse": 7}}', "ValidationException", "The input's converse is not"),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_refused(
+    bench: Bench, path: str, model: str, sent: bytes, code: str, words: str
+) -> None:
+    """As the service's errors are, and without a bill."""
+    async with bench.http.post(f"{bench.url}/model/{model}/{path}", data=sent, headers=SIGNED) as answer:
+        assert (answer.status, answer.headers["x-amzn-ErrorType"].partition(":")[0]) == (400, code)
+        assert (await answer.json())["message"].startswith(words)
+    assert (bench.counted("billed"), bench.counted("by_outcome")) == (0, {code: 1})
+
+
 @pytest.mark.parametrize("path", ["guardrail/abc/version/1/apply", "async-invoke", f"model/{NOVA}/dream"])
 async def test_other_operations_are_not_known(bench: Bench, path: str) -> None:
     """As AWS answers for any service; they are no calls."""
