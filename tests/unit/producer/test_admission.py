@@ -30,8 +30,7 @@ def test_what_is_left_out_follows_the_settings() -> None:
 def test_the_settings_bound_what_may_be_asked_for() -> None:
     """The bound itself is allowed."""
     assert admit(prompt="Hi", max_tokens=100).invocation.max_tokens == 100
-    with pytest.raises(InvalidSubmission, match="max_tokens"):
-        admit(prompt="Hi", max_tokens=101)
+    assert refused(prompt="Hi", max_tokens=101) == ["max_tokens"]
 
 
 def test_plain_content_becomes_a_block_and_blocks_stay() -> None:

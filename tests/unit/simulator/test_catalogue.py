@@ -37,6 +37,20 @@ def test_an_id_stands_for_a_model(model: str, base: str) -> None:
 @pytest.mark.parametrize(
     "model",
     [
+        "ai21.jamba-1-5-large-v1:0", "cohere.embed-english-v3", "deepseek.r1-v1:0", "google.gemma-3-27b-it", "luma.ray-v2:0",
+        "minimax.minimax-m2", "mistral.mistral-7b-instruct-v0:2", "moonshot.kimi-k2-thinking", "moonshotai.kimi-k2.5",
+        "nvidia.nemotron-nano-12b-v2", "qwen.qwen3-32b-v1:0", "stability.stable-image-ultra-v1:1", "twelvelabs.pegasus-1-2-v1:0",
+        "writer.palmyra-x4-v1:0", "zai.glm-4.7",
+    ],
+)  # fmt: skip
+def test_every_provider_s_models_are_known(model: str) -> None:
+    """By themselves, and behind a profile."""
+    assert foundation_of(model) == foundation_of(f"global.{model}") == model
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
         "m", "", "sonnet", "claude-3", "gpt-5", "anthropic.", "anthropicX.claude", "mars.amazon.nova-lite-v1:0", f"{NOVA} ",
         f"us.us.{NOVA}", "arn:aws:bedrock:us-east-1::foundation-model/sonnet", f"{ACCOUNT}:inference-profile/x", "arn:aws:s3:::b",
     ],

@@ -241,7 +241,10 @@ def test_claude_says_more_than_text() -> None:
         {"type": "text", "text": TEXT},
         {"type": "tool_use", "id": "t1", "name": "weather", "input": {"city": "Bern"}},
     ]
-    assert dialect.say(generation, {})["content"] == blocks
+    assert dialect.say(generation, {}) == {
+        "id": "msg_bdrk_simulated", "type": "message", "role": "assistant", "content": blocks, "stop_reason": "tool_use",
+        "stop_sequence": None, "usage": {"input_tokens": 5, "output_tokens": 11},
+    }  # fmt: skip
     assert dialect.stream is not None
     events = list(dialect.stream(generation))
     assert [event["content_block"] for event in events if event["type"] == "content_block_start"] == [
