@@ -107,7 +107,7 @@ CASES = list(cases())
 class Clients:
     """The two real clients, by one way of calling them: what a stream brings is a list in its place."""
 
-    url: str
+    boto: Any
     aio: Any
 
     async def call(self, kind: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -124,16 +124,12 @@ class Clients:
         return answer
 
     def _synchronously(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        client = boto3.client("bedrock-runtime", **options(self.url))
-        try:
-            answer: dict[str, Any] = getattr(client, METHODS[operation])(**request)
-            for name in EVENTS_IN.get(operation, ()):
-                with closing(answer[name]) as events:
-                    answer[name] = list(events)
-            if operation == "InvokeModel":
-                answer["body"] = answer["body"].read()
-        finally:
-            client.close()
+        answer: dict[str, Any] = getattr(self.boto, METHODS[operation])(**request)
+        for name in EVENTS_IN.get(operation, ()):
+            with closing(answer[name]) as events:
+                answer[name] = list(events)
+        if operation == "InvokeModel":
+            answer["body"] = answer["body"].read()
         return answer
 
 
@@ -144,17 +140,26 @@ def options(url: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest_asyncio.fixture
-async def clients(simulator: Simulator) -> AsyncIterator[Clients]:
-    """Of both kinds, at the simulator."""
-    async with get_session().create_client("bedrock-runtime", **options(simulator.url)) as aio:
-        yield Clients(simulator.url, aio)
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def clients(running_simulator: Simulator) -> AsyncIterator[Clients]:
+    """Of both kinds, at the simulator; making one takes longer than a test."""
+    boto = boto3.client("bedrock-runtime", **options(running_simulator.url))
+    async with get_session().create_client("bedrock-runtime", **options(running_simulator.url)) as aio:
+        yield Clients(boto, aio)
+    boto.close()
 
 
-def posted(url: str, operation: str, request: dict[str, Any]) -> httpx.Response:
+@pytest.fixture(scope="module")
+def http(running_simulator: Simulator) -> Iterator[httpx.Client]:
+    """A client that knows nothing of AWS."""
+    with httpx.Client(base_url=running_simulator.url, headers=SIGNED, timeout=10) as client:
+        yield client
+
+
+def posted(http: httpx.Client, operation: str, request: dict[str, Any]) -> httpx.Response:
     """The call's answer as it is on the wire; the request is botocore's."""
     made = create_serializer("rest-json").serialize_to_request(request, MODEL.operation_model(operation))
-    return httpx.post(f"{url}{made['url_path']}", headers={**made["headers"], **SIGNED}, content=made["body"], timeout=10)
+    return http.post(made["url_path"], headers=made["headers"], content=made["body"])
 
 
 def frames(content: bytes) -> list[tuple[Any, Any]]:
@@ -170,10 +175,10 @@ def stream_shape(operation: str) -> Any:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_an_answer_fits_the_model_on_the_wire(simulator: Simulator, case: Case) -> None:
+def test_an_answer_fits_the_model_on_the_wire(simulator: Simulator, http: httpx.Client, case: Case) -> None:
     """Status, headers and body, or each event: no member too many, none missing, of the right kinds and words."""
     simulator.rule(case.act)
-    answer = posted(simulator.url, case.operation, case.request)
+    answer = posted(http, case.operation, case.request)
     model = MODEL.operation_model(case.operation)
     assert answer.status_code == model.http["responseCode"], answer.text
     assert len(answer.headers["x-amzn-RequestId"]) == 36
@@ -198,6 +203,7 @@ def test_an_answer_fits_the_model_on_the_wire(simulator: Simulator, case: Case) 
             assert list(unfit(output, body)) == []
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("kind", ["boto3", "aiobotocore"])
 @pytest.mark.parametrize("case", CASES, ids=str)
 async def test_an_answer_is_parsed_by_real_clients(simulator: Simulator, clients: Clients, case: Case, kind: str) -> None:
@@ -236,17 +242,18 @@ ERRORS = [(name, error.name) for name in METHODS for error in MODEL.operation_mo
 
 
 @pytest.mark.parametrize(("operation", "error"), ERRORS)
-def test_an_error_fits_the_model_on_the_wire(simulator: Simulator, operation: str, error: str) -> None:
+def test_an_error_fits_the_model_on_the_wire(simulator: Simulator, http: httpx.Client, operation: str, error: str) -> None:
     """The modelled status, the class in the header as the service has it, and a body of the exception's shape."""
     shape = MODEL.shape_for(error)
     simulator.rule({"error": error})
-    answer = posted(simulator.url, operation, PLAIN[operation])
+    answer = posted(http, operation, PLAIN[operation])
     assert answer.status_code == shape.metadata["error"]["httpStatusCode"]
     assert answer.headers["x-amzn-ErrorType"] == f"{error}:http://internal.amazon.com/coral/com.amazon.bedrock/"
     assert list(unfit(shape, answer.json())) == []
     assert answer.json()["message"]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("kind", ["boto3", "aiobotocore"])
 @pytest.mark.parametrize(("operation", "error"), ERRORS)
 async def test_an_error_is_the_client_s_own(simulator: Simulator, clients: Clients, operation: str, error: str, kind: str) -> None:
@@ -266,16 +273,17 @@ EVENTS = [
 
 
 @pytest.mark.parametrize(("operation", "name"), EVENTS)
-def test_an_error_event_fits_the_model(simulator: Simulator, operation: str, name: str) -> None:
+def test_an_error_event_fits_the_model(simulator: Simulator, http: httpx.Client, operation: str, name: str) -> None:
     """After an event it comes as an exception message of its shape, under the name that the stream has for it."""
     shape = stream_shape(operation).members[name]
     simulator.rule({"error": shape.name, "after_events": 1})
-    (first, _), (headers, body) = frames(posted(simulator.url, operation, PLAIN[operation]).content)
+    (first, _), (headers, body) = frames(posted(http, operation, PLAIN[operation]).content)
     assert first[":message-type"] == "event"
     assert headers == {":exception-type": name, ":content-type": "application/json", ":message-type": "exception"}
     assert list(unfit(shape, body)) == []
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("kind", ["boto3", "aiobotocore"])
 @pytest.mark.parametrize(("operation", "name"), EVENTS)
 async def test_an_error_event_is_raised_by_real_clients(
