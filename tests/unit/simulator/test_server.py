@@ -109,6 +109,15 @@ async def test_what_a_brain_refuses_is_not_billed(bench: Bench, path: str, body:
     assert (bench.counted("billed"), bench.counted("by_outcome")) == (1, {"ThrottlingException": 1, "answered": 1})
 
 
+async def test_nor_for_the_job_that_it_was_made_for(bench: Bench) -> None:
+    """Its other calls are."""
+    labelled = HELLO | {"requestMetadata": {"quarry_request_id": "r1"}}
+    assert await bench.status("converse", labelled) == 200
+    bench.refuses = True
+    assert await bench.status("converse", labelled) == 429
+    assert bench.counted("by_request_id") == {"r1": {"calls": 2, "billed": 1}}
+
+
 async def test_a_rule_s_answer_asks_no_brain(bench: Bench) -> None:
     """But a rule that only says why the model stopped does."""
     bench.rules.add(parse_rule({"act": {"text": "an answer"}, "times": 1}))
