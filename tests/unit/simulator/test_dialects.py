@@ -333,6 +333,7 @@ def test_embeddings_are_unit_vectors_that_repeat() -> None:
     assert other["embedding"][:256] != said["embedding"]
     first = dialect_of(G1, {}).say(SAID, {"inputText": "Hi"})
     assert (len(first["embedding"]), set(first)) == (1536, {"embedding", "inputTextTokenCount"})
+    assert dialect_of("amazon.titan-embed-g1-text-02", {}) is dialect_of(G1, {})
 
 
 def test_cohere_embeds_each_text() -> None:

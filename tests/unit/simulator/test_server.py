@@ -98,6 +98,38 @@ async def test_an_embedding_asks_no_brain_but_is_billed(bench: Bench) -> None:
     """It is made of the request alone."""
     assert await bench.status("invoke", {"inputText": "Hi"}, EMBED) == 200
     assert (bench.asked, bench.counted("billed")) == (["count"], 1)
+    async with bench.post("invoke-with-response-stream", {"inputText": "Hi"}, EMBED) as answer:
+        assert (answer.status, await answer.json()) == (400, {"message": "The model is unsupported for streaming."})
+
+
+async def test_a_native_answer_has_its_counts_in_headers(bench: Bench) -> None:
+    """As clients of the service look for them; the latency is in milliseconds."""
+    bench.rules.add(parse_rule({"act": {"delay_seconds": 0.05}}))
+    async with bench.post("invoke", HELLO) as answer:
+        given = {name: int(answer.headers[f"X-Amzn-Bedrock-{name}"]) for name in ("Input-Token-Count", "Output-Token-Count")}
+        assert given == {"Input-Token-Count": 11, "Output-Token-Count": 11}
+        assert 50 <= int(answer.headers["X-Amzn-Bedrock-Invocation-Latency"]) < 10_000
+        assert len(answer.headers["x-amzn-RequestId"]) == 36
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("ExpiredTokenException", 403), ("ExpiredToken", 403), ("InvalidClientTokenId", 403), ("UnrecognizedClientException", 403),
+     ("InvalidSignatureException", 403), ("IncompleteSignatureException", 400), ("MissingAuthenticationTokenException", 403)],
+)  # fmt: skip
+async def test_the_front_end_s_errors_are_no_exceptions_of_bedrock(bench: Bench, code: str, status: int) -> None:
+    """Their status is known, and their class stands alone in the header."""
+    bench.rules.add(parse_rule({"act": {"error": code}}))
+    async with bench.post("converse", HELLO) as answer:
+        assert (answer.status, answer.headers["x-amzn-ErrorType"]) == (status, code)
+        assert (await answer.json())["message"]
+
+
+async def test_an_error_of_nobody_s_has_the_status_that_it_is_given(bench: Bench) -> None:
+    """As a proxy's in between."""
+    bench.rules.add(parse_rule({"act": {"error": "BadGateway", "status": 502, "message": "No.", "headers": {"Retry-After": "3"}}}))
+    async with bench.post("converse", HELLO) as answer:
+        assert (answer.status, await answer.json(), answer.headers["Retry-After"]) == (502, {"message": "No."}, "3")
 
 
 @pytest.mark.parametrize(("path", "body", "model"), [("converse", HELLO, NOVA), ("count-tokens", COUNTING, CLAUDE)])
