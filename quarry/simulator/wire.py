@@ -242,7 +242,8 @@ def decoded_object(text: str) -> dict[str, Any]:
 
 def refused(refusal: Refusal) -> web.Response:
     """An error, as a client of the service reads it."""
-    kind = refusal.code if refusal.code in _COMMON_STATUSES else f"{refusal.code}{_NAMESPACE}"
+    modelled = refusal.code in statuses().keys() - _COMMON_STATUSES.keys()
+    kind = f"{refusal.code}{_NAMESPACE}" if modelled else refusal.code
     headers = {**request_headers(), "x-amzn-ErrorType": kind, **refusal.headers}
     return web.json_response({"message": refusal.message}, status=refusal.status, headers=headers)
 

@@ -130,6 +130,7 @@ async def test_an_error_of_nobody_s_has_the_status_that_it_is_given(bench: Bench
     bench.rules.add(parse_rule({"act": {"error": "BadGateway", "status": 502, "message": "No.", "headers": {"Retry-After": "3"}}}))
     async with bench.post("converse", HELLO) as answer:
         assert (answer.status, await answer.json(), answer.headers["Retry-After"]) == (502, {"message": "No."}, "3")
+        assert answer.headers["x-amzn-ErrorType"] == "BadGateway"
 
 
 @pytest.mark.parametrize(("path", "body", "model"), [("converse", HELLO, NOVA), ("count-tokens", COUNTING, CLAUDE)])
