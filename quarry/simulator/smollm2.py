@@ -15,7 +15,7 @@ import aiohttp
 from quarry.errors import QuarryError
 from quarry.invocation import Json
 from quarry.simulator import llama
-from quarry.simulator.brain import Brain, repeated
+from quarry.simulator.brain import repeated
 from quarry.simulator.wire import Call, Generation, Refusal, text_of
 
 DEFAULT_PYTHON: Final = Path(".venv-model/bin/python")
@@ -42,11 +42,19 @@ class SmolLM2:
 
     async def __call__(self, call: Call) -> Generation:
         asked = request(call)
+        return generation(call, await self._asked("/v1/messages", asked), asked["max_tokens"])
+
+    async def count(self, call: Call) -> Generation:
+        """No answer, only what the request counts. A call for an embedding has the same tokens."""
+        answer = await self._asked("/v1/messages/count_tokens", request(call))
+        return Generation([], "end_turn", answer["input_tokens"], 0, repeated(call))
+
+    async def _asked(self, path: str, asked: Json) -> Json:
         if not self._room:
             raise Refusal("ThrottlingException")
         self._room -= 1
         try:
-            async with self._session.post(f"{self._url}/v1/messages", json=asked) as response:
+            async with self._session.post(f"{self._url}{path}", json=asked) as response:
                 status, answer = response.status, await response.json()
         except (aiohttp.ClientError, ValueError) as error:
             raise Refusal("ServiceUnavailableException", f"The model's process does not answer: {type(error).__name__}.") from error
@@ -54,7 +62,8 @@ class SmolLM2:
             self._room += 1
         if status != 200:
             raise refusal(answer)
-        return generation(call, answer, asked["max_tokens"])
+        body: Json = answer
+        return body
 
 
 def request(call: Call) -> Json:
@@ -103,7 +112,7 @@ def refusal(answer: Json) -> Refusal:
 
 
 @asynccontextmanager
-async def smollm2(python: Path = DEFAULT_PYTHON) -> AsyncIterator[Brain]:
+async def smollm2(python: Path = DEFAULT_PYTHON) -> AsyncIterator[SmolLM2]:
     """The model, for the length of the block. `python` is of an environment that `locks/model.txt` describes.
 
     Raises:

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from quarry.simulator.brain import Brain
-from quarry.simulator.smollm2 import CALLS_MAX, ModelMissing, smollm2
+from quarry.simulator.smollm2 import CALLS_MAX, ModelMissing, SmolLM2, smollm2
 from quarry.simulator.wire import Call, Refusal
 from tests.support.processes import ROOT
 
 
 @pytest.fixture
-async def brain() -> AsyncIterator[Brain]:
+async def brain() -> AsyncIterator[SmolLM2]:
     try:
         async with smollm2(ROOT / ".venv-model" / "bin" / "python") as model:
             yield model
@@ -31,7 +30,7 @@ def terse(asked: Call) -> Call:
     return Call(asked.model, asked.region, {**asked.body, "system": [{"text": "Answer with one word."}]})
 
 
-async def test_the_model_answers_and_counts(brain: Brain) -> None:
+async def test_the_model_answers_and_counts(brain: SmolLM2) -> None:
     """At temperature 0 the same question has the same answer, its neighbours notwithstanding; tokens and reason are the model's.
 
     Red when: `quarry/simulator/smollm2.py`: `config.get("temperature")` -> `config.get("heat")`
@@ -46,7 +45,7 @@ async def test_the_model_answers_and_counts(brain: Brain) -> None:
     assert "Paris" in ended.content[0]["text"]
 
 
-async def test_a_stop_sequence_is_named(brain: Brain) -> None:
+async def test_a_stop_sequence_is_named(brain: SmolLM2) -> None:
     """It is not part of the answer.
 
     Red when: `quarry/simulator/smollm2.py`: `stop_reason = "stop_sequence"` -> `pass`
@@ -56,7 +55,7 @@ async def test_a_stop_sequence_is_named(brain: Brain) -> None:
     assert "Paris" not in given.content[0]["text"]
 
 
-async def test_a_client_that_leaves_frees_its_place(brain: Brain) -> None:
+async def test_a_client_that_leaves_frees_its_place(brain: SmolLM2) -> None:
     """As many long answers as are let in, all given up: the next call is served at once.
 
     Red when: `quarry/simulator/smollm2.py`: `self._room += 1` -> `pass`
@@ -71,7 +70,7 @@ async def test_a_client_that_leaves_frees_its_place(brain: Brain) -> None:
         await brain(call("Hello", maxTokens=2))
 
 
-async def test_what_it_cannot_read_is_refused(brain: Brain) -> None:
+async def test_what_it_cannot_read_is_refused(brain: SmolLM2) -> None:
     """Too long a prompt, in the words by which a worker knows it.
 
     Red when: `quarry/simulator/smollm2.py`: `"Input is too long for requested model."` -> `"No."`
@@ -79,6 +78,17 @@ async def test_what_it_cannot_read_is_refused(brain: Brain) -> None:
     with pytest.raises(Refusal, match="ValidationException") as caught:
         await brain(call("word " * 6000))
     assert "Input is too long" in caught.value.message
+
+
+async def test_it_counts_what_it_would_read(brain: SmolLM2) -> None:
+    """As many tokens as a call with the same words is charged for; nothing is generated.
+
+    Red when: `quarry/simulator/smollm2.py`: `answer["input_tokens"], 0, repeated(call)` -> `0, 0, repeated(call)`
+    """
+    asked = terse(call("What is the capital of France?", maxTokens=1))
+    counted = await brain.count(asked)
+    assert (counted.content, counted.output_tokens) == ([], 0)
+    assert counted.input_tokens == (await brain(asked)).input_tokens > 10
 
 
 async def test_where_there_is_no_model_it_says_so(tmp_path: Path) -> None:

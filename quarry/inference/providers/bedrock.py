@@ -172,10 +172,12 @@ def native_completion(answer: Mapping[str, Any], target: Target) -> Completion:
         usage = _native_usage(headers, dialects.Reading())
         raise MalformedCompletion("the body is no JSON object", target=str(target), provider_request_id=request_id, usage=usage)
     reading = dialects.read(body)
+    # Where a guardrail was asked for, the body says what it did: source, the example in the API reference of InvokeModel.
+    intervened = body.get("amazon-bedrock-guardrailAction") == "INTERVENED"
     return Completion(
         content=({"native": body},),
         stop_reason=reading.stop_reason,
-        filtered=STOP_REASONS.get(reading.stop_reason) is True or body.get("amazon-bedrock-guardrailAction") == "INTERVENED",
+        filtered=STOP_REASONS.get(reading.stop_reason) is True or intervened,
         usage=_native_usage(headers, reading),
         served_by=target,
         provider_request_id=request_id,
