@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None, tree: Path = ROOT) -> int:
         mutants, began = Mutants.of(tree, Path(folder), chosen.timeout), time.monotonic()
         mutations = mutants.mutations(chosen.k)
         if not mutations:
-            parser.error(f"no test that names a mutation has {' and '.join(chosen.k)} in its name")
+            parser.error(f"no test that names a mutation has {' or '.join(chosen.k)} in its name")
         if chosen.list:
             print(*(f"{each.test}\n    {each}" for each in mutations), sep="\n")  # noqa: T201
             return 0

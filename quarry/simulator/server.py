@@ -48,13 +48,20 @@ class Simulator:
     """The handlers and what they share. What takes long, a brain does elsewhere."""
 
     def __init__(
-        self, rules: RuleBook, ledger: Ledger, brain: Brain = echo, brain_name: str = "echo", count: Brain = count_by_length
+        self,
+        rules: RuleBook,
+        ledger: Ledger,
+        brain: Brain = echo,
+        brain_name: str = "echo",
+        count: Brain = count_by_length,
+        *,
+        brain_missing: str = "",
     ) -> None:
         self._rules = rules
         self._ledger = ledger
         self._brain = brain
         self._count = count
-        self._brain_name = brain_name
+        self._told = {"brain": brain_name} | ({"missing": brain_missing} if brain_missing else {})
 
     def app(self) -> web.Application:
         """The routes."""
@@ -156,8 +163,8 @@ class Simulator:
         return refused(Refusal("UnknownOperationException"))
 
     async def livez(self, _request: web.Request) -> web.Response:
-        """The event loop turns; and which brain answers."""
-        return web.json_response({"status": "alive", "brain": self._brain_name})
+        """The event loop turns; which brain answers, and why it is not the one that was asked for."""
+        return web.json_response({"status": "alive", **self._told})
 
 
 @asynccontextmanager
@@ -182,15 +189,18 @@ async def serving(simulator: Simulator, *, host: str, port: int) -> AsyncIterato
 
 
 @asynccontextmanager
-async def _thinking(model_python: Path | None) -> AsyncIterator[tuple[Brain, str, Brain]]:
-    """The brain, its name and what counts for it: the model where a Python to run it is given, the echo where it cannot be had."""
+async def _thinking(model_python: Path | None) -> AsyncIterator[tuple[Brain, str, Brain, str]]:
+    """The brain, its name, what counts for it, and what is missing: the model where a Python to run it is given, the echo where it
+    cannot be had.
+    """
     async with AsyncExitStack() as stack:
-        chosen: tuple[Brain, str, Brain] = echo, "echo", count_by_length
+        chosen: tuple[Brain, str, Brain, str] = echo, "echo", count_by_length, ""
         if model_python is not None:
             try:
                 model = await stack.enter_async_context(smollm2(model_python))
-                chosen = model, "smollm2", model.count
+                chosen = model, "smollm2", model.count, ""
             except ModelMissing as error:
+                chosen = echo, "echo", count_by_length, str(error)
                 _log.warning(Event.BRAIN_MISSING, brain="smollm2", instead="echo", error=str(error))
         yield chosen
 
@@ -201,8 +211,8 @@ async def run(rules: RuleBook, *, host: str, port: int, model_python: Path | Non
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
-        _thinking(model_python) as (brain, name, count),
-        serving(Simulator(rules, Ledger(), brain, name, count), host=host, port=port) as url,
+        _thinking(model_python) as (brain, name, count, missing),
+        serving(Simulator(rules, Ledger(), brain, name, count, brain_missing=missing), host=host, port=port) as url,
     ):
         serves = "Bedrock Runtime"
         _log.info(Event.SERVICE_STARTED, version=__version__, url=url, serves=serves, rules=len(rules), brain=name)

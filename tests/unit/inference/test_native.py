@@ -7,8 +7,7 @@ import pytest
 
 from quarry.errors import MalformedCompletion
 from quarry.inference.providers.bedrock import native_completion, native_request
-from quarry.inference.routes import Target
-from quarry.invocation import Usage
+from quarry.invocation import Target, Usage
 
 TARGET = Target("bedrock", "eu-west-1", "eu.amazon.nova-lite-v1:0")
 NATIVE = {
