@@ -181,8 +181,8 @@ def _metric(metric: Any) -> tuple[str, ...]:
 def event_names() -> str:
     """The log events and their fields, as the comments beside them say."""
     source = inspect.getsource(events.Event)
-    fields = dict(re.findall(r'= "([a-z_.]+)"  # (.+)$', source, re.MULTILINE))
-    return table(("event", "fields"), [(f"`{each.value}`", fields[each.value]) for each in events.Event])
+    fields = dict(re.findall(r'= "([a-z_.]+)"  # (.+(?:\n    # .+)*)$', source, re.MULTILINE))
+    return table(("event", "fields"), [(f"`{each.value}`", fields[each.value].replace("\n    #", "")) for each in events.Event])
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
