@@ -246,7 +246,7 @@ def calls() -> str:
     rows = []
     for route in (*jobs.router.routes, *probes.router.routes):
         if isinstance(route, APIRoute):
-            [method] = route.methods or ()
+            method = " ".join(route.methods or ())
             codes = sorted({route.status_code or 200, *(int(code) for code in route.responses)})
             rows.append((f"`{method} {route.path}`", route.description.split("\n")[0], ", ".join(f"`{code}`" for code in codes)))
     return table(("call", "does", "answers"), rows)

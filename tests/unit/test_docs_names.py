@@ -98,6 +98,15 @@ def test_what_a_migration_is_told_to_use_exists(page: Path) -> None:
     assert [name for name in named if name not in known and not is_a_verb(name)] == []
 
 
+def test_every_word_of_the_glossary_is_used() -> None:
+    """In the names or the words of the code: a glossary of words that nobody says misleads."""
+    page = (ROOT / "docs" / "glossary.md").read_text()
+    words = [word for row in re.findall(r"^\| (\*\*.+?) \|", page, re.MULTILINE) for word in re.findall(r"\*\*(.+?)\*\*", row)]
+    code = "\n".join(path.read_text() for package in ("quarry", "producer", "worker") for path in (ROOT / package).rglob("*.py"))
+    assert len(words) >= 30
+    assert [word for word in words if not re.search(re.sub("[ -]", "[ _-]?", word), code, re.IGNORECASE)] == []
+
+
 def test_every_code_that_has_advice_exists() -> None:
     """The page on errors names problems, errors of jobs and reasons, and forgets no problem that a caller can meet."""
     page = (ROOT / "docs" / "howto" / "errors.md").read_text()
