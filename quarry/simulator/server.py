@@ -47,11 +47,13 @@ _SHUTDOWN_SECONDS: Final = 1.0
 class Simulator:
     """The handlers and what they share. What takes long, a brain does elsewhere."""
 
-    def __init__(self, rules: RuleBook, ledger: Ledger, brain: Brain = echo, brain_name: str = "echo") -> None:
+    def __init__(
+        self, rules: RuleBook, ledger: Ledger, brain: Brain = echo, brain_name: str = "echo", *, brain_missing: str = ""
+    ) -> None:
         self._rules = rules
         self._ledger = ledger
         self._brain = brain
-        self._brain_name = brain_name
+        self._told = {"brain": brain_name} | ({"missing": brain_missing} if brain_missing else {})
 
     def app(self) -> web.Application:
         """The routes."""
@@ -147,8 +149,8 @@ class Simulator:
         return web.Response(status=204)
 
     async def livez(self, _request: web.Request) -> web.Response:
-        """The event loop turns; and which brain answers."""
-        return web.json_response({"status": "alive", "brain": self._brain_name})
+        """The event loop turns; which brain answers, and why it is not the one that was asked for."""
+        return web.json_response({"status": "alive", **self._told})
 
 
 @asynccontextmanager
@@ -173,14 +175,15 @@ async def serving(simulator: Simulator, *, host: str, port: int) -> AsyncIterato
 
 
 @asynccontextmanager
-async def _thinking(model_python: Path | None) -> AsyncIterator[tuple[Brain, str]]:
-    """The brain and its name: the model where a Python to run it is given, and the echo where it cannot be had."""
+async def _thinking(model_python: Path | None) -> AsyncIterator[tuple[Brain, str, str]]:
+    """The brain, its name and what is missing: the model where a Python to run it is given, the echo where it cannot be had."""
     async with AsyncExitStack() as stack:
-        chosen: tuple[Brain, str] = echo, "echo"
+        chosen: tuple[Brain, str, str] = echo, "echo", ""
         if model_python is not None:
             try:
-                chosen = await stack.enter_async_context(smollm2(model_python)), "smollm2"
+                chosen = await stack.enter_async_context(smollm2(model_python)), "smollm2", ""
             except ModelMissing as error:
+                chosen = echo, "echo", str(error)
                 _log.warning(Event.BRAIN_MISSING, brain="smollm2", instead="echo", error=str(error))
         yield chosen
 
@@ -191,8 +194,8 @@ async def run(rules: RuleBook, *, host: str, port: int, model_python: Path | Non
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
-        _thinking(model_python) as (brain, name),
-        serving(Simulator(rules, Ledger(), brain, name), host=host, port=port) as url,
+        _thinking(model_python) as (brain, name, missing),
+        serving(Simulator(rules, Ledger(), brain, name, brain_missing=missing), host=host, port=port) as url,
     ):
         serves = "Bedrock Runtime"
         _log.info(Event.SERVICE_STARTED, version=__version__, url=url, serves=serves, rules=len(rules), brain=name)
