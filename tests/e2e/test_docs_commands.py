@@ -15,7 +15,7 @@ from tests.support.reader import Reader, serves
 QUICKSTART = ROOT / "docs" / "quickstart.md"
 #: `README.md` has a walk of its own, with terminals of its own: `test_readme.py`.
 PAGES = [QUICKSTART, *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page != QUICKSTART)]
-BLOCKS = {page: list(blocks(page)) for page in PAGES}
+BLOCKS = {page: blocks(page) for page in PAGES}
 EXCUSED = [block for page in PAGES for block in BLOCKS[page] if block.excuse]
 #: What looks like a command where nobody would type it.
 COMMAND = re.compile(rf"^(\$ .*|(source|curl|make|pip|python3?) .*|quarry ({'|'.join(COMMANDS)})\b.*)$", re.MULTILINE)
@@ -44,7 +44,7 @@ def test_what_the_page_says_can_be_typed(page: Path, reader: Reader) -> None:
         for block in typed(page):
             if not serves(block):
                 printed = terminal.type(block)
-                missing = differences(block.shown or "", printed)
+                missing = differences(reader.placed(block.shown or ""), printed)
                 assert missing == [], f"{block} printed:\n{printed}"
             elif page != QUICKSTART:
                 terminals.enter_context(reader.serving(block))
@@ -67,3 +67,5 @@ def test_no_command_hides() -> None:
         for found in COMMAND.finditer(block.text)
     ]
     assert hidden == []
+    languages = {block.language for page in PAGES for block in BLOCKS[page]}
+    assert languages - RUN - {"", "text", "json", "http", "toml", "mermaid"} == set()

@@ -3,7 +3,8 @@
 The conventions, all of them visible on the page:
 
 * A block of `sh` or `python` is run. A Python block that begins with a comment naming a file (`# client.py`) is written to it.
-* A block of `text` shows what the block before it prints: each of its lines in order, numbers and ids apart; `…` is anything.
+* A block of `text` shows what the block before it prints: each of its lines, in order. Ids, instants and fractions may differ;
+  `…` is anything.
 * A block below a quotation `> Not run by the tests: REASON` is not run.
 """
 
@@ -18,6 +19,7 @@ from tests.support.processes import ROOT
 RUN = frozenset({"sh", "python"})
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXCUSE = re.compile(r"^> Not run by the tests: (.+)\Z", re.MULTILINE | re.DOTALL)
+_VARYING = {"ID": r"\b[0-9a-f]{32}\b", "INSTANT": r"\b\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)", "N": r"\b\d+\.\d+\b"}
 _GENERATED = re.compile(r"<!-- generated: [a-z-]+ -->.*?<!-- end -->", re.DOTALL)
 
 
@@ -36,11 +38,15 @@ class Block:
         return f"{self.page}:{self.line}"
 
 
-def blocks(page: Path) -> Iterator[Block]:
+def blocks(page: Path) -> list[Block]:
     """The blocks of a page, in order, but for those in generated parts (they are held to the code by their generator)."""
+    return list(parsed(str(page.relative_to(ROOT)), page.read_text()))
+
+
+def parsed(name: str, text: str) -> Iterator[Block]:
+    """The same of a text."""
     # Blank, so that the lines keep their numbers.
-    text = _GENERATED.sub(lambda found: "\n" * found[0].count("\n"), page.read_text())
-    name = str(page.relative_to(ROOT))
+    text = _GENERATED.sub(lambda found: "\n" * found[0].count("\n"), text)
     found = list(_FENCE.finditer(text))
     for fence, following in zip_longest(found, found[1:]):
         before = text[: fence.start()].strip().rpartition("\n\n")[2]
@@ -65,5 +71,7 @@ def differences(shown: str, printed: str) -> list[str]:
 
 
 def _shape(line: str) -> str:
-    """A line without what differs from run to run: ids, numbers, widths of columns."""
-    return " ".join(re.sub(r"\d+(\.\d+)?", "0", re.sub(r"\b[0-9a-f]{32}\b", "ID", line)).split())
+    """A line without what differs from run to run: ids, instants, seconds, widths of columns."""
+    for what, pattern in _VARYING.items():
+        line = re.sub(pattern, what, line)
+    return " ".join(line.split())

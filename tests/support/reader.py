@@ -7,51 +7,41 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-
-import httpx
 
 from tests.support.pages import Block
 from tests.support.processes import ROOT, clean_environ, eventually, free_port
 
-#: The ports that the pages name.
-PORTS = ("4566", "4567", "8000", "9090", "9091", "9092", "9093")
-#: The last command of a block that goes on running, and where it says that it is ready.
-SERVERS = {
-    "-m ministack": ("4566", "/_ministack/health"),
-    "quarry simulator": ("4567", "/livez"),
-    "quarry api": ("8000", "/readyz"),
-    "quarry worker": ("9090", "/readyz"),
-}
+#: The ports that the pages name: the API's, emulated AWS's, the simulator's, and those for metrics, which follow each other.
+PORTS = ("8000", "4566", "4567", "9090", "9091", "9092")
+#: The last command of a block that goes on running, and how it says that it is ready.
+SERVERS = {"quarry local": "In another terminal:", "quarry simulator": "service.started"}
 
 
 class Reader:
-    """Follows pages in a directory of its own, which has what the checkout has. Where one of the ports is taken on this machine,
-    another is put in its place.
+    """Follows pages in a directory of its own, which has what the checkout has, but for the small model: answers are echoes. Where
+    one of the ports is taken on this machine, another is put in its place.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._ports = {port: port if is_free(port) else str(free_port()) for port in PORTS}
+        self._ports = ports_for_a_stack()
         for each in ROOT.iterdir():
-            if each.name not in (".git", "examples"):
+            if each.name not in (".git", ".venv-model"):
                 (directory / each.name).symlink_to(each)
-        (directory / "examples").mkdir()
-        for each in (ROOT / "examples").iterdir():
-            (directory / "examples" / each.name).write_text(self.placed(each.read_text()))
 
     def placed(self, text: str) -> str:
         """`text` with this reader's ports."""
-        return re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: self._ports[found[0]], text)
-
-    def url(self, port: str, path: str) -> str:
-        """An address of the pages."""
-        return f"http://127.0.0.1:{self._ports[port]}{path}"
+        api, aws, simulator, metrics, *_ = (self._ports[port] for port in PORTS)
+        options = f"--port {api} --aws-port {aws} --simulator-port {simulator} --metrics-port {metrics}"
+        text = re.sub("|".join(PORTS), lambda found: self._ports[found[0]], text)
+        return text.replace("quarry local", f"quarry local {options}")
 
     @contextmanager
     def serving(self, block: Block) -> Iterator[None]:
         """A terminal in which something goes on running, until Ctrl-C; the block starts when it is ready."""
-        name, (port, path) = next((name, where) for name, where in SERVERS.items() if name in block.text)
+        ready = next(words for name, words in SERVERS.items() if name in block.text)
         log = self.directory / f"terminal-{block.line}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -61,12 +51,10 @@ class Reader:
 
         def is_ready() -> bool:
             assert process.poll() is None, f"{block} ended:\n{log.read_text()}"
-            with suppress(httpx.TransportError):
-                return httpx.get(self.url(port, path), timeout=2).status_code == 200
-            return False
+            return ready in log.read_text()
 
         try:
-            eventually(is_ready, seconds=60, what=lambda: f"{name} of {block} to be ready; it said:\n{log.read_text()}")
+            eventually(is_ready, seconds=60, what=lambda: f"{block} to be ready; it said:\n{log.read_text()}")
             yield
         finally:
             _end(process, signal.SIGINT)
@@ -82,12 +70,9 @@ class Reader:
 
     def environ(self) -> dict[str, str]:
         """What a terminal begins with."""
-        moved = {"QUARRY_API__METRICS_PORT": "9091", "QUARRY_WORKER__METRICS_PORT": "9090"}
-        env = {name: self._ports[port] for name, port in moved.items() if self._ports[port] != port}
-        if self._ports["8000"] != "8000":
-            env["QUARRY_CLIENT__API_URL"] = self.url("8000", "")
+        url = f"http://127.0.0.1:{self._ports['8000']}"
         # The command of this checkout, whichever one the environment was installed from.
-        return clean_environ(**env, PYTHONPATH=str(ROOT))
+        return clean_environ(QUARRY_CLIENT__API_URL=url, PYTHONPATH=str(ROOT))
 
 
 class Terminal:
@@ -145,11 +130,19 @@ def serves(block: Block) -> bool:
     return block.language == "sh" and not last.endswith("&") and any(name in last for name in SERVERS)
 
 
-def is_free(port: str) -> bool:
+def ports_for_a_stack() -> dict[str, str]:
+    """For each port of the pages one that is free: itself, if it is."""
+    metrics = chain((9090,), iter(free_port, None))
+    first = next(first for first in metrics if all(map(is_free, range(first, first + 3))))
+    ports = {port: port if is_free(int(port)) else str(free_port()) for port in PORTS}
+    return ports | {str(9090 + i): str(first + i) for i in range(3)}
+
+
+def is_free(port: int) -> bool:
     """Whether nobody listens on this port of loopback."""
     with socket.socket() as probe, suppress(OSError):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", int(port)))
+        probe.bind(("127.0.0.1", port))
         return True
     return False
 
