@@ -80,3 +80,11 @@ def test_it_gives_up_in_the_end() -> None:
     with pytest.raises(RuntimeError, match="refused"):
         world.ask("key-1", {"prompt": "?"})
     assert 290 <= sum(world.slept) <= 310
+
+
+def test_it_fetches_a_large_answer() -> None:
+    """Where the job only says where its result is."""
+    elsewhere = httpx.Response(200, json={"text": "Long."})
+    world = World(job("completed", result={"url": "http://127.0.0.1:4566/bucket/result.json"}), elsewhere)
+    assert world.ask("key-1", {"prompt": "?"})["result"] == {"text": "Long."}
+    assert str(world.asked[-1].url) == "http://127.0.0.1:4566/bucket/result.json"
