@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.support.pages import Block
 from tests.support.processes import ROOT, clean_environ, eventually, free_port
 
-#: The ports that the pages name: the API's, emulated AWS's, the simulator's, and those for metrics, which follow each other.
-PORTS = ("8000", "4566", "4567", "9090", "9091", "9092")
+#: The ports that the pages name: the API's, emulated AWS's, simulators', and those for metrics, which follow each other.
+PORTS = ("8000", "4566", "4567", "4568", "4569", "9090", "9091", "9092")
 #: The last command of a block that goes on running, and how it says that it is ready.
 SERVERS = {"quarry local": "In another terminal:", "quarry simulator": "service.started"}
 
@@ -27,25 +27,24 @@ class Reader:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._ports = ports_for_a_stack()
+        self._stacks = 0
         for each in ROOT.iterdir():
             if each.name not in (".git", ".venv-model"):
                 (directory / each.name).symlink_to(each)
 
     def placed(self, text: str) -> str:
         """`text` with this reader's ports."""
-        api, aws, simulator, metrics, *_ = (self._ports[port] for port in PORTS)
-        options = f"--port {api} --aws-port {aws} --simulator-port {simulator} --metrics-port {metrics}"
-        text = re.sub("|".join(PORTS), lambda found: self._ports[found[0]], text)
-        return text.replace("quarry local", f"quarry local {options}")
+        return re.sub("|".join(PORTS), lambda found: self._ports[found[0]], text)
 
     @contextmanager
     def serving(self, block: Block) -> Iterator[None]:
         """A terminal in which something goes on running, until Ctrl-C; the block starts when it is ready."""
         ready = next(words for name, words in SERVERS.items() if name in block.text)
+        text = self.placed(block.text).replace("quarry local", f"quarry local {self._options()}")
         log = self.directory / f"terminal-{block.line}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                ["bash", "-e", "-c", self.placed(block.text)], env=self.environ(), cwd=self.directory, stdin=subprocess.DEVNULL,
+                ["bash", "-e", "-c", text], env=self.environ(), cwd=self.directory, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
 
@@ -58,6 +57,12 @@ class Reader:
             yield
         finally:
             _end(process, signal.SIGINT)
+
+    def _options(self) -> str:
+        """Where a stack listens: the first one as the pages say, others wherever there is room."""
+        self._stacks += 1
+        ports = [self._ports[port] if self._stacks == 1 else "0" for port in ("8000", "4566", "4567", "9090")]
+        return "--port {} --aws-port {} --simulator-port {} --metrics-port {}".format(*ports)
 
     @contextmanager
     def terminal(self) -> Iterator["Terminal"]:

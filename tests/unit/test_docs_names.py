@@ -116,6 +116,7 @@ def test_every_code_that_has_advice_exists() -> None:
     reasons = {*StatusReason, "expired", "status_reason", "error"}
     assert first_columns - problems - of_jobs - reasons == set()
     assert problems - first_columns - {"job_not_found", "not_cancellable"} == set()
+    assert of_jobs - set(SPAN.findall(page)) == set()
 
 
 def logged(source: ast.Module) -> Iterator[tuple[str, set[str]]]:
