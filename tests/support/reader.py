@@ -34,7 +34,7 @@ class Reader:
 
     def placed(self, text: str) -> str:
         """`text` with this reader's ports."""
-        return re.sub("|".join(PORTS), lambda found: self._ports[found[0]], text)
+        return re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: self._ports[found[0]], text)
 
     @contextmanager
     def serving(self, block: Block) -> Iterator[None]:
