@@ -14,11 +14,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
-from producer import problems
+from producer import answers, problems, requests
+from producer.routes import jobs, probes
 from quarry import attempts, errors, job
 from quarry.cli import parser
+from quarry.invocation import Json
 from quarry.settings import DELIMITER, PREFIX, Group, Settings
 from quarry.telemetry import events, metrics
 from quarry.testing.builders import NOW, a_claimed_job, a_completion, a_delivery, a_job, a_lease
@@ -181,8 +184,8 @@ def _metric(metric: Any) -> tuple[str, ...]:
 def event_names() -> str:
     """The log events and their fields, as the comments beside them say."""
     source = inspect.getsource(events.Event)
-    fields = dict(re.findall(r'= "([a-z_.]+)"  # (.+)$', source, re.MULTILINE))
-    return table(("event", "fields"), [(f"`{each.value}`", fields[each.value]) for each in events.Event])
+    fields = dict(re.findall(r'= "([a-z_.]+)"  # (.+(?:\n    # .+)*)$', source, re.MULTILINE))
+    return table(("event", "fields"), [(f"`{each.value}`", fields[each.value].replace("\n    #", "")) for each in events.Event])
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
@@ -201,7 +204,7 @@ def job_errors() -> str:
     for kind in _invocation_errors(errors.InvocationError):
         failure = outcome.failure_of(kind("(the provider's own words)"))
         rows.append((f"`{failure.code}`", failure.message, _follows(kind), "perhaps" if kind.may_be_billed else "no"))
-    rows += [(f"`{each.code}`", each.message, "nothing more", "see the attempts") for each in (job.EXPIRY, *_failures())]
+    rows += [(f"`{each.code}`", each.message, "nothing more", "see the attempts") for each in _failures()]
     return table(("code", "message", "what Quarry does", "billed"), rows)
 
 
@@ -223,10 +226,79 @@ def _follows(kind: type[errors.InvocationError]) -> str:
 
 def _failures() -> Iterator[attempts.Failure]:
     """Those that are no model's."""
+    yield from (job.EXPIRY, job.TOO_LATE, job.CALL_CLOSED, outcome.CALL_CUT)
     refused, lost = errors.TakenOverTooOften(a_job()), errors.PayloadLost("x")
-    for verdict in (outcome.of_refusal(refused, NOW), outcome.decide(lost, a_claimed_job(), NOW, 0.5)):
+    large = a_completion("x" * (outcome.RESULT_MAX_BYTES + 1))
+    for verdict in (
+        outcome.of_refusal(refused, NOW),
+        outcome.decide(lost, a_claimed_job(), NOW, 0.5),
+        outcome.decide(large, a_claimed_job(), NOW, 0.5),
+    ):
         assert isinstance(verdict.record, job.Failed)  # noqa: S101 - a table says so
         yield verdict.record.failure
+
+
+# --- REST -------------------------------------------------------------------------------------------------------------
+
+
+def calls() -> str:
+    """The calls, with what each answers."""
+    rows = []
+    for route in (*jobs.router.routes, *probes.router.routes):
+        if isinstance(route, APIRoute):
+            method = " ".join(route.methods or ())
+            codes = sorted({route.status_code or 200, *(int(code) for code in route.responses)})
+            rows.append((f"`{method} {route.path}`", route.description.split("\n")[0], ", ".join(f"`{code}`" for code in codes)))
+    return table(("call", "does", "answers"), rows)
+
+
+def submission_fields() -> str:
+    """The fields of a submission."""
+    return _fields(requests.Submission.model_json_schema())
+
+
+def query_fields() -> str:
+    """The parameters of the calls that take some."""
+    parts = (("GET /v1/jobs/{request_id}", requests.GetQuery), ("GET /v1/jobs", requests.ListQuery))
+    return "\n".join(f"`{call}`:\n\n{_fields(query.model_json_schema())}" for call, query in parts)
+
+
+def job_fields() -> str:
+    """The fields of a job, with those of its parts."""
+    return _fields(answers.JobView.model_json_schema())
+
+
+def _fields(schema: Json) -> str:
+    return table(("field", "value", "meaning"), list(_field_rows(schema, schema.get("$defs", {}))))
+
+
+def _field_rows(schema: Json, parts: Json, whole: str = "") -> Iterator[tuple[str, str, str]]:
+    for name, field in schema["properties"].items():
+        yield f"`{whole}{name}`", " or ".join(dict.fromkeys(_value(each, parts) for each in _kinds(field))), field["description"]
+        for kind in () if whole else _kinds(field):
+            part = parts.get(kind.get("items", kind).get("$ref", "").rpartition("/")[2], {})
+            if "properties" in part:
+                yield from _field_rows(part, parts, f"{name}{'[]' if 'items' in kind else ''}.")
+
+
+def _kinds(field: Json) -> list[Json]:
+    """What a field may be, apart from null."""
+    return [below for each in field.get("anyOf", [field]) if each.get("type") != "null" for below in each.get("anyOf", [each])]
+
+
+def _value(kind: Json, parts: Json) -> str:
+    """One of these in words."""
+    kind = parts[kind["$ref"].rpartition("/")[2]] if "$ref" in kind else kind
+    if "enum" in kind:
+        return ", ".join(f"`{each}`" for each in kind["enum"])
+    if kind["type"] == "array":
+        return f"list of {_value(kind['items'], parts)}" + (f", at most {kind['maxItems']}" if "maxItems" in kind else "")
+    words = {"integer": "number", "boolean": "`true` or `false`", "string": "text"}.get(kind["type"], kind["type"])
+    words = "instant" if kind.get("format") == "date-time" else words
+    if "minimum" in kind:
+        words += f", {kind['minimum']} … {kind.get('maximum', '')}".rstrip()
+    most = kind.get("maxLength", kind.get("maxProperties"))
+    return words + (f", at most {most} {'characters' if 'maxLength' in kind else 'pairs'}" if most else "")
 
 
 # --- the life of a job ------------------------------------------------------------------------------------------------
@@ -260,6 +332,40 @@ def state_diagram() -> str:
     lines = ["[*] --> queued: submitted", *(f"{a} --> {b}: {' or '.join(words)}" for (a, b), words in arrows.items())]
     lines += [f"{status} --> [*]" for status in job.JobStatus if status.is_terminal]
     return "```mermaid\nstateDiagram-v2\n" + "".join(f"    {line}\n" for line in lines) + "```\n"
+
+
+#: What each reason beside a status says.
+_REASONS: Final[Mapping[job.StatusReason, str]] = {
+    job.StatusReason.WAITING_FOR_CAPACITY: "it was throttled, or the provider is away; it waits at no cost",
+    job.StatusReason.BLOCKED: "the provider refuses *us*: credentials, access, model id; it waits at no cost until that is mended",
+    job.StatusReason.WAITING_FOR_PAYLOAD: "S3 does not answer; it waits at no cost",
+    job.StatusReason.HANDED_BACK: "a stopping worker gave it back",
+    job.StatusReason.REJECTED: "the request is at fault: no time will mend it",
+    job.StatusReason.ATTEMPTS_EXHAUSTED: "its last attempt failed, too",
+    job.StatusReason.TAKEN_OVER_TOO_OFTEN: f"{job.MAX_TAKEOVERS} workers vanished while they worked it",
+    job.StatusReason.RESULT_TOO_LARGE: "the answer is larger than what is kept",
+    job.StatusReason.PAYLOAD_LOST: "what it was to ask is gone from S3",
+    job.StatusReason.UNRECORDABLE: "the table would not take its answer",
+    job.StatusReason.DISCARDED: "an operator gave it up",
+}
+#: How an attempt ends.
+_OUTCOMES: Final[Mapping[attempts.AttemptOutcome, str]] = {
+    attempts.AttemptOutcome.RUNNING: "it has not ended yet",
+    attempts.AttemptOutcome.COMPLETED: "there is an answer",
+    attempts.AttemptOutcome.FAILED: "there is an error",
+    attempts.AttemptOutcome.CANCELLED: "it was stopped, since somebody asked for that",
+    attempts.AttemptOutcome.OUTCOME_UNKNOWN: "a call may have been made and paid, and nobody knows its answer",
+}
+
+
+def status_reasons() -> str:
+    """The reasons beside a status; one without words is a `KeyError`."""
+    return table(("reason", "says"), [(f"`{each.value}`", _REASONS[each]) for each in job.StatusReason])
+
+
+def attempt_outcomes() -> str:
+    """How attempts end."""
+    return table(("outcome", "says"), [(f"`{each.value}`", _OUTCOMES[each]) for each in attempts.AttemptOutcome])
 
 
 def outcome_table() -> str:
@@ -343,6 +449,12 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "events": event_names,
     "problems": problem_codes,
     "job-errors": job_errors,
+    "calls": calls,
+    "submission": submission_fields,
+    "queries": query_fields,
+    "job": job_fields,
+    "status-reasons": status_reasons,
+    "attempt-outcomes": attempt_outcomes,
     "transitions": state_diagram,
     "outcomes": outcome_table,
 }

@@ -105,26 +105,26 @@ class Shown(BaseModel):
 class JobError(Shown):
     """Why there is no result."""
 
-    code: str = Field(description="Stable.")
-    message: str
+    code: str = Field(description="Stable: what programs should look at.")
+    message: str = Field(description="For people.")
 
 
 class UsageView(Shown):
     """Tokens as the provider counted them."""
 
-    input_tokens: int
-    output_tokens: int
-    total_tokens: int
-    cache_read_input_tokens: int
-    cache_write_input_tokens: int
+    input_tokens: int = Field(description="Of the question.")
+    output_tokens: int = Field(description="Of the answer.")
+    total_tokens: int = Field(description="As the provider adds them up.")
+    cache_read_input_tokens: int = Field(description="Read from the prompt cache.")
+    cache_write_input_tokens: int = Field(description="Written to it.")
 
 
 class ServedByView(Shown):
     """The target that answered."""
 
-    provider: str
+    provider: str = Field(description="Such as `bedrock`.")
     region: str = Field(description="Empty where the provider has none.")
-    model: str
+    model: str = Field(description="Its id, as the target has it.")
 
 
 class ResultView(Shown):
@@ -134,7 +134,7 @@ class ResultView(Shown):
     content: list[dict[str, Any]] = Field(
         description="Converse content blocks; binary is base64 text. For a native body one block, `native`: the answer as it came."
     )
-    stop_reason: str
+    stop_reason: str = Field(description="Why it ended, in Converse's words. `max_tokens`: it was cut off.")
     filtered: bool = Field(description="A guardrail or the provider's filter replaced or cut the answer.")
 
 
@@ -142,50 +142,50 @@ class ResultLink(Shown):
     """Where a large answer can be had: the object there is what `result` would be."""
 
     url: str = Field(description="To be opened with GET, without credentials. Where it has expired, get the job again.")
-    url_expires_at: AwareDatetime
-    size_bytes: int
+    url_expires_at: AwareDatetime = Field(description="Until then.")
+    size_bytes: int = Field(description="Of the object there.")
 
 
 class AttemptView(Shown):
     """One try."""
 
-    attempt: int
-    started_at: AwareDatetime
+    attempt: int = Field(description="Its number.")
+    started_at: AwareDatetime = Field(description="When it was claimed.")
     finished_at: AwareDatetime | None = Field(description="Null while it runs, and where its end was never seen.")
-    outcome: AttemptOutcome
-    target: str | None
-    error: JobError | None
-    usage: UsageView | None
-    fallbacks: list[str]
+    outcome: AttemptOutcome = Field(description="How it ended.")
+    target: str | None = Field(description="What was called: provider, region and model.")
+    error: JobError | None = Field(description="Why there was no answer.")
+    usage: UsageView | None = Field(description="Tokens, where they are known.")
+    fallbacks: list[str] = Field(description="Targets that were tried before; none in this version.")
 
 
 class JobSummary(Shown):
     """A job without content."""
 
     request_id: str = Field(description="A UUIDv7 in 32 hexadecimal digits.", examples=[_ID])
-    custom_id: str | None
-    status: JobStatus
-    status_reason: StatusReason | None
-    model: str
-    priority: str
-    metadata: dict[str, str]
-    created_at: AwareDatetime
+    custom_id: str | None = Field(description="As submitted.")
+    status: JobStatus = Field(description="Where it stands.")
+    status_reason: StatusReason | None = Field(description="Why, where the status alone does not tell.")
+    model: str = Field(description="As submitted: a route's name or a model id.")
+    priority: str = Field(description="`normal`: there is one lane in this version.")
+    metadata: dict[str, str] = Field(description="As submitted.")
+    created_at: AwareDatetime = Field(description="When it was accepted.")
     available_at: AwareDatetime = Field(description="Not to be worked before.")
-    started_at: AwareDatetime | None
-    finished_at: AwareDatetime | None
+    started_at: AwareDatetime | None = Field(description="When the first attempt began.")
+    finished_at: AwareDatetime | None = Field(description="When it became terminal.")
     deadline_at: AwareDatetime = Field(description="No call starts after.")
-    cancel_requested: bool
-    attempts: int
+    cancel_requested: bool = Field(description="Somebody asked for it to be stopped.")
+    attempts: int = Field(description="Attempts so far, but for those given back.")
 
 
 class JobView(JobSummary):
     """A job."""
 
-    attempt_history: list[AttemptView] = Field(description="The last 20.")
-    result: ResultView | ResultLink | None = Field(description="Above 256 KiB, where it can be had.")
-    usage: UsageView | None
-    served_by: ServedByView | None
-    error: JobError | None
+    attempt_history: list[AttemptView] = Field(description="The last 20 attempts.")
+    result: ResultView | ResultLink | None = Field(description="The answer, once `completed`; above 256 KiB, where it can be had.")
+    usage: UsageView | None = Field(description="Tokens of the answer.")
+    served_by: ServedByView | None = Field(description="What answered.")
+    error: JobError | None = Field(description="Once `failed` or `expired`.")
 
 
 class JobPageView(Shown):

@@ -80,7 +80,9 @@ class Submission(Strict):
         None, description="A conversation in Bedrock's Converse shape; `content` may be a plain string, binary is base64 text."
     )
     native: Annotated[Any, _nullable({"type": "object"})] = Field(
-        None, description="InvokeModel's body, in the model's own format; sent as it is. `model` is required with it."
+        None,
+        description="InvokeModel's body, in the model's own format; sent as it is. `model` is required with it, and what the body "
+        "says itself is refused: `system`, `max_tokens`, `temperature`, `top_p`, `stop_sequences`, `converse`.",
     )
     model: str | None = Field(
         None, min_length=1, max_length=2048, description="A route's name (default: `default`), or a model id that a target serves."
@@ -88,22 +90,28 @@ class Submission(Strict):
     system: Annotated[Any, _nullable(_TEXT_OR_BLOCKS)] = Field(
         None, description="A system prompt: a string, or Converse's system blocks."
     )
-    max_tokens: int | None = Field(None, ge=1, description="Output bound (default 500). Quota is reserved by it.")
-    temperature: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
-    top_p: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
+    max_tokens: int | None = Field(
+        None, ge=1, description="Output bound (default 500). Ask for what you need: Bedrock reserves quota by it."
+    )
+    temperature: float | None = Field(None, ge=0, le=1, allow_inf_nan=False, description="As in Converse.")
+    top_p: float | None = Field(None, ge=0, le=1, allow_inf_nan=False, description="As in Converse.")
     # 2,500 is Converse's own bound. Source: botocore 1.43.117, service model bedrock-runtime (November 2026).
-    stop_sequences: list[Bounded] | None = Field(None, max_length=2500)
+    stop_sequences: list[Bounded] | None = Field(None, max_length=2500, description="As in Converse.")
     converse: Annotated[Any, _nullable({"type": "object"})] = Field(
-        None, description="Other fields of Converse by their AWS names, such as `toolConfig`; passed through."
+        None, description="Other fields of Converse by their AWS names, such as `toolConfig` or `guardrailConfig`; passed through."
     )
     deadline_seconds: int | None = Field(
         None, ge=1, le=1_036_800, description="Until when a call may start, from now (default 86,400)."
     )
-    max_attempts: int | None = Field(None, ge=1, le=10, description="Attempt budget (default 3).")
+    max_attempts: int | None = Field(
+        None, ge=1, le=10, description="Attempt budget (default 3). What waits for capacity spends none."
+    )
     metadata: dict[MetadataKey, MetadataValue] | None = Field(None, max_length=16, description="Yours; shown, never sent on.")
     custom_id: Bounded | None = Field(None, description="Your own name for the job; need not be unique.")
     idempotency_key: str | None = Field(
-        None, pattern=idempotency.PATTERN, description="As the header Idempotency-Key. Same key and body: the same job, for 24 h."
+        None,
+        pattern=idempotency.PATTERN,
+        description="As the header `Idempotency-Key`, for bulk submissions. Same key and body: the same job, for 24 h.",
     )
 
 

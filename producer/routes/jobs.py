@@ -91,7 +91,7 @@ async def submit_many(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueri
     openapi_extra=json_body(LookupIds),
 )
 async def look_up(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueried) -> JSONResponse:
-    """Look up to 100 jobs up by their ids. Beyond 5 MiB of results together, jobs come without theirs, and say so."""
+    """Look jobs up by their ids, up to 100. Beyond 5 MiB of results together, jobs come without theirs, and say so."""
     async with verbs.bodies.read(request, verbs.limits.body_max_bytes) as body:
         wanted = checked(LookupIds, body.parse())
     return Answer(await verbs.lookup.look_up(tenant, wanted.request_ids))

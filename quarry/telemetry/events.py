@@ -4,11 +4,12 @@ from enum import StrEnum
 
 
 class Event(StrEnum):
-    """What the log can say. The comment lists the fields beside the bound ones (`request_id`, `attempt`)."""
+    """What the log can say. The comment lists the fields beside the bound ones (`service`, `request_id`, `attempt`)."""
 
-    SERVICE_STARTED = "service.started"  # service, version, and its settings that matter
-    SERVICE_STOPPED = "service.stopped"  # service
-    SERVICE_FAILED = "service.failed"  # service, error
+    SERVICE_STARTED = "service.started"  # version, and of these what it has: port, metrics_port, queue_url, slots, url, serves,
+    # rules, brain
+    SERVICE_STOPPED = "service.stopped"  # (none)
+    SERVICE_FAILED = "service.failed"  # error
     BRAIN_MISSING = "brain.missing"  # brain, instead, error (the simulator echoes)
     DRAIN_STARTED = "drain.started"  # in_flight, drain_seconds
     DRAIN_FINISHED = "drain.finished"  # cut
@@ -29,7 +30,8 @@ class Event(StrEnum):
     LEASE_LOST = "lease.lost"  # (none)
     LEASE_RENEWAL_FAILED = "lease.renewal_failed"  # error
     #: The canonical line: one per attempt.
-    ATTEMPT_FINISHED = "attempt.finished"  # status, outcome, target, duration_seconds, input_tokens, output_tokens, error
+    ATTEMPT_FINISHED = "attempt.finished"  # status, outcome, duration_seconds, target, stop_reason, input_tokens, output_tokens,
+    # error, provider_request_id, call_started, resume_at (those that there are)
     RECORD_REFUSED = "record.refused"  # error, outcome (the job fails, for good)
     RECORD_FAILED = "record.failed"  # error, tries
     RECORD_ABANDONED = "record.abandoned"  # outcome (the worker had to end first; the job will be taken over)

@@ -1,15 +1,11 @@
 """`quarry run`: every line comes to one line of results, and to one job, whatever interrupts it."""
 
 import json
-import os
-import re
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -231,23 +227,3 @@ def test_a_run_is_told_from_another(stack: Stack) -> None:
         assert run.jobs() == 6
     run.file.unlink()
     assert "there is no" in run.to_its_end(code=exits.USAGE)
-
-
-def test_the_how_to_is_true(stack: Stack) -> None:
-    """Its commands, as they are written: every prompt of the example is answered, and none is among those that failed.
-
-    Red when: `docs/howto/run-a-file.md`: `select(.status != "completed")` -> `select(.status == "completed")`
-    """
-    page = (ROOT / "docs" / "howto" / "run-a-file.md").read_text()
-    go, show, failed = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    (stack.directory / "examples").symlink_to(ROOT / "examples")
-    asked = len((ROOT / "examples" / "prompts.jsonl").read_text().splitlines())
-    with stack.running_api() as api, stack.running_worker():
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        env = stack.environ(QUARRY_CLIENT__API_URL=str(api.base_url), PATH=path, PYTHONPATH=str(ROOT))
-        said = [
-            subprocess.run(["bash", "-ec", each], env=env, cwd=stack.directory, capture_output=True, text=True, check=True).stdout
-            for each in (go, show, failed)
-        ]
-    assert said[0] == said[2] == ""
-    assert len(said[1].splitlines()) == asked

@@ -177,7 +177,7 @@ def test_without_the_model_the_simulator_echoes(tmp_path: Path) -> None:
         assert (told["brain"], told.get("missing")) == ("echo", f"there is no {tmp_path / 'nosuch'}; `make model` makes it")
         assert "brain.missing" in process.output
         body = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
-        answer = httpx.post(f"{url}/model/m/converse", json=body, headers=SIGNED).json()
+        answer = httpx.post(f"{url}/model/amazon.nova-lite-v1:0/converse", json=body, headers=SIGNED).json()
         assert answer["output"]["message"]["content"] == [{"text": "hello"}]
 
 

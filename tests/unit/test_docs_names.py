@@ -1,0 +1,145 @@
+"""The names in the documents are the code's: one that is renamed turns these red, on every page that still has the old one."""
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
+
+from docs import generate
+from producer import answers, idempotency
+from producer.problems import INTERNAL, PROBLEMS
+from producer.requests import Submission
+from quarry.cli import parser
+from quarry.job import StatusReason
+from quarry.telemetry import metrics
+from quarry.telemetry.events import Event
+
+ROOT = generate.ROOT
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+MIGRATION = [ROOT / "docs" / "howto" / "migrate.md", ROOT / "docs" / "quickstart.md"]
+VARIABLES = {generate._variable(prefix, name) for _, prefix, fields in generate._groups() for name, _ in fields}  # noqa: SLF001
+#: What a worker marks its model calls with.
+LABELS = {"quarry_request_id", "quarry_attempt"}
+SPAN = re.compile(r"`([^`\n]+)`")
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def metric_names() -> set[str]:
+    """Every name that `/metrics` can have."""
+    registry = CollectorRegistry()
+    for catalogue in (metrics.ProducerMetrics, metrics.WorkerMetrics, metrics.InferenceMetrics):
+        catalogue(registry)
+    suffixes = {"counter": ["_total"], "gauge": [""], "histogram": ["", "_bucket", "_sum", "_count"]}
+    return {each.name + suffix for each in registry.collect() for suffix in suffixes[each.type]}
+
+
+def fields_of(model: type[BaseModel]) -> set[str]:
+    """The fields of a model of the wire, those of its parts with a dot."""
+    names = set(model.model_fields)
+    for name, field in model.model_fields.items():
+        parts = [each for each in vars(answers).values() if isinstance(each, type) and each.__name__ in str(field.annotation)]
+        names |= {f"{name}.{below}" for each in parts if issubclass(each, BaseModel) for below in each.model_fields}
+    return names
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_setting_on_the_pages_is_one(page: Path) -> None:
+    """Whatever begins as our variables do can be set."""
+    named = set(re.findall(r"\bQUARRY_[A-Z_]*[A-Z]\b", page.read_text()))
+    assert named - VARIABLES == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_metric_on_the_pages_is_one(page: Path) -> None:
+    """Whatever begins as our metrics do is measured, or is a label of a model call."""
+    named = set(re.findall(r"\bquarry_[a-z_]*[a-z]\b", page.read_text()))
+    assert named - metric_names() - LABELS == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_event_on_the_pages_is_one(page: Path) -> None:
+    """Whatever has the form of an event's name, and begins with the noun of one, is logged."""
+    nouns = {event.partition(".")[0] for event in Event}
+    named = {span for span in SPAN.findall(page.read_text()) if re.fullmatch(rf"({'|'.join(nouns)})\.[a-z_]+", span)}
+    assert {name for name in named if not name.endswith((".py", ".md"))} - set(Event) == set()
+
+
+def theirs_and_ours(page: Path) -> Iterator[str]:
+    """What the second columns of the page's tables name, where the first is headed `yours`."""
+    for table in re.findall(r"^\| yours \|.*\n\|[- |]+\n((?:\|.*\n)+)", page.read_text(), re.MULTILINE):
+        for row in table.splitlines():
+            yield from SPAN.findall(row.split("|")[2])
+
+
+def is_a_verb(words: str) -> bool:
+    """Whether this begins a command line."""
+    found = parser()
+    for word in shlex.split(words)[1:]:
+        below = dict(generate._verbs(found))  # noqa: SLF001 - the one walk over the verbs
+        if word not in below:
+            return False
+        found = below[word]
+    return words.startswith("quarry ")
+
+
+@pytest.mark.parametrize("page", MIGRATION, ids=name_of)
+def test_what_a_migration_is_told_to_use_exists(page: Path) -> None:
+    """Settings, fields of a submission and of a job, statuses, calls and verbs: each by its present name."""
+    calls = {span for span in SPAN.findall(generate.calls()) if span.startswith(("GET ", "POST "))}
+    known = VARIABLES | set(Submission.model_fields) | fields_of(answers.JobView) | set(StatusReason) | calls | {idempotency.HEADER}
+    named = list(theirs_and_ours(page))
+    assert len(named) >= 9
+    assert [name for name in named if name not in known and not is_a_verb(name)] == []
+
+
+def test_every_word_of_the_glossary_is_used() -> None:
+    """In the names or the words of the code: a glossary of words that nobody says misleads."""
+    page = (ROOT / "docs" / "glossary.md").read_text()
+    words = [word for row in re.findall(r"^\| (\*\*.+?) \|", page, re.MULTILINE) for word in re.findall(r"\*\*(.+?)\*\*", row)]
+    code = "\n".join(path.read_text() for package in ("quarry", "producer", "worker") for path in (ROOT / package).rglob("*.py"))
+    assert len(words) >= 30
+    assert [word for word in words if not re.search(re.sub("[ -]", "[ _-]?", word), code, re.IGNORECASE)] == []
+
+
+def test_every_code_that_has_advice_exists() -> None:
+    """The page on errors names problems, errors of jobs and reasons, and forgets no problem that a caller can meet."""
+    page = (ROOT / "docs" / "howto" / "errors.md").read_text()
+    problems = {kind.code for kind in (*PROBLEMS.values(), INTERNAL)}
+    of_jobs = set(re.findall(r"^\| `([a-z_]+)`", generate.job_errors(), re.MULTILINE))
+    first_columns = {span for row in re.findall(r"^\|([^|]+)\|", page, re.MULTILINE) for span in SPAN.findall(row)}
+    reasons = {*StatusReason, "expired", "status_reason", "error"}
+    assert first_columns - problems - of_jobs - reasons == set()
+    assert problems - first_columns - {"job_not_found", "not_cancellable"} == set()
+    assert of_jobs - set(SPAN.findall(page)) == set()
+
+
+def logged(source: ast.Module) -> Iterator[tuple[str, set[str]]]:
+    """Each event that is logged, with the fields it is given; of `**fields`, what the function around puts into dictionaries."""
+    for function in (each for each in ast.walk(source) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)):
+        for call in (each for each in ast.walk(function) if isinstance(each, ast.Call) and each.args):
+            match call.args[0]:
+                case ast.Attribute(ast.Name("Event"), name):
+                    given: set[object] = {each.arg for each in call.keywords}
+                    if None in given:
+                        keys = [key for each in ast.walk(function) if isinstance(each, ast.Dict) for key in each.keys]
+                        keys += [each.slice for each in ast.walk(function) if isinstance(each, ast.Subscript)]
+                        given |= {key.value for key in keys if isinstance(key, ast.Constant)}
+                    yield Event[name].value, {each for each in given if isinstance(each, str)}
+
+
+def test_every_field_of_an_event_is_told() -> None:
+    """The catalogue lists the fields of each event: all that are passed where it is logged, and none that nowhere is."""
+    told = dict(re.findall(r"^\| `([a-z_.]+)` \| (.+?) \|$", generate.event_names(), re.MULTILINE))
+    passed: dict[str, set[str]] = {}
+    for path in (each for package in ("quarry", "producer", "worker") for each in (ROOT / package).rglob("*.py")):
+        for name, fields in logged(ast.parse(path.read_text())):
+            passed.setdefault(name, set()).update(fields - {"request_id"})
+    assert {name: fields - set(re.findall(r"\w+", told[name])) for name, fields in passed.items()} == {name: set() for name in told}
