@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from quarry import __version__
-from quarry.cli import api, cancel, dlq, doctor, exits, jobs, provision, run, simulator, status, submit, worker
+from quarry.cli import api, cancel, dlq, doctor, exits, jobs, local, provision, run, simulator, status, submit, worker
 from quarry.errors import ApiRefused, ConfigurationError, QuarryError
 
 
@@ -36,6 +36,7 @@ COMMANDS: dict[str, Command] = {
     "api": api,
     "worker": worker,
     "provision": provision,
+    "local": local,
     "simulator": simulator,
     "submit": submit,
     "run": run,

@@ -1,32 +1,29 @@
-"""`make demo`: start the local stack, submit a file of prompts, wait, print the answers, stop."""
+"""`make demo`: start the local stack, put a file of tickets through `quarry run`, print the answers, stop."""
 
 import argparse
 import json
 import shutil
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from quarry.client import ApiClient, JobView
 from quarry.errors import ConfigurationError, QuarryError
-from quarry.job import TERMINAL
+from quarry.local.ports import Ports
 from quarry.local.processes import Stopped
-from quarry.local.stack import DEFAULT_EMULATOR_PYTHON, LocalStack, local_stack
+from quarry.local.stack import DEFAULT_EMULATOR_PYTHON, DEFAULT_MODEL_PYTHON, Plan, local_stack
+from quarry.runs.lines import facts_of
 
 _HEADINGS: Final = ("custom_id", "status", "seconds", "tokens", "served by", "answer")
 _BRAINS: Final = {"echo": "the simulator gives back what it is told", "smollm2": "by SmolLM2-135M-Instruct, on this machine"}
-_PAUSE_SECONDS: Final = 0.3
 #: Narrower than this, a table is not readable anyway.
 _LEAST_WIDTH: Final = 80
 _LEAST_ANSWER_WIDTH: Final = 24
-
-
-class DemoFailed(QuarryError):
-    """The demo did not come to its end."""
+_ANSWER_LINES: Final = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--script", type=Path, metavar="FILE", help="rules for the simulator: delays, faults (default: none)")
     parser.add_argument("--brain", choices=("echo", "smollm2"), default="smollm2", help="what answers (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=90.0, help="how long the jobs may take (default: %(default)s)")
     parser.add_argument("--emulator-python", type=Path, default=DEFAULT_EMULATOR_PYTHON, help="(default: %(default)s)")
+    parser.add_argument("--model-python", type=Path, default=DEFAULT_MODEL_PYTHON, help="(default: %(default)s)")
     return _outcome(parser.parse_args(argv))
 
 
@@ -57,106 +54,67 @@ def _outcome(arguments: argparse.Namespace) -> int:
     return 0 if completed else 1
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The submission bodies of a file, one JSON object a line; empty lines are passed over.
-
-    Raises:
-        DemoFailed: it cannot be read; the message names the line.
-    """
-    bodies = []
-    try:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            if line.strip():
-                body = json.loads(line)
-                if not isinstance(body, dict):
-                    raise DemoFailed(f"{path}, line {number} is not a JSON object")
-                bodies.append(body)
-    except OSError as error:
-        raise DemoFailed(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DemoFailed(f"{path} is not JSON, one object a line: {error}") from error
-    return bodies
-
-
 def _run(arguments: argparse.Namespace, directory: Path) -> bool:
-    """Start, submit, wait, print, stop; whether every job completed."""
-    bodies, started = read(arguments.file), time.monotonic()
+    """Start, run, print, stop; whether every job completed."""
+    started, output = time.monotonic(), directory / "answers.jsonl"
+    # A file that is none is refused before anything starts.
+    facts_of(arguments.file)
 
     def say(what: str) -> None:
         _say(f"{time.monotonic() - started:4.1f} s  {what}")
 
-    running = local_stack(directory, arguments.emulator_python, say, arguments.script, arguments.brain)
-    with running as stack, ApiClient(stack.api_url) as client:
-        if stack.brain != arguments.brain:
-            say(f"{arguments.brain} cannot be had here, so the simulator echoes; `make model` says why")
-        rows = client.submit_many(bodies)
-        say(f"submitted {len(rows)} jobs to {stack.api_url}")
-        jobs = _finished(stack, client, rows, arguments.seconds)
-        say(f"all finished; their answers ({_BRAINS[stack.brain]}):")
-        print(table(jobs, shutil.get_terminal_size((120, 24)).columns), flush=True)  # noqa: T201 - data goes to stdout
+    plan = Plan(
+        ports=Ports(api=0, aws=0, simulator=0, metrics=0), brain=arguments.brain, script=arguments.script,
+        emulator_python=arguments.emulator_python, model_python=arguments.model_python,
+    )  # fmt: skip
+    with local_stack(directory, plan, say) as stack:
+        if stack.brain_missing:
+            say(f"{plan.brain} cannot be had here, so the simulator echoes: {stack.brain_missing}")
+        say(f"quarry run {arguments.file}")
+        code = stack.run_quarry("run", str(arguments.file.absolute()), "--output", str(output))
+        if output.exists():
+            say(f"the answers ({_BRAINS[stack.brain]}):")
+            print(table(rows_of(output), shutil.get_terminal_size((120, 24)).columns), flush=True)  # noqa: T201 - data
         say("stopping")
     say("stopped")
-    return all(job.get("status") == "completed" for job in jobs)
+    return code == 0
 
 
-def _finished(stack: LocalStack, client: ApiClient, rows: list[JobView], seconds: float) -> list[JobView]:
-    """The rows of the bulk submission, each replaced by its job once all are terminal."""
-    end = time.monotonic() + seconds
-    ids = [row["request_id"] for row in rows if "request_id" in row]
-    while True:
-        jobs = {job["request_id"]: job for job in client.look_up(ids)} if ids else {}
-        if all(job.get("status") in TERMINAL for job in jobs.values()):
-            return [jobs.get(row.get("request_id"), row) for row in rows]
-        stack.processes.check()
-        if time.monotonic() > end:
-            unfinished = sum(job.get("status") not in TERMINAL for job in jobs.values())
-            raise DemoFailed(f"{unfinished} of {len(rows)} jobs are not finished after {seconds:.0f} s")
-        time.sleep(_PAUSE_SECONDS)
+def rows_of(output: Path) -> list[dict[str, Any]]:
+    """The lines that `quarry run` has written, in the order of its input."""
+    rows = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    return sorted(rows, key=lambda row: int(row["line"]))
 
 
-def table(jobs: Sequence[Mapping[str, Any]], width: int) -> str:
-    """Jobs as a table at most `width` wide; the answers are cut."""
-    rows = [_HEADINGS, *(_row(job) for job in jobs)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
-    room = max(max(width, _LEAST_WIDTH) - sum(widths) - 2 * len(widths), _LEAST_ANSWER_WIDTH)
-    return "\n".join("  ".join((*map(str.ljust, row, widths), _cut(row[-1], room))).rstrip() for row in rows)
+def table(rows: Sequence[Mapping[str, Any]], width: int) -> str:
+    """Lines of results as a table at most `width` wide; the answers are wrapped, and long ones cut."""
+    cells = [_HEADINGS, *(_cells(row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(_HEADINGS) - 1)]
+    indent = sum(widths) + 2 * len(widths)
+    room = max(max(width, _LEAST_WIDTH) - indent, _LEAST_ANSWER_WIDTH)
+    lines = []
+    for *short, answer in cells:
+        first, *more = textwrap.wrap(" ".join(answer.split()), room, max_lines=_ANSWER_LINES, placeholder=" …") or [""]
+        lines.append("  ".join((*map(str.ljust, short, widths), first)).rstrip())
+        lines += [" " * indent + line for line in more]
+    return "\n".join(lines)
 
 
-def _row(job: Mapping[str, Any]) -> tuple[str, ...]:
-    name = job.get("custom_id") or job.get("request_id") or "-"
-    result, usage, served_by = job.get("result"), job.get("usage"), job.get("served_by")
-    if result is None or usage is None or served_by is None:
-        error = job.get("error") or {"code": "", "message": ""}
-        return (
-            name,
-            job.get("status", "refused"),
-            "-",
-            "-",
-            "-",
-            f"{error['code']}: {error.get('message') or error.get('detail')}",
-        )
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    name = str(row["custom_id"] or f"line {row['line']}")
+    if row["status"] != "completed":
+        return name, row["status"], "-", "-", "-", f"{row['error']['code']}: {row['error']['message']}"
+    usage = row["usage"]
     tokens = f"{usage['input_tokens']}+{usage['output_tokens']}"
-    return (
-        name,
-        job["status"],
-        f"{_latency(job):.1f}",
-        tokens,
-        served_by["provider"] + "/" + served_by["region"],
-        result.get("text") or result["url"],
-    )
+    return name, row["status"], f"{_latency(row):.1f}", tokens, row["served_by"]["model"], row["result"]["text"]
 
 
-def _latency(job: Mapping[str, Any]) -> float:
-    return (datetime.fromisoformat(job["finished_at"]) - datetime.fromisoformat(job["created_at"])).total_seconds()
-
-
-def _cut(text: str, width: int) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= width else line[: width - 1] + "…"
+def _latency(row: Mapping[str, Any]) -> float:
+    return (datetime.fromisoformat(row["finished_at"]) - datetime.fromisoformat(row["created_at"])).total_seconds()
 
 
 def _say(text: str) -> None:
-    print(f"demo: {text}", file=sys.stderr)  # noqa: T201 - talk goes to stderr
+    print(f"demo: {text}", file=sys.stderr, flush=True)  # noqa: T201 - talk goes to stderr
 
 
 if __name__ == "__main__":

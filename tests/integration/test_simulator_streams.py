@@ -52,7 +52,8 @@ def test_a_conversation_is_streamed(bedrock: Any) -> None:
 def test_a_native_body_is_answered_whole_and_in_chunks(bedrock: Any, model: str) -> None:
     """In the family's words, its counts in headers and in the last chunk.
 
-    Red when: `quarry/simulator/operations.py`: `chunk(last | metrics(generation, latency_ms) | guarded(call, generation))` -> `chunk(last)`
+    Red when: `quarry/simulator/operations.py`:
+    `chunk(last | metrics(generation, latency_ms) | guarded(call, generation))` -> `chunk(last)`
     """
     body = json.dumps(BODIES[model])
     answer = bedrock.invoke_model(modelId=model, body=body)

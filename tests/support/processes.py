@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -95,6 +95,23 @@ def every(seconds: float, until: Callable[[], object], *, limit: float) -> Itera
             raise AssertionError(f"not done after {limit} s")
         yield number
         time.sleep(max(0.0, started + next(due) * seconds - time.monotonic()))
+
+
+def started_by(pid: int) -> list[int]:
+    """The processes that `pid` has started and that still run, and what those have started."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True).stdout
+    pairs = [(int(child), int(parent)) for child, parent in (line.split() for line in listed.splitlines())]
+    found = [pid]
+    for each in found:
+        found += [child for child, parent in pairs if parent == each]
+    return found[1:]
+
+
+def alive(pids: Iterable[int]) -> list[int]:
+    """Those of the processes that still run."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], check=True, capture_output=True, text=True).stdout
+    running = {int(pid) for pid, stat in (line.split()[:2] for line in listed.splitlines()) if not stat.startswith("Z")}
+    return [pid for pid in pids if pid in running]
 
 
 def free_port() -> int:

@@ -1,70 +1,62 @@
-"""`make demo`: what it reads and what it prints."""
+"""`make demo`: what it prints."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from quarry.errors import ConfigurationError
-from quarry.local.demo import DemoFailed, read, table
-from quarry.local.stack import local_stack
+from quarry.local.demo import rows_of, table
+from quarry.local.ports import Ports
+from quarry.local.stack import Plan, local_stack
 
 DONE = {
-    "custom_id": "a", "request_id": "0199a0c0d1e27c3fa4b5c6d7e8f90a1b", "status": "completed",
+    "line": 1, "custom_id": "a", "request_id": "0199a0c0d1e27c3fa4b5c6d7e8f90a1b", "status": "completed",
     "created_at": "2026-11-21T06:00:00.000Z", "finished_at": "2026-11-21T06:00:02.500Z",
-    "result": {"text": "One\n two " + "x" * 200},
+    "result": {"text": "One\n two " + "word " * 90},
     "usage": {"input_tokens": 3, "output_tokens": 40}, "served_by": {"provider": "bedrock", "region": "us-east-1", "model": "m"},
-    "error": None,
 }  # fmt: skip
 FAILED = {
-    "custom_id": None, "request_id": "0199a0c0d1e27c3fa4b5c6d7e8f90a1c", "status": "failed", "result": None, "usage": None,
-    "served_by": None, "error": {"code": "invocation_rejected", "message": "Too hot."},
+    "line": 2, "custom_id": None, "request_id": "0199a0c0d1e27c3fa4b5c6d7e8f90a1c", "status": "failed", "usage": None,
+    "error": {"code": "invocation_rejected", "message": "Too hot."},
 }  # fmt: skip
-REFUSED = {"custom_id": "c", "error": {"code": "invalid_request", "detail": "prompt: missing"}}
 
 
-def test_the_table_shows_every_job_in_its_order() -> None:
-    """Answered, failed or refused: each has a row, and the reason stands where the answer would."""
-    rows = table([DONE, FAILED, REFUSED], 120).splitlines()
-    assert [row.split()[:2] for row in rows] == [
-        ["custom_id", "status"],
-        ["a", "completed"],
-        ["0199a0c0d1e27c3fa4b5c6d7e8f90a1c", "failed"],
-        ["c", "refused"],
-    ]
-    assert "2.5" in rows[1]
-    assert "3+40" in rows[1]
-    assert "bedrock/us-east-1" in rows[1]
-    assert rows[2].endswith("invocation_rejected: Too hot.")
-    assert rows[3].endswith("invalid_request: prompt: missing")
+def test_the_table_shows_every_line() -> None:
+    """Answered or failed: each has a row, and the reason stands where the answer would."""
+    head, first, *_, last = table([DONE, FAILED], 120).splitlines()
+    assert head.split() == ["custom_id", "status", "seconds", "tokens", "served", "by", "answer"]
+    assert first.split()[:6] == ["a", "completed", "2.5", "3+40", "m", "One"]
+    assert last.split(maxsplit=2)[:2] == ["line", "2"]
+    assert last.endswith("failed     -        -       -          invocation_rejected: Too hot.")
 
 
 @pytest.mark.parametrize("width", [100, 120, 200])
-def test_an_answer_is_cut_to_the_terminal(width: int) -> None:
-    """One line each, never wrapped: line breaks become spaces and the rest is cut."""
-    row = table([DONE], width).splitlines()[1]
-    assert "One two xxx" in row
-    assert row.endswith("x…")
-    assert len(row) == width
+def test_an_answer_is_wrapped_to_the_terminal(width: int) -> None:
+    """Line breaks become spaces; an answer stays in its column, for three lines, and the rest is cut."""
+    [_, *lines] = table([DONE], width).splitlines()
+    column = lines[0].index("One two word")
+    assert len(lines) == 3
+    assert all(line[:column].isspace() and line[column:].startswith("word") for line in lines[1:])
+    assert lines[-1].endswith("word …")
+    assert width - 8 < max(map(len, lines)) <= width
 
 
-def test_a_file_of_prompts_is_read_line_by_line(tmp_path: Path) -> None:
-    """Empty lines are passed over."""
-    path = tmp_path / "prompts.jsonl"
-    path.write_text('{"prompt": "a"}\n\n{"prompt": "b"}\n')
-    assert read(path) == [{"prompt": "a"}, {"prompt": "b"}]
+def test_an_empty_answer_is_a_row(tmp_path: Path) -> None:
+    """A model may say nothing."""
+    [_, row] = table([DONE | {"result": {"text": ""}}], 120).splitlines()
+    assert row.endswith("3+40    m")
 
 
-@pytest.mark.parametrize(("content", "says"), [("{", "not JSON"), ("[]", "line 1 is not a JSON object"), (None, "cannot be read")])
-def test_a_file_that_is_none_is_refused_before_anything_starts(content: str | None, says: str, tmp_path: Path) -> None:
-    """The message names the file."""
-    path = tmp_path / "prompts.jsonl"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(DemoFailed, match=rf"prompts\.jsonl.*{says}"):
-        read(path)
+def test_results_are_shown_in_the_order_of_the_file(tmp_path: Path) -> None:
+    """A run writes them as they finish."""
+    path = tmp_path / "out.jsonl"
+    path.write_text("".join(json.dumps({"line": line}) + "\n" for line in (3, 1, 2)))
+    assert [row["line"] for row in rows_of(path)] == [1, 2, 3]
 
 
 def test_without_the_emulator_the_message_says_how_to_get_it(tmp_path: Path) -> None:
     """The emulator lives in an environment of its own, which a fresh clone does not have."""
-    with pytest.raises(ConfigurationError, match="make install"), local_stack(tmp_path, tmp_path / "nosuch", print):
+    plan = Plan(ports=Ports(), emulator_python=tmp_path / "nosuch")
+    with pytest.raises(ConfigurationError, match="make install"), local_stack(tmp_path, plan, print):
         pass
