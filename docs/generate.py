@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from docs import rest
 from docs.markdown import table
 from producer import problems
-from quarry import errors, job
+from quarry import attempts, errors, job
 from quarry.cli import parser
 from quarry.settings import DELIMITER, PREFIX, Group, Settings
 from quarry.telemetry import events, metrics
@@ -242,7 +242,7 @@ def _follows(kind: type[errors.InvocationError]) -> str:
     return "fails at once"
 
 
-def _failures() -> Iterator[job.Failure]:
+def _failures() -> Iterator[attempts.Failure]:
     """Those that are no model's."""
     yield from (job.EXPIRY, job.TOO_LATE, job.CALL_CLOSED, outcome.CALL_CUT)
     refused, lost = errors.TakenOverTooOften(a_job()), errors.PayloadLost("x")
@@ -258,7 +258,7 @@ def _failures() -> Iterator[job.Failure]:
 
 # --- the life of a job ------------------------------------------------------------------------------------------------
 
-_FAILURE: Final = job.Failure("model_failed", "")
+_FAILURE: Final = attempts.Failure("model_failed", "")
 _SOON: Final = NOW + timedelta(seconds=5)
 #: What can happen, in words.
 _EVENTS: Final[Sequence[tuple[str, job.Event]]] = (
@@ -304,12 +304,12 @@ _REASONS: Final[Mapping[job.StatusReason, str]] = {
     job.StatusReason.DISCARDED: "an operator gave it up",
 }
 #: How an attempt ends.
-_OUTCOMES: Final[Mapping[job.AttemptOutcome, str]] = {
-    job.AttemptOutcome.RUNNING: "it has not ended yet",
-    job.AttemptOutcome.COMPLETED: "there is an answer",
-    job.AttemptOutcome.FAILED: "there is an error",
-    job.AttemptOutcome.CANCELLED: "it was stopped, since somebody asked for that",
-    job.AttemptOutcome.OUTCOME_UNKNOWN: "a call may have been made and paid, and nobody knows its answer",
+_OUTCOMES: Final[Mapping[attempts.AttemptOutcome, str]] = {
+    attempts.AttemptOutcome.RUNNING: "it has not ended yet",
+    attempts.AttemptOutcome.COMPLETED: "there is an answer",
+    attempts.AttemptOutcome.FAILED: "there is an error",
+    attempts.AttemptOutcome.CANCELLED: "it was stopped, since somebody asked for that",
+    attempts.AttemptOutcome.OUTCOME_UNKNOWN: "a call may have been made and paid, and nobody knows its answer",
 }
 
 
@@ -320,7 +320,7 @@ def status_reasons() -> str:
 
 def attempt_outcomes() -> str:
     """How attempts end."""
-    return table(("outcome", "says"), [(f"`{each.value}`", _OUTCOMES[each]) for each in job.AttemptOutcome])
+    return table(("outcome", "says"), [(f"`{each.value}`", _OUTCOMES[each]) for each in attempts.AttemptOutcome])
 
 
 def outcome_table() -> str:

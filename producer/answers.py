@@ -9,9 +9,10 @@ from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from quarry.attempts import Attempt, AttemptOutcome, Failure
 from quarry.clock import to_rfc3339
 from quarry.invocation import Completion, Usage, result_document
-from quarry.job import EXPIRY, Attempt, AttemptOutcome, Failure, Job, JobStatus, StatusReason, effective_status, visible_history
+from quarry.job import EXPIRY, Job, JobStatus, StatusReason, effective_status
 
 # --- making -----------------------------------------------------------------------------------------------------------
 
@@ -42,7 +43,7 @@ def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> di
     if error is None and effective_status(job, now) is JobStatus.EXPIRED:
         error = EXPIRY
     return summary_out(job, now) | {
-        "attempt_history": [_attempt_out(each) for each in visible_history(job)],
+        "attempt_history": [_attempt_out(each) for each in job.visible_history],
         "result": result_document(result) if result and not job.result_object else stored,
         "usage": _usage_out(result.usage) if result else None,
         "served_by": _served_by_out(result) if result else None,

@@ -64,7 +64,8 @@ class Lookup:
         job = await self.get(tenant, request_id)
         if seconds <= 0 or effective_status(job, self.clock.now()).is_terminal:
             return job
-        return await self.waiters.wait(job, seconds, gone) or await self.get(tenant, request_id)
+        await self.waiters.wait(job, seconds, gone)
+        return await self.get(tenant, request_id)
 
     async def list(self, tenant: str, query: ListQuery) -> dict[str, Any]:
         """A page of jobs, newest first.

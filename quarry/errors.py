@@ -127,7 +127,7 @@ class UnsupportedEnvelope(EnvelopeError):
     """It is an envelope of a version this process does not know: a newer worker can read it."""
 
 
-# --- claiming ---------------------------------------------------------------------------------------------------------
+# --- claiming, and writing under a claim ------------------------------------------------------------------------------
 
 
 class ClaimRefused(QuarryError):
@@ -193,11 +193,11 @@ class JobChanged(QuarryError):
     """The job is no longer what was read, so a write that rested on the reading was not made."""
 
 
-# --- the network ------------------------------------------------------------------------------------------------------
-
-
 class RecordRefused(QuarryError):
     """The table will never take this record, however often it is asked: it is too large, or a bug."""
+
+
+# --- what a process meets: AWS that is away, content that is gone, too much at once -----------------------------------
 
 
 class TransportError(QuarryError):

@@ -49,12 +49,16 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class ServedBy:
-    """The target that answered. `region` is empty for a provider that has none."""
+class Target:
+    """One (provider, region, model) that can serve. `region` is empty for a provider that has none."""
 
     provider: str
     region: str
     model: str
+
+    def __str__(self) -> str:
+        """In one word: `bedrock/us-east-1/amazon.nova-lite-v1:0`."""
+        return "/".join(part for part in (self.provider, self.region, self.model) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class Completion:
     stop_reason: str
     filtered: bool
     usage: Usage
-    served_by: ServedBy
+    served_by: Target
     provider_request_id: str | None = None
 
     @property

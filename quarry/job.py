@@ -15,11 +15,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from quarry.attempts import Attempted, AttemptOutcome, Failure
 from quarry.deadline import has_passed
-from quarry.invocation import Completion, Invocation, ServedBy, Usage
-
-#: How many attempts the history keeps; older ones are dropped, `attempts` still counts them.
-HISTORY_LIMIT: Final = 20
+from quarry.invocation import Completion, Invocation, Usage
 
 #: One job that kills its worker takes the jobs beside it along, so take-overs have a budget of their own.
 MAX_TAKEOVERS: Final = 5
@@ -68,39 +66,6 @@ class StatusReason(StrEnum):
     DISCARDED = "discarded"
 
 
-class AttemptOutcome(StrEnum):
-    """How one attempt ended."""
-
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    #: A call may have been made and paid, and nobody knows its answer.
-    OUTCOME_UNKNOWN = "outcome_unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What went wrong, for the caller: `code` is stable and documented, `message` holds nothing internal."""
-
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try. `finished_at` is None while it runs, and where its end was never seen."""
-
-    attempt: int
-    started_at: datetime
-    finished_at: datetime | None
-    outcome: AttemptOutcome
-    target: str | None = None
-    error: Failure | None = None
-    usage: Usage | None = None
-    fallbacks: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The exclusive, expiring right to work a job. `token` fences: who does not know it cannot write."""
@@ -120,7 +85,7 @@ class StoredObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Job(Attempted):
     """One submitted piece of work and its record."""
 
     request_id: str
@@ -147,16 +112,8 @@ class Job:
     #: Counts writes by whoever holds no lease and by claims, so that a write can require what was read.
     revision: int = 1
     cancel_requested: bool = False
-    #: Tries that were started and not given back, take-overs included, of all generations.
-    attempts: int = 0
-    #: Those of earlier generations: they are history, and count against no budget.
-    attempts_before: int = 0
-    takeovers: int = 0
     #: How often the job was put back for want of capacity; such a wait costs no attempt.
     snoozes: int = 0
-    #: When each claim since the last record began: the last is the one running, the others ended unseen.
-    open_attempts: tuple[datetime, ...] = ()
-    attempt_history: tuple[Attempt, ...] = ()
     lease: Lease | None = None
     #: When the sweep should look at the job; None once it is terminal.
     check_at: datetime | None = None
@@ -169,11 +126,6 @@ class Job:
     error: Failure | None = None
     #: Set in the same write as the outcome, cleared once the dead letter is sent.
     bury_reason: str | None = None
-
-    @property
-    def attempts_spent(self) -> int:
-        """Attempts that count against the budget; a take-over is not the job's fault until there are too many."""
-        return self.attempts - self.attempts_before - self.takeovers
 
     def is_held(self, now: datetime) -> bool:
         """Whether somebody may still be working it."""
@@ -319,11 +271,9 @@ def advance(job: Job, event: Event, now: datetime) -> Job:
 
 def _claimed(job: Job, event: Claimed, now: datetime) -> Job:
     return replace(
-        job,
+        job.begun(now),
         lease=event.lease,
-        attempts=job.attempts + 1,
         takeovers=job.takeovers + (job.status is _PROCESSING),
-        open_attempts=(*job.open_attempts, now),
         started_at=job.started_at or now,
         status_reason=None,
         check_at=event.lease.expires_at + CHECK_AFTER,
@@ -331,49 +281,51 @@ def _claimed(job: Job, event: Claimed, now: datetime) -> Job:
 
 
 def _succeeded(job: Job, event: Succeeded, now: datetime) -> Job:
-    closed = _close(
-        job, now, AttemptOutcome.COMPLETED, describe(event.completion.served_by), None, event.completion.usage, event.fallbacks
-    )
-    return replace(closed, result=event.completion, result_object=event.stored, error=None, status_reason=None)
+    answer = event.completion
+    ended = job.ended(now, AttemptOutcome.COMPLETED, str(answer.served_by), None, answer.usage, event.fallbacks)
+    return replace(ended, result=answer, result_object=event.stored, error=None, status_reason=None)
 
 
 def _retry_scheduled(job: Job, event: RetryScheduled, now: datetime) -> Job:
-    closed = _close_failed(job, event, now)
-    return replace(closed, available_at=event.resume_at, status_reason=None)
+    return replace(_ended_failed(job, event, now), available_at=event.resume_at, status_reason=None)
 
 
 def _snoozed(job: Job, event: Snoozed, now: datetime) -> Job:
-    given_back = _give_back(job)
+    given_back = job.given_back()
     return replace(given_back, available_at=event.resume_at, status_reason=event.reason, snoozes=job.snoozes + 1)
 
 
 def _handed_back(job: Job, event: HandedBack, now: datetime) -> Job:
-    closed = _close(job, now, AttemptOutcome.OUTCOME_UNKNOWN) if event.call_cut else _give_back(job)
-    return replace(closed, available_at=now, status_reason=StatusReason.HANDED_BACK)
+    job = job.ended(now, AttemptOutcome.OUTCOME_UNKNOWN) if event.call_cut else job.given_back()
+    return replace(job, available_at=now, status_reason=StatusReason.HANDED_BACK)
 
 
 def _failed(job: Job, event: Failed, now: datetime) -> Job:
     if job.lease:
-        job = _close(job, now, AttemptOutcome.FAILED, event.target, event.failure, event.usage)
+        job = job.ended(now, AttemptOutcome.FAILED, event.target, event.failure, event.usage)
     return replace(job, error=event.failure, status_reason=event.reason, bury_reason=event.reason.value if event.bury else None)
 
 
 def _cancelled(job: Job, event: Cancelled, now: datetime) -> Job:
     if event.last:
-        job = _close_failed(job, event.last, now)
+        job = _ended_failed(job, event.last, now)
     elif event.call_cut:
-        job = _close(job, now, AttemptOutcome.CANCELLED, failure=CALL_CLOSED)
+        job = job.ended(now, AttemptOutcome.CANCELLED, failure=CALL_CLOSED)
     elif job.lease:
-        job = _give_back(job)
+        job = job.given_back()
     return replace(job, cancel_requested=True, status_reason=None)
 
 
 def _expired(job: Job, event: Expired, now: datetime) -> Job:
     if event.last:
-        return replace(_close_failed(job, event.last, now), error=TOO_LATE, status_reason=None)
+        return replace(_ended_failed(job, event.last, now), error=TOO_LATE, status_reason=None)
     if job.lease:
-        job = _give_back(job)
+        job = job.given_back()
     return replace(job, error=EXPIRY, status_reason=None)
+
+
+def _ended_failed(job: Job, event: RetryScheduled, now: datetime) -> Job:
+    return job.ended(now, event.outcome, event.target, event.failure, event.usage)
 
 
 def _redriven(job: Job, event: Redriven, now: datetime) -> Job:
@@ -414,29 +366,14 @@ _CHANGES: Final[Mapping[type[Event], Callable[..., Job]]] = {
 }
 
 
-# --- attempts ---------------------------------------------------------------------------------------------------------
-
-
-def describe(served_by: ServedBy) -> str:
-    """A target in one word: `bedrock/us-east-1/amazon.nova-lite-v1:0`."""
-    return "/".join(part for part in (served_by.provider, served_by.region, served_by.model) if part)
-
-
-def visible_history(job: Job) -> tuple[Attempt, ...]:
-    """The attempts as a reader should see them: the closed ones, then those still open."""
-    if not job.open_attempts:
-        return job.attempt_history
-    unseen = _unseen(job, job.open_attempts[:-1], job.attempts - 1)
-    running = Attempt(job.attempts, job.open_attempts[-1], None, AttemptOutcome.RUNNING)
-    return (*job.attempt_history, *unseen, running)[-HISTORY_LIMIT:]
+# --- beside the events -------------------------------------------------------------------------------------------------
 
 
 def abandoned(job: Job) -> Job:
     """The job as somebody without its lease may change it, once that lease has run out: what was open ended unseen."""
     if job.lease is None:
         return job
-    unseen = _unseen(job, job.open_attempts, job.attempts)
-    return replace(_remember(job, *unseen), lease=None, open_attempts=())
+    return replace(job.ended_unseen(), lease=None)
 
 
 def discarded(job: Job) -> Job:
@@ -451,40 +388,9 @@ def check_later(job: Job, at: datetime) -> Job:
 
 def effective_status(job: Job, now: datetime) -> JobStatus:
     """The status as a reader should see it: past its deadline a waiting job is `expired`, even before a worker wrote so."""
-    if job.status in (_QUEUED, _RETRYING) and has_passed(job.deadline_at, now):
-        return JobStatus.EXPIRED
-    return job.status
+    return status_for_readers(job.status, job.deadline_at, now)
 
 
-def _unseen(job: Job, starts: tuple[datetime, ...], last_number: int) -> tuple[Attempt, ...]:
-    first = last_number - len(starts) + 1
-    return tuple(Attempt(first + i, at, None, AttemptOutcome.OUTCOME_UNKNOWN) for i, at in enumerate(starts))
-
-
-def _close(
-    job: Job,
-    now: datetime,
-    outcome: AttemptOutcome,
-    target: str | None = None,
-    failure: Failure | None = None,
-    usage: Usage | None = None,
-    fallbacks: tuple[str, ...] = (),
-) -> Job:
-    """End the running attempt; those before it that are still open ended unseen."""
-    started_at = job.open_attempts[-1] if job.open_attempts else now
-    ended = Attempt(job.attempts, started_at, now, outcome, target, failure, usage, fallbacks)
-    return _remember(job, *_unseen(job, job.open_attempts[:-1], job.attempts - 1), ended)
-
-
-def _close_failed(job: Job, event: RetryScheduled, now: datetime) -> Job:
-    return _close(job, now, event.outcome, event.target, event.failure, event.usage)
-
-
-def _give_back(job: Job) -> Job:
-    """The running attempt never happened; those before it ended unseen and stay spent."""
-    job = _remember(job, *_unseen(job, job.open_attempts[:-1], job.attempts - 1))
-    return replace(job, attempts=job.attempts - 1)
-
-
-def _remember(job: Job, *attempts: Attempt) -> Job:
-    return replace(job, attempt_history=(*job.attempt_history, *attempts)[-HISTORY_LIMIT:])
+def status_for_readers(status: JobStatus, deadline_at: datetime, now: datetime) -> JobStatus:
+    """`effective_status`, for who has not the whole job."""
+    return JobStatus.EXPIRED if status in (_QUEUED, _RETRYING) and has_passed(deadline_at, now) else status

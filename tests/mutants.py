@@ -173,6 +173,8 @@ def main(arguments: Sequence[str] | None = None, tree: Path = ROOT) -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         mutants, began = Mutants.of(tree, Path(folder), chosen.timeout), time.monotonic()
         mutations = mutants.mutations(chosen.k)
+        if not mutations:
+            parser.error(f"no test that names a mutation has {' or '.join(chosen.k)} in its name")
         if chosen.list:
             print(*(f"{each.test}\n    {each}" for each in mutations), sep="\n")  # noqa: T201
             return 0

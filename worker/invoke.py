@@ -10,7 +10,8 @@ from quarry.errors import (
     PayloadsUnavailable,
 )
 from quarry.inference.engine import Engine
-from quarry.inference.routes import Routes, Target
+from quarry.inference.routes import Routes
+from quarry.invocation import Target
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger

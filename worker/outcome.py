@@ -11,24 +11,22 @@ from enum import StrEnum
 from typing import Final
 
 from quarry import errors
+from quarry.attempts import AttemptOutcome, Failure
 from quarry.backoff import Backoff
 from quarry.deadline import leaves_no_time
 from quarry.invocation import Completion, Usage
 from quarry.job import (
     CLOCK_MARGIN,
-    AttemptOutcome,
     Cancelled,
     Event,
     Expired,
     Failed,
-    Failure,
     HandedBack,
     Job,
     RetryScheduled,
     Snoozed,
     StatusReason,
     Succeeded,
-    describe,
 )
 from quarry.queue.base import Delivery
 
@@ -154,8 +152,8 @@ def of_refusal(refusal: errors.ClaimRefused, now: datetime) -> Verdict:
             return Verdict(Expired(), Ack("expired"))
         case errors.TakenOverTooOften():
             failure = Failure("taken_over_too_often", "The job was started several times and its worker vanished each time.")
-            reason_ = StatusReason.TAKEN_OVER_TOO_OFTEN
-            return Verdict(Failed(reason_, failure, bury=True), Bury(reason_.value))
+            reason = StatusReason.TAKEN_OVER_TOO_OFTEN
+            return Verdict(Failed(reason, failure, bury=True), Bury(reason.value))
     return Verdict(None, Release(now + timedelta(seconds=1), "claim_refused"))
 
 
@@ -217,18 +215,18 @@ _INTERRUPTED: Final[Mapping[Interruption, Callable[[Interrupted, Job, datetime],
 
 
 def _of_completion(result: Completion) -> Verdict:
-    """An answer is kept, unless it does not fit the record: it was paid for, so it is never asked for again."""
+    """An answer is kept, unless it is larger than all that is kept: it was paid for, so it is never asked for again."""
     if size_bytes(result) <= RESULT_MAX_BYTES:
         return Verdict(Succeeded(result), Ack("completed"))
     reason = StatusReason.RESULT_TOO_LARGE
     failure = Failure(
         reason.value, f"The answer is larger than the {RESULT_MAX_BYTES} bytes that can be kept; ask for fewer tokens."
     )
-    return Verdict(Failed(reason, failure, False, describe(result.served_by), result.usage), Ack(reason.value))
+    return Verdict(Failed(reason, failure, False, str(result.served_by), result.usage), Ack(reason.value))
 
 
 def size_bytes(result: Completion) -> int:
-    """How much an answer takes in the record."""
+    """How much an answer takes, in the record or beside it."""
     # A model that was cut off may end on half of a pair, which has no UTF-8.
     return len(json.dumps(result.content, ensure_ascii=False).encode(errors="surrogatepass"))
 

@@ -3,7 +3,7 @@
 from quarry.clock import Clock
 from quarry.errors import ClaimRefused, InvocationError, PayloadLost, PayloadsUnavailable
 from quarry.invocation import Completion
-from quarry.job import Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason, describe
+from quarry.job import Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason
 from quarry.queue.base import Delivery
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -50,7 +50,7 @@ class Reporter:
         fields: dict[str, object] = {"status": job.status, "outcome": outcome, "duration_seconds": round(seconds, 3)}
         match result:
             case Completion():
-                target = describe(result.served_by)
+                target = str(result.served_by)
                 self._health.served(target)
                 fields |= {"target": target, "stop_reason": result.stop_reason}
                 fields |= {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}

@@ -93,18 +93,25 @@ def encoded(content: Any) -> Any:
     return content
 
 
-def body_faults(body: Json) -> tuple[FieldFault, ...]:
-    """What is wrong with the shape of a whole Converse request body, as it is on the wire; at most 20 faults."""
-    members = request_shape().members
+def body_faults(body: Json, shape: str = "ConverseRequest") -> tuple[FieldFault, ...]:
+    """What is wrong with a whole request body, as it is on the wire; at most 20 faults. `shape` names the input in the model."""
+    members = body_members(shape)
 
     def found() -> _Faults:
         for name, value in body.items():
-            if name not in members or name == "modelId":
+            if name not in members:
                 yield FieldFault(name[:_NAME_MAX], "is unknown")
             else:
                 yield from _walk(members[name], value, name)
 
     return tuple(islice(found(), _FAULTS_MAX))
+
+
+@cache
+def body_members(shape: str) -> Mapping[str, Shape]:
+    """The members of an input shape that are in its body, not in the path or a header."""
+    members: Mapping[str, Shape] = service_model().shape_for(shape).members  # type: ignore[attr-defined]
+    return {name: each for name, each in members.items() if "location" not in each.serialization}
 
 
 @cache

@@ -15,8 +15,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from quarry.clock import Clock
 from quarry.errors import InvocationError, ModelNotFound, ProviderUnavailable, Throttled
 from quarry.inference.providers.base import Provider
-from quarry.inference.routes import Route, Target
-from quarry.invocation import Completion, Invocation, Json
+from quarry.inference.routes import Route
+from quarry.invocation import Completion, Invocation, Json, Target
 from quarry.telemetry.metrics import InferenceMetrics
 
 #: Time for connecting, queueing and the first token, whatever is asked.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quarry.errors import ConfigurationError, ModelNotAllowed
+from quarry.invocation import Target
 
 DEFAULT_ROUTE: Final = "default"
 #: A geographic inference profile whose member regions are in the United States, so it is built in for callers there only.
@@ -25,18 +26,6 @@ BUILT_IN_MODEL: Final = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 PROVIDER_NAMES: Final = frozenset({"bedrock", "echo"})
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]*")
 _TARGET_FIELDS: Final = frozenset({"provider", "region", "model"})
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One (provider, region, model) that can serve."""
-
-    provider: str
-    region: str
-    model: str
-
-    def __str__(self) -> str:
-        return "/".join(part for part in (self.provider, self.region, self.model) if part)
 
 
 @dataclass(frozen=True, slots=True)

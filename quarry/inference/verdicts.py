@@ -42,7 +42,11 @@ ERROR_CODES: Final[Mapping[str, type[InvocationError]]] = {
 REFINEMENTS: Final[tuple[tuple[str, re.Pattern[str], type[InvocationError]], ...]] = (
     (
         "ValidationException",
-        re.compile(r"(Input is too long|prompt is too long|Too many input tokens)", re.IGNORECASE),
+        # Converse puts words of its own before the model's: github.com/continuedev/continue/issues/9592.
+        re.compile(
+            r"(The model returned the following errors: )?(Input is too long|prompt is too long|Too many input tokens)",
+            re.IGNORECASE,
+        ),
         errors.ContextTooLong,
     ),
     (

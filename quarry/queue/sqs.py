@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from quarry.aws import code_of, unavailable
 from quarry.batching import Batcher
 from quarry.clock import from_epoch_ms
 from quarry.envelope import Envelope
@@ -187,14 +188,11 @@ async def resolve_urls(client: "SQSClient", name: str, url: str | None, dlq_url:
 async def _url_of(client: "SQSClient", name: str, variable: str) -> str:
     try:
         return (await client.get_queue_url(QueueName=name))["QueueUrl"]
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code in _NO_QUEUE or code == "AccessDenied":
+    except (BotoCoreError, ClientError) as error:
+        if code_of(error) in _NO_QUEUE or code_of(error) == "AccessDenied":
             raise ConfigurationError(
                 f"{variable}: the queue {name!r} does not exist or may not be seen; `quarry provision` makes it locally"
             ) from error
-        raise _unavailable("look up", error) from error
-    except BotoCoreError as error:
         raise _unavailable("look up", error) from error
 
 
@@ -252,12 +250,7 @@ def _per_entry(verb: str, count: int, answer: Any) -> list[None | Exception]:
 
 
 def _unavailable(verb: str, error: Exception) -> QueueUnavailable:
-    if not isinstance(error, ClientError):
-        return QueueUnavailable(f"SQS could not {verb}: {type(error).__name__}")
-    code, answer = error.response.get("Error", {}).get("Code", ""), error.response["ResponseMetadata"]
-    # An answer below 500 is a refusal, unless it is that of a repeat: the first try may have been carried out.
-    refused = answer.get("HTTPStatusCode", 500) < 500 and not answer.get("RetryAttempts")
-    return QueueUnavailable(f"SQS could not {verb}: {code}", applied=False if refused else None)
+    return unavailable(QueueUnavailable, "SQS", verb, error)
 
 
 def _as_unavailable(result: BaseException | None) -> QueueUnavailable | None:

@@ -50,10 +50,7 @@ class Journal:
         Raises:
             RunRefused: it is another run's, another process has it, or it cannot be written.
         """
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise RunRefused(f"{path} cannot be written: {error.strerror}") from error
+        descriptor = open_to_append(path)
         journal = cls(path, descriptor, new_salt)
         try:
             journal._take(facts)
@@ -136,6 +133,18 @@ def write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def open_to_append(path: Path) -> int:
+    """The descriptor of a file of ours, made where there is none.
+
+    Raises:
+        RunRefused: it cannot be written.
+    """
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise RunRefused(f"{path} cannot be written: {error.strerror}") from error
 
 
 def cut_torn_end(descriptor: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
 
-from quarry.runs.journal import cut_torn_end, write_all
+from quarry.runs.journal import cut_torn_end, open_to_append, write_all
 from quarry.runs.lines import BadLine, RunRefused
 
 COMPLETED: Final = "completed"
@@ -53,10 +53,7 @@ class Output:
         Raises:
             RunRefused: it cannot be written, or something else stands in it.
         """
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise RunRefused(f"{path} cannot be written: {error.strerror}") from error
+        descriptor = open_to_append(path)
         output = cls(descriptor, bytearray(last + 1), Count())
         try:
             output._recover(path)

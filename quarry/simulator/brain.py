@@ -32,6 +32,11 @@ def generation(call: Call, content: list[Json], stop_reason: str) -> Generation:
     return Generation(content, stop_reason, _tokens(text_of(asked)), _tokens(text_of(content)), repeated(call))
 
 
+async def count_by_length(call: Call) -> Generation:
+    """No answer, only what the request counts."""
+    return generation(call, [], "end_turn")
+
+
 def repeated(call: Call) -> Mapping[str, Any]:
     """The members of a request that its answer repeats."""
     return {name: call.body[name] for name in _ECHOED if name in call.body}

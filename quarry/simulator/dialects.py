@@ -1,23 +1,18 @@
 """InvokeModel's bodies at the simulator: each family's request read as a Converse one, and a generation said in its words.
 
-So rules, brain and validation know one form only. The formats are our knowledge of the families; they were not compared with the
-service, and members that steer sampling are neither checked nor used.
+So rules, brain and validation know one form only. Formats: the pages on inference request parameters in the Bedrock User Guide
+(November 2026); they were not compared with the service.
 """
 
-import hashlib
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from quarry.invocation import Json
-from quarry.simulator.eventstream import pieces
+from quarry.simulator import anthropic, embeddings
+from quarry.simulator.catalogue import foundation_of
+from quarry.simulator.eventstream import pieces, said
 from quarry.simulator.wire import Generation, Refusal, text_of
-
-ANTHROPIC_VERSION: Final = "bedrock-2023-05-31"
-#: Titan's default; other sizes are asked for by `dimensions`.
-_DIMENSIONS: Final = 1024
-_DIMENSIONS_ALLOWED: Final = (256, 512, 1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,72 +27,54 @@ class Dialect:
     say: Callable[[Generation, Json], dict[str, Any]]
     #: A generation → the bodies of its stream's chunks; None where the family does not stream.
     stream: Callable[[Generation], Iterator[dict[str, Any]]] | None = None
+    #: All members that a request may have; None where they are many and change.
+    known: frozenset[str] | None = None
+    #: Whether the model says something; an embedding is made of the request alone.
+    generates: bool = True
 
 
-def dialect_of(model: str) -> Dialect:
-    """The family that a model id or ARN belongs to.
+def dialect_of(model: str, body: Json) -> Dialect:
+    """The family that a model id or ARN belongs to. Where that does not say, the first whose members the body has: our own choice.
 
     Raises:
-        Refusal: a family that is not spoken here.
+        Refusal: no model's id, or a family that is not spoken here.
     """
-    for mark, dialect in _DIALECTS.items():
-        if mark in model:
+    base = foundation_of(model)
+    for start, dialect in _DIALECTS.items():
+        if base.startswith(start) if base else body.keys() >= set(dialect.required):
             return dialect
-    raise Refusal("ValidationException", "The provided model identifier is invalid.")
+    raise Refusal("ValidationException", f"The simulator does not speak the bodies of {model}.")
 
 
 def read_native(dialect: Dialect, body: Json) -> dict[str, Any]:
     """A request as Converse would have it.
 
     Raises:
-        Refusal: a ValidationException: a member is missing or of the wrong kind.
+        Refusal: a ValidationException: a member is missing, unknown, or of the wrong kind.
     """
     for name in dialect.required:
         if name not in body:
-            raise _malformed(f"required key [{name}] not found")
+            raise _missing(dialect, name)
+    for name in body:
+        if dialect.known is not None and name not in dialect.known:
+            # The words: github.com/BerriAI/litellm/issues/30314.
+            raise _malformed(f"#: extraneous key [{name}] is not permitted")
     try:
-        return {name: value for name, value in dialect.read(body).items() if value not in (None, {})}
+        return {name: value for name, value in dialect.read(body).items() if value not in (None, {}, [])}
     except (TypeError, AttributeError, KeyError) as error:
         raise _malformed("a member is of the wrong type") from error
 
 
-def _anthropic(body: Json) -> dict[str, Any]:
-    if body["anthropic_version"] != ANTHROPIC_VERSION:
-        raise _malformed(f"anthropic_version: must be {ANTHROPIC_VERSION}")
-    messages = [{"role": each["role"], "content": _blocks(each["content"])} for each in body["messages"]]
-    config = _given(maxTokens=body["max_tokens"], stopSequences=body.get("stop_sequences"))
-    return {"messages": messages, "system": _blocks(body.get("system", [])), "inferenceConfig": config}
-
-
-def _say_anthropic(generation: Generation, _body: Json) -> dict[str, Any]:
-    return {
-        "id": "msg_bdrk_simulated",
-        "type": "message",
-        "role": "assistant",
-        "content": [{"type": "text", "text": text_of(generation.content)}],
-        "stop_reason": generation.stop_reason,
-        "stop_sequence": None,
-        "usage": {"input_tokens": generation.input_tokens, "output_tokens": generation.output_tokens},
-    }
-
-
-def _stream_anthropic(generation: Generation) -> Iterator[dict[str, Any]]:
-    usage = {"input_tokens": generation.input_tokens, "output_tokens": 0}
-    message = _say_anthropic(generation, {}) | {"content": [], "stop_reason": None, "usage": usage}
-    yield {"type": "message_start", "message": message}
-    yield {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-    for piece in pieces(text_of(generation.content)):
-        yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
-    yield {"type": "content_block_stop", "index": 0}
-    ended = {"stop_reason": generation.stop_reason, "stop_sequence": None}
-    yield {"type": "message_delta", "delta": ended, "usage": {"output_tokens": generation.output_tokens}}
-    yield {"type": "message_stop"}
-
-
 def _nova(body: Json) -> dict[str, Any]:
     asked = body.get("inferenceConfig", {})
-    config = _given(maxTokens=asked.get("maxTokens", asked.get("max_new_tokens")), stopSequences=asked.get("stopSequences"))
-    return {"messages": body["messages"], "system": body.get("system"), "inferenceConfig": config}
+    config = _given(
+        maxTokens=asked.get("maxTokens", asked.get("max_new_tokens")),
+        temperature=asked.get("temperature"),
+        topP=asked.get("topP", asked.get("top_p")),
+        stopSequences=asked.get("stopSequences"),
+    )
+    passed = {name: body.get(name) for name in ("system", "toolConfig")}
+    return {"messages": body["messages"], "inferenceConfig": config, **passed}
 
 
 def _say_nova(generation: Generation, _body: Json) -> dict[str, Any]:
@@ -110,17 +87,19 @@ def _say_nova(generation: Generation, _body: Json) -> dict[str, Any]:
 
 
 def _stream_nova(generation: Generation) -> Iterator[dict[str, Any]]:
-    yield {"messageStart": {"role": "assistant"}}
-    for piece in pieces(text_of(generation.content)):
-        yield {"contentBlockDelta": {"delta": {"text": piece}, "contentBlockIndex": 0}}
-    yield {"contentBlockStop": {"contentBlockIndex": 0}}
-    yield {"messageStop": {"stopReason": generation.stop_reason}}
-    yield {"metadata": {"usage": _say_nova(generation, {})["usage"]}}
+    """Converse's events, each a chunk."""
+    for name, body in said(generation, 0):
+        yield {name: {"usage": body["usage"]} if name == "metadata" else body}
 
 
 def _titan(body: Json) -> dict[str, Any]:
     asked = body.get("textGenerationConfig", {})
-    config = _given(maxTokens=asked.get("maxTokenCount"), stopSequences=asked.get("stopSequences"))
+    config = _given(
+        maxTokens=asked.get("maxTokenCount"),
+        temperature=asked.get("temperature"),
+        topP=asked.get("topP"),
+        stopSequences=asked.get("stopSequences"),
+    )
     return {"messages": _prompted(body["inputText"]), "inferenceConfig": config}
 
 
@@ -144,7 +123,8 @@ def _stream_titan(generation: Generation) -> Iterator[dict[str, Any]]:
 
 
 def _llama(body: Json) -> dict[str, Any]:
-    return {"messages": _prompted(body["prompt"]), "inferenceConfig": _given(maxTokens=body.get("max_gen_len"))}
+    config = _given(maxTokens=body.get("max_gen_len"), temperature=body.get("temperature"), topP=body.get("top_p"))
+    return {"messages": _prompted(body["prompt"]), "inferenceConfig": config}
 
 
 def _say_llama(generation: Generation, _body: Json) -> dict[str, Any]:
@@ -163,33 +143,28 @@ def _stream_llama(generation: Generation) -> Iterator[dict[str, Any]]:
     yield whole | {"generation": ""}
 
 
-def _embed(body: Json) -> dict[str, Any]:
-    if body.get("dimensions", _DIMENSIONS) not in _DIMENSIONS_ALLOWED:
-        raise _malformed(f"dimensions: must be one of {', '.join(map(str, _DIMENSIONS_ALLOWED))}")
-    return {"messages": _prompted(body["inputText"])}
+_CLAUDE: Final = Dialect(anthropic.REQUIRED, anthropic.read, anthropic.say, anthropic.stream)
+_TITAN_TEXT: Final = Dialect(
+    ("inputText",), _titan, _say_titan, _stream_titan, known=frozenset({"inputText", "textGenerationConfig"})
+)
+_TITAN_V2: Final = Dialect(("inputText",), embeddings.read_titan, embeddings.say_titan, known=embeddings.TITAN_V2, generates=False)
+_TITAN_G1: Final = Dialect(
+    ("inputText",), embeddings.read_titan, embeddings.say_titan_g1, known=frozenset({"inputText"}), generates=False
+)
+_COHERE: Final = Dialect(
+    ("texts", "input_type"), embeddings.read_cohere, embeddings.say_cohere, known=embeddings.COHERE, generates=False
+)
 
-
-def _say_embedding(generation: Generation, body: Json) -> dict[str, Any]:
-    return {
-        "embedding": vector(body["inputText"], body.get("dimensions", _DIMENSIONS)),
-        "inputTextTokenCount": generation.input_tokens,
-    }
-
-
-def vector(text: str, dimensions: int) -> list[float]:
-    """A unit vector that says nothing, always the same for the same text."""
-    raw = hashlib.shake_256(text.encode()).digest(dimensions)
-    values = [byte / 127.5 - 1.0 for byte in raw]
-    length = math.sqrt(sum(value * value for value in values))
-    return [value / length for value in values]
-
-
-#: What is in a model's id → its family; the first that fits.
+#: How a model's id begins → its family; the first that fits.
 _DIALECTS: Final[Mapping[str, Dialect]] = {
-    "anthropic.": Dialect(("anthropic_version", "max_tokens", "messages"), _anthropic, _say_anthropic, _stream_anthropic),
-    "amazon.nova": Dialect(("messages",), _nova, _say_nova, _stream_nova),
-    "amazon.titan-embed": Dialect(("inputText",), _embed, _say_embedding),
-    "amazon.titan": Dialect(("inputText",), _titan, _say_titan, _stream_titan),
+    "anthropic.": _CLAUDE,
+    "amazon.nova-": Dialect(("messages",), _nova, _say_nova, _stream_nova),
+    "amazon.titan-text-": _TITAN_TEXT,
+    "amazon.titan-embed-text-v2": _TITAN_V2,
+    "amazon.titan-embed-text-v1": _TITAN_G1,
+    "amazon.titan-embed-g1-text": _TITAN_G1,
+    "cohere.embed-english-v3": _COHERE,
+    "cohere.embed-multilingual-v3": _COHERE,
     "meta.llama": Dialect(("prompt",), _llama, _say_llama, _stream_llama),
 }
 
@@ -202,11 +177,12 @@ def _prompted(text: Any) -> list[Any]:
     return [{"role": "user", "content": [{"text": text}]}]
 
 
-def _blocks(content: Any) -> list[Any]:
-    """Anthropic's content as Converse has it; of the blocks, only those with text."""
-    if isinstance(content, str):
-        return [{"text": content}]
-    return [{"text": block["text"]} for block in content if block.get("type") == "text"]
+def _missing(dialect: Dialect, name: str) -> Refusal:
+    if dialect is _CLAUDE:
+        # The words of today: github.com/QuantumNous/new-api/issues/3339.
+        return Refusal("ValidationException", f"{name}: Field required")
+    # The words: github.com/promptfoo/promptfoo/issues/916.
+    return _malformed(f"#: required key [{name}] not found")
 
 
 def _malformed(what: str) -> Refusal:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from zlib import crc32
 
-from quarry.simulator.wire import Generation, Refusal, text_of
+from quarry.simulator.wire import Generation, Refusal
 
 MEDIA_TYPE: Final = "application/vnd.amazon.eventstream"
 #: How much text one event carries. Our own choice: a few tokens, so that a short answer has several.
@@ -55,24 +55,43 @@ def pieces(text: str) -> list[str]:
 
 def conversed(generation: Generation, latency_ms: int) -> Iterator[bytes]:
     """ConverseStream's events."""
-    yield event("messageStart", {"role": "assistant"})
+    for name, body in said(generation, latency_ms):
+        yield event(name, body)
+
+
+def said(generation: Generation, latency_ms: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A generation as ConverseStream's events: the name of each, and its body."""
+    yield "messageStart", {"role": "assistant"}
     for i, block in enumerate(generation.content):
-        yield from _block(i, block)
-    yield event("messageStop", {"stopReason": generation.stop_reason})
+        start, deltas = _parts(block)
+        if start:
+            yield "contentBlockStart", {"start": start, "contentBlockIndex": i}
+        for delta in deltas:
+            yield "contentBlockDelta", {"delta": delta, "contentBlockIndex": i}
+        yield "contentBlockStop", {"contentBlockIndex": i}
+    yield "messageStop", {"stopReason": generation.stop_reason}
     used = {"inputTokens": generation.input_tokens, "outputTokens": generation.output_tokens}
     usage = {**used, "totalTokens": generation.input_tokens + generation.output_tokens}
-    yield event("metadata", {"usage": usage, "metrics": {"latencyMs": latency_ms}, **generation.echoed})
+    yield "metadata", {"usage": usage, "metrics": {"latencyMs": latency_ms}, **generation.echoed}
 
 
-def _block(index: int, block: Mapping[str, Any]) -> Iterator[bytes]:
-    at = {"contentBlockIndex": index}
-    if "toolUse" in block:
-        use = block["toolUse"]
-        yield event("contentBlockStart", {"start": {"toolUse": {"toolUseId": use["toolUseId"], "name": use["name"]}}, **at})
-        yield event("contentBlockDelta", {"delta": {"toolUse": {"input": json.dumps(use["input"])}}, **at})
-    for piece in pieces(text_of([block])):
-        yield event("contentBlockDelta", {"delta": {"text": piece}, **at})
-    yield event("contentBlockStop", at)
+def _parts(block: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """How a block starts, where that has an event, and its deltas. What the stream has no deltas for has none."""
+    match block:
+        case {"text": str(text)}:
+            return None, [{"text": piece} for piece in pieces(text)]
+        case {"toolUse": use}:
+            start = {"toolUse": {"toolUseId": use["toolUseId"], "name": use["name"]}}
+            return start, [{"toolUse": {"input": json.dumps(use["input"])}}]
+        case {"reasoningContent": {"reasoningText": thought}}:
+            deltas = [{"reasoningContent": {"text": piece}} for piece in pieces(thought["text"])]
+            signature = [{"reasoningContent": {"signature": thought["signature"]}}] if "signature" in thought else []
+            return None, [*deltas, *signature]
+        case {"reasoningContent": redacted}:
+            return None, [{"reasoningContent": redacted}]
+        case {"image": image}:
+            return {"image": {"format": image["format"]}}, [{"image": {"source": image["source"]}}]
+    return None, []
 
 
 def metrics(generation: Generation, latency_ms: int) -> dict[str, Any]:

@@ -6,74 +6,107 @@ from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
+from quarry.simulator.catalogue import check_counted, check_served
 from quarry.simulator.dialects import dialect_of, read_native
 from quarry.simulator.eventstream import chunk, conversed, metrics
-from quarry.simulator.wire import REQUEST_METADATA, Call, Generation, Refusal, answered, counted, decoded_object, invoked, labelled
+from quarry.simulator.validation import check_headers
+from quarry.simulator.wire import (
+    CONTENT_TYPE,
+    REQUEST_METADATA,
+    Call,
+    Generation,
+    Refusal,
+    answered,
+    counted,
+    decoded_object,
+    guarded,
+    invoked,
+    labelled,
+    repeated_headers,
+)
 
-#: A generation and the milliseconds that it took → the answer, or the events of one.
-Answer: TypeAlias = Callable[[Generation, int], web.Response | Iterator[bytes]]
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer in events, and what its head says beside what every answer's does."""
+
+    events: Iterator[bytes]
+    headers: Mapping[str, str]
+
+
+#: A generation and the milliseconds that it took → the answer.
+Answer: TypeAlias = Callable[[Generation, int], web.Response | Stream]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One of the service's. `speak` takes a call as it came, and its request's headers.
+    """One of the service's. `speak` takes a call as it came; `bills` is false where no model is asked, only its tokens counted.
 
     Raises, by `speak`:
-        Refusal: the body is not what the operation takes.
+        Refusal: the model or the body is not what the operation takes.
     """
 
-    speak: Callable[[Call, Mapping[str, str]], tuple[Call, Answer]]
+    speak: Callable[[Call], tuple[Call, Answer]]
     streams: bool = False
     bills: bool = True
 
 
-def _converse(call: Call, _headers: Mapping[str, str]) -> tuple[Call, Answer]:
+def _converse(call: Call) -> tuple[Call, Answer]:
+    check_served(call.model)
     return call, answered
 
 
-def _converse_stream(call: Call, _headers: Mapping[str, str]) -> tuple[Call, Answer]:
-    return call, conversed
+def _converse_stream(call: Call) -> tuple[Call, Answer]:
+    check_served(call.model)
+    return replace(call, shape="ConverseStreamRequest"), lambda generation, ms: Stream(conversed(generation, ms), {})
 
 
-def _invoke(call: Call, headers: Mapping[str, str]) -> tuple[Call, Answer]:
-    dialect = dialect_of(call.model)
-    read = replace(call, body=read_native(dialect, call.body) | labelled(headers.get(REQUEST_METADATA, "")))
-    return read, lambda generation, latency_ms: invoked(dialect.say(generation, call.body), generation, latency_ms)
+def _invoke(call: Call) -> tuple[Call, Answer]:
+    check_served(call.model)
+    check_headers(call, "InvokeModelRequest")
+    dialect = dialect_of(call.model, call.body)
+    return _read(call), lambda generation, ms: invoked(call, dialect.say(generation, call.body), generation, ms)
 
 
-def _invoke_stream(call: Call, headers: Mapping[str, str]) -> tuple[Call, Answer]:
-    dialect = dialect_of(call.model)
-    stream = dialect.stream
+def _invoke_stream(call: Call) -> tuple[Call, Answer]:
+    check_served(call.model)
+    check_headers(call, "InvokeModelWithResponseStreamRequest")
+    stream = dialect_of(call.model, call.body).stream
     if stream is None:
+        # The words: github.com/aws-samples/amazon-bedrock-client-for-mac/issues/112.
         raise Refusal("ValidationException", "The model is unsupported for streaming.")
 
     def chunks(generation: Generation, latency_ms: int) -> Iterator[bytes]:
         *bodies, last = stream(generation)
         for body in bodies:
             yield chunk(body)
-        yield chunk(last | metrics(generation, latency_ms))
+        yield chunk(last | metrics(generation, latency_ms) | guarded(call, generation))
 
-    return _invoke(call, headers)[0], chunks
+    headers = {CONTENT_TYPE: "application/json", **repeated_headers(call)}
+    return _read(call), lambda generation, ms: Stream(chunks(generation, ms), headers)
 
 
-def _count(call: Call, headers: Mapping[str, str]) -> tuple[Call, Answer]:
+def _read(call: Call) -> Call:
+    """A native call as Converse would have it."""
+    dialect = dialect_of(call.model, call.body)
+    body = read_native(dialect, call.body) | labelled(call.headers.get(REQUEST_METADATA, ""))
+    return replace(call, body=body, generates=dialect.generates)
+
+
+def _count(call: Call) -> tuple[Call, Answer]:
+    check_counted(call.model)
     asked = call.body.get("input")
-    if not isinstance(asked, dict) or len(asked) != 1 or not asked.keys() <= {"converse", "invokeModel"}:
+    if not call.body.keys() <= {"input"} or not isinstance(asked, dict) or len(asked) != 1:
         raise Refusal("ValidationException", "The input must be one of converse, invokeModel.")
-    return _counted(call, asked, headers), counted
+    return replace(_counted(call, *next(iter(asked.items()))), generates=False), counted
 
 
-def _counted(call: Call, asked: dict[str, Any], headers: Mapping[str, str]) -> Call:
-    if "converse" in asked:
-        body = asked["converse"]
-        if not isinstance(body, dict):
-            raise Refusal("SerializationException", "The input is not an object.")
-        return replace(call, body=body)
-    wrapped = asked["invokeModel"]
-    body = wrapped.get("body") if isinstance(wrapped, dict) else None
-    if not isinstance(body, str):
-        raise Refusal("ValidationException", "The input's body is missing.")
-    return _invoke(replace(call, body=decoded_object(body)), headers)[0]
+def _counted(call: Call, kind: str, asked: Any) -> Call:
+    if kind == "converse" and isinstance(asked, dict):
+        return replace(call, body=asked, shape="ConverseTokensRequest")
+    if kind == "invokeModel" and isinstance(asked, dict) and asked.keys() == {"body"} and isinstance(asked["body"], str):
+        return _read(replace(call, body=decoded_object(asked["body"]), headers={}))
+    raise Refusal("ValidationException", f"The input's {kind} is not what CountTokens takes.")
 
 
 #: The last part of the path → what it is.

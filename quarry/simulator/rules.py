@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from quarry.errors import ConfigurationError
+from quarry.inference.converse import body_faults
 from quarry.simulator.wire import Call, Refusal, statuses, streamed_errors
 
 #: What may stand in a header's value.
@@ -76,6 +77,8 @@ class Act(_Part):
         kinds = ["error"] if self.error else []
         kinds += [name for name in ("hang", "reset", "close") if getattr(self, name)]
         kinds += [name for name, value in answer.items() if value is not None][:1]
+        for fault in body_faults({"messages": [{"role": "assistant", "content": self.content or []}]}):
+            raise ValueError(f"{fault.path.removeprefix('messages[0].')} {fault.message}")
         if len(kinds) > 1:
             raise ValueError(f"{' and '.join(f'`{name}`' for name in kinds)} exclude each other")
         if not self.error and (self.message or self.status or self.headers):

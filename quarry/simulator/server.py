@@ -12,7 +12,7 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -24,14 +24,14 @@ from aiohttp import web
 
 from quarry import __version__
 from quarry.errors import ConfigurationError
-from quarry.simulator.brain import Brain, echo, generation
+from quarry.simulator.brain import Brain, count_by_length, echo, generation
 from quarry.simulator.eventstream import MEDIA_TYPE, exception
 from quarry.simulator.ledger import Ledger
-from quarry.simulator.operations import OPERATIONS, Answer, Operation
+from quarry.simulator.operations import OPERATIONS, Answer, Operation, Stream
 from quarry.simulator.rules import Act, RuleBook, parse_rule
 from quarry.simulator.smollm2 import ModelMissing, smollm2
 from quarry.simulator.validation import check
-from quarry.simulator.wire import CONTENT_TYPE, Call, Generation, Refusal, read, refused, request_headers
+from quarry.simulator.wire import Call, Generation, Refusal, read, refused, request_headers
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 
@@ -48,11 +48,19 @@ class Simulator:
     """The handlers and what they share. What takes long, a brain does elsewhere."""
 
     def __init__(
-        self, rules: RuleBook, ledger: Ledger, brain: Brain = echo, brain_name: str = "echo", *, brain_missing: str = ""
+        self,
+        rules: RuleBook,
+        ledger: Ledger,
+        brain: Brain = echo,
+        brain_name: str = "echo",
+        count: Brain = count_by_length,
+        *,
+        brain_missing: str = "",
     ) -> None:
         self._rules = rules
         self._ledger = ledger
         self._brain = brain
+        self._count = count
         self._told = {"brain": brain_name} | ({"missing": brain_missing} if brain_missing else {})
 
     def app(self) -> web.Application:
@@ -67,6 +75,7 @@ class Simulator:
                 web.get("/_simulator/calls", self.show_calls),
                 web.delete("/_simulator/calls", self.forget_calls),
                 web.get("/livez", self.livez),
+                web.route("*", "/{path:(?!_simulator).*}", self.unknown),
             ]
         )
         return app
@@ -89,7 +98,7 @@ class Simulator:
                 raise refusal
             ending = act.error or _connection_fault(act) or "answered"
             if ending == "answered" or midway:
-                said = answer(await self._generated(act, call), int((time.monotonic() - started) * 1000))
+                said = answer(await self._generated(act, call, operation), int((time.monotonic() - started) * 1000))
                 response = said if isinstance(said, web.Response) else await _streamed(request, said, act)
             outcome = ending
         except Refusal as refusal:
@@ -104,21 +113,22 @@ class Simulator:
         try:
             raw = await read(request)
             request_id = raw.request_id
-            call, answer = operation.speak(raw, request.headers)
+            call, answer = operation.speak(raw)
             request_id = call.request_id
         finally:
             self._ledger.began(request_id)
         check(call)
         return call, answer
 
-    async def _generated(self, act: Act, call: Call) -> Generation:
+    async def _generated(self, act: Act, call: Call, operation: Operation) -> Generation:
         content: list[Any] | None = act.content if act.text is None else [{"text": act.text}]
-        if content is not None:
+        if content is not None and call.generates:
             return generation(call, content, act.stop_reason or "end_turn")
         try:
-            usual = await self._brain(call)
+            usual = await (self._brain if call.generates else self._count)(call)
         except Refusal:
-            self._ledger.refused(call.request_id)
+            if operation.bills:
+                self._ledger.refused(call.request_id)
             raise
         return replace(usual, stop_reason=act.stop_reason) if act.stop_reason else usual
 
@@ -148,6 +158,10 @@ class Simulator:
         self._ledger.reset()
         return web.Response(status=204)
 
+    async def unknown(self, _request: web.Request) -> web.Response:
+        """Another operation of the service, or none."""
+        return refused(Refusal("UnknownOperationException"))
+
     async def livez(self, _request: web.Request) -> web.Response:
         """The event loop turns; which brain answers, and why it is not the one that was asked for."""
         return web.json_response({"status": "alive", **self._told})
@@ -175,15 +189,18 @@ async def serving(simulator: Simulator, *, host: str, port: int) -> AsyncIterato
 
 
 @asynccontextmanager
-async def _thinking(model_python: Path | None) -> AsyncIterator[tuple[Brain, str, str]]:
-    """The brain, its name and what is missing: the model where a Python to run it is given, the echo where it cannot be had."""
+async def _thinking(model_python: Path | None) -> AsyncIterator[tuple[Brain, str, Brain, str]]:
+    """The brain, its name, what counts for it, and what is missing: the model where a Python to run it is given, the echo where it
+    cannot be had.
+    """
     async with AsyncExitStack() as stack:
-        chosen: tuple[Brain, str, str] = echo, "echo", ""
+        chosen: tuple[Brain, str, Brain, str] = echo, "echo", count_by_length, ""
         if model_python is not None:
             try:
-                chosen = await stack.enter_async_context(smollm2(model_python)), "smollm2", ""
+                model = await stack.enter_async_context(smollm2(model_python))
+                chosen = model, "smollm2", model.count, ""
             except ModelMissing as error:
-                chosen = echo, "echo", str(error)
+                chosen = echo, "echo", count_by_length, str(error)
                 _log.warning(Event.BRAIN_MISSING, brain="smollm2", instead="echo", error=str(error))
         yield chosen
 
@@ -194,8 +211,8 @@ async def run(rules: RuleBook, *, host: str, port: int, model_python: Path | Non
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
-        _thinking(model_python) as (brain, name, missing),
-        serving(Simulator(rules, Ledger(), brain, name, brain_missing=missing), host=host, port=port) as url,
+        _thinking(model_python) as (brain, name, count, missing),
+        serving(Simulator(rules, Ledger(), brain, name, count, brain_missing=missing), host=host, port=port) as url,
     ):
         serves = "Bedrock Runtime"
         _log.info(Event.SERVICE_STARTED, version=__version__, url=url, serves=serves, rules=len(rules), brain=name)
@@ -219,11 +236,11 @@ def _connection_fault(act: Act) -> str | None:
     return next((outcome for given, outcome in ((act.hang, "hung"), (act.reset, "reset"), (act.close, "closed")) if given), None)
 
 
-async def _streamed(request: web.Request, events: Iterator[bytes], act: Act) -> web.StreamResponse | None:
+async def _streamed(request: web.Request, stream: Stream, act: Act) -> web.StreamResponse | None:
     """Send the events; None where the connection is to be left alone after some of them."""
-    response = web.StreamResponse(headers=request_headers() | {"Content-Type": MEDIA_TYPE, CONTENT_TYPE: "application/json"})
+    response = web.StreamResponse(headers={**request_headers(), "Content-Type": MEDIA_TYPE, **stream.headers})
     await response.prepare(request)
-    for event in islice(events, act.after_events):
+    for event in islice(stream.events, act.after_events):
         await response.write(event)
     if act.hang or act.reset:
         return None

@@ -1,7 +1,8 @@
 """Bedrock Runtime on the wire: reading a Converse call, writing an answer or an error.
 
 Errors have the service's form: the HTTP status of the service model, the class in `x-amzn-ErrorType`, `{"message": …}` as body.
-The words of the messages are plausible, not copied: nothing may depend on them but what `inference/verdicts.py` does.
+Where the words of a message were read stands beside them; all others are plausible, not copied. Nothing may depend on them but
+what `inference/verdicts.py` does.
 """
 
 import base64
@@ -18,7 +19,8 @@ from aiohttp import web
 from quarry.inference.converse import service_model
 from quarry.invocation import Json
 
-#: Sent by AWS's front ends for any service, so not in the service model. Statuses as a SigV4 service answers them: our knowledge.
+#: Sent by AWS's front ends for any service, so not in the service model. Source of what is there: "Common Errors" in the AWS
+#: Management Console's documentation (November 2026); the others are our knowledge.
 _COMMON_STATUSES: Final[Mapping[str, int]] = {
     "MissingAuthenticationTokenException": 403,
     "ExpiredTokenException": 403,
@@ -28,6 +30,7 @@ _COMMON_STATUSES: Final[Mapping[str, int]] = {
     "InvalidSignatureException": 403,
     "IncompleteSignatureException": 400,
     "SerializationException": 400,
+    "UnknownOperationException": 404,
 }
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -41,6 +44,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "ResourceNotFoundException": "Could not resolve the foundation model from the provided model identifier.",
     "ServiceUnavailableException": "Bedrock is unable to process your request.",
     "ThrottlingException": "Too many requests, please wait before trying again.",
+    "UnknownOperationException": "The simulator does not speak that operation.",
     "UnrecognizedClientException": "The security token included in the request is invalid.",
     "ValidationException": "The request is not valid.",
 }
@@ -50,6 +54,13 @@ _SCOPE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>
 REQUEST_METADATA: Final = "X-Amzn-Bedrock-Request-Metadata"
 #: What the chunks of InvokeModelWithResponseStream are; same source.
 CONTENT_TYPE: Final = "X-Amzn-Bedrock-Content-Type"
+#: Members of InvokeModel's input that its output repeats; same source.
+_REPEATED: Final = ("X-Amzn-Bedrock-PerformanceConfig-Latency", "X-Amzn-Bedrock-Service-Tier")
+#: Names a guardrail, without its version; same source.
+_GUARDRAIL: Final = "X-Amzn-Bedrock-GuardrailIdentifier"
+#: How the class of an error goes on in the service's header, as github.com/aws-samples/amazon-bedrock-client-for-mac/issues/112
+#: shows it. SDKs cut it off.
+_NAMESPACE: Final = ":http://internal.amazon.com/coral/com.amazon.bedrock/"
 #: The request metadata by which Quarry marks its calls.
 _REQUEST_ID_LABEL: Final = "quarry_request_id"
 
@@ -69,11 +80,17 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One Converse call. `region` is the one it was signed for; empty with a bearer token, which names none."""
+    """One call. `region` is the one it was signed for; empty with a bearer token, which names none."""
 
     model: str
     region: str
     body: Json
+    #: The input shape of the service model that `body` is said in.
+    shape: str = "ConverseRequest"
+    #: The request's: InvokeModel has members of its input there.
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: Whether there is anything to say: not by CountTokens and by embeddings, whose tokens are only counted.
+    generates: bool = True
 
     @property
     def request_id(self) -> str:
@@ -109,12 +126,13 @@ def statuses() -> Mapping[str, int]:
 
 @cache
 def streamed_errors() -> frozenset[str]:
-    """The exceptions that both streaming operations can send as events."""
-    conversed, invoked = (
-        {each.name for each in service_model().shape_for(name).members.values() if each.metadata.get("exception")}  # type: ignore[attr-defined]
-        for name in ("ConverseStreamOutput", "ResponseStream")
+    """The exceptions that a stream can send as events; ModelTimeoutException only that of InvokeModelWithResponseStream."""
+    return frozenset(
+        each.name
+        for stream in ("ConverseStreamOutput", "ResponseStream")
+        for each in service_model().shape_for(stream).members.values()  # type: ignore[attr-defined]
+        if each.metadata.get("exception")
     )
-    return frozenset(conversed & invoked)
 
 
 def text_of(blocks: list[Any]) -> str:
@@ -148,7 +166,7 @@ async def read(request: web.Request) -> Call:
         raise Refusal("SerializationException", "The request body is not JSON.") from error
     if not isinstance(body, dict):
         raise Refusal("SerializationException", "The request body is not an object.")
-    return Call(request.match_info["model"], region, body)
+    return Call(request.match_info["model"], region, body, headers=request.headers)
 
 
 def region_of(authorization: str) -> str:
@@ -180,14 +198,26 @@ def answered(generation: Generation, latency_ms: int) -> web.Response:
     return web.json_response(body, headers=request_headers())
 
 
-def invoked(body: Json, generation: Generation, latency_ms: int) -> web.Response:
-    """InvokeModel's answer, its counts in headers too."""
+def invoked(call: Call, body: Json, generation: Generation, latency_ms: int) -> web.Response:
+    """InvokeModel's answer, its counts in headers too: those are not in the service model, but public clients read them."""
     counted = {
         "X-Amzn-Bedrock-Input-Token-Count": str(generation.input_tokens),
         "X-Amzn-Bedrock-Output-Token-Count": str(generation.output_tokens),
         "X-Amzn-Bedrock-Invocation-Latency": str(latency_ms),
     }
-    return web.json_response(body, headers=request_headers() | counted)
+    return web.json_response({**body, **guarded(call, generation)}, headers=request_headers() | repeated_headers(call) | counted)
+
+
+def guarded(call: Call, generation: Generation) -> dict[str, Any]:
+    """What InvokeModel's body says of the guardrail that was asked for. Source: the example in the API reference of InvokeModel."""
+    if _GUARDRAIL not in call.headers:
+        return {}
+    return {"amazon-bedrock-guardrailAction": "INTERVENED" if generation.stop_reason == "guardrail_intervened" else "NONE"}
+
+
+def repeated_headers(call: Call) -> dict[str, str]:
+    """The members of InvokeModel's input that its answer repeats, streamed or not."""
+    return {name: call.headers[name] for name in _REPEATED if name in call.headers}
 
 
 def counted(generation: Generation, _latency_ms: int) -> web.Response:
@@ -212,7 +242,9 @@ def decoded_object(text: str) -> dict[str, Any]:
 
 def refused(refusal: Refusal) -> web.Response:
     """An error, as a client of the service reads it."""
-    headers = {**request_headers(), "x-amzn-ErrorType": refusal.code, **refusal.headers}
+    modelled = refusal.code in statuses().keys() - _COMMON_STATUSES.keys()
+    kind = f"{refusal.code}{_NAMESPACE}" if modelled else refusal.code
+    headers = {**request_headers(), "x-amzn-ErrorType": kind, **refusal.headers}
     return web.json_response({"message": refusal.message}, status=refusal.status, headers=headers)
 
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Protocol
 
 from quarry.envelope import Envelope
-from quarry.errors import StoreUnavailable
 from quarry.job import Job, JobStatus, Lease
 
 
@@ -95,6 +94,15 @@ class JobStore(Protocol):
 
     async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
         """Up to 100 jobs by id; those that do not exist are left out.
+
+        Raises:
+            StoreUnavailable: try again.
+        """
+
+    async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
+        """The status that each of up to 100 jobs has for a reader, perhaps a moment old; those that do not exist are left out.
+
+        Nothing else of the job is read: it is what long-polls ask, many times for each answer.
 
         Raises:
             StoreUnavailable: try again.
@@ -197,6 +205,3 @@ class JobStore(Protocol):
         Raises:
             StoreUnavailable: unknown.
         """
-
-
-__all__ = ["CancelNotice", "IdempotencyKey", "JobPage", "JobStore", "KeyHolder", "StoreUnavailable"]

@@ -8,11 +8,13 @@ import heapq
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from quarry.aws import code_of, unavailable
 from quarry.batching import Batcher
 from quarry.envelope import Envelope
 from quarry.errors import CancelRequested, ConfigurationError, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
@@ -20,7 +22,16 @@ from quarry.ids import last_request_id_at
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.store import expressions
 from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder
-from quarry.store.item import SHARDS, from_item, idempotency_item_key, job_key, list_partition, notice_key
+from quarry.store.item import (
+    SHARDS,
+    STATUS_ONLY,
+    Item,
+    from_item,
+    idempotency_item_key,
+    job_key,
+    notice_key,
+    status_in,
+)
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -32,7 +43,9 @@ BATCH_MAX_GETS: Final = 100
 _BATCH_GET_ROUNDS: Final = 5
 #: How many index pages a filtered list reads before it answers with what it has.
 _LIST_MAX_ROUNDS: Final = 5
+#: A condition that does not hold, of a write by itself and of one in a transaction.
 _REFUSED: Final = "ConditionalCheckFailedException"
+_NOT_SO: Final = "ConditionalCheckFailed"
 
 
 class DynamoStore:
@@ -53,14 +66,12 @@ class DynamoStore:
         """
         try:
             await self._client.describe_table(TableName=self._table)
-        except ClientError as error:
-            if _code(error) in ("ResourceNotFoundException", "AccessDeniedException"):
+        except (BotoCoreError, ClientError) as error:
+            if code_of(error) in ("ResourceNotFoundException", "AccessDeniedException"):
                 raise ConfigurationError(
                     f"QUARRY_STORE__TABLE: the table {self._table!r} does not exist or may not be seen; "
                     "`quarry provision` makes it locally"
                 ) from error
-            raise _unavailable("describe", error) from error
-        except BotoCoreError as error:
             raise _unavailable("describe", error) from error
 
     async def create(self, job: Job) -> None:
@@ -70,15 +81,13 @@ class DynamoStore:
         request = expressions.create_with_key(self._table, job, key, self._retention_ms, now)
         try:
             await self._transact(request)
-        except ClientError as error:
-            reasons: Any = error.response.get("CancellationReasons") or []
-            if not reasons or reasons[0].get("Code") != "ConditionalCheckFailed":
+        except (BotoCoreError, ClientError) as error:
+            reasons = _reasons(error)
+            if not reasons or reasons[0].get("Code") != _NOT_SO:
                 raise _unavailable("create", error) from error
             holder = expressions.holder_in(reasons[0]["Item"])
             # A repeat after a lost answer meets its own key.
             return None if holder.request_id == job.request_id else holder
-        except BotoCoreError as error:
-            raise _unavailable("create", error) from error
         return None
 
     async def key_holder(self, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
@@ -89,11 +98,9 @@ class DynamoStore:
     async def withdraw(self, job: Job, key: IdempotencyKey | None) -> bool:
         try:
             await self._transact(expressions.withdraw(self._table, job, key))
-        except ClientError as error:
-            if any(reason.get("Code") == "ConditionalCheckFailed" for reason in error.response.get("CancellationReasons") or []):
+        except (BotoCoreError, ClientError) as error:
+            if any(reason.get("Code") == _NOT_SO for reason in _reasons(error)):
                 return False
-            raise _unavailable("withdraw", error) from error
-        except BotoCoreError as error:
             raise _unavailable("withdraw", error) from error
         return True
 
@@ -103,21 +110,11 @@ class DynamoStore:
         return from_item(item) if item else None
 
     async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
-        wanted = [job_key(tenant, request_id) for request_id in dict.fromkeys(request_ids)]
-        found: dict[str, Job] = {}
-        for _ in range(_BATCH_GET_ROUNDS):
-            if not wanted:
-                return found
-            keys = {self._table: {"Keys": wanted[:BATCH_MAX_GETS], "ConsistentRead": True}}
-            answer = await self._call("batch_get_item", RequestItems=keys)
-            for item in answer["Responses"].get(self._table, []):
-                job = from_item(item)
-                found[job.request_id] = job
-            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            wanted = [*left, *wanted[BATCH_MAX_GETS:]]
-        if wanted:
-            raise StoreUnavailable("DynamoDB did not read all keys", applied=False)
-        return found
+        jobs = map(from_item, await self._items(tenant, request_ids, {"ConsistentRead": True}))
+        return {job.request_id: job for job in jobs}
+
+    async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
+        return dict(map(partial(status_in, now=now), await self._items(tenant, request_ids, STATUS_ONLY)))
 
     async def list(
         self,
@@ -194,7 +191,7 @@ class DynamoStore:
         if asked.lease:
             # A lost notice is not worth an error: the holder's next renewal is refused.
             with suppress(BotoCoreError, ClientError):
-                notice = expressions.leave_notice(self._table, asked, asked.lease, asked.lease.expires_at)
+                notice = expressions.leave_notice(self._table, asked, asked.lease)
                 await self._client.put_item(**notice)
         return asked
 
@@ -229,26 +226,28 @@ class DynamoStore:
         # A statement that the answer does not name may or may not have been carried out.
         return [*written, *(StoreUnavailable("DynamoDB did not say whether it wrote") for _ in jobs[len(written) :])]
 
+    async def _items(self, tenant: str, request_ids: Sequence[str], how: Mapping[str, Any]) -> Sequence[Item]:
+        wanted = [job_key(tenant, request_id) for request_id in dict.fromkeys(request_ids)]
+        found: list[Item] = []
+        for _ in range(_BATCH_GET_ROUNDS):
+            if not wanted:
+                return found
+            answer = await self._call("batch_get_item", RequestItems={self._table: {"Keys": wanted[:BATCH_MAX_GETS], **how}})
+            found += answer["Responses"].get(self._table, [])
+            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            wanted = [*left, *wanted[BATCH_MAX_GETS:]]
+        if wanted:
+            raise StoreUnavailable("DynamoDB did not read all keys", applied=False)
+        return found
+
     async def _list_once(self, tenant: str, lowest: str, highest: str, count: int) -> Sequence[Job]:
         shards = await asyncio.gather(*(self._list_shard(tenant, shard, lowest, highest, count) for shard in range(SHARDS)))
         merged = heapq.merge(*shards, key=lambda job: job.request_id, reverse=True)
         return [job for job, _ in zip(merged, range(count), strict=False)]
 
     async def _list_shard(self, tenant: str, shard: int, lowest: str, highest: str, count: int) -> Sequence[Job]:
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "IndexName": "by_tenant",
-            "KeyConditionExpression": "#pk = :pk AND #id BETWEEN :lowest AND :highest",
-            "ExpressionAttributeNames": {"#pk": "list_pk", "#id": "request_id"},
-            "ExpressionAttributeValues": {
-                ":pk": {"S": list_partition(tenant, shard)},
-                ":lowest": {"S": lowest},
-                ":highest": {"S": highest},
-            },
-            "ScanIndexForward": False,
-            # BETWEEN includes both ends, and `highest` was shown already: one more is read and dropped.
-            "Limit": count + 1,
-        }
+        # Both ends are included, and `highest` was shown already: one more is read and dropped.
+        request = expressions.listed(self._table, tenant, shard, lowest, highest, count + 1)
         jobs: list[Job] = []
         while True:
             answer = await self._call("query", **request)
@@ -262,14 +261,12 @@ class DynamoStore:
         """One conditional update: (the new or the old item, whether it was refused)."""
         try:
             answer = await self._client.update_item(**request)
-        except ClientError as error:
-            if _code(error) == _REFUSED:
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and code_of(error) == _REFUSED:
                 refused: Any = error.response
                 return refused.get("Item"), True
-            if _code(error) == "ValidationException":
+            if code_of(error) == "ValidationException":
                 raise RecordRefused(f"DynamoDB refused to write: {error}") from error
-            raise _unavailable("write", error) from error
-        except BotoCoreError as error:
             raise _unavailable("write", error) from error
         return answer.get("Attributes"), False
 
@@ -311,11 +308,16 @@ def _created(error: Mapping[str, Any] | None, *, repeated: bool) -> None | Excep
     return StoreUnavailable(f"DynamoDB refused to create: {error.get('Code')}", applied=applied)
 
 
+def _reasons(error: BaseException) -> Sequence[Any]:
+    """Why a transaction was cancelled, item by item; empty where it was not that."""
+    answer: Any = error.response if isinstance(error, ClientError) else {}
+    return answer.get("CancellationReasons") or ()
+
+
 def _is_conflict(error: BaseException) -> bool:
-    reasons: Any = error.response.get("CancellationReasons") if isinstance(error, ClientError) else None
-    codes = {reason.get("Code") for reason in reasons or []}
+    codes = {reason.get("Code") for reason in _reasons(error)}
     # With a failed condition beside it, another try would end the same way.
-    return "TransactionConflict" in codes and "ConditionalCheckFailed" not in codes
+    return "TransactionConflict" in codes and _NOT_SO not in codes
 
 
 #: Our own choice.
@@ -324,14 +326,5 @@ _CONFLICT_WAIT: Final = wait_random_exponential(multiplier=0.02, max=0.2)
 _IF_CONFLICT: Final = retry_if_exception(_is_conflict)
 
 
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
 def _unavailable(verb: str, error: Exception) -> StoreUnavailable:
-    if not isinstance(error, ClientError):
-        return StoreUnavailable(f"DynamoDB could not {verb}: {type(error).__name__}")
-    answer = error.response["ResponseMetadata"]
-    # An answer below 500 is a refusal, unless it is that of a repeat: the first try may have been carried out.
-    refused = answer.get("HTTPStatusCode", 500) < 500 and not answer.get("RetryAttempts")
-    return StoreUnavailable(f"DynamoDB could not {verb}: {_code(error)}", applied=False if refused else None)
+    return unavailable(StoreUnavailable, "DynamoDB", verb, error)

@@ -1,4 +1,4 @@
-"""Every conditional write to the job table, as data: what is sent to DynamoDB, and nothing that sends it.
+"""Every conditional write to the job table, and every query, as data: what is sent to DynamoDB, and nothing that sends it.
 
 The guards against one another, in time (W1 pauses or dies, W2 takes over):
 
@@ -39,7 +39,18 @@ from quarry.errors import (
 )
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease
 from quarry.store.base import IdempotencyKey, KeyHolder
-from quarry.store.item import Item, attribute, idempotency_item_key, job_key, notice_key, role_key, to_item
+from quarry.store.item import (
+    Item,
+    attribute,
+    changing,
+    idempotency_item_key,
+    job_key,
+    list_partition,
+    notice_key,
+    role_key,
+    to_item,
+    ttl,
+)
 
 #: The keyword arguments of one DynamoDB call.
 Request: TypeAlias = dict[str, Any]
@@ -79,7 +90,7 @@ def create_with_key(table: str, job: Job, key: IdempotencyKey, retention_ms: int
     key_item = idempotency_item_key(key.tenant, digest(key.key)) | {
         "request_id": {"S": job.request_id},
         "fingerprint": {"S": key.fingerprint},
-        "expires_at": {"N": str(to_epoch_ms(key.expires_at) // 1000)},
+        "expires_at": attribute(ttl(key.expires_at)),
     }
     return {
         "TransactItems": [
@@ -89,7 +100,7 @@ def create_with_key(table: str, job: Job, key: IdempotencyKey, retention_ms: int
                     "Item": key_item,
                     "ConditionExpression": "attribute_not_exists(#pk) OR #expires_at <= :now",
                     "ExpressionAttributeNames": {"#pk": "pk", "#expires_at": "expires_at"},
-                    "ExpressionAttributeValues": {":now": {"N": str(to_epoch_ms(now) // 1000)}},
+                    "ExpressionAttributeValues": {":now": attribute(ttl(now))},
                     "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
                 }
             },
@@ -225,12 +236,12 @@ def clear_bury(table: str, job: Job) -> Request:
     )
 
 
-def leave_notice(table: str, job: Job, lease: Lease, now: datetime) -> Request:
+def leave_notice(table: str, job: Job, lease: Lease) -> Request:
     """Tell the holder at once of a wish to cancel, in a partition that it reads as one."""
     item = notice_key(lease.owner, job.request_id) | {
         "request_id": {"S": job.request_id},
         "token": {"S": lease.token},
-        "expires_at": {"N": str(to_epoch_ms(now + _NOTICE_LIFE) // 1000)},
+        "expires_at": attribute(ttl(lease.expires_at + _NOTICE_LIFE)),
     }
     return {"TableName": table, "Item": item}
 
@@ -242,6 +253,23 @@ def notices(table: str, owner: str) -> Request:
         "KeyConditionExpression": "#pk = :pk",
         "ExpressionAttributeNames": {"#pk": "pk"},
         "ExpressionAttributeValues": {":pk": notice_key(owner, "")["pk"]},
+    }
+
+
+def listed(table: str, tenant: str, shard: int, lowest: str, highest: str, limit: int) -> Request:
+    """A tenant's jobs of one shard whose ids are between these, both included, the newest first."""
+    return {
+        "TableName": table,
+        "IndexName": "by_tenant",
+        "KeyConditionExpression": "#pk = :pk AND #id BETWEEN :lowest AND :highest",
+        "ExpressionAttributeNames": {"#pk": "list_pk", "#id": "request_id"},
+        "ExpressionAttributeValues": {
+            ":pk": {"S": list_partition(tenant, shard)},
+            ":lowest": {"S": lowest},
+            ":highest": {"S": highest},
+        },
+        "ScanIndexForward": False,
+        "Limit": limit,
     }
 
 
@@ -312,7 +340,7 @@ def holder_in(item: Mapping[str, Any]) -> KeyHolder:
 
 def is_free(item: Mapping[str, Any], now: datetime) -> bool:
     """Whether the key of an item has expired; TTL deletes late. As the condition of `create_with_key` has it."""
-    return int(item["expires_at"]["N"]) <= to_epoch_ms(now) // 1000
+    return int(item["expires_at"]["N"]) <= ttl(now)
 
 
 # --- building blocks --------------------------------------------------------------------------------------------------
@@ -335,7 +363,7 @@ def _claim_values(envelope: Envelope, lease: Lease, now: datetime) -> Item:
 
 def _overwrite(job: Job, names: tuple[str, ...], retention_ms: int) -> tuple[str, Item]:
     """SET what the job has, REMOVE what it has not."""
-    item = to_item(job, retention_ms)
+    item = changing(job, retention_ms)
     present = [name for name in names if name in item]
     absent = [name for name in names if name not in item]
     update = "SET " + ", ".join(f"#{name} = :{name}" for name in present)

@@ -14,12 +14,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
+from quarry.attempts import Attempt, AttemptOutcome, Failure
 from quarry.clock import from_epoch_ms, to_epoch_ms
-from quarry.invocation import Completion, Invocation, ServedBy, Usage, result_document
-from quarry.job import Attempt, AttemptOutcome, Failure, Job, JobStatus, Lease, StatusReason, StoredObject
+from quarry.invocation import Completion, Invocation, Target, Usage, result_document
+from quarry.job import Job, JobStatus, Lease, StatusReason, StoredObject, status_for_readers
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -42,6 +43,13 @@ LISTED: Final = (
     "revision", "cancel_requested", "attempts", "takeovers", "snoozes", "max_attempts", "created_at", "available_at",
     "deadline_at", "started_at", "finished_at",
 )  # fmt: skip
+
+
+#: What of a job is read to know its status.
+STATUS_ONLY: Final = {
+    "ProjectionExpression": "request_id, #status, deadline_at",
+    "ExpressionAttributeNames": {"#status": "status"},
+}
 
 
 def job_key(tenant: str, request_id: str) -> Item:
@@ -76,19 +84,26 @@ def list_partition(tenant: str, shard: int) -> str:
 
 def to_item(job: Job, retention_ms: int) -> Item:
     """The whole item of a job. Absent values are left out, so that the indexes stay sparse."""
-    lease, shard = job.lease, shard_of(job.request_id)
-    values: dict[str, Any] = {
-        "list_pk": list_partition(job.tenant, shard),
+    fixed: dict[str, Any] = {
+        "list_pk": list_partition(job.tenant, shard_of(job.request_id)),
         "v": SCHEMA_VERSION,
         "tenant": job.tenant,
         "request_id": job.request_id,
         "invocation": None if job.payload else invocation_json(job.invocation),
         "payload": json_text(asdict(job.payload)) if job.payload else None,
-        "model": job.model,
         "priority": job.priority,
         "custom_id": job.custom_id,
         "metadata": json_text(job.metadata) if job.metadata else None,
         "created_at": job.created_at,
+    }
+    return job_key(job.tenant, job.request_id) | _attributes(fixed) | changing(job, retention_ms)
+
+
+def changing(job: Job, retention_ms: int) -> Item:
+    """The part of a job's item that changes in its life: what every write after the first is made of."""
+    lease = job.lease
+    values: dict[str, Any] = {
+        "model": job.model,
         "deadline_at": job.deadline_at,
         "max_attempts": job.max_attempts,
         "generation": job.generation,
@@ -106,18 +121,17 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "lease_token": lease and lease.token,
         "lease_owner": lease and lease.owner,
         "lease_expires_at": lease and lease.expires_at,
-        "check_pk": str(shard) if job.check_at else None,
+        "check_pk": str(shard_of(job.request_id)) if job.check_at else None,
         "check_at": job.check_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
-        "result": json_text(asdict(job.result)) if job.result else None,
+        "result": json_text(_completion_out(job.result)) if job.result else None,
         "result_object": json_text(asdict(job.result_object)) if job.result_object else None,
         "error": json_text(asdict(job.error)) if job.error else None,
         "bury_reason": job.bury_reason,
-        # DynamoDB's TTL counts in seconds.
-        "expires_at": (to_epoch_ms(job.finished_at) + retention_ms) // 1000 if job.finished_at else None,
+        "expires_at": ttl(job.finished_at + timedelta(milliseconds=retention_ms)) if job.finished_at else None,
     }
-    return job_key(job.tenant, job.request_id) | {name: attribute(value) for name, value in values.items() if value is not None}
+    return _attributes(values)
 
 
 def from_item(item: Mapping[str, Any]) -> Job:
@@ -163,6 +177,12 @@ def from_item(item: Mapping[str, Any]) -> Job:
     )
 
 
+def status_in(item: Mapping[str, Any], now: datetime) -> tuple[str, JobStatus]:
+    """The request id, and the status for a reader, of an item that was read by `STATUS_ONLY`."""
+    deadline_at = from_epoch_ms(int(item["deadline_at"]["N"]))
+    return item["request_id"]["S"], status_for_readers(JobStatus(item["status"]["S"]), deadline_at, now)
+
+
 def invocation_json(invocation: Invocation) -> str:
     """An invocation as it is stored, in the record or beside it. It can be encoded as UTF-8."""
     return json_text(_invocation_out(invocation))
@@ -182,6 +202,11 @@ def result_json(completion: Completion) -> str:
     return json_text(result_document(completion))
 
 
+def ttl(at: datetime) -> int:
+    """An instant as DynamoDB's TTL counts it: in seconds."""
+    return to_epoch_ms(at) // 1000
+
+
 def attribute(value: str | int | bool | datetime | list[int]) -> Item:
     """One value in DynamoDB's wire form."""
     match value:
@@ -195,6 +220,10 @@ def attribute(value: str | int | bool | datetime | list[int]) -> Item:
             return {"N": str(to_epoch_ms(value))}
         case _:
             return {"L": [{"N": str(each)} for each in value]}
+
+
+def _attributes(values: Mapping[str, Any]) -> Item:
+    return {name: attribute(value) for name, value in values.items() if value is not None}
 
 
 def _made(kind: type[_Made], value: Mapping[str, Any]) -> _Made:
@@ -248,11 +277,17 @@ def _invocation_in(value: dict[str, Any]) -> Invocation:
 
 
 def _attempt_out(attempt: Attempt) -> dict[str, Any]:
-    out = {name: value for name, value in asdict(attempt).items() if value not in (None, ())}
-    for name in ("started_at", "finished_at"):
-        if name in out:
-            out[name] = to_epoch_ms(out[name])
-    return out
+    values = {
+        "attempt": attempt.attempt,
+        "started_at": to_epoch_ms(attempt.started_at),
+        "finished_at": to_epoch_ms(attempt.finished_at) if attempt.finished_at else None,
+        "outcome": attempt.outcome,
+        "target": attempt.target,
+        "error": asdict(attempt.error) if attempt.error else None,
+        "usage": asdict(attempt.usage) if attempt.usage else None,
+        "fallbacks": attempt.fallbacks or None,
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _attempt_in(value: dict[str, Any]) -> Attempt:
@@ -269,12 +304,24 @@ def _attempt_in(value: dict[str, Any]) -> Attempt:
     )
 
 
+def _completion_out(completion: Completion) -> dict[str, Any]:
+    # Not `asdict` of the whole, which copies the content.
+    return {
+        "content": completion.content,
+        "stop_reason": completion.stop_reason,
+        "filtered": completion.filtered,
+        "usage": asdict(completion.usage),
+        "served_by": asdict(completion.served_by),
+        "provider_request_id": completion.provider_request_id,
+    }
+
+
 def _completion_in(value: dict[str, Any]) -> Completion:
     return Completion(
         content=tuple(value["content"]),
         stop_reason=value["stop_reason"],
         filtered=value["filtered"],
         usage=_made(Usage, value["usage"]),
-        served_by=_made(ServedBy, value["served_by"]),
+        served_by=_made(Target, value["served_by"]),
         provider_request_id=value.get("provider_request_id"),
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 from aiohttp import ClientPayloadError
 from botocore.exceptions import BotoCoreError, ClientError
 
+from quarry.aws import code_of, unavailable
 from quarry.errors import ConfigurationError, PayloadLost, PayloadsUnavailable
 from quarry.job import StoredObject
 
@@ -172,11 +173,10 @@ def _status(error: ClientError) -> int:
 
 
 def _lost_or_unavailable(verb: str, error: Exception) -> PayloadLost | PayloadsUnavailable:
-    if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == "NoSuchKey":
+    if code_of(error) == "NoSuchKey":
         return PayloadLost("the object is gone")
     return _unavailable(verb, error)
 
 
 def _unavailable(verb: str, error: Exception) -> PayloadsUnavailable:
-    said = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else type(error).__name__
-    return PayloadsUnavailable(f"S3 could not {verb}: {said}")
+    return unavailable(PayloadsUnavailable, "S3", verb, error)

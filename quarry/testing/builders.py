@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from quarry.envelope import Envelope
 from quarry.ids import new_request_id, new_token
-from quarry.invocation import Completion, Invocation, ServedBy, Usage
+from quarry.invocation import Completion, Invocation, Target, Usage
 from quarry.job import CHECK_AFTER, Claimed, Job, Lease, advance
 from quarry.queue.base import Delivery
 from quarry.testing.clock import START
@@ -72,7 +72,7 @@ def a_completion(text: str = "Hello.", **changes: Any) -> Completion:
         stop_reason="end_turn",
         filtered=False,
         usage=Usage(input_tokens=12, output_tokens=3, total_tokens=15),
-        served_by=ServedBy("bedrock", "us-east-1", "amazon.nova-lite-v1:0"),
+        served_by=Target("bedrock", "us-east-1", "amazon.nova-lite-v1:0"),
         provider_request_id="11111111-2222-3333-4444-555555555555",
     )
     return replace(completion, **changes)

@@ -9,7 +9,7 @@ from quarry.clock import Clock
 from quarry.errors import QueueUnavailable
 from quarry.ids import new_token
 from quarry.queue.base import LOOK, DeadDelivery
-from quarry.testing.faults import Faults
+from quarry.testing.faults import Fallible
 from quarry.testing.queue import DeadLetter, MemoryQueue
 
 Operation: TypeAlias = Literal["look", "remove", "put_back"]
@@ -27,7 +27,7 @@ class _Message:
     receipt: str | None = None
 
 
-class MemoryDeadLetters:
+class MemoryDeadLetters(Fallible[Operation]):
     """Shows what a lane has buried. What is removed here stays in the lane's `buried`, which is a log.
 
     Args:
@@ -36,11 +36,11 @@ class MemoryDeadLetters:
     """
 
     def __init__(self, lane: MemoryQueue, clock: Clock) -> None:
+        super().__init__(QueueUnavailable)
         self._lane = lane
         self._clock = clock
         self._messages: dict[str, _Message] = {}
         self._followed = 0
-        self._faults = Faults(QueueUnavailable)
 
     # --- for tests ----------------------------------------------------------------------------------------------------
 
@@ -61,26 +61,22 @@ class MemoryDeadLetters:
         self._messages[message_id] = _Message(letter, self._clock.now(), self._clock.monotonic())
         return message_id
 
-    def fail_next(self, operation: Operation, *, applied: bool = False, known: bool = True, times: int = 1) -> None:
-        """Let the next calls end in `QueueUnavailable`, as those of the lane can."""
-        self._faults.plan(operation, applied=applied, known=known, times=times)
-
     # --- the port -----------------------------------------------------------------------------------------------------
 
     async def look(self, limit: int) -> list[DeadDelivery]:
-        with self._faults.strike("look"):
+        with self._strike("look"):
             self._follow()
             now = self._clock.monotonic()
             visible = [message_id for message_id, message in self._messages.items() if message.visible_at <= now]
             return [self._receive(message_id) for message_id in visible[: min(limit, _RECEIVE_MAX)]]
 
     async def remove(self, deliveries: Sequence[DeadDelivery]) -> None:
-        with self._faults.strike("remove"):
+        with self._strike("remove"):
             for message_id, _ in self._held(deliveries):
                 del self._messages[message_id]
 
     async def put_back(self, deliveries: Sequence[DeadDelivery]) -> None:
-        with self._faults.strike("put_back"):
+        with self._strike("put_back"):
             for _, message in self._held(deliveries):
                 message.visible_at = self._clock.monotonic()
 

@@ -1,6 +1,6 @@
 """Failures, on order or by chance: what a test plans for the next calls of a fake, or lets happen to any of them.
 
-Everything in which a network is unkinder than a dictionary is to be told here, so that both fakes have it in one form.
+Everything in which a network is unkinder than a dictionary is to be told here, so that all fakes have it in one form.
 """
 
 import random
@@ -8,9 +8,12 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from quarry.errors import QuarryError, TransportError
+
+#: The names of the methods that can fail.
+OperationT = TypeVar("OperationT", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +26,36 @@ class _Fault:
 _BY_CHANCE: Final = (_Fault(applied=False, known=True), _Fault(applied=False, known=False), _Fault(applied=True, known=False))
 
 
-class Faults:
-    """The failures that are to come, by operation."""
+class Fallible(Generic[OperationT]):
+    """A fake whose calls fail where a test wants them to, with what its port raises while a service is away.
+
+    Args:
+        kind: that error.
+    """
 
     def __init__(self, kind: type[TransportError]) -> None:
         self._kind = kind
         self._planned: dict[str, deque[_Fault]] = {}
         self._rate = 0.0
-        self._random = random.Random(0)  # noqa: S311 - faults to test with
+        self._chance = random.Random(0)  # noqa: S311 - faults to test with
 
-    def plan(self, operation: str, *, applied: bool, known: bool, times: int) -> None:
-        """Let the next `times` calls of `operation` fail."""
+    def fail_next(self, operation: OperationT, *, applied: bool = False, known: bool = True, times: int = 1) -> None:
+        """Let the next calls fail; of a call with several entries, the next entries.
+
+        Args:
+            operation: the method.
+            applied: carry it out, then lose the answer, whatever it was. Else nothing happens.
+            known: whether the error says so, where nothing happens.
+            times: how often.
+        """
         self._planned.setdefault(operation, deque()).extend([_Fault(applied, known and not applied)] * times)
 
-    def at_random(self, rate: float, seed: int) -> None:
-        """Let each further call fail with a chance of `rate`, one way or another; zero ends it. Equal seeds, equal faults."""
-        self._rate, self._random = rate, random.Random(seed)  # noqa: S311
+    def fail_at_random(self, rate: float, seed: int = 0) -> None:
+        """Let each further call fail with a chance of `rate`: refused, lost on the way, or done and its answer lost.
+
+        Zero ends it. Equal seeds, equal faults.
+        """
+        self._rate, self._chance = rate, random.Random(seed)  # noqa: S311
 
     def mend(self) -> None:
         """Let nothing fail any more."""
@@ -46,7 +63,7 @@ class Faults:
         self._rate = 0.0
 
     @contextmanager
-    def strike(self, operation: str) -> Iterator[None]:
+    def _strike(self, operation: OperationT) -> Iterator[None]:
         """Fail around the block where that is planned: before it, or after it, whatever it answered."""
         fault = self._next(operation)
         if fault is None:
@@ -60,8 +77,8 @@ class Faults:
                 raise error from unseen
         raise error
 
-    def _next(self, operation: str) -> _Fault | None:
+    def _next(self, operation: OperationT) -> _Fault | None:
         planned = self._planned.get(operation)
         if planned:
             return planned.popleft()
-        return self._random.choice(_BY_CHANCE) if self._random.random() < self._rate else None
+        return self._chance.choice(_BY_CHANCE) if self._chance.random() < self._rate else None

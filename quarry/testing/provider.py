@@ -8,8 +8,7 @@ from typing import TypeAlias
 
 from quarry.errors import InvocationError, InvocationTimedOut
 from quarry.inference.providers.echo import count, echo
-from quarry.inference.routes import Target
-from quarry.invocation import Completion, Invocation, Json, ServedBy
+from quarry.invocation import Completion, Invocation, Json, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +79,5 @@ def _completion(target: Target, invocation: Invocation, text: str) -> Completion
         stop_reason="end_turn",
         filtered=False,
         usage=count(invocation, text),
-        served_by=ServedBy(target.provider, target.region, target.model),
+        served_by=target,
     )

@@ -12,7 +12,7 @@ from quarry.envelope import Envelope
 from quarry.errors import QueueUnavailable
 from quarry.ids import new_token
 from quarry.queue.base import Delivery, visibility_for
-from quarry.testing.faults import Faults
+from quarry.testing.faults import Fallible
 
 Operation: TypeAlias = Literal["send", "receive", "ack", "release", "resend", "extend", "bury"]
 
@@ -56,7 +56,7 @@ class _Message:
     receipt: str | None = None
 
 
-class MemoryQueue:
+class MemoryQueue(Fallible[Operation]):
     """A lane and its dead-letter queue. Time is the clock's: with a `FakeClock`, nothing reappears before the test says so.
 
     Args:
@@ -81,6 +81,7 @@ class MemoryQueue:
         seed: int | None = None,
         duplicates: float = 0.0,
     ) -> None:
+        super().__init__(QueueUnavailable)
         self.buried: list[DeadLetter] = []
         #: May be changed at any time.
         self.duplicates = duplicates
@@ -91,7 +92,6 @@ class MemoryQueue:
         self._retention = retention
         self._random = None if seed is None else random.Random(seed)  # noqa: S311 - unkindness to test with
         self._messages: dict[str, _Message] = {}
-        self._faults = Faults(QueueUnavailable)
         #: Replaced whenever something becomes visible out of turn, which wakes every long poll.
         self._news = asyncio.Event()
 
@@ -116,21 +116,6 @@ class MemoryQueue:
     def bodies(self) -> list[str]:
         """What is on the lane, visible or not."""
         return [message.body for message in self._kept()]
-
-    def fail_next(self, operation: Operation, *, applied: bool = False, known: bool = True, times: int = 1) -> None:
-        """Let the next calls end in `QueueUnavailable`; of a call with several entries, the next entries.
-
-        Args:
-            operation: the method.
-            applied: carry it out, then lose the answer. Else nothing happens.
-            known: whether the error says so, where nothing happens.
-            times: how often.
-        """
-        self._faults.plan(operation, applied=applied, known=known, times=times)
-
-    def fail_at_random(self, rate: float, seed: int = 0) -> None:
-        """Let each further call fail with a chance of `rate`: refused, lost on the way, or done and its answer lost."""
-        self._faults.at_random(rate, seed)
 
     def purge(self) -> None:
         """Drop everything on the lane, as an operator can."""
@@ -158,22 +143,22 @@ class MemoryQueue:
         return [self._send(envelope) for envelope in envelopes]
 
     async def receive(self, limit: int, wait: timedelta) -> list[Delivery]:
-        with self._faults.strike("receive"):
+        with self._strike("receive"):
             end = self._clock.monotonic() + wait.total_seconds()
             while not self._visible() and (left := end - self._clock.monotonic()) > 0:
                 await self._something(left)
             return self._take(min(limit, _RECEIVE_MAX))
 
     async def ack(self, delivery: Delivery) -> None:
-        with self._faults.strike("ack"):
+        with self._strike("ack"):
             self._remove(delivery)
 
     async def release(self, delivery: Delivery, delay: timedelta) -> None:
-        with self._faults.strike("release"):
+        with self._strike("release"):
             self._hide(delivery, min(max(delay.total_seconds(), 0.0), _RELEASE_SECONDS))
 
     async def resend(self, delivery: Delivery, delay: timedelta) -> None:
-        with self._faults.strike("resend"):
+        with self._strike("resend"):
             self.put(delivery.body, delay)
         # A lost answer stops it here, and a failing ack too: there are then two messages.
         await self.ack(delivery)
@@ -182,7 +167,7 @@ class MemoryQueue:
         failure: QueueUnavailable | None = None
         for delivery in deliveries:
             try:
-                with self._faults.strike("extend"):
+                with self._strike("extend"):
                     self._hide(delivery, visibility.total_seconds())
             except QueueUnavailable as error:
                 failure = error
@@ -190,7 +175,7 @@ class MemoryQueue:
             raise failure
 
     async def bury(self, delivery: Delivery, reason: str, request_id: str | None) -> None:
-        with self._faults.strike("bury"):
+        with self._strike("bury"):
             self.buried.append(DeadLetter(delivery.body, reason, request_id))
         # A lost answer stops it here, and a failing ack too: the message is then in both.
         await self.ack(delivery)
@@ -199,7 +184,7 @@ class MemoryQueue:
 
     def _send(self, envelope: Envelope) -> QueueUnavailable | None:
         try:
-            with self._faults.strike("send"):
+            with self._strike("send"):
                 self.put(envelope.to_wire())
         except QueueUnavailable as error:
             return error

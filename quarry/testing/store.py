@@ -13,10 +13,11 @@ from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Claimed, Job, JobStatus, Lease
 from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder
 from quarry.store.expressions import why_refused
 from quarry.store.item import to_item
-from quarry.testing.faults import Faults
+from quarry.testing.faults import Fallible
 
 Operation: TypeAlias = Literal[
-    "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "list", "claim", "renew", "record", "replace",
+    "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "list", "claim", "renew", "record",
+    "replace",
     "request_cancel", "clear_bury", "take_notices", "due", "take_role",
 ]  # fmt: skip
 #: DynamoDB's limit, of names and values together. Here it is held against the item's JSON, which is a little longer.
@@ -29,15 +30,15 @@ class _Row:
     recorded_token: str | None = None
 
 
-class MemoryStore:
+class MemoryStore(Fallible[Operation]):
     """The job table as a dictionary."""
 
     def __init__(self) -> None:
+        super().__init__(StoreUnavailable)
         self._rows: dict[tuple[str, str], _Row] = {}
         self._keys: dict[tuple[str, str], tuple[KeyHolder, datetime]] = {}
         self._notices: dict[str, list[CancelNotice]] = {}
         self._roles: dict[str, Lease] = {}
-        self._faults = Faults(StoreUnavailable)
 
     # --- for tests ----------------------------------------------------------------------------------------------------
 
@@ -55,33 +56,14 @@ class MemoryStore:
         self._rows[job.tenant, job.request_id] = _Row(job)
         return job
 
-    def fail_next(self, operation: Operation, *, applied: bool = False, known: bool = True, times: int = 1) -> None:
-        """Let the next calls end in `StoreUnavailable`.
-
-        Args:
-            operation: the method.
-            applied: carry it out, then lose the answer, whatever it was. Else nothing happens.
-            known: whether the error says so, where nothing happens.
-            times: how often.
-        """
-        self._faults.plan(operation, applied=applied, known=known, times=times)
-
-    def fail_at_random(self, rate: float, seed: int = 0) -> None:
-        """Let each further call fail with a chance of `rate`: refused, lost on the way, or done and its answer lost."""
-        self._faults.at_random(rate, seed)
-
-    def mend(self) -> None:
-        """Let nothing fail any more."""
-        self._faults.mend()
-
     # --- the port -----------------------------------------------------------------------------------------------------
 
     async def create(self, job: Job) -> None:
-        with self._faults.strike("create"):
+        with self._strike("create"):
             self._rows.setdefault((job.tenant, job.request_id), _Row(job))
 
     async def create_with_key(self, job: Job, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
-        with self._faults.strike("create_with_key"):
+        with self._strike("create_with_key"):
             holder = self._holder(key, now)
             if holder is None:
                 self._keys[key.tenant, key.key] = KeyHolder(job.request_id, key.fingerprint), key.expires_at
@@ -89,11 +71,11 @@ class MemoryStore:
             return None if holder and holder.request_id == job.request_id else holder
 
     async def key_holder(self, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
-        with self._faults.strike("key_holder"):
+        with self._strike("key_holder"):
             return self._holder(key, now)
 
     async def withdraw(self, job: Job, key: IdempotencyKey | None) -> bool:
-        with self._faults.strike("withdraw"):
+        with self._strike("withdraw"):
             row = self._rows.get((job.tenant, job.request_id))
             if row is None or row.job.revision != job.revision:
                 return False
@@ -106,13 +88,18 @@ class MemoryStore:
             return True
 
     async def get(self, tenant: str, request_id: str) -> Job | None:
-        with self._faults.strike("get"):
+        with self._strike("get"):
             row = self._rows.get((tenant, request_id))
             return row.job if row else None
 
     async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
-        with self._faults.strike("get_many"):
+        with self._strike("get_many"):
             return {each: self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows}
+
+    async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
+        with self._strike("statuses"):
+            found = {each: self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows}
+            return {request_id: effective_status(job, now) for request_id, job in found.items()}
 
     async def list(
         self,
@@ -124,7 +111,7 @@ class MemoryStore:
         after: str | None,
         now: datetime,
     ) -> JobPage:
-        with self._faults.strike("list"):
+        with self._strike("list"):
             jobs = [
                 _without_content(job)
                 for job in reversed(self.jobs)
@@ -137,7 +124,7 @@ class MemoryStore:
             return JobPage(page, page[-1].request_id if len(jobs) > limit else None)
 
     async def claim(self, envelope: Envelope, lease: Lease, now: datetime) -> Job:
-        with self._faults.strike("claim"):
+        with self._strike("claim"):
             row = self._rows.get((envelope.tenant, envelope.request_id))
             if row and row.job.lease and row.job.lease.token == lease.token:
                 return row.job
@@ -150,14 +137,14 @@ class MemoryStore:
             return row.job
 
     async def renew(self, job: Job, expires_at: datetime, *, answered: bool = False) -> None:
-        with self._faults.strike("renew"):
+        with self._strike("renew"):
             row, lease = self._held(job, job.lease.token if job.lease else None)
             if row.job.cancel_requested and not answered:
                 raise CancelRequested(row.job)
             row.job = replace(row.job, lease=replace(lease, expires_at=expires_at), check_at=expires_at + CHECK_AFTER)
 
     async def record(self, job: Job, token: str) -> None:
-        with self._faults.strike("record"):
+        with self._strike("record"):
             before = self._rows.get((job.tenant, job.request_id))
             if before and before.recorded_token == token:
                 return
@@ -171,7 +158,7 @@ class MemoryStore:
             row.recorded_token = token
 
     async def replace(self, job: Job, seen: Job, now: datetime) -> None:
-        with self._faults.strike("replace"):
+        with self._strike("replace"):
             row = self._rows.get((job.tenant, job.request_id))
             unchanged = row and (row.job.revision, row.job.cancel_requested) == (seen.revision, seen.cancel_requested)
             if row is None or not unchanged or row.job.is_held(now):
@@ -179,7 +166,7 @@ class MemoryStore:
             row.job = job
 
     async def request_cancel(self, job: Job) -> Job:
-        with self._faults.strike("request_cancel"):
+        with self._strike("request_cancel"):
             row = self._rows.get((job.tenant, job.request_id))
             if row is None or row.job.status is not JobStatus.PROCESSING or row.job.generation != job.generation:
                 raise JobChanged("the job is no longer being processed")
@@ -189,22 +176,22 @@ class MemoryStore:
             return row.job
 
     async def clear_bury(self, job: Job) -> None:
-        with self._faults.strike("clear_bury"):
+        with self._strike("clear_bury"):
             row = self._rows.get((job.tenant, job.request_id))
             if row and row.job.generation == job.generation:
                 row.job = replace(row.job, bury_reason=None)
 
     async def take_notices(self, owner: str) -> Sequence[CancelNotice]:
-        with self._faults.strike("take_notices"):
+        with self._strike("take_notices"):
             return self._notices.pop(owner, [])
 
     async def due(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        with self._faults.strike("due"):
+        with self._strike("due"):
             jobs = [(job.check_at, job) for job in self.jobs if job.check_at and job.check_at <= before]
             return [(job.tenant, job.request_id) for _, job in sorted(jobs, key=lambda each: each[0])[:limit]]
 
     async def take_role(self, role: str, lease: Lease, now: datetime) -> bool:
-        with self._faults.strike("take_role"):
+        with self._strike("take_role"):
             held = self._roles.get(role)
             if held and held.token != lease.token and now < held.expires_at + CLOCK_MARGIN:
                 return False

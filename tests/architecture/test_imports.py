@@ -16,7 +16,7 @@ PACKAGES = ("quarry", "producer", "worker")
 #: A package name stands for everything in it that no other line names.
 LAYERS = (
     ("quarry", "quarry.clock", "quarry.backoff", "quarry.deadline", "quarry.batching", "quarry.invocation"),
-    ("quarry.ids", "quarry.job"),
+    ("quarry.ids", "quarry.attempts", "quarry.job"),
     ("quarry.errors",),
     ("quarry.envelope", "quarry.settings"),
     ("quarry.aws", "quarry.telemetry"),
@@ -32,6 +32,7 @@ LAYERS = (
 #: What decides: it never awaits, logs, or reads clock, environment or randomness.
 PURE = (
     "quarry.job",
+    "quarry.attempts",
     "quarry.invocation",
     "quarry.dialects",
     "quarry.envelope",

@@ -3,20 +3,24 @@
 import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from moto.server import ThreadedMotoServer
 
-from quarry.aws import dynamodb_client
+from quarry.aws import dynamodb_client, sqs_client
 from quarry.provision import provision
 from quarry.settings import load_settings
 from quarry.store.dynamodb import DynamoStore
 from quarry.testing import MemoryStore
+from tests.contract.lanes import LONG, SHORT, Lane, open_lane
 from tests.contract.tables import RETENTION, Table
 from tests.contract.unkind import UnkindAws, serving_unkind_aws
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs import SQSClient
 
 REGION: Final = "us-east-1"
 FAKE: Final = "fake"
@@ -106,6 +110,28 @@ async def made(backend: Backend) -> AsyncIterator[Table]:
 def table(made: Table) -> Table:
     """A store in which this test is alone."""
     return replace(made, tenant=f"t{uuid4().hex[:8]}")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def sqs(backend: Backend) -> AsyncIterator["SQSClient | None"]:
+    """One client for all lanes of an emulator."""
+    if backend.is_fake:
+        yield None
+        return
+    async with sqs_client(REGION, 50) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def lane(sqs: "SQSClient | None", monkeypatch: pytest.MonkeyPatch) -> Lane:
+    """A lane on which nothing comes again by itself within a test."""
+    return await open_lane(sqs, LONG, monkeypatch)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def hasty(sqs: "SQSClient | None", monkeypatch: pytest.MonkeyPatch) -> Lane:
+    """A lane on which what is not settled comes again after a second."""
+    return await open_lane(sqs, SHORT, monkeypatch)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

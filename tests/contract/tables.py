@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from quarry.attempts import Failure
 from quarry.job import (
     CHECK_AFTER,
     CLOCK_MARGIN,
@@ -14,7 +15,6 @@ from quarry.job import (
     Event,
     Expired,
     Failed,
-    Failure,
     HandedBack,
     Job,
     RetryScheduled,

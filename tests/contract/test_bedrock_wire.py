@@ -14,8 +14,7 @@ from quarry import errors
 from quarry.aws import bedrock_client
 from quarry.errors import InvocationError
 from quarry.inference.providers.bedrock import BedrockProvider
-from quarry.inference.routes import Target
-from quarry.invocation import Invocation
+from quarry.invocation import Invocation, Target
 from tests.support.processes import free_port
 
 TARGET = Target("bedrock", "us-east-1", "m")

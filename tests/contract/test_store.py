@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from quarry.errors import (
-    StoreUnavailable,
-)
+from quarry.errors import StoreUnavailable
 from quarry.ids import last_request_id_at, new_request_id
 from quarry.invocation import Invocation
 from quarry.job import (
@@ -312,3 +310,18 @@ async def test_a_page_that_begins_before_created_after_is_empty(table: Table) ->
         table.tenant, status=None, created_after=NOW, limit=5, after=last_request_id_at(NOW - MS), now=NOW
     )
     assert (page.jobs, page.next_after) == ((), None)
+
+
+async def test_statuses_are_read_as_readers_see_them(table: Table) -> None:
+    """Of a job that waits, one that is worked, one that is over, and one whose deadline has passed; unknown ones are left out."""
+    waits, worked, over, late = [await table.submitted() for _ in range(4)]
+    await table.store.claim(an_envelope(worked), a_lease(), NOW)
+    await table.store.replace(advance(over, Cancelled(), NOW), over, NOW)
+    ids = [waits.request_id, worked.request_id, over.request_id, new_request_id(NOW)]
+    assert await table.store.statuses(table.tenant, ids, NOW) == {
+        waits.request_id: JobStatus.QUEUED,
+        worked.request_id: JobStatus.PROCESSING,
+        over.request_id: JobStatus.CANCELLED,
+    }
+    assert await table.store.statuses(table.tenant, [late.request_id], late.deadline_at) == {late.request_id: JobStatus.EXPIRED}
+    assert await table.store.statuses("somebody-else", ids, NOW) == {}

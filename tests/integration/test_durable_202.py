@@ -29,7 +29,7 @@ def test_every_accepted_job_outlives_the_api(stack: Stack) -> None:
 
     Red when: `producer/submit.py`, after `async def _announce(`:
     `[failure] = await self._queue.send([Envelope(job.request_id, job.tenant, job.generation)])` ->
-    `failure, _ = None, asyncio.ensure_future(self._queue.send([Envelope(job.request_id, job.tenant)]))`: nobody waits for the send.
+    `failure, _ = None, asyncio.get_running_loop().call_later(9, self._queue.send, [Envelope(job.request_id, job.tenant)])`
     """
     port = free_port()
     base = f"http://127.0.0.1:{port}"

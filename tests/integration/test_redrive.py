@@ -5,9 +5,10 @@ import signal
 import subprocess
 from typing import Any
 
+from quarry.attempts import Failure
 from quarry.cli import exits
 from quarry.clock import SystemClock
-from quarry.job import Claimed, Failed, Failure, StatusReason, advance
+from quarry.job import Claimed, Failed, StatusReason, advance
 from quarry.store.item import to_item
 from quarry.testing import a_job, a_lease, an_envelope
 from tests.support.processes import ROOT, START_SECONDS, eventually, quarry, running

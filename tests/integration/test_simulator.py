@@ -21,6 +21,7 @@ from tests.support.processes import ROOT, clean_environ, eventually, free_port, 
 from tests.support.simulator import Simulator
 
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+NOVA = "amazon.nova-lite-v1:0"
 BODY = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
 SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=AKID/20261121/us-east-1/bedrock/aws4_request, SignedHeaders=host"}
 EXCEPTIONS = sorted(shape.name for shape in service_model().operation_model("Converse").error_shapes)
@@ -112,7 +113,7 @@ def test_rules_go_by_region_model_text_and_request(simulator: Simulator) -> None
     assert answered("us-east-1", **labelled) == "hello"
     assert answered("eu-west-1", "HELLO", **labelled) == "HELLO"
     assert answered("eu-west-1") == "hello"
-    assert answered("eu-west-1", **labelled, modelId="amazon.nova-lite-v1:0") == "hello"
+    assert answered("eu-west-1", **labelled, modelId=NOVA) == "hello"
 
 
 def test_an_unsigned_call_is_refused(simulator: Simulator) -> None:
@@ -120,7 +121,7 @@ def test_an_unsigned_call_is_refused(simulator: Simulator) -> None:
 
     Red when: `quarry/simulator/wire.py`: `raise Refusal("MissingAuthenticationTokenException")` -> `return ""`
     """
-    answer = httpx.post(f"{simulator.url}/model/m/converse", json={})
+    answer = httpx.post(f"{simulator.url}/model/{NOVA}/converse", json={})
     assert (answer.status_code, answer.json()) == (403, {"message": "Missing Authentication Token"})
     assert answer.headers["x-amzn-errortype"] == "MissingAuthenticationTokenException"
 
@@ -207,7 +208,7 @@ async def test_slow_calls_wait_side_by_side(simulator: Simulator) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
         async def call() -> int:
-            async with http.post(f"{simulator.url}/model/m/converse", json=BODY, headers=SIGNED) as answer:
+            async with http.post(f"{simulator.url}/model/{NOVA}/converse", json=BODY, headers=SIGNED) as answer:
                 return answer.status
 
         started = time.monotonic()
@@ -232,7 +233,7 @@ def test_a_script_is_in_force_from_the_start(tmp_path: Path) -> None:
         ThreadPoolExecutor(1) as pool,
         serving(command, clean_environ(), tmp_path / "simulator.log", f"{url}/livez") as process,
     ):
-        post = partial(httpx.post, f"{url}/model/m/converse", json=BODY, headers=SIGNED, timeout=60)
+        post = partial(httpx.post, f"{url}/model/{NOVA}/converse", json=BODY, headers=SIGNED, timeout=60)
         hung = pool.submit(post)
         eventually(lambda: httpx.get(f"{url}/_simulator/calls").json()["by_outcome"] == {"hung": 1})
         assert process.stop(10) == 0

@@ -40,7 +40,7 @@ def test_a_conversation_is_streamed(bedrock: Any) -> None:
 
     Red when: `quarry/simulator/eventstream.py`: `_CHUNK_CHARACTERS: Final = 16` -> `_CHUNK_CHARACTERS: Final = 1600`
     """
-    events = list(bedrock.converse_stream(modelId="m", messages=HI)["stream"])
+    events = list(bedrock.converse_stream(modelId="amazon.nova-lite-v1:0", messages=HI)["stream"])
     names = [next(iter(event)) for event in events]
     assert (names[0], names[-3:]) == ("messageStart", ["contentBlockStop", "messageStop", "metadata"])
     texts = [event["contentBlockDelta"]["delta"]["text"] for event in events if "contentBlockDelta" in event]
@@ -52,7 +52,8 @@ def test_a_conversation_is_streamed(bedrock: Any) -> None:
 def test_a_native_body_is_answered_whole_and_in_chunks(bedrock: Any, model: str) -> None:
     """In the family's words, its counts in headers and in the last chunk.
 
-    Red when: `quarry/simulator/operations.py`: `yield chunk(last | metrics(generation, latency_ms))` -> `yield chunk(last)`
+    Red when: `quarry/simulator/operations.py`:
+    `chunk(last | metrics(generation, latency_ms) | guarded(call, generation))` -> `chunk(last)`
     """
     body = json.dumps(BODIES[model])
     answer = bedrock.invoke_model(modelId=model, body=body)
@@ -72,7 +73,7 @@ def test_an_error_comes_as_an_event(bedrock: Any, simulator: Simulator) -> None:
     simulator.rule(act={"error": "ThrottlingException", "after_events": 2})
     seen, failure = [], ""
     # Read to its end or not, the client keeps the connection until it is closed.
-    with closing(bedrock.converse_stream(modelId="m", messages=HI)["stream"]) as stream:
+    with closing(bedrock.converse_stream(modelId="amazon.nova-lite-v1:0", messages=HI)["stream"]) as stream:
         try:
             for event in stream:
                 seen.append(next(iter(event)))
@@ -87,11 +88,11 @@ def test_an_error_comes_as_an_event(bedrock: Any, simulator: Simulator) -> None:
 def test_a_stream_is_cut(bedrock: Any, simulator: Simulator, cut: str) -> None:
     """By a broken connection, or by an end that leaves the stop reason out.
 
-    Red when: `quarry/simulator/server.py`: `islice(events, act.after_events)` -> `events`
+    Red when: `quarry/simulator/server.py`: `islice(stream.events, act.after_events)` -> `stream.events`
     """
     simulator.rule(act={cut: True, "after_events": 3})
     seen = []
-    stream = bedrock.converse_stream(modelId="m", messages=HI)["stream"]
+    stream = bedrock.converse_stream(modelId="amazon.nova-lite-v1:0", messages=HI)["stream"]
     try:
         for event in stream:
             seen.append(next(iter(event)))
@@ -109,8 +110,8 @@ def test_tokens_are_counted_without_a_bill(bedrock: Any, simulator: Simulator) -
 
     Red when: `quarry/simulator/operations.py`: `Operation(_count, bills=False)` -> `Operation(_count)`
     """
-    model = "amazon.titan-text-express-v1"
-    native = json.dumps(BODIES[model]).encode()
+    model = "anthropic.claude-3-5-sonnet-20241022-v2:0"
+    native = json.dumps(next(body for name, body in BODIES.items() if name.startswith("anthropic."))).encode()
     assert bedrock.count_tokens(modelId=model, input={"converse": {"messages": HI}})["inputTokens"] == 11
     assert bedrock.count_tokens(modelId=model, input={"invokeModel": {"body": native}})["inputTokens"] == 11
     assert simulator.calls()["billed"] == 0

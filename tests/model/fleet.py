@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry
 
 from quarry.inference.engine import Engine
-from quarry.inference.routes import Route, Routes, Target
-from quarry.invocation import Completion, Invocation, Json
+from quarry.inference.routes import Route, Routes
+from quarry.invocation import Completion, Invocation, Json, Target
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
 from quarry.testing import a_completion
 from tests.model.promises import LEASE_SECONDS, TOKEN, Call

@@ -12,21 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from quarry.attempts import HISTORY_LIMIT, Attempt, AttemptOutcome
 from quarry.envelope import Envelope, from_wire
 from quarry.errors import EnvelopeError, InvocationError
 from quarry.invocation import Completion
-from quarry.job import (
-    CLOCK_MARGIN,
-    HISTORY_LIMIT,
-    MAX_TAKEOVERS,
-    Attempt,
-    AttemptOutcome,
-    Job,
-    JobStatus,
-    Lease,
-    StatusReason,
-    effective_status,
-)
+from quarry.job import CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease, StatusReason, effective_status
 from quarry.queue.base import Delivery
 from quarry.testing import FakeClock, MemoryStore
 

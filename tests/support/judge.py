@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from quarry.job import AttemptOutcome, Job, JobStatus, StatusReason
+from quarry.attempts import AttemptOutcome
+from quarry.job import Job, JobStatus, StatusReason
 from quarry.store.item import from_item
 from tests.support.fleet import Fleet
 from tests.support.simulator import Simulator

@@ -6,15 +6,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from quarry.attempts import AttemptOutcome, Failure
 from quarry.job import (
     TRANSITIONS,
-    AttemptOutcome,
     Cancelled,
     Claimed,
     Event,
     Expired,
     Failed,
-    Failure,
     HandedBack,
     Job,
     Redriven,

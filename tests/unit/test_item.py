@@ -8,19 +8,9 @@ from typing import Any
 import pytest
 from botocore.session import get_session
 
-from quarry.invocation import Completion, Invocation, ServedBy, Usage
-from quarry.job import (
-    HISTORY_LIMIT,
-    MAX_TAKEOVERS,
-    Attempt,
-    AttemptOutcome,
-    Failure,
-    Job,
-    JobStatus,
-    StoredObject,
-    Succeeded,
-    advance,
-)
+from quarry.attempts import HISTORY_LIMIT, Attempt, AttemptOutcome, Failure
+from quarry.invocation import Completion, Invocation, Target, Usage
+from quarry.job import MAX_TAKEOVERS, Job, JobStatus, StoredObject, Succeeded, advance
 from quarry.store.item import LISTED, SHARDS, from_item, job_key, shard_of, to_item
 from quarry.store.payloads import INLINE_MAX_BYTES
 from quarry.testing import NOW, a_claimed_job, a_completion, a_job, an_invocation
@@ -45,7 +35,7 @@ VARIATIONS: tuple[Job, ...] = (
     *(a_job(invocation=an_invocation(temperature=number, top_p=number, converse={"n": number})) for number in NUMBERS),
     a_job(invocation=an_invocation(system=({"text": "s"},), stop_sequences=("", "\n"), max_tokens=1)),
     *(answered(a_completion(text)) for text in TEXTS),
-    answered(a_completion("", content=(), provider_request_id=None, usage=Usage(), served_by=ServedBy("echo", "", "echo"))),
+    answered(a_completion("", content=(), provider_request_id=None, usage=Usage(), served_by=Target("echo", "", "echo"))),
     answered(a_completion(content=({"toolUse": {"input": {"n": 0.1, "deep": [[[[]]]]}}},), filtered=True, stop_reason="tool_use")),
     a_job(invocation=Invocation(), payload=StoredObject("t/1/payload-2.json", 20_000_000, "2")),
     advance(a_claimed_job(), Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")), NOW),

@@ -5,14 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from quarry.invocation import ServedBy
+from quarry.attempts import HISTORY_LIMIT, Attempt, AttemptOutcome
+from quarry.invocation import Target
 from quarry.job import (
     CHECK_AFTER,
     CLOCK_MARGIN,
-    HISTORY_LIMIT,
     TRANSITIONS,
-    Attempt,
-    AttemptOutcome,
     Claimed,
     IllegalTransition,
     Job,
@@ -21,10 +19,8 @@ from quarry.job import (
     StatusReason,
     abandoned,
     advance,
-    describe,
     discarded,
     effective_status,
-    visible_history,
 )
 from quarry.testing import NOW, a_claimed_job, a_completion, a_job, a_lease
 from tests.unit.lives import FAILURE, SOON, events, life
@@ -278,7 +274,7 @@ def test_a_redriven_job_keeps_its_history() -> None:
     job = advance(advance(failed, EVENTS["redriven"], LATER), EVENTS["claimed"], LATER)
     assert (job.attempts, job.attempts_spent) == (4, 1)
     assert job.attempt_history == failed.attempt_history
-    assert [each.attempt for each in visible_history(job)] == [1, 2, 3, 4]
+    assert [each.attempt for each in job.visible_history] == [1, 2, 3, 4]
     again = advance(advance(job, EVENTS["failed, buried"], LATER), EVENTS["redriven"], LATER)
     assert (again.generation, again.attempts, again.attempts_spent) == (2, 4, 0)
 
@@ -331,13 +327,13 @@ def test_a_reader_sees_the_attempt_that_runs() -> None:
     """Behind those that are over, and those whose end nobody saw."""
     retried = advance(a_claimed_job(), EVENTS["retry scheduled"], LATER)
     taken = advance(advance(retried, EVENTS["claimed"], LATER), EVENTS["claimed"], LATER + SOON)
-    assert [(each.attempt, each.outcome) for each in visible_history(taken)] == [
+    assert [(each.attempt, each.outcome) for each in taken.visible_history] == [
         (1, AttemptOutcome.FAILED),
         (2, AttemptOutcome.OUTCOME_UNKNOWN),
         (3, AttemptOutcome.RUNNING),
     ]
-    assert visible_history(retried) == retried.attempt_history
-    assert visible_history(a_job()) == ()
+    assert retried.visible_history == retried.attempt_history
+    assert a_job().visible_history == ()
 
 
 def test_the_history_keeps_the_last_attempts() -> None:
@@ -345,7 +341,7 @@ def test_the_history_keeps_the_last_attempts() -> None:
     job = a_claimed_job()
     for _ in range(HISTORY_LIMIT + 3):
         job = advance(advance(job, EVENTS["retry scheduled"], LATER), EVENTS["claimed"], LATER)
-    numbers = [each.attempt for each in visible_history(job)]
+    numbers = [each.attempt for each in job.visible_history]
     assert numbers == list(range(5, HISTORY_LIMIT + 5))
     assert len(job.attempt_history) == HISTORY_LIMIT
     assert job.attempts == HISTORY_LIMIT + 4
@@ -360,12 +356,12 @@ def test_a_waiting_job_past_its_deadline_is_expired_to_a_reader(status: JobStatu
 
 
 @pytest.mark.parametrize(
-    ("served_by", "words"),
-    [(ServedBy("bedrock", "eu-west-1", "m:0"), "bedrock/eu-west-1/m:0"), (ServedBy("echo", "", "echo"), "echo/echo")],
+    ("target", "words"),
+    [(Target("bedrock", "eu-west-1", "m:0"), "bedrock/eu-west-1/m:0"), (Target("echo", "", "echo"), "echo/echo")],
 )
-def test_a_target_in_one_word(served_by: ServedBy, words: str) -> None:
+def test_a_target_in_one_word(target: Target, words: str) -> None:
     """A provider without regions has none in its name."""
-    assert describe(served_by) == words
+    assert str(target) == words
 
 
 # --- whatever happens -------------------------------------------------------------------------------------------------
@@ -380,6 +376,6 @@ def test_what_holds_in_every_life(seed: int) -> None:
         assert 0 <= job.takeovers <= job.attempts
         assert job.attempts_spent >= 0
         assert (job.check_at is None) is (job.finished_at is not None) is job.status.is_terminal
-        numbers = [attempt.attempt for attempt in visible_history(job)]
+        numbers = [attempt.attempt for attempt in job.visible_history]
         assert numbers == list(range(job.attempts - len(numbers) + 1, job.attempts + 1))
         assert len(numbers) == min(job.attempts, HISTORY_LIMIT)

@@ -1,12 +1,9 @@
 """`quarry dlq discard`."""
 
 import argparse
-import asyncio
-import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
-from quarry.cli import exits
 from quarry.cli.dlq.options import add_choice, check_choice, selection_of
 
 if TYPE_CHECKING:
@@ -24,19 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Discard; 1 where something that was named is not there."""
-    from quarry.cli.dlq.office import printing, summarise
+    from quarry.cli.dlq.office import carry_out, printing
     from quarry.settings import load_settings
 
     check_choice(arguments, "Discard")
     report = printing(arguments.json)
-    try:
-        asyncio.run(_discard(load_settings(), arguments, report))
-    except KeyboardInterrupt:
-        print("quarry: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return exits.INTERRUPTED
-    finally:
-        summarise(report, arguments.dry_run)
-    return exits.FAILED if report.counts["unknown"] else exits.DONE
+    return carry_out(_discard(load_settings(), arguments, report), report, dry_run=arguments.dry_run)
 
 
 async def _discard(settings: "Settings", arguments: argparse.Namespace, report: "Report") -> None:

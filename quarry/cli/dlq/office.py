@@ -1,15 +1,17 @@
 """The composition root of the dead-letter verbs."""
 
 import argparse
+import asyncio
 import json
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client, watch_date
+from quarry.cli import exits
 from quarry.cli.dlq.options import first, request_ids
 from quarry.clock import CorrectedClock
 from quarry.deadletters.reading import failed_jobs
@@ -83,7 +85,14 @@ def printing(as_json: bool) -> Report:
     return Report(tell)
 
 
-def summarise(report: Report, dry_run: bool) -> None:
-    """Say the counts to stderr."""
-    counts = ", ".join(f"{count} {what}" for what, count in report.counts.items() if count)
-    print(f"quarry: {'would be: ' if dry_run else ''}{counts or 'nothing was done'}", file=sys.stderr)
+def carry_out(work: Coroutine[Any, Any, None], report: Report, *, dry_run: bool) -> int:
+    """Run a verb's work to its end, or until Ctrl-C, and say the counts to stderr. Returns the exit code."""
+    try:
+        asyncio.run(work)
+    except KeyboardInterrupt:
+        print("quarry: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        return exits.INTERRUPTED
+    finally:
+        counts = ", ".join(f"{count} {what}" for what, count in report.counts.items() if count)
+        print(f"quarry: {'would be: ' if dry_run else ''}{counts or 'nothing was done'}", file=sys.stderr)
+    return exits.FAILED if report.counts["unknown"] else exits.DONE

@@ -1,8 +1,6 @@
 """`quarry dlq redrive`."""
 
 import argparse
-import asyncio
-import sys
 from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -40,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Redrive; 1 where something was left alone that was meant."""
-    from quarry.cli.dlq.office import printing, summarise
+    from quarry.cli.dlq.office import carry_out, printing
     from quarry.settings import load_settings
 
     check_choice(arguments, "Redrive")
@@ -48,14 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise exits.WrongUsage("one of the ids is no request id; a message without a job can only be discarded")
     settings, report = load_settings(), printing(arguments.json)
     terms = _terms(settings, arguments)
-    try:
-        asyncio.run(_redrive(settings, arguments, terms, report))
-    except KeyboardInterrupt:
-        print("quarry: interrupted; the same command goes on where this one stopped", file=sys.stderr)
-        return exits.INTERRUPTED
-    finally:
-        summarise(report, arguments.dry_run)
-    return exits.FAILED if report.counts["unknown"] else exits.DONE
+    return carry_out(_redrive(settings, arguments, terms, report), report, dry_run=arguments.dry_run)
 
 
 async def _redrive(settings: "Settings", arguments: argparse.Namespace, terms: "Terms", report: "Report") -> None:

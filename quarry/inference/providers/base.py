@@ -3,8 +3,7 @@
 from datetime import timedelta
 from typing import Protocol
 
-from quarry.inference.routes import Target
-from quarry.invocation import Completion, Invocation, Json
+from quarry.invocation import Completion, Invocation, Json, Target
 
 
 class Provider(Protocol):

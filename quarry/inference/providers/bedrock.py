@@ -45,9 +45,8 @@ from quarry.errors import (
     ProviderUnavailable,
 )
 from quarry.inference.converse import OWNED_FIELDS, decoded, encoded
-from quarry.inference.routes import Target
 from quarry.inference.verdicts import STOP_REASONS, classify, scrub
-from quarry.invocation import Completion, Invocation, Json, ServedBy, Usage
+from quarry.invocation import Completion, Invocation, Json, Target, Usage
 
 #: Calls of a model; an error of another operation came on the way to one.
 _OURS: Final = frozenset({"Converse", "InvokeModel"})
@@ -140,7 +139,7 @@ def completion(answer: Mapping[str, Any], target: Target) -> Completion:
         stop_reason=stop_reason,
         filtered=STOP_REASONS.get(stop_reason) is True,
         usage=usage,
-        served_by=ServedBy(target.provider, target.region, target.model),
+        served_by=target,
         provider_request_id=request_id,
     )
 
@@ -173,12 +172,14 @@ def native_completion(answer: Mapping[str, Any], target: Target) -> Completion:
         usage = _native_usage(headers, dialects.Reading())
         raise MalformedCompletion("the body is no JSON object", target=str(target), provider_request_id=request_id, usage=usage)
     reading = dialects.read(body)
+    # Where a guardrail was asked for, the body says what it did: source, the example in the API reference of InvokeModel.
+    intervened = body.get("amazon-bedrock-guardrailAction") == "INTERVENED"
     return Completion(
         content=({"native": body},),
         stop_reason=reading.stop_reason,
-        filtered=STOP_REASONS.get(reading.stop_reason) is True or body.get("amazon-bedrock-guardrailAction") == "INTERVENED",
+        filtered=STOP_REASONS.get(reading.stop_reason) is True or intervened,
         usage=_native_usage(headers, reading),
-        served_by=ServedBy(target.provider, target.region, target.model),
+        served_by=target,
         provider_request_id=request_id,
     )
 

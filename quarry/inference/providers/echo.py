@@ -4,8 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from quarry.errors import InvocationRejected
-from quarry.inference.routes import Target
-from quarry.invocation import Completion, Invocation, Json, ServedBy, Usage
+from quarry.invocation import Completion, Invocation, Json, Target, Usage
 
 #: A rough size of a token, for counts that only need to be plausible.
 CHARACTERS_PER_TOKEN: Final = 4
@@ -24,7 +23,7 @@ class EchoProvider:
             stop_reason="end_turn",
             filtered=False,
             usage=usage,
-            served_by=ServedBy(target.provider, target.region, target.model),
+            served_by=target,
         )
 
 

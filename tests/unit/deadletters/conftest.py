@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from quarry.attempts import Failure
 from quarry.deadletters.redrive import Done, Redriver, Report, Terms
 from quarry.deadletters.tidy import tidy
 from quarry.envelope import Envelope, from_wire
-from quarry.job import Claimed, Failed, Failure, Job, StatusReason, Succeeded, advance
+from quarry.job import Claimed, Failed, Job, StatusReason, Succeeded, advance
 from quarry.testing import (
     DeadLetter,
     FakeClock,

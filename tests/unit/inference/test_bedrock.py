@@ -7,9 +7,8 @@ import pytest
 
 from quarry.errors import InvocationRejected, MalformedCompletion
 from quarry.inference.providers.bedrock import completion, converse_request
-from quarry.inference.routes import Target
 from quarry.inference.verdicts import STOP_REASONS
-from quarry.invocation import Invocation, ServedBy, Usage
+from quarry.invocation import Invocation, Target, Usage
 
 TARGET = Target("bedrock", "eu-west-1", "eu.amazon.nova-lite-v1:0")
 HELLO = ({"role": "user", "content": [{"text": "hello"}]},)
@@ -90,7 +89,7 @@ def test_an_answer_is_read() -> None:
     assert (read.text, read.stop_reason, read.filtered, read.provider_request_id) == ("ab", "end_turn", False, "r-1")
     assert json.loads(json.dumps(read.content))[0] == {"reasoningContent": {"redactedContent": "AAE="}}
     assert read.usage == Usage(input_tokens=3, output_tokens=1, total_tokens=4, cache_read_input_tokens=2)
-    assert read.served_by == ServedBy("bedrock", "eu-west-1", TARGET.model)
+    assert read.served_by == Target("bedrock", "eu-west-1", TARGET.model)
 
 
 @pytest.mark.parametrize("reason", sorted(STOP_REASONS))

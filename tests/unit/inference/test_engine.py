@@ -7,8 +7,8 @@ from prometheus_client import CollectorRegistry
 
 from quarry.errors import InvocationError, InvocationTimedOut, LeaseLost, ModelFailed, ModelNotFound, ProviderUnavailable, Throttled
 from quarry.inference.engine import Engine, timeout_for
-from quarry.inference.routes import Route, Target
-from quarry.invocation import Completion, Invocation
+from quarry.inference.routes import Route
+from quarry.invocation import Completion, Invocation, Target
 from quarry.telemetry.metrics import InferenceMetrics
 from quarry.testing import FakeClock
 from quarry.testing.provider import Hold, ScriptedProvider, Step

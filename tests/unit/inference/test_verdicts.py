@@ -40,6 +40,13 @@ def test_errors_in_the_middle_of_a_stream_have_a_row() -> None:
         ("ServiceUnavailableException", "", 503, errors.ProviderUnavailable),
         ("ValidationException", "The role is wrong", 400, errors.InvocationRejected),
         ("ValidationException", "Input is too long for requested model.", 400, errors.ContextTooLong),
+        (
+            "ValidationException",
+            "The model returned the following errors: prompt is too long: 200049 tokens > 200000 maximum",
+            400,
+            errors.ContextTooLong,
+        ),
+        ("ValidationException", "The model returned the following errors: 'Input is too long'", 400, errors.InvocationRejected),
         ("ValidationException", "The provided model identifier is invalid.", 400, errors.ModelNotFound),
         # Not at the start: a caller's text must not choose the class.
         ("ValidationException", "Malformed: 'Input is too long'", 400, errors.InvocationRejected),

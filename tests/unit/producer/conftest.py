@@ -12,7 +12,8 @@ from producer.lookup import Lookup
 from producer.results import Results
 from producer.submit import Submitter
 from producer.waiting import Waiters
-from quarry.inference.routes import Route, Routes, Target
+from quarry.inference.routes import Route, Routes
+from quarry.invocation import Target
 from quarry.settings import JobSettings
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.testing.clock import FakeClock

@@ -30,8 +30,7 @@ def test_what_is_left_out_follows_the_settings() -> None:
 def test_the_settings_bound_what_may_be_asked_for() -> None:
     """The bound itself is allowed."""
     assert admit(prompt="Hi", max_tokens=100).invocation.max_tokens == 100
-    with pytest.raises(InvalidSubmission, match="max_tokens"):
-        admit(prompt="Hi", max_tokens=101)
+    assert refused(prompt="Hi", max_tokens=101) == ["max_tokens"]
 
 
 def test_plain_content_becomes_a_block_and_blocks_stay() -> None:
@@ -78,3 +77,62 @@ def test_paths_read_as_callers_write_them(location: tuple[str | int, ...], path:
 def test_a_backslash_is_no_nul() -> None:
     r"""The text `\u0000`, spelt out, is harmless."""
     assert admit(prompt="\\u0000 and Infinity").invocation.messages[0]["content"] == [{"text": "\\u0000 and Infinity"}]
+
+
+def refused(**body: Any) -> list[str]:
+    with pytest.raises(InvalidSubmission) as caught:
+        admit(**body)
+    return [fault.path for fault in caught.value.faults]
+
+
+def test_a_native_body_is_taken_as_it_is() -> None:
+    """With its own bound, which is not sent: it says how long an answer may take. Without one the settings say it."""
+    body = {"anthropic_version": "x", "max_tokens": 7, "anything": [None, {"deep": 1.5}]}
+    assert admit(native=body, model="echo").invocation == Invocation(native=body, max_tokens=7)
+    assert admit(native={}, model="echo").invocation == Invocation(native={}, max_tokens=50)
+    assert admit(native={"max_gen_len": 0}, model="echo").invocation.max_tokens == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"max_tokens": 101}, "native.max_tokens"),
+        ({"max_gen_len": 101}, "native.max_gen_len"),
+        ({"textGenerationConfig": {"maxTokenCount": 101}}, "native.textGenerationConfig.maxTokenCount"),
+        ({"inferenceConfig": {"maxTokens": 101}}, "native.inferenceConfig.maxTokens"),
+        ({"inferenceConfig": {"max_new_tokens": 101}}, "native.inferenceConfig.max_new_tokens"),
+    ],
+)
+def test_the_settings_bound_a_native_body_too(body: dict[str, Any], path: str) -> None:
+    """Wherever its family has the bound; the bound itself is allowed."""
+    assert refused(native=body, model="echo") == [path]
+    assert admit(native={"max_tokens": 100}, model="echo").invocation.max_tokens == 100
+
+
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        ({"native": {}}, ["model"]),
+        ({"native": []}, ["native", "model"]),
+        ({"native": "Hi", "model": "echo"}, ["native"]),
+        ({"native": {}, "model": "echo", "prompt": "Hi"}, ["native"]),
+        ({"native": {}, "model": "echo", "messages": [{"role": "user", "content": "Hi"}]}, ["native"]),
+        ({"native": {}, "prompt": "Hi", "messages": [{"role": "user", "content": "Hi"}]}, ["messages", "native"]),
+        *(
+            ({"native": {}, "model": "echo", name: value}, [name])
+            for name, value in {
+                "system": "s", "max_tokens": 5, "temperature": 0.5, "top_p": 0.5, "stop_sequences": ["x"],
+                "converse": {"serviceTier": {"type": "flex"}},
+            }.items()
+        ),
+    ],
+)  # fmt: skip
+def test_a_native_body_stands_alone(body: dict[str, Any], paths: list[str]) -> None:
+    """It needs a model, and says in its own words what Converse's fields would."""
+    assert refused(**body) == paths
+
+
+def test_a_native_body_counts_as_payload() -> None:
+    """In bytes."""
+    with pytest.raises(PayloadTooLarge):
+        admit(native={"inputText": "x" * 1024}, model="echo")

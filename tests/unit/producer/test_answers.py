@@ -7,21 +7,9 @@ from datetime import timedelta
 import pytest
 
 from producer.answers import FoundJob, JobSummary, JobView, job_out, summary_out
+from quarry.attempts import AttemptOutcome, Failure
 from quarry.invocation import Usage
-from quarry.job import (
-    AttemptOutcome,
-    Cancelled,
-    Expired,
-    Failed,
-    Failure,
-    HandedBack,
-    Job,
-    RetryScheduled,
-    Snoozed,
-    StatusReason,
-    Succeeded,
-    advance,
-)
+from quarry.job import Cancelled, Expired, Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason, Succeeded, advance
 from quarry.testing.builders import NOW, a_claimed_job, a_completion, a_job
 
 JOBS = {

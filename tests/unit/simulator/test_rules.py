@@ -97,7 +97,12 @@ def test_a_draw_that_fails_costs_no_time() -> None:
         ({"act": {"hang": True, "reset": True}}, "`hang` and `reset` exclude each other"),
         ({"act": {"error": "ThrottlingException", "text": "a"}}, "`error` and `text` exclude each other"),
         ({"act": {"text": "a", "content": []}}, "`text` and `content` exclude each other"),
+        ({"act": {"content": [{"text": "a"}, {"toolUse": {"name": "n", "input": {}}}]}}, "content[1].toolUse.toolUseId is missing"),
+        ({"act": {"content": [{"words": "a"}]}}, "content[0]"),
         ({"act": {"error": "NoSuchException"}}, "needs a `status`"),
+        ({"act": {"text": "a", "after_events": 1}}, "`after_events` belongs to"),
+        ({"act": {"error": "AccessDeniedException", "after_events": 1}}, "a stream has no event for it"),
+        ({"act": {"close": True, "after_events": -1}}, "act.after_events"),
         ({"act": {"status": 500}}, "belong to an `error`"),
         ({"act": {"error": "ThrottlingException", "headers": {"a": "b\r\nc: d"}}}, "act.headers.a"),
     ],
@@ -116,3 +121,10 @@ def test_a_bad_script_names_its_rule() -> None:
     with pytest.raises(ConfigurationError, match=r"faults\.json must hold a list"):
         parse_script("faults.json", {"act": {}})
     assert len(parse_script("faults.json", [{"act": {}}])) == 1
+
+
+@pytest.mark.parametrize("ending", [{"error": "ModelTimeoutException"}, {"hang": True}, {"reset": True}, {"close": True}])
+def test_whatever_ends_a_stream_may_come_after_some_events(ending: dict[str, Any]) -> None:
+    """After none of them, too."""
+    for count in (0, 3):
+        assert parse_rule({"act": {**ending, "after_events": count}}).act.after_events == count

@@ -14,8 +14,8 @@ def message(role: str, *texts: str) -> dict[str, Any]:
     return {"role": role, "content": [{"text": text} for text in texts]}
 
 
-def call(*messages: Any, **members: Any) -> Call:
-    return Call("m", "us-east-1", {"messages": list(messages), **members})
+def call(*messages: Any, model: str = "amazon.nova-lite-v1:0", **members: Any) -> Call:
+    return Call(model, "us-east-1", {"messages": list(messages), **members})
 
 
 async def test_the_echo_is_the_last_user_message() -> None:
@@ -52,7 +52,7 @@ async def test_the_tier_is_repeated() -> None:
     ("asked", "words"),
     [
         (call(), "must start with a user message"),
-        (Call("m", "", {}), "must start with a user message"),
+        (Call("amazon.nova-lite-v1:0", "", {}), "must start with a user message"),
         (call(message("assistant", "a")), "must start with a user message"),
         (call(message("user", "a"), message("user", "b")), "must alternate"),
         (call(message("user")), "messages.0 is empty"),
@@ -61,6 +61,15 @@ async def test_the_tier_is_repeated() -> None:
         (call(message("user", "a"), temprature=1), "'temprature'"),
         (call("hello"), "'messages[0]'"),
         (call(message("user", "a"), modelId="other"), "'modelId'"),
+        (call(message("user", "a"), inferenceConfig={"temperature": 1.5}), "'inferenceConfig.temperature'"),
+        (call(message("user", "a"), inferenceConfig={"temperature": 1.5}), "Member must have value less than or equal to 1"),
+        (call(message("user", "a"), inferenceConfig={"topP": 1.01}), "'inferenceConfig.topP'"),
+        (call(message("user", "a"), serviceTier={"type": "cheap"}), "Member must satisfy enum value set: [priority, default"),
+        (call(message("user", "a"), requestMetadata={f"k{i}": "v" for i in range(17)}), "length less than or equal to 16"),
+        (
+            call(message("user", "a"), model="amazon.titan-text-lite-v1", inferenceConfig={"maxTokens": 4097}),
+            "model limit of 4096.",
+        ),
     ],
 )
 def test_common_mistakes_are_refused(asked: Call, words: str) -> None:
@@ -76,6 +85,13 @@ def test_a_conversation_passes() -> None:
     check(
         call(message("system", "s"), message("user", "a"), message("assistant", "b"), message("system", "s"), message("user", "c"))
     )
+
+
+def test_the_bounds_themselves_pass() -> None:
+    """Of the service model, and of a model's output where it is known."""
+    edge = {"temperature": 1, "topP": 0, "maxTokens": 4096}
+    check(call(message("user", "a"), model="amazon.titan-text-lite-v1", inferenceConfig=edge))
+    check(call(message("user", "a"), inferenceConfig={"maxTokens": 10**6}))
 
 
 def test_the_region_is_the_one_signed_for() -> None:

@@ -1,21 +1,26 @@
 """A worker in memory: real verbs, fake queue, store, model and clock."""
 
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from quarry.envelope import Envelope
 from quarry.inference.engine import Engine
-from quarry.inference.routes import Route, Routes, Target
+from quarry.inference.routes import Route, Routes
+from quarry.invocation import Target
 from quarry.job import Job
 from quarry.queue.base import Delivery, visibility_for
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
 from quarry.testing.builders import a_job
 from quarry.testing.clock import FakeClock
 from quarry.testing.payloads import MemoryPayloads
-from quarry.testing.provider import ScriptedProvider
+from quarry.testing.provider import Hold, ScriptedProvider
 from quarry.testing.queue import MemoryQueue
 from quarry.testing.store import MemoryStore
 from worker.budget import Budget
@@ -37,6 +42,20 @@ LEASE_SECONDS = 60
 SWEEP_SECONDS = 30
 BUDGET_BYTES = 2**20
 ROUTES = Routes([Route("default", (Target("bedrock", "us-east-1", "model"),))])
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A job whose call is under way; `working` ends with how its delivery was settled."""
+
+    job: Job
+    hold: Hold
+    working: asyncio.Task[Settlement]
+
+    async def answered(self) -> Settlement:
+        """Let the model answer, and the worker do the rest."""
+        self.hold.release.set()
+        return await self.working
 
 
 @dataclass
@@ -114,6 +133,24 @@ class Bench:
     async def work(self) -> Settlement:
         """Work the next delivery to its settlement."""
         return await process(await self.delivery(), self.steps)
+
+    async def call(self, then: str | Exception = "answer", **changes: object) -> Call:
+        """Submit a job and work it as far as into its call, which ends in `then`."""
+        job, hold = await self.submitted(**changes), Hold(then)
+        self.provider.play(hold)
+        working = asyncio.create_task(self.work())
+        await hold.reached.wait()
+        return Call(job, hold, working)
+
+    @asynccontextmanager
+    async def beside(self, side: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+        """Run one of the worker's side tasks while the block runs. It must not end by itself."""
+        task = asyncio.create_task(side)
+        try:
+            yield
+            assert not task.done()
+        finally:
+            task.cancel()
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from quarry.job import CALL_CLOSED, AttemptOutcome, Job, JobStatus
+from quarry.attempts import AttemptOutcome
+from quarry.job import CALL_CLOSED, Job, JobStatus
 from quarry.testing import a_lease, an_envelope
-from quarry.testing.provider import Hold
 from tests.unit.worker.conftest import Bench
 from worker.lease import HeldLease
 from worker.outcome import Ack, Leave
@@ -17,79 +17,58 @@ from worker.process import attempt
 
 async def test_a_long_call_keeps_its_lease_and_its_message(bench: Bench) -> None:
     """Ten minutes under a lease of one: renewed every third of it, never visible to others, answered once."""
-    job = await bench.submitted()
-    hold = Hold("answer")
-    bench.provider.play(hold)
-    keeping = asyncio.create_task(bench.leases.keep())
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    for _ in range(30):
-        await bench.clock.advance(20)
-        lease = bench.store.job(job.request_id).lease
-        assert lease
-        assert lease.expires_at >= bench.clock.now() + timedelta(seconds=59)
-        assert bench.queue.visible_count == 0
-    hold.release.set()
-    assert await working == Ack("completed")
-    assert bench.count("quarry_lease_renewals_total", outcome="renewed") == 30
-    keeping.cancel()
+    async with bench.beside(bench.leases.keep()):
+        call = await bench.call()
+        for _ in range(30):
+            await bench.clock.advance(20)
+            lease = bench.store.job(call.job.request_id).lease
+            assert lease
+            assert lease.expires_at >= bench.clock.now() + timedelta(seconds=59)
+            assert bench.queue.visible_count == 0
+        assert await call.answered() == Ack("completed")
+        assert bench.count("quarry_lease_renewals_total", outcome="renewed") == 30
 
 
 async def test_a_call_outlives_a_lease_that_could_not_be_renewed(bench: Bench) -> None:
     """The table is away for longer than a lease: the call is paid for, and its answer counts, for nobody took the job over."""
-    job = await bench.submitted()
-    hold = Hold("answer")
-    bench.provider.play(hold)
-    keeping = asyncio.create_task(bench.leases.keep())
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    bench.store.fail_next("renew", times=100)
-    await bench.clock.advance(90)
-    assert not working.done()
-    bench.store.fail_next("record", times=3)
-    hold.release.set()
-    assert await bench.clock.run(working) == Ack("completed")
-    assert bench.store.job(job.request_id).status is JobStatus.COMPLETED
-    assert len(bench.provider.calls) == 1
-    keeping.cancel()
+    async with bench.beside(bench.leases.keep()):
+        call = await bench.call()
+        bench.store.fail_next("renew", times=100)
+        await bench.clock.advance(90)
+        assert not call.working.done()
+        bench.store.fail_next("record", times=3)
+        assert await bench.clock.run(call.answered()) == Ack("completed")
+        assert bench.store.job(call.job.request_id).status is JobStatus.COMPLETED
+        assert len(bench.provider.calls) == 1
 
 
 async def test_a_failed_renewal_is_tried_again_soon(bench: Bench) -> None:
     """Long before the lease ends, and not only when a third of it has passed once more."""
-    job = await bench.submitted()
-    hold = Hold("answer")
-    bench.provider.play(hold)
-    keeping = asyncio.create_task(bench.leases.keep())
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    bench.store.fail_next("renew")
-    await bench.clock.advance(25)
-    lease = bench.store.job(job.request_id).lease
-    assert lease
-    assert lease.expires_at == bench.clock.now() + timedelta(seconds=60)
-    hold.release.set()
-    await working
-    keeping.cancel()
+    async with bench.beside(bench.leases.keep()):
+        call = await bench.call()
+        bench.store.fail_next("renew")
+        await bench.clock.advance(25)
+        lease = bench.store.job(call.job.request_id).lease
+        assert lease
+        assert lease.expires_at == bench.clock.now() + timedelta(seconds=60)
+        await call.answered()
 
 
 async def test_the_call_of_a_lost_lease_is_closed(bench: Bench) -> None:
     """Somebody took the job over while this worker could not renew: as soon as that is known, its call ends and writes nothing."""
-    job = await bench.submitted()
-    hold = Hold("late")
-    bench.provider.play(hold)
-    keeping = asyncio.create_task(bench.leases.keep())
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    bench.store.fail_next("renew", times=12)
-    await bench.clock.advance(66)
-    taken = await bench.store.claim(an_envelope(job), a_lease(expires_at=bench.clock.now() + timedelta(60)), bench.clock.now())
-    await bench.clock.advance(60)
-    assert await working == Leave("lease_lost")
-    assert bench.provider.cancelled == 1
-    assert bench.store.job(job.request_id) == taken
-    # Who took it over counts the call that is paid again.
-    assert bench.count("quarry_calls_repeated_total", reason="lease_lost") == 0
-    keeping.cancel()
+    async with bench.beside(bench.leases.keep()):
+        call = await bench.call("late")
+        bench.store.fail_next("renew", times=12)
+        await bench.clock.advance(66)
+        taken = await bench.store.claim(
+            an_envelope(call.job), a_lease(expires_at=bench.clock.now() + timedelta(60)), bench.clock.now()
+        )
+        await bench.clock.advance(60)
+        assert await call.working == Leave("lease_lost")
+        assert bench.provider.cancelled == 1
+        assert bench.store.job(call.job.request_id) == taken
+        # Who took it over counts the call that is paid again.
+        assert bench.count("quarry_calls_repeated_total", reason="lease_lost") == 0
 
 
 async def test_no_call_starts_on_a_lease_that_may_have_run_out(bench: Bench) -> None:
@@ -121,94 +100,84 @@ async def test_no_call_starts_after_the_deadline(bench: Bench) -> None:
 
 async def test_a_cancel_is_seen_within_seconds_by_one_read_for_all_jobs(bench: Bench) -> None:
     """Long before a renewal; the call is closed, and the history says that it may have cost something."""
-    holds = [Hold(), Hold("kept")]
-    bench.provider.play(*holds)
-    jobs = [await bench.submitted(), await bench.submitted()]
-    listening = asyncio.create_task(bench.leases.listen())
-    working = [asyncio.create_task(bench.work()), asyncio.create_task(bench.work())]
-    for hold in holds:
-        await hold.reached.wait()
-    await bench.store.request_cancel(bench.store.job(jobs[0].request_id))
-    await bench.clock.advance(2)
-    assert await working[0] == Ack("cancelled")
-    assert not working[1].done()
-    [attempt_] = bench.store.job(jobs[0].request_id).attempt_history
-    assert (attempt_.outcome, attempt_.error) == (AttemptOutcome.CANCELLED, CALL_CLOSED)
-    holds[1].release.set()
-    assert await working[1] == Ack("completed")
-    listening.cancel()
+    async with bench.beside(bench.leases.listen()):
+        unwanted, kept = await bench.call(), await bench.call()
+        await bench.store.request_cancel(bench.store.job(unwanted.job.request_id))
+        await bench.clock.advance(2)
+        assert await unwanted.working == Ack("cancelled")
+        assert not kept.working.done()
+        [attempt_] = bench.store.job(unwanted.job.request_id).attempt_history
+        assert (attempt_.outcome, attempt_.error) == (AttemptOutcome.CANCELLED, CALL_CLOSED)
+        assert await kept.answered() == Ack("completed")
 
 
 async def test_a_notice_of_an_earlier_lease_stops_nothing(bench: Bench) -> None:
     """The job was redriven since, and this worker has it again."""
-    job = await bench.submitted()
-    hold = Hold("answer")
-    bench.provider.play(hold)
-    listening = asyncio.create_task(bench.leases.listen())
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    running = bench.store.job(job.request_id)
-    await bench.store.request_cancel(bench.store.put(replace(running, lease=a_lease("before", owner="me"))))
-    bench.store.put(running)
-    await bench.clock.advance(2)
-    assert not working.done()
-    hold.release.set()
-    assert await working == Ack("completed")
-    listening.cancel()
+    async with bench.beside(bench.leases.listen()):
+        call = await bench.call()
+        running = bench.store.job(call.job.request_id)
+        await bench.store.request_cancel(bench.store.put(replace(running, lease=a_lease("before", owner="me"))))
+        bench.store.put(running)
+        await bench.clock.advance(2)
+        assert not call.working.done()
+        assert await call.answered() == Ack("completed")
 
 
 async def test_a_table_that_is_away_does_not_end_the_listening(bench: Bench) -> None:
     """The renewals tell, later."""
-    await bench.submitted()
-    hold = Hold("answer")
-    bench.provider.play(hold)
-    listening = asyncio.create_task(bench.leases.listen())
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    bench.store.fail_next("take_notices")
-    await bench.clock.advance(4)
-    assert not listening.done()
-    hold.release.set()
-    await working
-    listening.cancel()
+    async with bench.beside(bench.leases.listen()):
+        call = await bench.call()
+        bench.store.fail_next("take_notices")
+        await bench.clock.advance(4)
+        await call.answered()
 
 
 async def test_a_queue_that_refuses_to_extend_does_not_end_the_work(bench: Bench) -> None:
     """The message may come to somebody else, whose claim is refused: the lease is what counts."""
-    await bench.submitted()
-    hold = Hold("answer")
-    bench.provider.play(hold)
-    keeping = asyncio.create_task(bench.leases.keep())
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    bench.queue.fail_next("extend", times=3)
-    await bench.clock.advance(60)
-    assert not keeping.done()
-    hold.release.set()
-    assert await working == Ack("completed")
-    keeping.cancel()
+    async with bench.beside(bench.leases.keep()):
+        call = await bench.call()
+        bench.queue.fail_next("extend", times=3)
+        await bench.clock.advance(60)
+        assert await call.answered() == Ack("completed")
 
 
 async def test_a_lease_given_up_by_its_record_is_not_counted_as_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A renewal that was on its way while the record was written is refused, which means nothing."""
-    await bench.submitted()
-    hold, arrived = Hold("answer"), asyncio.Event()
-    bench.provider.play(hold)
-    renew = bench.store.renew
+    arrived, renew = asyncio.Event(), bench.store.renew
 
-    async def slow_renew(job: Job, expires_at: datetime) -> None:
+    async def slow_renew(job: Job, expires_at: datetime, *, answered: bool = False) -> None:
         await arrived.wait()
-        await renew(job, expires_at)
+        await renew(job, expires_at, answered=answered)
 
     monkeypatch.setattr(bench.store, "renew", slow_renew)
-    keeping = asyncio.create_task(bench.leases.keep())
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    await bench.clock.advance(20)
-    hold.release.set()
-    assert await working == Ack("completed")
-    arrived.set()
-    await bench.clock.settle()
-    assert len(bench.leases) == 0
-    assert bench.count("quarry_lease_renewals_total", outcome="lost") == 0
-    keeping.cancel()
+    async with bench.beside(bench.leases.keep()):
+        call = await bench.call()
+        await bench.clock.advance(20)
+        assert await call.answered() == Ack("completed")
+        arrived.set()
+        await bench.clock.settle()
+        assert len(bench.leases) == 0
+        assert bench.count("quarry_lease_renewals_total", outcome="lost") == 0
+
+
+async def test_a_slow_renewal_keeps_no_other_waiting(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that hangs concerns its own job alone."""
+    asked: list[str] = []
+    renew = bench.store.renew
+    stuck, healthy = await bench.call(), await bench.call()
+
+    async def hanging(job: Job, expires_at: datetime, *, answered: bool = False) -> None:
+        asked.append(job.request_id)
+        if job.request_id == stuck.job.request_id:
+            await bench.clock.sleep(1000)
+        await renew(job, expires_at, answered=answered)
+
+    monkeypatch.setattr(bench.store, "renew", hanging)
+    async with bench.beside(bench.leases.keep()):
+        await bench.clock.advance(120)
+        lease = bench.store.job(healthy.job.request_id).lease
+        assert lease
+        assert lease.expires_at > bench.clock.now() + timedelta(seconds=30)
+        # It is not asked for again and again while the first answer is awaited.
+        assert asked.count(stuck.job.request_id) == 1
+        assert [await each.answered() for each in (stuck, healthy)] == [Ack("completed")] * 2

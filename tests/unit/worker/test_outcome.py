@@ -6,15 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from quarry import errors
-from quarry.invocation import Completion, Invocation, ServedBy, Usage
+from quarry.attempts import AttemptOutcome, Failure
+from quarry.invocation import Completion, Invocation, Target, Usage
 from quarry.job import (
-    AttemptOutcome,
     Cancelled,
     Claimed,
     Event,
     Expired,
     Failed,
-    Failure,
     HandedBack,
     Job,
     JobStatus,
@@ -48,7 +47,7 @@ from worker.outcome import (
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LEASE = Lease("token", "worker", NOW + timedelta(seconds=60))
-ANSWER = Completion(({"text": "Hi"},), "end_turn", False, Usage(1, 1, 2), ServedBy("echo", "", "echo"))
+ANSWER = Completion(({"text": "Hi"},), "end_turn", False, Usage(1, 1, 2), Target("echo", "", "echo"))
 DELIVERY = Delivery("receipt", "body", "id", 1, NOW)
 
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from quarry import errors
+from quarry.attempts import AttemptOutcome
 from quarry.errors import RecordRefused
-from quarry.job import AttemptOutcome, Claimed, Job, JobStatus, StatusReason, Succeeded, advance
+from quarry.job import Claimed, Job, JobStatus, StatusReason, Succeeded, advance
 from quarry.testing.builders import a_lease, an_envelope
-from quarry.testing.provider import Hold
 from tests.unit.worker.conftest import Bench
 from worker.outcome import CALL_CUT, STORE_UNAVAILABLE, Ack, Bury, Interruption, Leave, Release
 
@@ -35,17 +35,12 @@ async def test_the_call_says_whose_it_is(bench: Bench) -> None:
 
 async def test_a_second_delivery_while_the_first_works_waits_for_its_lease(bench: Bench) -> None:
     """It is released until the lease could have run out, and calls nobody."""
-    job = await bench.submitted()
-    hold = Hold("answer")
-    bench.provider.play(hold)
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
+    call = await bench.call()
     bench.queue.deliver_again()
     settlement = await bench.work()
     assert settlement == Release(bench.clock.now() + timedelta(seconds=65), "claimed_elsewhere")
-    hold.release.set()
-    assert await working == Ack("completed")
-    assert bench.store.job(job.request_id).result is not None
+    assert await call.answered() == Ack("completed")
+    assert bench.store.job(call.job.request_id).result is not None
     assert len(bench.provider.calls) == 1
 
 
@@ -84,88 +79,59 @@ async def test_a_record_is_not_lost_to_cancellation(bench: Bench) -> None:
 
 async def test_who_was_taken_over_writes_and_settles_nothing(bench: Bench) -> None:
     """The late owner's answer is fenced off; the message is left to the new owner."""
-    job = await bench.submitted()
-    hold = Hold("late")
-    bench.provider.play(hold)
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    taken = advance(bench.store.job(job.request_id), Claimed(a_lease("other")), bench.clock.now())
+    call = await bench.call("late")
+    taken = advance(bench.store.job(call.job.request_id), Claimed(a_lease("other")), bench.clock.now())
     bench.store.put(taken)
-    hold.release.set()
-    assert await working == Leave("lease_lost")
-    assert bench.store.job(job.request_id) == taken
+    assert await call.answered() == Leave("lease_lost")
+    assert bench.store.job(call.job.request_id) == taken
     assert bench.queue.in_flight_count == 1
 
 
 async def test_a_lease_lost_during_the_call_closes_it(bench: Bench) -> None:
     """The renewal finds another token: the call is closed, and nothing is written."""
-    job = await bench.submitted()
-    hold = Hold()
-    bench.provider.play(hold)
-    keeping = asyncio.create_task(bench.leases.keep())
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    bench.store.put(advance(bench.store.job(job.request_id), Claimed(a_lease("other")), bench.clock.now()))
-    await bench.clock.advance(20)
-    assert await working == Leave("lease_lost")
-    assert bench.provider.cancelled == 1
-    assert bench.count("quarry_lease_renewals_total", outcome="lost") == 1
-    keeping.cancel()
+    async with bench.beside(bench.leases.keep()):
+        call = await bench.call()
+        bench.store.put(advance(bench.store.job(call.job.request_id), Claimed(a_lease("other")), bench.clock.now()))
+        await bench.clock.advance(20)
+        assert await call.working == Leave("lease_lost")
+        assert bench.provider.cancelled == 1
+        assert bench.count("quarry_lease_renewals_total", outcome="lost") == 1
 
 
 async def test_a_cancel_seen_at_renewal_closes_the_call(bench: Bench) -> None:
     """The job is `cancelled`, its attempt spent; the message is acked."""
-    job = await bench.submitted()
-    hold = Hold()
-    bench.provider.play(hold)
-    keeping = asyncio.create_task(bench.leases.keep())
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    await bench.store.request_cancel(bench.store.job(job.request_id))
-    await bench.clock.advance(20)
-    assert await working == Ack("cancelled")
-    done = bench.store.job(job.request_id)
-    assert (done.status, done.attempts, done.attempt_history[0].outcome) == (JobStatus.CANCELLED, 1, AttemptOutcome.CANCELLED)
-    assert bench.provider.cancelled == 1
-    keeping.cancel()
+    async with bench.beside(bench.leases.keep()):
+        call = await bench.call()
+        await bench.store.request_cancel(bench.store.job(call.job.request_id))
+        await bench.clock.advance(20)
+        assert await call.working == Ack("cancelled")
+        done = bench.store.job(call.job.request_id)
+        assert (done.status, done.attempts, done.attempt_history[0].outcome) == (JobStatus.CANCELLED, 1, AttemptOutcome.CANCELLED)
+        assert bench.provider.cancelled == 1
 
 
 async def test_an_answer_in_hand_beats_a_cancel(bench: Bench) -> None:
     """It was paid for."""
-    job = await bench.submitted()
-    hold = Hold("answer")
-    bench.provider.play(hold)
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    await bench.store.request_cancel(bench.store.job(job.request_id))
-    hold.release.set()
-    assert await working == Ack("completed")
-    assert bench.store.job(job.request_id).status is JobStatus.COMPLETED
+    call = await bench.call()
+    await bench.store.request_cancel(bench.store.job(call.job.request_id))
+    assert await call.answered() == Ack("completed")
+    assert bench.store.job(call.job.request_id).status is JobStatus.COMPLETED
 
 
 async def test_a_cancel_beats_a_retry(bench: Bench) -> None:
     """What is not final gives way to the caller's wish."""
-    job = await bench.submitted()
-    hold = Hold(errors.ModelFailed("x"))
-    bench.provider.play(hold)
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
-    await bench.store.request_cancel(bench.store.job(job.request_id))
-    hold.release.set()
-    assert await working == Ack("cancelled")
-    assert bench.store.job(job.request_id).status is JobStatus.CANCELLED
+    call = await bench.call(errors.ModelFailed("x"))
+    await bench.store.request_cancel(bench.store.job(call.job.request_id))
+    assert await call.answered() == Ack("cancelled")
+    assert bench.store.job(call.job.request_id).status is JobStatus.CANCELLED
 
 
 async def test_a_draining_worker_hands_a_cut_call_back(bench: Bench) -> None:
     """Its attempt is spent, its outcome unknown, its message visible at once."""
-    job = await bench.submitted()
-    hold = Hold()
-    bench.provider.play(hold)
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
+    call = await bench.call()
     assert bench.leases.interrupt_all(Interruption.DRAINING) == 1
-    assert await working == Release(bench.clock.now(), "handed_back")
-    cut = bench.store.job(job.request_id)
+    assert await call.working == Release(bench.clock.now(), "handed_back")
+    cut = bench.store.job(call.job.request_id)
     assert (cut.status, cut.attempts, cut.attempt_history[0].outcome) == (JobStatus.RETRYING, 1, AttemptOutcome.OUTCOME_UNKNOWN)
     assert bench.queue.visible_count == 1
     assert bench.count("quarry_calls_repeated_total", reason="draining") == 1
@@ -333,14 +299,13 @@ async def test_a_worker_that_was_fenced_while_the_bucket_is_away_stops_trying(be
     job = await bench.submitted()
     bench.provider.play("x" * 20_000)
     bench.payloads.fail_next("put", times=1000)
-    keeping = asyncio.create_task(bench.leases.keep())
-    working = asyncio.create_task(bench.work())
-    bench.store.fail_next("renew", times=20)
-    await bench.clock.advance(70)
-    await bench.store.claim(an_envelope(job), a_lease(expires_at=bench.clock.now() + timedelta(hours=1)), bench.clock.now())
-    await bench.clock.advance(60)
-    assert await working == Leave("lease_lost")
-    keeping.cancel()
+    async with bench.beside(bench.leases.keep()):
+        working = asyncio.create_task(bench.work())
+        bench.store.fail_next("renew", times=20)
+        await bench.clock.advance(70)
+        await bench.store.claim(an_envelope(job), a_lease(expires_at=bench.clock.now() + timedelta(hours=1)), bench.clock.now())
+        await bench.clock.advance(60)
+        assert await working == Leave("lease_lost")
 
 
 async def test_an_answer_in_hand_keeps_its_lease_whatever_its_caller_wishes(bench: Bench) -> None:
@@ -348,55 +313,20 @@ async def test_an_answer_in_hand_keeps_its_lease_whatever_its_caller_wishes(benc
     job = await bench.submitted()
     bench.provider.play("x" * 20_000)
     bench.payloads.fail_next("put", times=30)
-    keeping = asyncio.create_task(bench.leases.keep())
-    working = asyncio.create_task(bench.work())
-    await bench.clock.settle()
-    await bench.store.request_cancel(bench.store.job(job.request_id))
-    assert await bench.clock.run(working) == Ack("completed")
-    assert bench.clock.monotonic() > 60
-    assert bench.store.job(job.request_id).status is JobStatus.COMPLETED
-    assert bench.count("quarry_lease_renewals_total", outcome="cancel_requested") == 0
-    keeping.cancel()
-
-
-async def test_a_slow_renewal_keeps_no_other_waiting(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that hangs concerns its own job alone."""
-    holds = [Hold("a"), Hold("b")]
-    bench.provider.play(*holds)
-    stuck, healthy = await bench.submitted(), await bench.submitted()
-    renew = bench.store.renew
-
-    asked: list[str] = []
-
-    async def hanging(job: Job, expires_at: datetime, *, answered: bool = False) -> None:
-        asked.append(job.request_id)
-        if job.request_id == stuck.request_id:
-            await bench.clock.sleep(1000)
-        await renew(job, expires_at, answered=answered)
-
-    monkeypatch.setattr(bench.store, "renew", hanging)
-    keeping = asyncio.create_task(bench.leases.keep())
-    working = [asyncio.create_task(bench.work()), asyncio.create_task(bench.work())]
-    await bench.clock.advance(120)
-    lease = bench.store.job(healthy.request_id).lease
-    assert lease
-    assert lease.expires_at > bench.clock.now() + timedelta(seconds=30)
-    # It is not asked for again and again while the first answer is awaited.
-    assert asked.count(stuck.request_id) == 1
-    for hold in holds:
-        hold.release.set()
-    assert [await each for each in working] == [Ack("completed")] * 2
-    keeping.cancel()
+    async with bench.beside(bench.leases.keep()):
+        working = asyncio.create_task(bench.work())
+        await bench.clock.settle()
+        await bench.store.request_cancel(bench.store.job(job.request_id))
+        assert await bench.clock.run(working) == Ack("completed")
+        assert bench.clock.monotonic() > 60
+        assert bench.store.job(job.request_id).status is JobStatus.COMPLETED
+        assert bench.count("quarry_lease_renewals_total", outcome="cancel_requested") == 0
 
 
 async def test_the_last_attempt_cut_by_a_drain_is_the_last(bench: Bench) -> None:
     """A budget of one is one call, whoever ends it; the job is buried, with a way back."""
-    hold = Hold()
-    bench.provider.play(hold)
-    job = await bench.submitted(max_attempts=1)
-    working = asyncio.create_task(bench.work())
-    await hold.reached.wait()
+    call = await bench.call(max_attempts=1)
     bench.leases.interrupt_all(Interruption.DRAINING)
-    assert await working == Bury("attempts_exhausted")
-    failed = bench.store.job(job.request_id)
+    assert await call.working == Bury("attempts_exhausted")
+    failed = bench.store.job(call.job.request_id)
     assert (failed.attempts, failed.error) == (1, CALL_CUT)

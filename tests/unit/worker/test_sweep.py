@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from quarry.errors import QueueUnavailable
+from quarry.errors import QueueUnavailable, StoreUnavailable
 from quarry.job import CHECK_AFTER, MAX_TAKEOVERS, JobStatus
-from quarry.store.base import StoreUnavailable
 from quarry.testing import a_claimed_job, a_job, a_lease
 from tests.unit.worker.conftest import SWEEP_SECONDS, Bench
 from worker.front import Front

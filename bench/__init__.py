@@ -1,0 +1,1 @@
+"""What Quarry costs: CPU, memory, delay. `make figures` measures all of it on this machine."""

@@ -1,0 +1,85 @@
+"""The API process: CPU a submission, single and in bulk.
+
+    python -m bench.api SINGLES BULKS
+
+AWS is a stand-in, as for the worker. Callers keep their connections, sixteen of them for single submissions and four for bulks of
+a hundred jobs.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.usage import Usage
+from tests.support.processes import clean_environ, free_port, quarry, serving
+from tests.support.stack import Stack
+
+BULK_JOBS: Final = 100
+_JOB: Final = {"prompt": "Summarise this ticket in one sentence. " + "The printer is out of paper again. " * 8, "max_tokens": 100}
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One kind of load on an API process, CPU and rate counted by job."""
+
+    jobs: int
+    cpu_ms: float
+    rate: float
+    peak_mib: float
+
+
+def load(singles: int, bulks: int) -> tuple[Load, Load]:
+    """Single submissions, then bulks."""
+    with tempfile.TemporaryDirectory(prefix="quarry-bench-") as name, ExitStack() as running:
+        directory, aws, port = Path(name), free_port(), free_port()
+        command = [sys.executable, "-m", "bench.stand_in_aws", str(aws), "0"]
+        running.enter_context(serving(command, clean_environ(), directory / "aws.log", f"http://127.0.0.1:{aws}"))
+        stack = Stack(f"http://127.0.0.1:{aws}", directory)
+        stack.env["QUARRY_ROUTES_FILE"] = stack.routes()
+        api = quarry("api", "--port", str(port))
+        process = running.enter_context(serving(api, stack.environ(), directory / "api.log", f"http://127.0.0.1:{port}/livez"))
+        pid = process.popen.pid
+        _measured(pid, port, "/v1/jobs", _JOB, 500, 1, 16)  # to be warm
+        return (
+            _measured(pid, port, "/v1/jobs", _JOB, singles, 1, 16),
+            _measured(pid, port, "/v1/jobs/bulk", {"jobs": [_JOB] * BULK_JOBS}, bulks, BULK_JOBS, 4),
+        )
+
+
+def _measured(pid: int, port: int, path: str, body: Any, requests: int, jobs_each: int, connections: int) -> Load:
+    before, began = Usage.of(pid), time.monotonic()
+    asyncio.run(_send(port, path, body, requests, connections))
+    after, seconds = Usage.of(pid), time.monotonic() - began
+    jobs = requests * jobs_each
+    return Load(jobs, (after.cpu_seconds - before.cpu_seconds) / jobs * 1000, jobs / seconds, after.peak_mib)
+
+
+async def _send(port: int, path: str, body: Any, requests: int, connections: int) -> None:
+    content = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    left = iter(range(requests))
+
+    async def caller() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in left:
+            writer.write(head.encode() + content)
+            answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            length = next(int(line.partition(":")[2]) for line in answer.split("\r\n") if line.startswith("content-length"))
+            text = await reader.readexactly(length)
+            if " 202 " not in answer.split("\r\n", 1)[0]:
+                raise RuntimeError(f"refused: {text!r}")
+        writer.close()
+
+    async with asyncio.TaskGroup() as callers:
+        for _ in range(connections):
+            callers.create_task(caller())
+
+
+if __name__ == "__main__":
+    print(*load(int(sys.argv[1]), int(sys.argv[2])), sep="\n")  # noqa: T201

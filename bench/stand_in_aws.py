@@ -1,0 +1,127 @@
+"""A stand-in for SQS and DynamoDB that neither worker nor API can saturate: it takes every job and message, hands out so many
+jobs, grants every claim, and takes every record. What it is asked it does not check; for that there are the tests, on emulated AWS.
+
+    python -m bench.stand_in_aws PORT JOBS
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from quarry.clock import SystemClock
+from quarry.envelope import Envelope
+from quarry.ids import new_request_id
+from quarry.store.item import to_item
+from quarry.testing.builders import a_job, an_invocation
+
+_PROMPT: Final = "Summarise this ticket in one sentence. " + "The printer on the third floor is out of paper again. " * 10
+
+
+class StandIn:
+    """The jobs, and what became of them."""
+
+    def __init__(self, jobs: int) -> None:
+        self._left = jobs
+        self._recorded = self._deleted = 0
+        now = SystemClock().now()
+        self._now = now
+        job = a_job(created_at=now, deadline_at=now + timedelta(hours=1), invocation=an_invocation(_PROMPT, max_tokens=100))
+        self._item = to_item(job, 0)
+        self._answers: dict[str, Callable[[Any], Any]] = {
+            "AmazonSQS.GetQueueUrl": lambda request: {"QueueUrl": f"http://127.0.0.1/{request['QueueName']}"},
+            "AmazonSQS.ReceiveMessage": self._receive,
+            "AmazonSQS.DeleteMessageBatch": self._delete,
+            "DynamoDB_20120810.DescribeTable": lambda _: {"Table": {}},
+            "DynamoDB_20120810.UpdateItem": self._update,
+            "AmazonSQS.SendMessageBatch": _sent,
+            "DynamoDB_20120810.BatchExecuteStatement": lambda request: {"Responses": [{} for _ in request["Statements"]]},
+            "DynamoDB_20120810.Query": lambda _: {"Items": [], "Count": 0},
+        }
+
+    def answer(self, target: str, body: bytes) -> bytes:
+        """The answer to one request; without a target it is one of S3, or of ours for the counts."""
+        if not target:
+            return json.dumps({"left": self._left, "recorded": self._recorded, "deleted": self._deleted}).encode()
+        known = self._answers.get(target, lambda _: {})
+        return json.dumps(known(json.loads(body))).encode()
+
+    def _receive(self, request: Any) -> Any:
+        count = min(self._left, request["MaxNumberOfMessages"])
+        self._left -= count
+        return {"Messages": [self._message() for _ in range(count)]}
+
+    def _message(self) -> dict[str, Any]:
+        request_id = new_request_id(self._now)
+        attributes = {"ApproximateReceiveCount": "1", "SentTimestamp": str(int(self._now.timestamp() * 1000))}
+        body = Envelope(request_id, "default").to_wire()
+        # As long as a real receipt handle.
+        return {"MessageId": request_id, "ReceiptHandle": request_id * 11, "Body": body, "Attributes": attributes}
+
+    def _delete(self, request: Any) -> Any:
+        self._deleted += len(request["Entries"])
+        return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]], "Failed": []}
+
+    def _update(self, request: Any) -> Any:
+        values = request["ExpressionAttributeValues"]
+        if ":owner" not in values:
+            self._recorded += ":status" in values
+            return {}
+        request_id = request["Key"]["pk"]["S"].partition("#")[2]
+        claimed = {
+            "request_id": {"S": request_id},
+            "status": {"S": "processing"},
+            "attempts": {"N": "1"},
+            "revision": {"N": "1"},
+            "lease_token": values[":token"],
+            "lease_owner": values[":owner"],
+            "lease_expires_at": values[":until"],
+            "check_at": values[":check_at"],
+            "started_at": values[":now"],
+            "open_attempts": values[":this"],
+        }
+        return {"Attributes": self._item | request["Key"] | claimed}
+
+
+def _sent(request: Any) -> Any:
+    done = [{"Id": each["Id"], "MessageId": each["Id"], "MD5OfMessageBody": "0" * 32} for each in request["Entries"]]
+    return {"Successful": done, "Failed": []}
+
+
+class Connection(asyncio.Protocol):
+    """One connection of HTTP/1.1, as much of it as AWS's SDK speaks."""
+
+    def __init__(self, stand_in: StandIn) -> None:
+        self._stand_in = stand_in
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while (end := self._received.find(b"\r\n\r\n")) >= 0:
+            lines = self._received[:end].decode().split("\r\n")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
+            whole = end + 4 + int(headers.get("content-length", 0))
+            if len(self._received) < whole:
+                return
+            body, self._received = self._received[end + 4 : whole], self._received[whole:]
+            self._answer(lines[0].startswith("HEAD"), self._stand_in.answer(headers.get("x-amz-target", ""), body))
+
+    def _answer(self, head: bool, body: bytes) -> None:
+        start = f"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {len(body)}\r\n\r\n"
+        self._transport.write(start.encode() + (b"" if head else body))
+
+
+async def serve(port: int, jobs: int) -> None:
+    """Until killed."""
+    stand_in = StandIn(jobs)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(stand_in), "127.0.0.1", port)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,114 @@
+"""What a job knows of its attempts: how many were started, which are open, and how the last ones ended.
+
+`Job` is built on it, and `advance` in `quarry/job.py` says when an attempt begins, ends or is given back. Pure, like it.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Self
+
+from quarry.invocation import Usage
+
+#: How many attempts the history keeps; older ones are dropped, `attempts` still counts them.
+HISTORY_LIMIT: Final = 20
+
+
+class AttemptOutcome(StrEnum):
+    """How one attempt ended."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    #: A call may have been made and paid, and nobody knows its answer.
+    OUTCOME_UNKNOWN = "outcome_unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong, for the caller: `code` is stable and documented, `message` holds nothing internal."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try. `finished_at` is None while it runs, and where its end was never seen."""
+
+    attempt: int
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: AttemptOutcome
+    target: str | None = None
+    error: Failure | None = None
+    usage: Usage | None = None
+    fallbacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempted:
+    """What is tried, perhaps several times: the part of a job's record that counts its attempts and remembers them."""
+
+    #: Tries that were started and not given back, take-overs included, of all generations.
+    attempts: int = 0
+    #: Those of earlier generations: they are history, and count against no budget.
+    attempts_before: int = 0
+    takeovers: int = 0
+    #: When each claim since the last record began: the last is the one running, the others ended unseen.
+    open_attempts: tuple[datetime, ...] = ()
+    attempt_history: tuple[Attempt, ...] = ()
+
+    @property
+    def attempts_spent(self) -> int:
+        """Attempts that count against the budget; a take-over is not the job's fault until there are too many."""
+        return self.attempts - self.attempts_before - self.takeovers
+
+    @property
+    def visible_history(self) -> tuple[Attempt, ...]:
+        """The attempts as a reader should see them: the closed ones, then those still open."""
+        if not self.open_attempts:
+            return self.attempt_history
+        running = Attempt(self.attempts, self.open_attempts[-1], None, AttemptOutcome.RUNNING)
+        return self._remembering(*self._taken_over(), running)
+
+    def begun(self, now: datetime) -> Self:
+        """With one more attempt, which runs from now."""
+        return replace(self, attempts=self.attempts + 1, open_attempts=(*self.open_attempts, now))
+
+    def ended(
+        self,
+        now: datetime,
+        outcome: AttemptOutcome,
+        target: str | None = None,
+        failure: Failure | None = None,
+        usage: Usage | None = None,
+        fallbacks: tuple[str, ...] = (),
+    ) -> Self:
+        """With the running attempt at its end; those before it that are still open ended unseen."""
+        started_at = self.open_attempts[-1] if self.open_attempts else now
+        last = Attempt(self.attempts, started_at, now, outcome, target, failure, usage, fallbacks)
+        return self._closed(*self._taken_over(), last)
+
+    def given_back(self) -> Self:
+        """As if the running attempt had never happened; those before it ended unseen and stay spent."""
+        return replace(self._closed(*self._taken_over()), attempts=self.attempts - 1)
+
+    def ended_unseen(self) -> Self:
+        """With all that was open at an end that nobody saw."""
+        return self._closed(*_unseen(self.open_attempts, self.attempts))
+
+    def _taken_over(self) -> tuple[Attempt, ...]:
+        return _unseen(self.open_attempts[:-1], self.attempts - 1)
+
+    def _closed(self, *attempts: Attempt) -> Self:
+        return replace(self, attempt_history=self._remembering(*attempts), open_attempts=())
+
+    def _remembering(self, *attempts: Attempt) -> tuple[Attempt, ...]:
+        return (*self.attempt_history, *attempts)[-HISTORY_LIMIT:]
+
+
+def _unseen(starts: tuple[datetime, ...], last_number: int) -> tuple[Attempt, ...]:
+    first = last_number - len(starts) + 1
+    return tuple(Attempt(first + i, at, None, AttemptOutcome.OUTCOME_UNKNOWN) for i, at in enumerate(starts))
