@@ -1,7 +1,7 @@
-"""A stand-in for the process of the model (`quarry/simulator/llama.py`): run in its place, it speaks what llama.cpp's server speaks.
+"""A stand-in for the process of the model (`quarry/simulator/llama.py`): it speaks what llama.cpp's server speaks.
 
-It knows one answer, "The capital of France is Paris.", a word a token, and a prompt of more than 4,000 words is too long for it. The
-prompt "die" ends the process without an answer. It writes much to stderr, as a real one may.
+It knows one answer, "The capital of France is Paris.", a word a token, and a prompt of more than 4,000 words is too long.
+The prompt "die" ends the process without an answer. It writes much to stderr, as a real one may.
 """
 
 import json
