@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
-from uvicorn.loops.auto import auto_loop_factory
 
 from producer.auth import DEFAULT_TENANT, require_authentication
 from producer.body import Bodies
@@ -18,7 +17,7 @@ from producer.server import bind, serve
 from producer.submit import Submitter
 from producer.waiting import Waiters
 from producer.web import create_app
-from quarry import __version__
+from quarry import __version__, eventloop
 from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client, watch_date
 from quarry.clock import CorrectedClock
 from quarry.ids import new_request_id
@@ -48,8 +47,7 @@ def main(settings: Settings, host: str, port: int) -> int:
         TransportError: AWS does not answer.
     """
     configure(settings.log_level, service="producer")
-    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-        return runner.run(run(settings, host, port))
+    return eventloop.run(run(settings, host, port))
 
 
 async def run(settings: Settings, host: str, port: int) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
-from quarry import __version__
+from quarry import __version__, eventloop
 from quarry.aws import bedrock_client, dynamodb_client, new_session, s3_client, sqs_client, watch_date
 from quarry.clock import CorrectedClock
 from quarry.inference.engine import Engine
@@ -54,7 +54,7 @@ _log = get_logger(__name__)
 def main(settings: Settings) -> int:
     """Run a worker until SIGTERM or SIGINT; returns the exit code."""
     configure(settings.log_level, service="worker")
-    return asyncio.run(run(settings))
+    return eventloop.run(run(settings))
 
 
 @dataclass(frozen=True, slots=True)

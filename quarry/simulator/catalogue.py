@@ -21,6 +21,9 @@ _ARN: Final = re.compile(r"arn:aws[a-z-]*:(?:bedrock|sagemaker):[a-z0-9-]+:\d*:(
 #: The ARNs that name a model; of the others (provisioned, custom, an application's profile, a prompt) only their owner knows it.
 _NAMING: Final = frozenset({"foundation-model", "inference-profile"})
 
+#: What answers in truth, by names that the service has not: a stack that is open about it calls its model so. They may do anything.
+_OURS: Final = frozenset({"echo", "smollm2-135m-instruct"})
+
 #: Models that are served through an inference profile only, and the report that shows the service's words.
 _BY_PROFILE: Final[Mapping[str, str]] = {
     "anthropic.claude-3-7-sonnet-20250219-v1:0": "github.com/FlowiseAI/Flowise/issues/4253",
@@ -42,13 +45,13 @@ _COUNTED: Final = re.compile(r"anthropic\.claude-(?!v2|instant|3-(?:haiku|sonnet
 
 
 def foundation_of(model: str) -> str:
-    """The id of the foundation model that an id or an ARN stands for; empty where it does not say.
+    """The id of the foundation model that an id or an ARN stands for; empty where it does not say, or is one of ours.
 
     Raises:
         Refusal: it is no identifier of a model.
     """
     arn = _ARN.fullmatch(model)
-    if arn is not None and arn[1] not in _NAMING:
+    if model in _OURS or (arn is not None and arn[1] not in _NAMING):
         return ""
     found = _ID.fullmatch(arn[2] if arn else model)
     if found is None:
@@ -79,7 +82,7 @@ def check_counted(model: str) -> None:
         Refusal: a ValidationException.
     """
     foundation_of(model)
-    if not _COUNTED.match(model):
+    if not _COUNTED.match(model) and model not in _OURS:
         # The words: github.com/maximhq/bifrost/pull/2169.
         raise Refusal("ValidationException", "The provided model doesn't support counting tokens.")
 

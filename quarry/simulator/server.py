@@ -14,7 +14,7 @@ import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -44,24 +44,26 @@ _BACKLOG: Final = 4096
 _SHUTDOWN_SECONDS: Final = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """What answers, and what counts for it; its name, and why it is not the one that was asked for."""
+
+    brain: Brain = echo
+    count: Brain = count_by_length
+    name: str = "echo"
+    missing: str = ""
+
+
+ECHO: Final = Thinking()
+
+
 class Simulator:
     """The handlers and what they share. What takes long, a brain does elsewhere."""
 
-    def __init__(
-        self,
-        rules: RuleBook,
-        ledger: Ledger,
-        brain: Brain = echo,
-        brain_name: str = "echo",
-        count: Brain = count_by_length,
-        *,
-        brain_missing: str = "",
-    ) -> None:
+    def __init__(self, rules: RuleBook, ledger: Ledger, thinking: Thinking = ECHO) -> None:
         self._rules = rules
         self._ledger = ledger
-        self._brain = brain
-        self._count = count
-        self._told = {"brain": brain_name} | ({"missing": brain_missing} if brain_missing else {})
+        self._thinking = thinking
 
     def app(self) -> web.Application:
         """The routes."""
@@ -125,7 +127,7 @@ class Simulator:
         if content is not None and call.generates:
             return generation(call, content, act.stop_reason or "end_turn")
         try:
-            usual = await (self._brain if call.generates else self._count)(call)
+            usual = await (self._thinking.brain if call.generates else self._thinking.count)(call)
         except Refusal:
             if operation.bills:
                 self._ledger.refused(call.request_id)
@@ -164,7 +166,8 @@ class Simulator:
 
     async def livez(self, _request: web.Request) -> web.Response:
         """The event loop turns; which brain answers, and why it is not the one that was asked for."""
-        return web.json_response({"status": "alive", **self._told})
+        missing = {"missing": self._thinking.missing} if self._thinking.missing else {}
+        return web.json_response({"status": "alive", "brain": self._thinking.name, **missing})
 
 
 @asynccontextmanager
@@ -189,18 +192,16 @@ async def serving(simulator: Simulator, *, host: str, port: int) -> AsyncIterato
 
 
 @asynccontextmanager
-async def _thinking(model_python: Path | None) -> AsyncIterator[tuple[Brain, str, Brain, str]]:
-    """The brain, its name, what counts for it, and what is missing: the model where a Python to run it is given, the echo where it
-    cannot be had.
-    """
+async def _thinking(model_python: Path | None) -> AsyncIterator[Thinking]:
+    """The model where a Python to run it is given, and the echo where it cannot be had."""
     async with AsyncExitStack() as stack:
-        chosen: tuple[Brain, str, Brain, str] = echo, "echo", count_by_length, ""
+        chosen = ECHO
         if model_python is not None:
             try:
                 model = await stack.enter_async_context(smollm2(model_python))
-                chosen = model, "smollm2", model.count, ""
+                chosen = Thinking(model, model.count, "smollm2")
             except ModelMissing as error:
-                chosen = echo, "echo", count_by_length, str(error)
+                chosen = Thinking(missing=str(error))
                 _log.warning(Event.BRAIN_MISSING, brain="smollm2", instead="echo", error=str(error))
         yield chosen
 
@@ -211,11 +212,11 @@ async def run(rules: RuleBook, *, host: str, port: int, model_python: Path | Non
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
-        _thinking(model_python) as (brain, name, count, missing),
-        serving(Simulator(rules, Ledger(), brain, name, count, brain_missing=missing), host=host, port=port) as url,
+        _thinking(model_python) as thinking,
+        serving(Simulator(rules, Ledger(), thinking), host=host, port=port) as url,
     ):
         serves = "Bedrock Runtime"
-        _log.info(Event.SERVICE_STARTED, version=__version__, url=url, serves=serves, rules=len(rules), brain=name)
+        _log.info(Event.SERVICE_STARTED, version=__version__, url=url, serves=serves, rules=len(rules), brain=thinking.name)
         await stop.wait()
     _log.info(Event.SERVICE_STOPPED)
 

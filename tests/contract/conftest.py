@@ -1,13 +1,15 @@
 """Where the contract suites run: the fake, and the adapter over HTTP on two emulators."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+import uvloop
 from moto.server import ThreadedMotoServer
 
 from quarry.aws import dynamodb_client, sqs_client
@@ -25,6 +27,16 @@ if TYPE_CHECKING:
 REGION: Final = "us-east-1"
 FAKE: Final = "fake"
 _URLS: Final = {"ministack": "aws_url", "moto": "moto_url"}
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The services' loop. Providers on Python's own too: how a connection broke is told by what the loop raises, and a call that
+    was sent must not be taken for an unsent one.
+    """
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"uvloop": uvloop.new_event_loop}
+    return loops | {"asyncio": asyncio.new_event_loop} if item.path.name == "test_provider.py" else loops
 
 
 class Backend:

@@ -85,7 +85,9 @@ class Bedrock(Subject):
 
     def __init__(self, provider: BedrockProvider, simulator: Simulator) -> None:
         self.provider = provider
-        self.target = Target("bedrock", "eu-west-3", "arn:aws:bedrock:eu-west-3:123456789012:inference-profile/eu.x-v1:0")
+        self.target = Target(
+            "bedrock", "eu-west-3", "arn:aws:bedrock:eu-west-3:123456789012:inference-profile/eu.amazon.nova-lite-v1:0"
+        )
         self._simulator = simulator
         self._match = {"region": self.target.region, "model": self.target.model}
 

@@ -243,7 +243,7 @@ def test_without_the_model_it_says_so_and_echoes(tmp_path: Path) -> None:
     """One sentence says what is missing and what would make it; jobs are answered all the same.
 
     Red when: `quarry/local/service.py`: `if stack.brain_missing:` -> `if not stack.brain_missing:`
-    Red when: `quarry/simulator/server.py`: `chosen = echo, "echo", count_by_length, str(error)` -> `raise`
+    Red when: `quarry/simulator/server.py`: `chosen = Thinking(missing=str(error))` -> `raise`
     """
     with local(tmp_path, "--model-python", str(tmp_path / "nosuch"), brain="smollm2") as stack:
         [line] = [line for line in stack.said.splitlines() if line.startswith("  simulator")]

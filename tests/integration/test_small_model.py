@@ -167,7 +167,7 @@ async def test_what_the_model_says_to_nobody_does_not_stop_it(tmp_path: Path) ->
 def test_without_the_model_the_simulator_echoes(tmp_path: Path) -> None:
     """It says so in its log and to whoever asks, with the reason; and the stock client gets an answer.
 
-    Red when: `quarry/simulator/server.py`: `brain_missing=missing` -> `brain_missing=""`
+    Red when: `quarry/simulator/server.py`: `Thinking(missing=str(error))` -> `Thinking()`
     """
     port = str(free_port())
     command = quarry("simulator", "--port", port, "--brain", "smollm2", "--model-python", str(tmp_path / "nosuch"))

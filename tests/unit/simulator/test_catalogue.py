@@ -2,7 +2,9 @@
 
 import pytest
 
+from quarry.local.stack import MODELS
 from quarry.simulator.catalogue import check_counted, check_served, foundation_of, tokens_max
+from quarry.simulator.dialects import dialect_of
 from quarry.simulator.wire import Refusal
 
 SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -32,6 +34,15 @@ ACCOUNT = "arn:aws:bedrock:us-east-1:123456789012"
 def test_an_id_stands_for_a_model(model: str, base: str) -> None:
     """Behind profiles and ARNs, where they name it."""
     assert foundation_of(model) == base
+
+
+@pytest.mark.parametrize("model", MODELS.values())
+def test_what_answers_in_truth_may_be_named(model: str) -> None:
+    """As the local stack does; it needs no profile, is counted, and native bodies are known by their members."""
+    assert foundation_of(model) == ""
+    check_served(model)
+    check_counted(model)
+    assert dialect_of(model, {"prompt": "Hi"}) is dialect_of("meta.llama3-8b-instruct-v1:0", {})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from botocore.eventstream import EventStreamBuffer
 from quarry.simulator.brain import count_by_length, echo
 from quarry.simulator.ledger import Ledger
 from quarry.simulator.rules import RuleBook, parse_rule
-from quarry.simulator.server import Simulator, serving
+from quarry.simulator.server import Simulator, Thinking, serving
 from quarry.simulator.wire import Call, Generation, Refusal
 
 CLAUDE = "anthropic.claude-3-5-sonnet-20241022-v2:0"
@@ -68,7 +68,7 @@ class Bench:
 async def bench() -> AsyncIterator[Bench]:
     async with aiohttp.ClientSession() as http:
         made = Bench(http)
-        simulator = Simulator(made.rules, made.ledger, made.brain, "echo", made.count)
+        simulator = Simulator(made.rules, made.ledger, Thinking(made.brain, made.count))
         async with serving(simulator, host="127.0.0.1", port=0) as made.url:
             yield made
 
