@@ -23,9 +23,8 @@ async def main() -> None:
         _print(f"loaded in {time.monotonic() - started:.1f} s")
         for name, asked in (("one call", _STORIES[:1]), ("four calls at once", _STORIES), ("a long prompt", [_LONG_PROMPT])):
             read, said, seconds = await _measured(brain, asked)
-            _print(
-                f"{name}: {read} tokens read, {said} written in {seconds:.1f} s: {read / seconds:.0f} and {said / seconds:.0f} a second"
-            )
+            rates = f"{read / seconds:.0f} and {said / seconds:.0f} a second"
+            _print(f"{name}: {read} tokens read and {said} written in {seconds:.1f} s: {rates}")
 
 
 async def _measured(brain: Brain, asked: Sequence[tuple[str, int]]) -> tuple[int, int, float]:
