@@ -2,11 +2,11 @@
 
     .venv/bin/python -m bench.run_100k
     .venv/bin/python -m bench.run_100k --lines 10000 --workers 2
-    .venv/bin/python -m bench.run_100k --stand-in
+    .venv/bin/python -m bench.run_100k --in-memory
 
-Everything runs on this machine. Without `--stand-in`: API and workers on emulated AWS, with models that echo; the rate is then the
-emulator's, and 100,000 lines take it an hour. With it, a process that keeps jobs in memory stands in for the API, and the rate is
-the client's.
+Everything runs on this machine. Without `--in-memory`: API and workers on emulated AWS, with models that echo; the rate is then the
+emulator's, and 100,000 lines take it an hour. With it, the same API and worker work over the fakes of `quarry.testing`, and the
+rate is Quarry's own.
 """
 
 import argparse
@@ -48,10 +48,10 @@ def main() -> int:
     parser.add_argument("--lines", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--in-flight", type=int, default=2000)
-    parser.add_argument("--stand-in", action="store_true", help="measure the client alone")
+    parser.add_argument("--in-memory", action="store_true", help="fakes in the place of AWS")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="quarry-bench-") as name, ExitStack() as running:
-        api = running.enter_context(stand_in(Path(name)) if arguments.stand_in else quarry_of(Path(name), arguments.workers))
+        api = running.enter_context(in_memory(Path(name)) if arguments.in_memory else quarry_of(Path(name), arguments.workers))
         file, out = Path(name) / "jobs.jsonl", Path(name) / "results.jsonl"
         write(file, arguments.lines)
         command = quarry("run", str(file), "--output", str(out), "--in-flight", str(arguments.in_flight))
@@ -153,12 +153,12 @@ def quarry_of(directory: Path, workers: int) -> Iterator[Api]:
 
 
 @contextmanager
-def stand_in(directory: Path) -> Iterator[Api]:
-    """A process that keeps jobs in memory."""
+def in_memory(directory: Path) -> Iterator[Api]:
+    """API and worker over fakes."""
     port = free_port()
-    url, env = f"http://127.0.0.1:{port}", clean_environ(PYTHONPATH=str(ROOT))
-    command = [sys.executable, str(ROOT / "bench" / "stand_in_api.py"), str(port)]
-    with serving(command, env, directory / "api.log", f"{url}/count"):
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "bench.in_memory", str(port)]
+    with serving(command, clean_environ(QUARRY_ENVIRONMENT="local"), directory / "quarry.log", f"{url}/livez"):
         yield Api(clean_environ(QUARRY_CLIENT__API_URL=url), lambda: int(httpx.get(f"{url}/count").json()["jobs"]))
 
 

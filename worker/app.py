@@ -15,17 +15,18 @@ from prometheus_client import CollectorRegistry
 
 from quarry import __version__, eventloop
 from quarry.aws import bedrock_client, dynamodb_client, new_session, s3_client, sqs_client, watch_date
-from quarry.clock import CorrectedClock
+from quarry.clock import Clock, CorrectedClock
 from quarry.inference.engine import Engine
 from quarry.inference.providers.base import Provider
 from quarry.inference.providers.bedrock import BedrockProvider
 from quarry.inference.providers.echo import EchoProvider
 from quarry.inference.routes import Routes, load_routes
-from quarry.queue.base import visibility_for
+from quarry.queue.base import JobQueue, visibility_for
 from quarry.queue.sqs import SqsQueue, resolve_urls
 from quarry.settings import Settings
+from quarry.store.base import JobStore
 from quarry.store.dynamodb import DynamoStore
-from quarry.store.payloads import S3Payloads
+from quarry.store.payloads import Payloads, S3Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
@@ -61,9 +62,9 @@ def main(settings: Settings) -> int:
 class Ports:
     """What the worker needs of the world."""
 
-    store: DynamoStore
-    queue: SqsQueue
-    payloads: S3Payloads
+    store: JobStore
+    queue: JobQueue
+    payloads: Payloads
     queue_url: str
 
 
@@ -82,12 +83,11 @@ async def run(settings: Settings) -> int:
         session = new_session()
         ports = await _ports(stack, settings, session, clock)
         engine = Engine(await _providers(stack, routes, session, slots), InferenceMetrics(registry), clock)
-        loop, leases, sweep = _parts(ports, settings, engine, routes, metrics, health, clock)
+        loop, leases, sweep = parts(ports, settings, engine, routes, metrics, health, clock)
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=ports.queue_url, slots=slots, metrics_port=port)
         code = await supervise(loop, [leases.keep(), leases.listen(), sweep.keep()], leases, health, drain_seconds)
-        await ports.queue.close()
     _log.info(Event.SERVICE_STOPPED)
     return code
 
@@ -105,12 +105,15 @@ async def _ports(stack: AsyncExitStack, settings: Settings, session: "AioSession
     await payloads.check()
     sqs = await stack.enter_async_context(sqs_client(region, slots + settings.worker.receivers + 16, session))
     urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
-    return Ports(store, SqsQueue(sqs, *urls, visibility=visibility_for(settings.worker.lease_seconds)), payloads, urls[0])
+    queue = SqsQueue(sqs, *urls, visibility=visibility_for(settings.worker.lease_seconds))
+    stack.push_async_callback(queue.close)  # what was handed in goes out before the client is closed
+    return Ports(store, queue, payloads, urls[0])
 
 
-def _parts(
-    ports: Ports, settings: Settings, engine: Engine, routes: Routes, metrics: WorkerMetrics, health: Health, clock: CorrectedClock
+def parts(
+    ports: Ports, settings: Settings, engine: Engine, routes: Routes, metrics: WorkerMetrics, health: Health, clock: Clock
 ) -> tuple[Loop, Leases, Sweep]:
+    """What a worker is made of: the loop, and the two that run beside it."""
     worker, owner, store, queue = settings.worker, _owner(), ports.store, ports.queue
     front, isolation = Front(clock.monotonic()), Isolation()
     leases = Leases(store, queue, clock, metrics, owner=owner, lease_seconds=worker.lease_seconds)

@@ -1,0 +1,77 @@
+"""API and worker in one process, over the fakes of `quarry.testing` instead of AWS: as fast as Quarry's own code is.
+
+    python -m bench.in_memory PORT
+
+The fakes are held to the ports by the same suites as the adapters on AWS. Models echo. `GET /count` gives the number of jobs.
+"""
+
+import asyncio
+import sys
+from datetime import timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from producer.body import Bodies
+from producer.cancel import Canceller
+from producer.health import Health
+from producer.lookup import Lookup
+from producer.results import Results
+from producer.routes.context import Context
+from producer.server import bind, serve
+from producer.submit import Submitter
+from producer.waiting import Waiters
+from producer.web import create_app
+from quarry import eventloop
+from quarry.clock import SystemClock
+from quarry.inference.engine import Engine
+from quarry.inference.providers.echo import EchoProvider
+from quarry.inference.routes import Route, Routes
+from quarry.invocation import Target
+from quarry.settings import Settings, load_settings
+from quarry.telemetry.logs import configure
+from quarry.telemetry.metrics import InferenceMetrics, ProducerMetrics, WorkerMetrics
+from quarry.testing import MemoryPayloads, MemoryQueue, MemoryStore
+from worker.app import Ports, parts
+from worker.health import Health as WorkerHealth
+
+_ROUTES = Routes([Route("default", (Target("echo", "", "echo"),))])
+
+
+async def run(settings: Settings, port: int) -> None:
+    """Until SIGTERM."""
+    clock, registry = SystemClock(), CollectorRegistry()
+    store, queue, payloads = MemoryStore(), MemoryQueue(clock), MemoryPayloads()
+    metrics = WorkerMetrics(registry)
+    engine = Engine({"echo": EchoProvider()}, InferenceMetrics(registry), clock)
+    health = WorkerHealth(metrics, clock, lambda: 0.0)
+    loop, leases, sweep = parts(Ports(store, queue, payloads, "memory"), settings, engine, _ROUTES, metrics, health, clock)
+    async with asyncio.TaskGroup() as tasks:
+        working = [tasks.create_task(each) for each in (loop.run(), leases.keep(), leases.listen(), sweep.keep())]
+        await _serve(settings, port, store, queue, payloads, ProducerMetrics(registry))
+        for each in working:
+            each.cancel()
+
+
+async def _serve(
+    settings: Settings, port: int, store: MemoryStore, queue: MemoryQueue, payloads: MemoryPayloads, metrics: ProducerMetrics
+) -> None:
+    clock = SystemClock()
+    lookup = Lookup(store, Results(payloads, clock, timedelta(hours=1)), Waiters(store, clock, 10, metrics), clock)
+    submitter = Submitter(store, payloads, queue, _ROUTES, settings.job, clock, metrics)
+    bodies = Bodies(settings.api.inflight_body_bytes)
+    app = create_app(
+        Context(submitter, lookup, Canceller(store, lookup, clock), bodies, Health({}, clock), settings.api, clock), metrics
+    )
+
+    async def count() -> dict[str, Any]:
+        return {"jobs": len(store.jobs)}
+
+    app.add_api_route("/count", count)
+    with bind("127.0.0.1", port) as bound:
+        await serve(app, bound, lambda: None)
+
+
+if __name__ == "__main__":
+    configure("warning", service="in-memory")
+    eventloop.run(run(load_settings(), int(sys.argv[1])))
