@@ -208,6 +208,17 @@ async def test_what_does_not_stream_takes_no_notice(bench: Bench) -> None:
     assert bench.counted("billed") == 0
 
 
+@pytest.mark.parametrize("body", [HELLO, {"unheard": "of"}])
+async def test_a_native_call_counts_for_its_job(bench: Bench, body: Any) -> None:
+    """Refused or not: its metadata are a header. Those that are none count for nobody."""
+    for metadata in ('{"quarry_request_id": "r1"}', "{", "7", '{"quarry_request_id": 7}'):
+        async with bench.post("invoke", body, **{"X-Amzn-Bedrock-Request-Metadata": metadata}) as answer:
+            served = answer.status == 200
+            assert served == (body is HELLO and metadata == '{"quarry_request_id": "r1"}')
+    assert bench.counted("by_request_id") == {"r1": {"calls": 1, "billed": int(body is HELLO)}}
+    assert bench.counted("calls") == 4
+
+
 @pytest.mark.parametrize("path", ["converse", "converse-stream", "invoke", "invoke-with-response-stream", "count-tokens"])
 async def test_an_unknown_model_is_refused_by_every_operation(bench: Bench, path: str) -> None:
     """Before anything else is said of the call: it counts as one, and has no bill."""
