@@ -8,20 +8,19 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
-from producer import answers, problems, requests
-from producer.routes import jobs, probes
+from docs import rest
+from docs.markdown import table
+from producer import problems
 from quarry import attempts, errors, job
 from quarry.cli import parser
-from quarry.invocation import Json
 from quarry.settings import DELIMITER, PREFIX, Group, Settings
 from quarry.telemetry import events, metrics
 from quarry.testing.builders import NOW, a_claimed_job, a_completion, a_delivery, a_job, a_lease
@@ -47,12 +46,6 @@ def pages() -> Iterator[tuple[Path, str]]:
         text = path.read_text(encoding="utf-8")
         if _BLOCK.search(text):
             yield path, _BLOCK.sub(lambda found: f"{found[1]}\n{GENERATORS[found[2]]()}\n{found[3]}", text)
-
-
-def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "".join("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in line) + " |\n" for line in lines)
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------
@@ -181,6 +174,31 @@ def _metric(metric: Any) -> tuple[str, ...]:
     return f"`{name}`", described.type, labels, described.documentation
 
 
+def label_values() -> str:
+    """What the labels can be that are not a route's, a target's or HTTP's."""
+    ended = [each.__name__ for each in get_args(job.Event) if each not in (job.Claimed, job.Redriven)]
+    billed = [kind.code for kind in _invocation_errors(errors.InvocationError) if kind.may_be_billed]
+    labels: Sequence[tuple[str, str, Iterable[str], str]] = (
+        ("quarry_submissions_total", "outcome", ("accepted", "replayed"), ", or a [problem](errors.md)"),
+        ("quarry_deliveries_settled_total", "outcome", ("ack", "release", "resend", "bury", "leave"), ""),
+        ("quarry_claims_refused_total", "reason", (each.__name__ for each in errors.ClaimRefused.__subclasses__()), ""),
+        ("quarry_jobs_finished_total", "outcome", sorted(job.TERMINAL), ""),
+        ("quarry_attempts_total", "outcome", (*ended, "LeaseLost"), ""),
+        ("quarry_calls_repeated_total", "reason", ("worker_vanished", outcome.Interruption.DRAINING.value, *billed), ""),
+        ("quarry_lease_renewals_total", "outcome", ("renewed", "failed", "lost", "cancel_requested"), ""),
+        ("quarry_swept_total", "outcome", ("resent", "recorded"), ""),
+        (
+            "quarry_invocations_total",
+            "outcome",
+            ("completed", "cancelled"),
+            ", or an [error](errors.md#errors-of-jobs)",
+        ),
+        ("quarry_tokens_total", "direction", ("input", "output"), ""),
+    )
+    rows = [(f"`{name}`", f"`{label}`", ", ".join(f"`{each}`" for each in values) + more) for name, label, values, more in labels]
+    return table(("metric", "label", "values"), rows)
+
+
 def event_names() -> str:
     """The log events and their fields, as the comments beside them say."""
     source = inspect.getsource(events.Event)
@@ -236,69 +254,6 @@ def _failures() -> Iterator[attempts.Failure]:
     ):
         assert isinstance(verdict.record, job.Failed)  # noqa: S101 - a table says so
         yield verdict.record.failure
-
-
-# --- REST -------------------------------------------------------------------------------------------------------------
-
-
-def calls() -> str:
-    """The calls, with what each answers."""
-    rows = []
-    for route in (*jobs.router.routes, *probes.router.routes):
-        if isinstance(route, APIRoute):
-            method = " ".join(route.methods or ())
-            codes = sorted({route.status_code or 200, *(int(code) for code in route.responses)})
-            rows.append((f"`{method} {route.path}`", route.description.split("\n")[0], ", ".join(f"`{code}`" for code in codes)))
-    return table(("call", "does", "answers"), rows)
-
-
-def submission_fields() -> str:
-    """The fields of a submission."""
-    return _fields(requests.Submission.model_json_schema())
-
-
-def query_fields() -> str:
-    """The parameters of the calls that take some."""
-    parts = (("GET /v1/jobs/{request_id}", requests.GetQuery), ("GET /v1/jobs", requests.ListQuery))
-    return "\n".join(f"`{call}`:\n\n{_fields(query.model_json_schema())}" for call, query in parts)
-
-
-def job_fields() -> str:
-    """The fields of a job, with those of its parts."""
-    return _fields(answers.JobView.model_json_schema())
-
-
-def _fields(schema: Json) -> str:
-    return table(("field", "value", "meaning"), list(_field_rows(schema, schema.get("$defs", {}))))
-
-
-def _field_rows(schema: Json, parts: Json, whole: str = "") -> Iterator[tuple[str, str, str]]:
-    for name, field in schema["properties"].items():
-        yield f"`{whole}{name}`", " or ".join(dict.fromkeys(_value(each, parts) for each in _kinds(field))), field["description"]
-        for kind in () if whole else _kinds(field):
-            part = parts.get(kind.get("items", kind).get("$ref", "").rpartition("/")[2], {})
-            if "properties" in part:
-                yield from _field_rows(part, parts, f"{name}{'[]' if 'items' in kind else ''}.")
-
-
-def _kinds(field: Json) -> list[Json]:
-    """What a field may be, apart from null."""
-    return [below for each in field.get("anyOf", [field]) if each.get("type") != "null" for below in each.get("anyOf", [each])]
-
-
-def _value(kind: Json, parts: Json) -> str:
-    """One of these in words."""
-    kind = parts[kind["$ref"].rpartition("/")[2]] if "$ref" in kind else kind
-    if "enum" in kind:
-        return ", ".join(f"`{each}`" for each in kind["enum"])
-    if kind["type"] == "array":
-        return f"list of {_value(kind['items'], parts)}" + (f", at most {kind['maxItems']}" if "maxItems" in kind else "")
-    words = {"integer": "number", "boolean": "`true` or `false`", "string": "text"}.get(kind["type"], kind["type"])
-    words = "instant" if kind.get("format") == "date-time" else words
-    if "minimum" in kind:
-        words += f", {kind['minimum']} … {kind.get('maximum', '')}".rstrip()
-    most = kind.get("maxLength", kind.get("maxProperties"))
-    return words + (f", at most {most} {'characters' if 'maxLength' in kind else 'pairs'}" if most else "")
 
 
 # --- the life of a job ------------------------------------------------------------------------------------------------
@@ -446,13 +401,14 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "settings": settings,
     "commands": commands,
     "metrics": metric_catalogue,
+    "labels": label_values,
     "events": event_names,
     "problems": problem_codes,
     "job-errors": job_errors,
-    "calls": calls,
-    "submission": submission_fields,
-    "queries": query_fields,
-    "job": job_fields,
+    "calls": rest.calls,
+    "submission": rest.submission_fields,
+    "queries": rest.query_fields,
+    "job": rest.job_fields,
     "status-reasons": status_reasons,
     "attempt-outcomes": attempt_outcomes,
     "transitions": state_diagram,

@@ -17,9 +17,11 @@ from tests.support.processes import ROOT, clean_environ, eventually, free_port
 README = (ROOT / "README.md").read_text()
 #: Every shell block, in order. One more in the README is one that these tests do not run: the line below fails then.
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-QUICK_START, EMULATOR, SIMULATOR, API, WORKER, CURL, FOLLOW, CLIENT = BLOCKS
+QUICK_START, LOCAL, SUBMIT, EMULATOR, SIMULATOR, API, WORKER, CURL, FOLLOW, CLIENT = BLOCKS
 #: The ports that the README names, and the API's metrics port, which it leaves to its default.
 PORTS = ("4566", "4567", "8000", "9090", "9091")
+#: Those that `quarry local` listens on by itself, and what moves them.
+LOCAL_OPTIONS = {"4566": "--aws-port", "4567": "--simulator-port", "8000": "--port", "9090": "--metrics-port"}
 
 
 class Reader:
@@ -34,6 +36,11 @@ class Reader:
     def url(self, port: str, path: str) -> str:
         """An address of the walk."""
         return f"http://127.0.0.1:{self._ports[port]}{path}"
+
+    def moved(self, block: str) -> str:
+        """The block of `quarry local`, with an option for each port that it cannot have."""
+        options = [f"{LOCAL_OPTIONS[port]} {free}" for port, free in self._ports.items() if port in LOCAL_OPTIONS and free != port]
+        return " ".join((block.rstrip(), *options))
 
     @contextmanager
     def serving(self, name: str, block: str, ready: str) -> Iterator[None]:
@@ -128,6 +135,18 @@ def test_the_walk_by_hand_leads_to_answers(tmp_path: Path) -> None:
         assert len(said[1:]) == 3
         assert any(line.endswith("sky") for line in said)
         assert httpx.get(reader.url("8000", "/docs")).status_code == 200
+
+
+def test_one_command_is_a_stack(tmp_path: Path) -> None:
+    """Two terminals, as written: the one serves, the other gets an answer.
+
+    Red when: `quarry/cli/local.py`: `api=arguments.port` -> `api=0`
+    """
+    reader = Reader(tmp_path)
+    with reader.serving("local", reader.moved(LOCAL), reader.url("8000", "/readyz")):
+        eventually(lambda: "In another terminal" in (tmp_path / "local.log").read_text(), seconds=60)
+        assert reader.run(SUBMIT).strip()
+    assert (tmp_path / "local.log").read_text().endswith("quarry: stopped\n")
 
 
 def test_the_quick_start_is_two_commands_of_the_makefile() -> None:

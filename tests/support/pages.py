@@ -20,7 +20,7 @@ RUN = frozenset({"sh", "python"})
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXCUSE = re.compile(r"^> Not run by the tests: (.+)\Z", re.MULTILINE | re.DOTALL)
 _VARYING = {"ID": r"\b[0-9a-f]{32}\b", "INSTANT": r"\b\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)", "N": r"\b\d+\.\d+\b"}
-_GENERATED = re.compile(r"<!-- generated: [a-z-]+ -->.*?<!-- end -->", re.DOTALL)
+_MADE = re.compile(r"<!-- (generated|recorded): [^>]+ -->.*?<!-- end -->", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """The blocks of a page, in order, but for those in generated parts (they are held to the code by their generator)."""
+    """The blocks of a page, in order, but for those in parts that a program writes."""
     return list(parsed(str(page.relative_to(ROOT)), page.read_text()))
 
 
 def parsed(name: str, text: str) -> Iterator[Block]:
     """The same of a text."""
     # Blank, so that the lines keep their numbers.
-    text = _GENERATED.sub(lambda found: "\n" * found[0].count("\n"), text)
+    text = _MADE.sub(lambda found: "\n" * found[0].count("\n"), text)
     found = list(_FENCE.finditer(text))
     for fence, following in zip_longest(found, found[1:]):
         before = text[: fence.start()].strip().rpartition("\n\n")[2]

@@ -131,3 +131,13 @@ def test_the_example_prompts_are_submissions() -> None:
     bodies = [json.loads(line) for line in (ROOT / "examples" / "prompts.jsonl").read_text().splitlines()]
     assert all(Submission.model_validate(body) for body in bodies)
     assert len({body["custom_id"] for body in bodies}) == len(bodies) >= 5
+
+
+def test_the_recorded_demo_is_of_todays_tickets() -> None:
+    """Each ticket has its row in the recording, in order, and was answered: else `docs/record.py` was forgotten."""
+    tickets = [json.loads(line) for line in (ROOT / "examples" / "support-tickets.jsonl").read_text().splitlines()]
+    assert all(Submission.model_validate(body) for body in tickets)
+    [recorded] = blocks(ROOT / "docs" / "howto" / "demo.md", "text")
+    rows = [line.split()[:2] for line in recorded.splitlines() if line.startswith("T-")]
+    assert rows == [[body["custom_id"], "completed"] for body in tickets]
+    assert len(rows) == 30

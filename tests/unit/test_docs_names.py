@@ -4,13 +4,14 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
-from docs import generate
+from docs import generate, rest
 from producer import answers, idempotency
 from producer.problems import INTERNAL, PROBLEMS
 from producer.requests import Submission
@@ -30,6 +31,12 @@ SPAN = re.compile(r"`([^`\n]+)`")
 
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+@cache
+def code() -> str:
+    """All of ours."""
+    return "\n".join(path.read_text() for package in ("quarry", "producer", "worker") for path in (ROOT / package).rglob("*.py"))
 
 
 def metric_names() -> set[str]:
@@ -93,7 +100,7 @@ def is_a_verb(words: str) -> bool:
 @pytest.mark.parametrize("page", MIGRATION, ids=name_of)
 def test_what_a_migration_is_told_to_use_exists(page: Path) -> None:
     """Settings, fields of a submission and of a job, statuses, calls and verbs: each by its present name."""
-    calls = {span for span in SPAN.findall(generate.calls()) if span.startswith(("GET ", "POST "))}
+    calls = {span for span in SPAN.findall(rest.calls()) if span.startswith(("GET ", "POST "))}
     known = VARIABLES | set(Submission.model_fields) | fields_of(answers.JobView) | set(StatusReason) | calls | {idempotency.HEADER}
     named = list(theirs_and_ours(page))
     assert len(named) >= 9
@@ -104,9 +111,15 @@ def test_every_word_of_the_glossary_is_used() -> None:
     """In the names or the words of the code: a glossary of words that nobody says misleads."""
     page = (ROOT / "docs" / "glossary.md").read_text()
     words = [word for row in re.findall(r"^\| (\*\*.+?) \|", page, re.MULTILINE) for word in re.findall(r"\*\*(.+?)\*\*", row)]
-    code = "\n".join(path.read_text() for package in ("quarry", "producer", "worker") for path in (ROOT / package).rglob("*.py"))
     assert len(words) >= 30
-    assert [word for word in words if not re.search(re.sub("[ -]", "[ _-]?", word), code, re.IGNORECASE)] == []
+    assert [word for word in words if not re.search(re.sub("[ -]", "[ _-]?", word), code(), re.IGNORECASE)] == []
+
+
+def test_every_value_of_a_label_is_counted() -> None:
+    """It is in the code by that name, beside being in the catalogue: as a text, or as a class whose name is the value."""
+    values = {value for row in generate.label_values().splitlines()[2:] for value in SPAN.findall(row.split("|")[3])}
+    said = re.sub(r"class (\w+)", r'"\1"', code()) + "".join(f'"{each}"' for each in ("ack", "release", "bury", "leave"))
+    assert [value for value in values if f'"{value}"' not in said] == []
 
 
 def test_every_code_that_has_advice_exists() -> None:

@@ -35,7 +35,7 @@ third
 
 
 def test_a_page_is_its_blocks() -> None:
-    """In order, with their lines; what is generated is left to its generator."""
+    """In order, with their lines; what a program writes is left to that."""
     assert [(block.line, block.language, block.text) for block in parsed("page.md", PAGE)] == [
         (4, "sh", "first\n"),
         (10, "text", "one\n"),
