@@ -266,6 +266,24 @@ async def test_other_operations_are_not_known(bench: Bench, path: str) -> None:
     assert bench.counted("calls") == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("converse", HELLO),
+        ("converse-stream", HELLO),
+        ("invoke", {"prompt": "Hi"}),
+        ("invoke-with-response-stream", {"prompt": "Hi"}),
+    ],
+)
+async def test_a_model_behind_a_profile_is_asked_by_it(bench: Bench, path: str, body: Any) -> None:
+    """By every operation that asks a model."""
+    model = "meta.llama3-2-3b-instruct-v1:0"
+    async with bench.post(path, body, model) as answer:
+        assert answer.status == 400
+        assert "with on-demand throughput" in (await answer.json())["message"]
+    assert await bench.status(path, body, f"us.{model}") == 200
+
+
 @pytest.mark.parametrize(("reason", "action"), [("end_turn", "NONE"), ("guardrail_intervened", "INTERVENED")])
 async def test_a_guardrail_says_what_it_did(bench: Bench, reason: str, action: str) -> None:
     """In InvokeModel's body, where one was asked for, and only there."""
