@@ -10,6 +10,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, Final
@@ -96,6 +97,9 @@ class Call:
     def request_id(self) -> str:
         """The job it is made for; empty where the caller is not Quarry."""
         metadata = self.body.get("requestMetadata")
+        with suppress(Refusal):
+            # InvokeModel's is a header, and not in the body before that was read.
+            metadata = metadata or labelled(self.headers.get(REQUEST_METADATA, "")).get("requestMetadata")
         value = metadata.get(_REQUEST_ID_LABEL, "") if isinstance(metadata, dict) else ""
         return value if isinstance(value, str) else ""
 

@@ -208,6 +208,17 @@ async def test_what_does_not_stream_takes_no_notice(bench: Bench) -> None:
     assert bench.counted("billed") == 0
 
 
+@pytest.mark.parametrize("body", [HELLO, {"unheard": "of"}])
+async def test_a_native_call_counts_for_its_job(bench: Bench, body: Any) -> None:
+    """Refused or not: its metadata are a header. Those that are none count for nobody."""
+    for metadata in ('{"quarry_request_id": "r1"}', "{", "7", '{"quarry_request_id": 7}'):
+        async with bench.post("invoke", body, **{"X-Amzn-Bedrock-Request-Metadata": metadata}) as answer:
+            served = answer.status == 200
+            assert served == (body is HELLO and metadata == '{"quarry_request_id": "r1"}')
+    assert bench.counted("by_request_id") == {"r1": {"calls": 1, "billed": int(body is HELLO)}}
+    assert bench.counted("calls") == 4
+
+
 @pytest.mark.parametrize("path", ["converse", "converse-stream", "invoke", "invoke-with-response-stream", "count-tokens"])
 async def test_an_unknown_model_is_refused_by_every_operation(bench: Bench, path: str) -> None:
     """Before anything else is said of the call: it counts as one, and has no bill."""
@@ -253,6 +264,24 @@ async def test_other_operations_are_not_known(bench: Bench, path: str) -> None:
     async with bench.http.get(f"{bench.url}/_simulator/dreams") as answer:
         assert (answer.status, "x-amzn-ErrorType" in answer.headers) == (404, False)
     assert bench.counted("calls") == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("converse", HELLO),
+        ("converse-stream", HELLO),
+        ("invoke", {"prompt": "Hi"}),
+        ("invoke-with-response-stream", {"prompt": "Hi"}),
+    ],
+)
+async def test_a_model_behind_a_profile_is_asked_by_it(bench: Bench, path: str, body: Any) -> None:
+    """By every operation that asks a model."""
+    model = "meta.llama3-2-3b-instruct-v1:0"
+    async with bench.post(path, body, model) as answer:
+        assert answer.status == 400
+        assert "with on-demand throughput" in (await answer.json())["message"]
+    assert await bench.status(path, body, f"us.{model}") == 200
 
 
 @pytest.mark.parametrize(("reason", "action"), [("end_turn", "NONE"), ("guardrail_intervened", "INTERVENED")])
