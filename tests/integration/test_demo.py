@@ -54,6 +54,21 @@ def test_a_prompt_that_fails_is_a_row_and_an_exit_code(tmp_path: Path) -> None:
     assert [row.split()[:2] for row in out.splitlines()[1:]] == [["one", "completed"], ["two", "failed"], ["three", "failed"]]
 
 
+def test_without_the_model_the_demo_says_so_and_echoes(tmp_path: Path) -> None:
+    """What is missing is named before the answers, which are there all the same.
+
+    Red when: `quarry/local/demo.py`: `if stack.brain_missing:` -> `if not stack.brain_missing:`
+    """
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"prompt": "hello", "custom_id": "one"}\n')
+    nosuch = tmp_path / "nosuch"
+    with demo(tmp_path, str(prompts), "--brain", "smollm2", "--model-python", str(nosuch)) as process:
+        out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    assert f"smollm2 cannot be had here, so the simulator echoes: there is no {nosuch}; `make model` makes it" in err
+    assert out.splitlines()[1].split() == ["one", "completed", *out.splitlines()[1].split()[2:4], "echo", "hello"]
+
+
 def test_a_process_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
     """The simulator does not take its script: the demo says so, in the simulator's words, instead of waiting.
 
