@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from tempfile import mkstemp
 
 from tests.support.pages import Block
 from tests.support.processes import ROOT, clean_environ, eventually, free_port
@@ -86,8 +87,11 @@ class Terminal:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._number = 0
-        self._log = reader.directory / "terminal.log"
-        with self._log.open("wb") as output:
+        descriptor, name = mkstemp(".log", "terminal-", reader.directory)
+        os.close(descriptor)
+        self._log = Path(name)
+        # What runs in the background writes to it, too.
+        with self._log.open("ab") as output:
             self._shell = subprocess.Popen(
                 ["bash", "--norc", "-e", "-o", "pipefail"], env=reader.environ(), cwd=reader.directory, stdin=subprocess.PIPE,
                 stdout=output, stderr=output, start_new_session=True,
