@@ -28,7 +28,6 @@ class Reader:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._ports = ports_for_a_stack()
-        self._stacks = 0
         for each in ROOT.iterdir():
             if each.name not in (".git", ".venv-model"):
                 (directory / each.name).symlink_to(each)
@@ -41,7 +40,9 @@ class Reader:
     def serving(self, block: Block) -> Iterator[None]:
         """A terminal in which something goes on running, until Ctrl-C; the block starts when it is ready."""
         ready = next(words for name, words in SERVERS.items() if name in block.text)
-        text = self.placed(block.text).replace("quarry local", f"quarry local {self._options()}")
+        api, aws, simulator, metrics = (self._ports[port] for port in ("8000", "4566", "4567", "9090"))
+        options = f"--port {api} --aws-port {aws} --simulator-port {simulator} --metrics-port {metrics}"
+        text = self.placed(block.text).replace("quarry local", f"quarry local {options}")
         log = self.directory / f"terminal-{block.line}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -58,12 +59,6 @@ class Reader:
             yield
         finally:
             _end(process, signal.SIGINT)
-
-    def _options(self) -> str:
-        """Where a stack listens: the first one as the pages say, others wherever there is room."""
-        self._stacks += 1
-        ports = [self._ports[port] if self._stacks == 1 else "0" for port in ("8000", "4566", "4567", "9090")]
-        return "--port {} --aws-port {} --simulator-port {} --metrics-port {}".format(*ports)
 
     @contextmanager
     def terminal(self) -> Iterator["Terminal"]:
