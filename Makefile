@@ -45,6 +45,10 @@ chaos: install ## Hurt it for long: kill, pause and cut off real processes, and 
 mutants: install ## Break each promise in a copy of the tree, and see its test turn red
 	$(BIN)/python -m tests.mutants
 
+.PHONY: figures
+figures: install ## Measure CPU, memory and delay on this machine, and write docs/reference/performance.md anew
+	$(BIN)/python -m bench.figures
+
 .PHONY: demo
 demo: install model ## Start everything here, let a small real model answer a file of support tickets, print the answers, stop
 	@$(BIN)/python -m quarry.local.demo

@@ -1,8 +1,8 @@
 """`quarry run` of many lines, killed and resumed twice: what comes of it, and how much memory it takes.
 
-    .venv/bin/python bench/run_100k.py
-    .venv/bin/python bench/run_100k.py --lines 10000 --workers 2
-    .venv/bin/python bench/run_100k.py --stand-in
+    .venv/bin/python -m bench.run_100k
+    .venv/bin/python -m bench.run_100k --lines 10000 --workers 2
+    .venv/bin/python -m bench.run_100k --stand-in
 
 Everything runs on this machine. Without `--stand-in`: API and workers on emulated AWS, with models that echo; the rate is then the
 emulator's, and 100,000 lines take it an hour. With it, a process that keeps jobs in memory stands in for the API, and the rate is
@@ -24,11 +24,9 @@ from pathlib import Path
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from tests.support.processes import clean_environ, eventually, free_port, quarry, serving  # noqa: E402
-from tests.support.stack import Stack  # noqa: E402
+from bench.stack import emulated
+from tests.support.processes import ROOT, clean_environ, eventually, free_port, quarry, serving
+from tests.support.stack import Stack
 
 KILLED = -9
 PEAK_MAX_MIB = 150
@@ -146,14 +144,8 @@ def count_jobs(stack: Stack) -> int:
 @contextmanager
 def quarry_of(directory: Path, workers: int) -> Iterator[Api]:
     """Emulated AWS, an API and workers that echo."""
-    port, python = free_port(), os.environ.get("QUARRY_EMULATOR_PYTHON", str(ROOT / ".venv-aws" / "bin" / "python"))
-    env = clean_environ(GATEWAY_PORT=str(port), BIND_HOST="127.0.0.1", IOT_MTLS_ENABLED="0", SFTP_ENABLED="0", LOG_LEVEL="WARNING")
-    url = f"http://127.0.0.1:{port}"
     with ExitStack() as running:
-        running.enter_context(serving([python, "-m", "ministack"], env, directory / "aws.log", f"{url}/_ministack/health"))
-        stack = Stack(url, directory)
-        stack.env["QUARRY_ROUTES_FILE"] = stack.routes()
-        subprocess.run(quarry("provision"), env=stack.environ(), check=True, capture_output=True, cwd=ROOT)  # noqa: S603
+        stack = running.enter_context(emulated(directory))
         api = running.enter_context(stack.running_api())
         for number in range(workers):
             running.enter_context(stack.running_worker(f"worker-{number}"))

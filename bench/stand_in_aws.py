@@ -45,8 +45,8 @@ class StandIn:
         """The answer to one request; without a target it is one of S3, or of ours for the counts."""
         if not target:
             return json.dumps({"left": self._left, "recorded": self._recorded, "deleted": self._deleted}).encode()
-        known = self._answers.get(target, lambda _: {})
-        return json.dumps(known(json.loads(body))).encode()
+        known = self._answers.get(target)
+        return json.dumps(known(json.loads(body)) if known else {}).encode()
 
     def _receive(self, request: Any) -> Any:
         count = min(self._left, request["MaxNumberOfMessages"])

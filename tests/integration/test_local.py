@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.conftest import EMULATOR_PYTHON
 from tests.support.processes import ROOT, Process, alive, clean_environ, eventually, quarry, started_by
 
 PORTS = ("--port", "0", "--aws-port", "0", "--simulator-port", "0", "--metrics-port", "0")
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
 MODEL_PYTHON = ROOT / ".venv-model" / "bin" / "python"
 
 
@@ -165,6 +167,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
             assert list(stack.temporary.iterdir()) == []
 
 
+@ON_LINUX
 def test_nothing_outlives_a_command_that_is_killed(tmp_path: Path) -> None:
     """`kill -9`: emulator, simulator, its model, API and worker all end.
 
@@ -194,6 +197,7 @@ def test_a_second_interrupt_kills(tmp_path: Path) -> None:
     assert "drain.finished" not in (data / "logs" / "worker-1.log").read_text()
 
 
+@ON_LINUX
 def test_data_are_kept_through_a_stop_and_a_kill(tmp_path: Path) -> None:
     """`--data`: jobs, answers and what waits are there again after Ctrl-C, and after a `kill -9` of the command; a second one that
     would use them is refused.
@@ -213,15 +217,13 @@ def test_data_are_kept_through_a_stop_and_a_kill(tmp_path: Path) -> None:
         stack.process.signal(signal.SIGKILL)
         eventually(lambda: alive(stack.descendants) == [], seconds=20)
     with local(tmp_path, "--data", data) as stack:
-        assert stack.api("GET", f"/{large}")["status"] == "completed"
-        job = stack.api("GET", f"/{large}")
-        assert job["status"] == "completed"
+        assert stack.api("GET", f"/{large}")["result"]["text"].startswith("two two ")
         assert [each["request_id"] for each in stack.api("GET", "")["jobs"]] == [large, first]
         stack.answered("three")
 
 
 def test_what_a_killed_emulator_loses_is_what_the_help_says(tmp_path: Path) -> None:
-    """What it held since its start is gone; what an earlier stop wrote is there, and new jobs run.
+    """What it held since its start is gone but for objects in S3; what an earlier stop wrote is there, and new jobs run.
 
     Red when: `quarry/local/processes.py`: `f"was killed by {signal.Signals(-code).name}"` -> `"is well"`
     """
@@ -230,10 +232,11 @@ def test_what_a_killed_emulator_loses_is_what_the_help_says(tmp_path: Path) -> N
         kept = stack.answered("kept")
         assert stack.interrupt() == 0
     with local(tmp_path, "--data", data) as stack:
-        stack.answered("lost")
+        stack.answered("lost " * 10_000)
         os.kill(stack.pid_of("-m ministack"), signal.SIGKILL)
         assert stack.code() == 1
         assert "emulator was killed by SIGKILL" in stack.said
+    assert any(path.is_file() for path in Path(data, "s3").rglob("*"))
     with local(tmp_path, "--data", data) as stack:
         assert [each["request_id"] for each in stack.api("GET", "")["jobs"]] == [kept]
         stack.answered("new")
