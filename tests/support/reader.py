@@ -11,13 +11,21 @@ from itertools import chain
 from pathlib import Path
 from tempfile import mkstemp
 
+import httpx
+
 from tests.support.pages import Block
 from tests.support.processes import ROOT, clean_environ, eventually, free_port
 
 #: The ports that the pages name: the API's, emulated AWS's, simulators', and those for metrics, which follow each other.
 PORTS = ("8000", "4566", "4567", "4568", "4569", "9090", "9091", "9092")
-#: The last command of a block that goes on running, and how it says that it is ready.
-SERVERS = {"quarry local": "In another terminal:", "quarry simulator": "service.started"}
+#: The last command of a block that goes on running, and when it is ready: by what it says, or by an address that answers.
+SERVERS = {
+    "quarry local": "In another terminal:",
+    "-m ministack": "http://127.0.0.1:4566/_ministack/health",
+    "quarry simulator": "http://127.0.0.1:4567/livez",
+    "quarry api": "http://127.0.0.1:8000/readyz",
+    "quarry worker": "http://127.0.0.1:9090/readyz",
+}
 
 
 class Reader:
@@ -29,17 +37,20 @@ class Reader:
         self.directory = directory
         self._ports = ports_for_a_stack()
         for each in ROOT.iterdir():
-            if each.name not in (".git", ".venv-model"):
+            if each.name not in (".git", ".venv-model", "examples"):
                 (directory / each.name).symlink_to(each)
+        (directory / "examples").mkdir()
+        for each in (ROOT / "examples").iterdir():
+            (directory / "examples" / each.name).write_text(self.placed(each.read_text()))
 
     def placed(self, text: str) -> str:
         """`text` with this reader's ports."""
         return re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: self._ports[found[0]], text)
 
     @contextmanager
-    def serving(self, block: Block) -> Iterator[None]:
-        """A terminal in which something goes on running, until Ctrl-C; the block starts when it is ready."""
-        ready = next(words for name, words in SERVERS.items() if name in block.text)
+    def serving(self, block: Block) -> Iterator[Path]:
+        """A terminal in which something goes on until Ctrl-C. The block starts when that is ready, with its log."""
+        ready = self.placed(next(ready for name, ready in SERVERS.items() if name in block.text))
         api, aws, simulator, metrics = (self._ports[port] for port in ("8000", "4566", "4567", "9090"))
         options = f"--port {api} --aws-port {aws} --simulator-port {simulator} --metrics-port {metrics}"
         text = self.placed(block.text).replace("quarry local", f"quarry local {options}")
@@ -52,13 +63,14 @@ class Reader:
 
         def is_ready() -> bool:
             assert process.poll() is None, f"{block} ended:\n{log.read_text()}"
-            return ready in log.read_text()
+            return answers(ready) if ready.startswith("http") else ready in log.read_text()
 
         try:
             eventually(is_ready, seconds=60, what=lambda: f"{block} to be ready; it said:\n{log.read_text()}")
-            yield
+            yield log
         finally:
             _end(process, signal.SIGINT)
+        assert "Traceback" not in log.read_text()
 
     @contextmanager
     def terminal(self) -> Iterator["Terminal"]:
@@ -71,9 +83,12 @@ class Reader:
 
     def environ(self) -> dict[str, str]:
         """What a terminal begins with."""
-        url = f"http://127.0.0.1:{self._ports['8000']}"
-        # The command of this checkout, whichever one the environment was installed from.
-        return clean_environ(QUARRY_CLIENT__API_URL=url, PYTHONPATH=str(ROOT))
+        # The ports that the pages leave to their defaults; and the command of this checkout, whichever one the environment is of.
+        return clean_environ(
+            QUARRY_CLIENT__API_URL=f"http://127.0.0.1:{self._ports['8000']}",
+            QUARRY_API__METRICS_PORT=self._ports["9091"],
+            PYTHONPATH=str(ROOT),
+        )
 
 
 class Terminal:
@@ -132,6 +147,13 @@ def serves(block: Block) -> bool:
     """Whether the last command of a block goes on running."""
     last = block.text.strip().splitlines()[-1]
     return block.language == "sh" and not last.endswith("&") and any(name in last for name in SERVERS)
+
+
+def answers(url: str) -> bool:
+    """Whether it is there, and well."""
+    with suppress(httpx.TransportError):
+        return httpx.get(url, timeout=2).status_code == 200
+    return False
 
 
 def ports_for_a_stack() -> dict[str, str]:
