@@ -9,14 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from tempfile import mkstemp
+
+import httpx
 
 from tests.support.pages import Block
 from tests.support.processes import ROOT, clean_environ, eventually, free_port
 
 #: The ports that the pages name: the API's, emulated AWS's, simulators', and those for metrics, which follow each other.
 PORTS = ("8000", "4566", "4567", "4568", "4569", "9090", "9091", "9092")
-#: The last command of a block that goes on running, and how it says that it is ready.
-SERVERS = {"quarry local": "In another terminal:", "quarry simulator": "service.started"}
+#: The last command of a block that goes on running, and when it is ready: by what it says, or by an address that answers.
+SERVERS = {
+    "quarry local": "In another terminal:",
+    "-m ministack": "http://127.0.0.1:4566/_ministack/health",
+    "quarry simulator": "http://127.0.0.1:4567/livez",
+    "quarry api": "http://127.0.0.1:8000/readyz",
+    "quarry worker": "http://127.0.0.1:9090/readyz",
+}
 
 
 class Reader:
@@ -27,20 +36,24 @@ class Reader:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._ports = ports_for_a_stack()
-        self._stacks = 0
         for each in ROOT.iterdir():
-            if each.name not in (".git", ".venv-model"):
+            if each.name not in (".git", ".venv-model", "examples"):
                 (directory / each.name).symlink_to(each)
+        (directory / "examples").mkdir()
+        for each in (ROOT / "examples").iterdir():
+            (directory / "examples" / each.name).write_text(self.placed(each.read_text()))
 
     def placed(self, text: str) -> str:
         """`text` with this reader's ports."""
         return re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: self._ports[found[0]], text)
 
     @contextmanager
-    def serving(self, block: Block) -> Iterator[None]:
-        """A terminal in which something goes on running, until Ctrl-C; the block starts when it is ready."""
-        ready = next(words for name, words in SERVERS.items() if name in block.text)
-        text = self.placed(block.text).replace("quarry local", f"quarry local {self._options()}")
+    def serving(self, block: Block) -> Iterator[Path]:
+        """A terminal in which something goes on until Ctrl-C. The block starts when that is ready, with its log."""
+        ready = self.placed(next(ready for name, ready in SERVERS.items() if name in block.text))
+        api, aws, simulator, metrics = (self._ports[port] for port in ("8000", "4566", "4567", "9090"))
+        options = f"--port {api} --aws-port {aws} --simulator-port {simulator} --metrics-port {metrics}"
+        text = self.placed(block.text).replace("quarry local", f"quarry local {options}")
         log = self.directory / f"terminal-{block.line}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -50,19 +63,14 @@ class Reader:
 
         def is_ready() -> bool:
             assert process.poll() is None, f"{block} ended:\n{log.read_text()}"
-            return ready in log.read_text()
+            return answers(ready) if ready.startswith("http") else ready in log.read_text()
 
         try:
             eventually(is_ready, seconds=60, what=lambda: f"{block} to be ready; it said:\n{log.read_text()}")
-            yield
+            yield log
         finally:
             _end(process, signal.SIGINT)
-
-    def _options(self) -> str:
-        """Where a stack listens: the first one as the pages say, others wherever there is room."""
-        self._stacks += 1
-        ports = [self._ports[port] if self._stacks == 1 else "0" for port in ("8000", "4566", "4567", "9090")]
-        return "--port {} --aws-port {} --simulator-port {} --metrics-port {}".format(*ports)
+        assert "Traceback" not in log.read_text()
 
     @contextmanager
     def terminal(self) -> Iterator["Terminal"]:
@@ -75,9 +83,12 @@ class Reader:
 
     def environ(self) -> dict[str, str]:
         """What a terminal begins with."""
-        url = f"http://127.0.0.1:{self._ports['8000']}"
-        # The command of this checkout, whichever one the environment was installed from.
-        return clean_environ(QUARRY_CLIENT__API_URL=url, PYTHONPATH=str(ROOT))
+        # The ports that the pages leave to their defaults; and the command of this checkout, whichever one the environment is of.
+        return clean_environ(
+            QUARRY_CLIENT__API_URL=f"http://127.0.0.1:{self._ports['8000']}",
+            QUARRY_API__METRICS_PORT=self._ports["9091"],
+            PYTHONPATH=str(ROOT),
+        )
 
 
 class Terminal:
@@ -86,8 +97,11 @@ class Terminal:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._number = 0
-        self._log = reader.directory / "terminal.log"
-        with self._log.open("wb") as output:
+        descriptor, name = mkstemp(".log", "terminal-", reader.directory)
+        os.close(descriptor)
+        self._log = Path(name)
+        # What runs in the background writes to it, too.
+        with self._log.open("ab") as output:
             self._shell = subprocess.Popen(
                 ["bash", "--norc", "-e", "-o", "pipefail"], env=reader.environ(), cwd=reader.directory, stdin=subprocess.PIPE,
                 stdout=output, stderr=output, start_new_session=True,
@@ -133,6 +147,13 @@ def serves(block: Block) -> bool:
     """Whether the last command of a block goes on running."""
     last = block.text.strip().splitlines()[-1]
     return block.language == "sh" and not last.endswith("&") and any(name in last for name in SERVERS)
+
+
+def answers(url: str) -> bool:
+    """Whether it is there, and well."""
+    with suppress(httpx.TransportError):
+        return httpx.get(url, timeout=2).status_code == 200
+    return False
 
 
 def ports_for_a_stack() -> dict[str, str]:
