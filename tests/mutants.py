@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None, tree: Path = ROOT) -> int:
             print(row + (f"\n{'':20}{each.why}" if each.why else ""), flush=True)  # noqa: T201
     summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
     print(f"{len(mutations)} mutants in {time.monotonic() - began:.0f} s: {summary or 'none'}")  # noqa: T201
-    return 0 if counts[KILLED] == len(mutations) > 0 else 1
+    return 0 if counts[KILLED] == len(mutations) else 1
 
 
 if __name__ == "__main__":

@@ -101,11 +101,15 @@ def test_each_mutant_gets_its_verdict(tree: Path, capsys: pytest.CaptureFixture[
     assert contents(tree) == before
 
 
-def test_all_killed_is_a_success_and_nothing_found_is_none(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The exit code is 0 only where there was something to show, and all of it was shown.
+def test_all_killed_is_a_success_and_nothing_found_is_an_error(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code is 0 only where there was something to show, and all of it was shown. Where nothing is meant, not
+    everything is run.
 
-    Red when: `tests/mutants.py`: `== len(mutations) > 0 else 1` -> `== len(mutations) else 1`
+    Red when: `tests/mutants.py`: `if not mutations:` -> `if mutations is None:`
     """
     assert mutants.main(["-k", "test_killed"], tree) == 0
     assert "2 mutants in" in capsys.readouterr().out
-    assert mutants.main(["-k", "nothing"], tree) == 1
+    with pytest.raises(SystemExit) as ended:
+        mutants.main(["-k", "nothing"], tree)
+    assert ended.value.code == 2
+    assert "no test that names a mutation has nothing in its name" in capsys.readouterr().err
