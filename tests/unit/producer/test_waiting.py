@@ -52,7 +52,11 @@ async def test_a_fresh_wait_looks_often_and_a_long_one_twice_a_second(producer: 
     waiting = asyncio.create_task(producer.waiters.wait(job, 30, never))
     await producer.clock.advance(0.1)
     assert len(reads.sizes) >= 3
-    await producer.clock.advance(9.9)
+    await producer.clock.advance(3.9)
+    before = len(reads.sizes)
+    await producer.clock.advance(1)
+    assert 4 <= len(reads.sizes) - before <= 6
+    await producer.clock.advance(5)
     before = len(reads.sizes)
     await producer.clock.advance(10)
     assert 15 <= len(reads.sizes) - before <= 20
