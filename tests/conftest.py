@@ -1,6 +1,7 @@
 """Shared fixtures: an emulated AWS over HTTP, and a Quarry of one's own on it."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,11 @@ refuse_the_outside()
 
 #: The emulator lives in an environment of its own: it pins another botocore.
 EMULATOR_PYTHON = os.environ.get("QUARRY_EMULATOR_PYTHON", str(ROOT / ".venv-aws" / "bin" / "python"))
+
+
+# Started in the background of a script, this process ignores Ctrl-C, and so would all that it starts: some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
