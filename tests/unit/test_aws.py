@@ -5,10 +5,11 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
 
 import pytest
 
-from quarry.aws import dynamodb_client, sync_session, watch_date
+from quarry.aws import dynamodb_client, new_session, sync_session, watch_date
 from quarry.errors import ConfigurationError
 
 
@@ -23,9 +24,12 @@ async def test_a_profile_that_does_not_exist_is_a_configuration_error(monkeypatc
 
 
 class _Late(BaseHTTPRequestHandler):
-    """A DynamoDB whose clock stands still."""
+    """A DynamoDB whose clock stands still. `signed` has who signed each request."""
+
+    signed: ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
+        self.signed.append(self.headers["Authorization"].partition("Credential=")[2].partition("/")[0])
         body = json.dumps({"TableNames": []}).encode()
         self.send_response_only(200)
         self.send_header("Date", "Sat, 21 Nov 2026 06:15:50 GMT")
@@ -68,3 +72,13 @@ async def test_the_date_of_every_answer_is_seen() -> None:
         await client.list_tables()
         await client.list_tables()
     assert dates == ["Sat, 21 Nov 2026 06:15:50 GMT"] * 2
+
+
+@pytest.mark.usefixtures("late")
+async def test_a_client_is_of_the_session_that_it_is_given() -> None:
+    """Its credentials are found once for all clients, and not looked for anew by each."""
+    session = new_session()
+    session.set_credentials("AKIDOFTHESESSION", "secret")
+    async with dynamodb_client("us-east-1", 1, session) as client:
+        await client.list_tables()
+    assert _Late.signed[-1] == "AKIDOFTHESESSION"
