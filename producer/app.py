@@ -18,7 +18,7 @@ from producer.submit import Submitter
 from producer.waiting import Waiters
 from producer.web import create_app
 from quarry import __version__, eventloop
-from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client, watch_date
+from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client
 from quarry.clock import CorrectedClock
 from quarry.ids import new_request_id
 from quarry.inference import converse
@@ -58,9 +58,8 @@ async def run(settings: Settings, host: str, port: int) -> int:
     routes = load_routes(settings.routes_file, settings.region)
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(bind(host, port))
-        dynamodb = await stack.enter_async_context(dynamodb_client(settings.region, _CONNECTIONS, session))
+        dynamodb = await stack.enter_async_context(dynamodb_client(settings.region, _CONNECTIONS, session, clock.observe))
         sqs = await stack.enter_async_context(sqs_client(settings.region, _CONNECTIONS, session))
-        watch_date(dynamodb, clock.observe)
         store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
         await store.check()
         s3 = await stack.enter_async_context(s3_client(settings.region, _CONNECTIONS, session))

@@ -2,7 +2,8 @@
 
 Who retries what:
 
-* SQS, DynamoDB and S3 calls are made idempotent by us, so the SDK may repeat them (its `standard` mode).
+* SQS, DynamoDB and S3 calls are made idempotent by us, so the SDK may repeat them (its `standard` mode). The first try of most
+  goes a shorter way: `aws_json.py`.
 * A model call is billed, and Bedrock takes no idempotency token: the SDK never repeats one. Source: botocore 1.43,
   `bedrock-runtime/2023-09-30/service-2.json` (November 2026): Converse and InvokeModel have no such member.
 
@@ -13,7 +14,7 @@ The standard endpoint variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SQS`, …
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -23,6 +24,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ProfileNotFound
 
 from quarry import __version__
+from quarry.aws_json import Observe, shorten
 from quarry.errors import ConfigurationError, TransportError
 
 if TYPE_CHECKING:
@@ -59,22 +61,31 @@ async def sqs_client(region: str, connections: int, session: AioSession | None =
         **_OURS,
         read_timeout=LONG_POLL_MAX_SECONDS + 10,
         max_pool_connections=connections,
-        retries={"mode": "standard", "total_max_attempts": 3},
+        retries={"mode": "standard", "total_max_attempts": 2},
     )
     async with _client("sqs", region, config, session) as client:
+        shorten(client)
         yield client
 
 
 @asynccontextmanager
-async def dynamodb_client(region: str, connections: int, session: AioSession | None = None) -> AsyncIterator["DynamoDBClient"]:
-    """A DynamoDB client that gives up on a silent server soon: the next try may meet a healthy one."""
+async def dynamodb_client(
+    region: str, connections: int, session: AioSession | None = None, observe: Observe | None = None
+) -> AsyncIterator["DynamoDBClient"]:
+    """A DynamoDB client that gives up on a silent server soon: the next try may meet a healthy one.
+
+    `observe` is told the `Date` of each answer, and when it was asked for, on the monotonic clock.
+    """
     config = AioConfig(
         **_OURS,
         read_timeout=5,
         max_pool_connections=connections,
-        retries={"mode": "standard", "total_max_attempts": 4},
+        retries={"mode": "standard", "total_max_attempts": 3},
     )
     async with _client("dynamodb", region, config, session) as client:
+        if observe:
+            _watch_date(client, observe)
+        shorten(client, observe)
         yield client
 
 
@@ -111,8 +122,7 @@ async def bedrock_client(region: str, connections: int, session: AioSession | No
         yield client
 
 
-def watch_date(client: Any, observe: Callable[[str, float], None]) -> None:
-    """Hand the `Date` of every answer of `client` to `observe`, and when it was asked for, on the monotonic clock."""
+def _watch_date(client: Any, observe: Observe) -> None:
 
     def asked(context: dict[str, Any], **_: object) -> None:
         context["quarry_asked_at"] = time.monotonic()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry
 
 from quarry import __version__, eventloop
-from quarry.aws import bedrock_client, dynamodb_client, new_session, s3_client, sqs_client, watch_date
+from quarry.aws import bedrock_client, dynamodb_client, new_session, s3_client, sqs_client
 from quarry.clock import Clock, CorrectedClock
 from quarry.inference.engine import Engine
 from quarry.inference.providers.base import Provider
@@ -95,8 +95,7 @@ async def run(settings: Settings) -> int:
 async def _ports(stack: AsyncExitStack, settings: Settings, session: "AioSession", clock: CorrectedClock) -> Ports:
     slots, region = settings.worker.slots, settings.region
     # Each job has at most one write to the table under way, plus a renewal.
-    dynamodb = await stack.enter_async_context(dynamodb_client(region, 2 * slots, session))
-    watch_date(dynamodb, clock.observe)
+    dynamodb = await stack.enter_async_context(dynamodb_client(region, 2 * slots, session, clock.observe))
     store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
     await store.check()
     payloads = S3Payloads(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client, watch_date
+from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client
 from quarry.cli import exits
 from quarry.cli.dlq.options import first, request_ids
 from quarry.clock import CorrectedClock
@@ -60,11 +60,10 @@ async def office(settings: "Settings") -> AsyncIterator[Office]:
     clock, region, session = CorrectedClock(), settings.region, new_session()
     # Reading a page asks all shards at once.
     async with (
-        dynamodb_client(region, 2 * CHUNK, session) as dynamodb,
+        dynamodb_client(region, 2 * CHUNK, session, clock.observe) as dynamodb,
         sqs_client(region, CHUNK, session) as sqs,
         s3_client(region, CHUNK, session) as s3,
     ):
-        watch_date(dynamodb, clock.observe)
         store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
         await store.check()
         url, dlq_url = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
