@@ -10,10 +10,14 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import httpx
 
 from bench.stack import emulated, simulated
+
+#: As `quarry local` runs it.
+LOCAL_WORKER: Final = {"QUARRY_WORKER__SLOTS": "20", "QUARRY_WORKER__RECEIVERS": "10"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ def overhead(jobs: int, model_seconds: float) -> Overhead:
         stack = running.enter_context(emulated(Path(name)))
         stack.use(running.enter_context(simulated(Path(name), model_seconds)))
         client = running.enter_context(stack.running_api())
-        running.enter_context(stack.running_worker())
+        running.enter_context(stack.running_worker(**LOCAL_WORKER))
         taken = [_answered(client) - model_seconds for _ in range(jobs + 5)][5:]  # the first are to be warm
     return Overhead(jobs, model_seconds, 1000 * statistics.median(taken), 1000 * statistics.quantiles(taken, n=20)[-1])
 

@@ -25,6 +25,9 @@ _RECEIVE_MAX: Final = 10
 #: While queue or table are away. Receiving on would count receipts for nothing, until SQS gives a message up.
 _AWAY: Final = Backoff(base_seconds=0.2, ceiling_seconds=4)
 _POLL_AWAY: Final = timedelta(seconds=2)
+#: Receivers begin one after the other within this time. SQS answers a long poll at once; an emulator may look now and then only
+#: (ministack 1.5.33 each 0.1 s, `services/sqs.py`), and then one of several polls that are out of step is soon due.
+_OUT_OF_STEP_SECONDS: Final = 0.1
 
 
 class Slots:
@@ -92,7 +95,10 @@ class Loop:
     async def run(self) -> None:
         """Receive until `stop`; what is in flight then goes on: see `finish`."""
         async with asyncio.TaskGroup() as receivers:
-            self._receiving = {receivers.create_task(self._receive_repeatedly()) for _ in range(self._receivers)}
+            self._receiving = {
+                receivers.create_task(self._receive_repeatedly(after=i / self._receivers * _OUT_OF_STEP_SECONDS))
+                for i in range(self._receivers)
+            }
 
     def stop(self) -> None:
         """Receive no more. A poll under way is left to end: one that is cut off may take messages that nobody then works."""
@@ -108,7 +114,9 @@ class Loop:
             await asyncio.wait(pending, timeout=left)
         return True
 
-    async def _receive_repeatedly(self) -> None:
+    async def _receive_repeatedly(self, after: float) -> None:
+        if after:
+            await self._clock.sleep(after)
         while not self._stopping:
             taken, started = await self._slots.take(1 if self._failures else self._per_receive), 0
             try:
