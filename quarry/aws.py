@@ -3,7 +3,7 @@
 Who retries what:
 
 * SQS, DynamoDB and S3 calls are made idempotent by us, so the SDK may repeat them (its `standard` mode). The first try of most
-  goes a shorter way: `aws_json.py`.
+  goes a shorter way: `aws_shortway.py`.
 * A model call is billed, and Bedrock takes no idempotency token: the SDK never repeats one. Source: botocore 1.43,
   `bedrock-runtime/2023-09-30/service-2.json` (November 2026): Converse and InvokeModel have no such member.
 
@@ -24,7 +24,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ProfileNotFound
 
 from quarry import __version__
-from quarry.aws_json import Observe, shorten
+from quarry.aws_shortway import Observe, shorten
 from quarry.errors import ConfigurationError, TransportError
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ async def bedrock_client(region: str, connections: int, session: AioSession | No
         retries={"mode": "standard", "total_max_attempts": 1},
     )
     async with _client("bedrock-runtime", region, config, session) as client:
+        shorten(client)
         yield client
 
 

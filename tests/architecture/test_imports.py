@@ -19,7 +19,7 @@ LAYERS = (
     ("quarry.ids", "quarry.attempts", "quarry.job"),
     ("quarry.errors",),
     ("quarry.envelope", "quarry.settings"),
-    ("quarry.aws", "quarry.aws_json", "quarry.telemetry", "quarry.eventloop"),
+    ("quarry.aws", "quarry.aws_shortway", "quarry.telemetry", "quarry.eventloop"),
     ("quarry.queue", "quarry.store"),
     ("quarry.inference",),
     ("quarry.provision", "quarry.deadletters", "quarry.testing", "quarry.simulator", "quarry.client"),

@@ -1,11 +1,14 @@
 """What Bedrock's provider makes of a network and of servers that misbehave: never a raw exception, never a wrong "not sent"."""
 
 import asyncio
+import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from botocore import exceptions as aws
@@ -16,6 +19,7 @@ from quarry.errors import InvocationError
 from quarry.inference.providers.bedrock import BedrockProvider
 from quarry.invocation import Invocation, Target
 from tests.support.processes import free_port
+from tests.support.sigv4 import is_signed
 
 TARGET = Target("bedrock", "us-east-1", "m")
 HELLO = Invocation(messages=({"role": "user", "content": [{"text": "hello"}]},))
@@ -131,6 +135,34 @@ async def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPat
     assert requests == []
 
 
+@pytest.mark.parametrize(
+    "model", ["anthropic.claude-3-haiku-20240307-v1:0", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a b"]
+)
+async def test_a_request_is_the_same_either_way(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The short way and the SDK's: path, body, and a signature that fits."""
+    ways = []
+    image = {"image": {"format": "png", "source": {"bytes": b"\x89PNG"}}}
+    request = {"modelId": model, "messages": [{"role": "user", "content": [{"text": "Grüße"}, image]}]}
+    for sdk in (False, True):
+        async with server(answer("200 OK", JSON, b"{}")) as (url, requests):
+            monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", url)
+            async with bedrock_client(TARGET.region, 2) as client:
+                call: Any = partial(type(client)._make_api_call, client) if sdk else client._make_api_call  # type: ignore[attr-defined] # noqa: SLF001
+                await call("Converse", request)
+        assert is_signed(requests[0], "test")
+        head, _, body = requests[0].partition(b"\r\n\r\n")
+        ways.append((head.split(b"\r\n")[0], json.loads(body)))
+    assert ways[0] == ways[1]
+
+
+async def test_a_bearer_token_is_sent_by_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API key of Bedrock's takes the place of a signature."""
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "token")
+    async with server(answer("503 Slow", JSON, b"{}")) as (url, requests):
+        await failure(url, monkeypatch)
+    assert b"authorization: bearer token\r\n" in requests[0].lower()
+
+
 class Refusing:
     """A client that fails before it sends, as botocore does in places that no test can bring about."""
 
@@ -170,7 +202,8 @@ async def test_a_connection_that_is_not_made_in_time_was_never_sent() -> None:
 
 
 async def test_a_request_that_does_not_fit_says_nothing_of_the_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK's own report would quote the request."""
+    """The SDK's own report, where it is the SDK that sends, would quote the request."""
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "token")
     odd = Invocation(messages=({"role": "user", "content": [{"text": {"secret": "my prompt"}}]},))
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", f"http://127.0.0.1:{free_port()}")
     async with bedrock_client(TARGET.region, 2) as client:

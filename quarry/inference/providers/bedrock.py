@@ -84,9 +84,9 @@ class BedrockProvider:
                 else:
                     answer = await client.invoke_model(**request)
                     answer["body"] = await answer["body"].read()
+            return completion(answer, target) if native is None else native_completion(answer, target)
         except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *_UNREADABLE) as error:
             raise _translated(error, str(target)) from error
-        return completion(answer, target) if native is None else native_completion(answer, target)
 
 
 def converse_request(target: Target, invocation: Invocation, labels: Json) -> dict[str, Any]:
@@ -118,10 +118,11 @@ def converse_request(target: Target, invocation: Invocation, labels: Json) -> di
 
 
 def completion(answer: Mapping[str, Any], target: Target) -> Completion:
-    """Read Converse's answer, as botocore parsed it: members may be missing, since it does not insist on any.
+    """Read Converse's answer. Nobody has checked it: members may be missing, or something else.
 
     Raises:
         MalformedCompletion: the model's output is unusable; it was billed.
+        AttributeError, TypeError, ValueError: it has not even Converse's shape.
     """
     usage = _usage(answer.get("usage") or {})
     request_id = answer.get("ResponseMetadata", {}).get("RequestId")
