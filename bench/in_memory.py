@@ -12,6 +12,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from producer.auth.gate import Gate
 from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.health import Health
@@ -61,7 +62,8 @@ async def _serve(
     submitter = Submitter(store, payloads, queue, _ROUTES, settings.job, clock, metrics)
     bodies = Bodies(settings.api.inflight_body_bytes)
     app = create_app(
-        Context(submitter, lookup, Canceller(store, lookup, clock), bodies, Health({}, clock), settings.api, clock), metrics
+        Context(Gate([]), submitter, lookup, Canceller(store, lookup, clock), bodies, Health({}, clock), settings.api, clock),
+        metrics,
     )
 
     async def count() -> dict[str, Any]:

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
-from producer.auth import DEFAULT_TENANT, require_authentication
+from producer.auth.api_key import ApiKeys
+from producer.auth.gate import Gate, require_authentication
+from producer.auth.principal import DEFAULT_TENANT
 from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.health import Health
@@ -23,6 +25,7 @@ from quarry.clock import CorrectedClock
 from quarry.ids import new_request_id
 from quarry.inference import converse
 from quarry.inference.routes import load_routes
+from quarry.keys.dynamodb import DynamoKeys
 from quarry.queue.base import visibility_for
 from quarry.queue.sqs import SqsQueue, resolve_urls
 from quarry.settings import Settings
@@ -76,7 +79,8 @@ async def run(settings: Settings, host: str, port: int) -> int:
         lookup = Lookup(store, Results(payloads, clock, timedelta(seconds=settings.store.url_seconds)), waiters, clock)
         submitter = Submitter(store, payloads, queue, routes, settings.job, clock, metrics)
         bodies = Bodies(settings.api.inflight_body_bytes)
-        context = Context(submitter, lookup, Canceller(store, lookup, clock), bodies, health, settings.api, clock)
+        gate = Gate([ApiKeys(DynamoKeys(dynamodb, settings.store.table), clock)] if settings.api.auth == "api_key" else [])
+        context = Context(gate, submitter, lookup, Canceller(store, lookup, clock), bodies, health, settings.api, clock)
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})
         probes = serve_probes(registry, health.unready, host=settings.api.metrics_host, port=settings.api.metrics_port)

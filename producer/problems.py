@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from quarry.errors import (
     FieldFault,
+    Forbidden,
     IdempotencyConflict,
     InvalidSubmission,
     JobNotFound,
@@ -23,6 +24,7 @@ from quarry.errors import (
     QueueUnavailable,
     StoreUnavailable,
     SubmissionUndecided,
+    Unauthenticated,
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -58,6 +60,10 @@ PROBLEMS: Final[Mapping[type[QuarryError], Kind]] = {
     IdempotencyConflict: Kind(409, "idempotency_conflict", "The idempotency key is in use for another request"),
     JobNotFound: Kind(404, "job_not_found", "There is no such job"),
     NotCancellable: Kind(409, "not_cancellable", "The job is over"),
+    Unauthenticated: Kind(
+        401, "unauthenticated", "Nobody knows who is calling", "Send a valid credential: `Authorization: Bearer …`."
+    ),
+    Forbidden: Kind(403, "forbidden", "The caller may not do that", "The credential is valid, and does not permit this."),
     QueueUnavailable: Kind(503, "queue_unavailable", "The queue does not answer", _TRY_AGAIN),
     StoreUnavailable: Kind(503, "store_unavailable", "The store does not answer", _TRY_AGAIN),
     PayloadsUnavailable: Kind(503, "payloads_unavailable", "The store of large content does not answer", _TRY_AGAIN),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
@@ -13,7 +13,7 @@ from producer.faults import told
 from producer.observe import Observed
 from producer.problems import HTTP_PROBLEMS, INTERNAL, MEDIA_TYPE, RETRY_AFTER_SECONDS, problem, problem_of
 from producer.routes import jobs, probes
-from producer.routes.context import Context
+from producer.routes.context import Context, admitted
 from quarry import __version__
 from quarry.errors import InvalidSubmission, Overloaded, PayloadLost, QuarryError, SubmissionError, TransportError
 from quarry.telemetry.events import Event
@@ -25,7 +25,9 @@ _log = get_logger(__name__)
 
 def create_app(context: Context, metrics: ProducerMetrics) -> FastAPI:
     """The app over verbs that are already built."""
-    app = FastAPIOffline(title="Quarry", version=__version__, redoc_url=None, redirect_slashes=False)
+    app = FastAPIOffline(
+        title="Quarry", version=__version__, redoc_url=None, redirect_slashes=False, dependencies=[Depends(admitted)]
+    )
     app.state.context = context
     app.include_router(jobs.router)
     app.include_router(probes.router)
@@ -42,7 +44,8 @@ def create_app(context: Context, metrics: ProducerMetrics) -> FastAPI:
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    return _answer(problem_of(error))
+    document = problem_of(error)
+    return _answer(document, {"WWW-Authenticate": "Bearer"} if document["status"] == 401 else None)
 
 
 async def _unserved(request: Request, error: Exception) -> JSONResponse:

@@ -30,12 +30,13 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 class ApiClient:
     """Talks to one API. Every method raises `ApiUnreachable` where nothing answers and `ApiRefused` where a problem does.
 
-    `transport`, `pause` and `monotonic` are what a test replaces.
+    `credential` is an API key or a token. `transport`, `pause` and `monotonic` are what a test replaces.
     """
 
     def __init__(
         self,
         url: str,
+        credential: str | None = None,
         *,
         transport: httpx.BaseTransport | None = None,
         pause: Callable[[float], None] = time.sleep,
@@ -46,7 +47,7 @@ class ApiClient:
         self._monotonic = monotonic
         self._http = httpx.Client(
             timeout=httpx.Timeout(LONG_POLL_SECONDS + 10, connect=5),
-            headers={"User-Agent": f"quarry/{__version__}"},
+            headers={"User-Agent": f"quarry/{__version__}"} | ({"Authorization": f"Bearer {credential}"} if credential else {}),
             transport=transport,
             # A proxy that leads out of the machine does not lead back to it.
             trust_env=urlsplit(url).hostname not in _LOOPBACK,

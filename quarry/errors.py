@@ -9,7 +9,9 @@
     │   ├── ModelNotAllowed
     │   ├── IdempotencyConflict
     │   ├── JobNotFound
-    │   └── NotCancellable
+    │   ├── NotCancellable
+    │   ├── Unauthenticated             nobody knows who calls
+    │   └── Forbidden                   they may not
     ├── EnvelopeError
     │   ├── MalformedEnvelope           bury
     │   └── UnsupportedEnvelope         of a newer version: release, bury after a day
@@ -113,6 +115,14 @@ class NotCancellable(SubmissionError):
 
 
 # --- the queue message ------------------------------------------------------------------------------------------------
+
+
+class Unauthenticated(SubmissionError):
+    """No credential, or none that holds. It does not say which part of it was wrong."""
+
+
+class Forbidden(SubmissionError):
+    """The caller is known, and may not do that."""
 
 
 class EnvelopeError(QuarryError):

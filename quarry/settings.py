@@ -7,7 +7,7 @@ import os
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from quarry.errors import ConfigurationError
@@ -116,7 +116,7 @@ class WorkerSettings(Group):
 class ApiSettings(Group):
     """The producer process."""
 
-    auth: Literal["anonymous"] | None = Field(
+    auth: Literal["anonymous", "api_key"] | None = Field(
         None, description="How callers prove who they are. `anonymous` is possible in `local` only, and is the default there."
     )
     metrics_port: Port = Field(9091, description="Port of /livez, /readyz and /metrics; 0 takes any free one.")
@@ -167,6 +167,9 @@ class ClientSettings(Group):
         "http://127.0.0.1:8000",
         pattern=r"^https?://[^/?#]+",
         description="Base URL of the API that `quarry submit`, `status`, `jobs` and `cancel` talk to. A wrong one ends them.",
+    )
+    api_key: SecretStr | None = Field(
+        None, description="The key, or token, that they send. Without it, an API that asks who is calling refuses them."
     )
 
 

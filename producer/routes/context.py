@@ -5,7 +5,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from producer.auth import tenant
+from producer.auth.gate import Gate
+from producer.auth.principal import Principal
 from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.health import Health
@@ -19,6 +20,7 @@ from quarry.settings import ApiSettings
 class Context:
     """The verbs, and the limits of what they are given."""
 
+    gate: Gate
     submitter: Submitter
     lookup: Lookup
     canceller: Canceller
@@ -33,5 +35,15 @@ async def _context(request: Request) -> Context:
     return context
 
 
+async def admitted(request: Request) -> Principal:
+    """The caller, whom the route's rule lets pass. The app asks it before every route."""
+    context: Context = request.app.state.context
+    return await context.gate.admit(request)
+
+
+async def _tenant(caller: Annotated[Principal, Depends(admitted)]) -> str:
+    return caller.tenant
+
+
 Verbs = Annotated[Context, Depends(_context)]
-Tenant = Annotated[str, Depends(tenant)]
+Tenant = Annotated[str, Depends(_tenant)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from quarry import __version__
-from quarry.cli import api, cancel, dlq, doctor, exits, jobs, local, provision, run, simulator, status, submit, worker
+from quarry.cli import api, cancel, dlq, doctor, exits, jobs, keys, local, provision, run, simulator, status, submit, worker
 from quarry.errors import ApiRefused, ConfigurationError, QuarryError
 
 
@@ -44,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     "jobs": jobs,
     "cancel": cancel,
     "dlq": dlq,
+    "keys": keys,
     "doctor": doctor,
 }
 

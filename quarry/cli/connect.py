@@ -40,4 +40,5 @@ def connect(arguments: argparse.Namespace) -> "ApiClient":
     from quarry.client import ApiClient
     from quarry.settings import load_client_settings
 
-    return ApiClient(arguments.api or load_client_settings().api_url)
+    settings = load_client_settings()
+    return ApiClient(arguments.api or settings.api_url, settings.api_key.get_secret_value() if settings.api_key else None)

@@ -20,7 +20,7 @@ LAYERS = (
     ("quarry.errors",),
     ("quarry.envelope", "quarry.settings"),
     ("quarry.aws", "quarry.aws_shortway", "quarry.telemetry", "quarry.eventloop"),
-    ("quarry.queue", "quarry.store"),
+    ("quarry.queue", "quarry.store", "quarry.keys"),
     ("quarry.inference",),
     ("quarry.provision", "quarry.deadletters", "quarry.testing", "quarry.simulator", "quarry.client"),
     ("quarry.runs",),

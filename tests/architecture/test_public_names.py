@@ -10,7 +10,8 @@ from quarry.settings import Group, Settings, variable_name
 def test_the_verbs_of_the_command_line() -> None:
     """`quarry VERB`."""
     assert set(COMMANDS) == {
-        "api", "worker", "provision", "local", "simulator", "submit", "run", "status", "jobs", "cancel", "dlq", "doctor",
+        "api", "worker", "provision", "local", "simulator", "submit", "run", "status", "jobs", "cancel", "dlq", "keys",
+        "doctor",
     }  # fmt: skip
 
 

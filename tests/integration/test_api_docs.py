@@ -83,7 +83,7 @@ def test_the_description_has_the_fields_of_the_contract(document: dict[str, Any]
 def test_the_docs_work_offline(api: httpx.Client) -> None:
     """`/docs` and everything it loads come from here.
 
-    Red when: `producer/web.py`: `FastAPIOffline(title=` -> `FastAPI(title=`
+    Red when: `producer/web.py`: `app = FastAPIOffline(` -> `app = FastAPI(`
     """
     page = api.get("/docs")
     assert page.status_code == 200

@@ -1,0 +1,57 @@
+"""The gate before every route: who is it, and may they?"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from fastapi import Request
+
+from producer.auth.principal import DEFAULT_TENANT, Principal, Scheme
+from producer.auth.rules import PERMISSIONS, PUBLIC, RULES
+from quarry.errors import ConfigurationError, Forbidden, Unauthenticated
+from quarry.settings import Environment, Settings
+
+ANONYMOUS: Final = Principal(DEFAULT_TENANT, "anonymous", "anonymous", PERMISSIONS)
+_NOBODY: Final = Principal("", "nobody", "", frozenset())
+
+
+class Gate:
+    """Lets callers pass whom one of the schemes knows; without any scheme, everybody, as one tenant."""
+
+    def __init__(self, schemes: Sequence[Scheme]) -> None:
+        self._schemes = schemes
+
+    async def admit(self, request: Request) -> Principal:
+        """Who calls, where the route's rule lets them.
+
+        Raises:
+            Unauthenticated: nobody knows.
+            Forbidden: they may not.
+        """
+        rule = RULES.get((request.method, request.scope["route"].path))
+        if rule == PUBLIC:
+            return _NOBODY
+        caller = await self._caller(request) if self._schemes else ANONYMOUS
+        if rule not in caller.permissions:
+            raise Forbidden("you may not do that here")
+        return caller
+
+    async def _caller(self, request: Request) -> Principal:
+        kind, _, credential = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and credential:
+            for scheme in self._schemes:
+                if principal := await scheme.authenticate(credential):
+                    return principal
+        raise Unauthenticated("no valid credential came with the request")
+
+
+def require_authentication(settings: Settings) -> None:
+    """Refuse to serve everybody where that is not meant.
+
+    Raises:
+        ConfigurationError: outside `local` without authentication.
+    """
+    if settings.environment is not Environment.LOCAL and settings.api.auth is None:
+        raise ConfigurationError(
+            f"QUARRY_API__AUTH is not set, and QUARRY_ENVIRONMENT={settings.environment} does not allow anonymous callers; "
+            "set it to `api_key`, and make a key by `quarry keys create`"
+        )

@@ -1,0 +1,34 @@
+"""Who is calling."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+#: Whose jobs are where nobody is asked who they are.
+DEFAULT_TENANT: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller who has proved who they are. `subject` names them within the tenant, for the audit log: a key's id, or what a token
+    calls its `sub`.
+    """
+
+    tenant: str
+    subject: str
+    scheme: str
+    permissions: frozenset[str]
+
+
+class Scheme(Protocol):
+    """One way of proving who one is."""
+
+    async def authenticate(self, credential: str) -> Principal | None:
+        """Look at what came with `Authorization: Bearer`.
+
+        Returns:
+            Whose it is; None where it is none of this scheme's.
+
+        Raises:
+            Unauthenticated: it is of this scheme, and does not hold.
+            StoreUnavailable: nobody can tell now.
+        """

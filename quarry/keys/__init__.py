@@ -1,0 +1,1 @@
+"""API keys: what they are, and where they are kept."""
