@@ -13,7 +13,7 @@ from quarry.keys.key import ApiKey
 
 #: Our own choices. How old a note may be in the table, and how often this process writes.
 NOTED_EVERY: Final = timedelta(minutes=1)
-#: Keys used in a minute that are noted; of more, some are noted a minute later.
+#: Keys whose use is noted in a minute: more are not, and look unused for longer than they are.
 _NOTES_MAX: Final = 10_000
 _WRITES_AT_ONCE: Final = 8
 #: What stopping waits for the last notes.
