@@ -75,7 +75,6 @@ class Keyring:
         for key_id in key_ids:
             if key := found.get(key_id):
                 _put(self._known, key_id, _Known(key, asked_at + self._fresh_seconds), _KNOWN_MAX)
-                self._unknown.pop(key_id, None)
             else:
                 _put(self._unknown, key_id, asked_at + UNKNOWN_SECONDS, _UNKNOWN_MAX)
                 self._known.pop(key_id, None)
