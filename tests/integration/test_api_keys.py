@@ -158,6 +158,18 @@ def test_nobody_is_let_in_or_called_wrong_while_the_store_is_away(stack: Stack) 
             eventually(lambda: tried(key) == tried(other) == 400)
 
 
+def test_no_key_is_made_for_a_table_that_is_not_there(stack: Stack) -> None:
+    """The setting is named, and nothing is printed that could be taken for a key.
+
+    Red when: `quarry/cli/keys/office.py`: `days=settings.job.retention_days)).check()` -> `days=settings.job.retention_days)).close()`
+    """
+    stack.env["QUARRY_STORE__TABLE"] = f"{stack.name}-2"
+    for arguments in (("create", "--tenant", "acme"), ("list",), ("rotate", "0" * 16), ("revoke", "0" * 16)):
+        ended = typed(stack, *arguments)
+        assert (ended.returncode, ended.stdout) == (78, ""), ended.stderr
+        assert "QUARRY_STORE__TABLE" in ended.stderr
+
+
 def status(api: httpx.Client, key: str) -> int:
     """What a caller with this key is answered."""
     return api.get("/v1/jobs", headers=with_key(key)).status_code
