@@ -161,7 +161,7 @@ def test_nobody_is_let_in_or_called_wrong_while_the_store_is_away(stack: Stack) 
 def test_no_key_is_made_for_a_table_that_is_not_there(stack: Stack) -> None:
     """The setting is named, and nothing is printed that could be taken for a key.
 
-    Red when: `quarry/cli/keys/office.py`: `days=settings.job.retention_days)).check()` -> `days=settings.job.retention_days)).close()`
+    Red when: `quarry/cli/keys/office.py`: `retention_days)).check()` -> `retention_days)).close()`
     """
     stack.env["QUARRY_STORE__TABLE"] = f"{stack.name}-2"
     for arguments in (("create", "--tenant", "acme"), ("list",), ("rotate", "0" * 16), ("revoke", "0" * 16)):
