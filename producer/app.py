@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
-from producer.auth.api_key import ApiKeys
+from producer.auth.api_key import api_keys
 from producer.auth.gate import Gate, require_authentication
-from producer.auth.principal import DEFAULT_TENANT
+from producer.auth.principal import DEFAULT_TENANT, Scheme
 from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.health import Health
@@ -79,8 +79,11 @@ async def run(settings: Settings, host: str, port: int) -> int:
         lookup = Lookup(store, Results(payloads, clock, timedelta(seconds=settings.store.url_seconds)), waiters, clock)
         submitter = Submitter(store, payloads, queue, routes, settings.job, clock, metrics)
         bodies = Bodies(settings.api.inflight_body_bytes)
-        gate = Gate([ApiKeys(DynamoKeys(dynamodb, settings.store.table), clock)] if settings.api.auth == "api_key" else [])
-        context = Context(gate, submitter, lookup, Canceller(store, lookup, clock), bodies, health, settings.api, clock)
+        schemes: list[Scheme] = []
+        if settings.api.auth == "api_key":
+            holders = api_keys(DynamoKeys(dynamodb, settings.store.table), clock, settings.api.key_cache_seconds)
+            schemes.append(await stack.enter_async_context(holders))
+        context = Context(Gate(schemes), submitter, lookup, Canceller(store, lookup, clock), bodies, health, settings.api, clock)
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})
         probes = serve_probes(registry, health.unready, host=settings.api.metrics_host, port=settings.api.metrics_port)

@@ -33,7 +33,7 @@
     │   ├── PayloadsUnavailable
     │   └── SubmissionUndecided         it may have been accepted, and then it will run
     ├── PayloadLost                     content that should be in S3 is gone, or is not what was put there
-    ├── Overloaded                      this process holds as many bytes as it may
+    ├── Overloaded                      this process has in hand as much as it may
     ├── ApiUnreachable                  the command line's: no REST API answers
     ├── ApiRefused                      the command line's: it answered with a problem
     └── InvocationError                 a model call that gave no answer
@@ -246,7 +246,7 @@ class PayloadLost(QuarryError):
 
 
 class Overloaded(QuarryError):
-    """This process holds as many bytes as it may; nothing was done, and time helps."""
+    """This process has in hand as much as it may, of bytes or of what waits; nothing was done, and time helps."""
 
 
 # --- the REST API, as its clients see it ------------------------------------------------------------------------------

@@ -119,6 +119,13 @@ class ApiSettings(Group):
     auth: Literal["anonymous", "api_key"] | None = Field(
         None, description="How callers prove who they are. `anonymous` is possible in `local` only, and is the default there."
     )
+    key_cache_seconds: int = Field(
+        5,
+        ge=1,
+        le=60,
+        description="How long what was read of an API key is relied on. Too long: a revoked key still opens; too short: a read for "
+        "almost every request.",
+    )
     metrics_port: Port = Field(9091, description="Port of /livez, /readyz and /metrics; 0 takes any free one.")
     metrics_host: str = Field("127.0.0.1", description="Address that port listens on; 0.0.0.0 in a container.")
     body_max_bytes: int = Field(

@@ -1,7 +1,7 @@
-"""Jobs as a person reads them, and as a program does. Pure: text from a job's JSON."""
+"""Jobs as a person reads them, and as a program does. Pure: text from a job's JSON, and tables."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -45,6 +45,12 @@ def as_row(job: Mapping[str, Any]) -> str:
     """A job in a list: id, status, when it was made, model, and the caller's own id."""
     columns = (job["request_id"], f"{job['status']:<10}", job["created_at"], job["model"], job.get("custom_id") or "")
     return "  ".join(columns).rstrip()
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of as many cells each, aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def explain(error: Mapping[str, Any]) -> str:

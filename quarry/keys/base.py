@@ -2,37 +2,42 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from quarry.keys.key import ApiKey
+
+#: How many keys one read takes. Source: BatchGetItem in the DynamoDB service model of botocore 1.43.117 (November 2026).
+KEYS_AT_ONCE: Final = 100
 
 
 class KeyStore(Protocol):
     """Where keys are kept."""
 
     async def create(self, key: ApiKey) -> None:
-        """Write a new key. Repeating it is harmless.
+        """Write a new key. Repeating it is harmless, whatever has happened to the key since.
 
         Raises:
+            RecordRefused: another key has its id.
             StoreUnavailable: it may or may not have been written.
         """
 
     async def get_many(self, key_ids: Sequence[str]) -> dict[str, ApiKey]:
-        """Up to 100 keys by id; those that do not exist are left out. Read consistently.
+        """Up to `KEYS_AT_ONCE` keys by id; those that do not exist are left out. Read consistently.
 
         Raises:
             StoreUnavailable: try again.
         """
 
     async def list(self, tenant: str | None) -> Sequence[ApiKey]:
-        """The keys of a tenant, or of all (None), the oldest first, those that are over included.
+        """The keys of a tenant, or of all (None), the oldest first, those that are over included: for 90 days.
 
         Raises:
             StoreUnavailable: try again.
         """
 
     async def end(self, key_id: str, *, at: datetime, revoked: bool) -> bool:
-        """Let a key end at an instant: by revoking it, or by expiry, which never moves it further out. False: there is none.
+        """Let a key end: by revoking it, from now on, `at` being what is noted; or by expiry at that instant. What was revoked
+        stays so, since when it was, and no end is moved further out. False: there is no such key.
 
         Raises:
             StoreUnavailable: unknown; repeating is harmless.

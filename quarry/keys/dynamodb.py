@@ -1,29 +1,27 @@
-"""The keys in the job table.
+"""The keys in the job table: sends what `expressions.py` builds and reads what comes back."""
 
-Each key is an item of its own, found by its id: `pk` = `#keys#ID`, `sk` = `key`. Beside it, in one transaction, lies an entry of a
-directory, from which a tenant's keys are listed: `pk` = `#keys`, `sk` = `TENANT#ID`. No tenant's name begins with `#`.
-"""
-
-import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from quarry.aws import unavailable
-from quarry.clock import from_epoch_ms
-from quarry.errors import StoreUnavailable
+from quarry.aws import code_of, unavailable
+from quarry.errors import RecordRefused, StoreUnavailable
+from quarry.keys import expressions
+from quarry.keys.base import KEYS_AT_ONCE
+from quarry.keys.expressions import from_item, item_key
 from quarry.keys.key import ApiKey
-from quarry.store.item import Item, attribute, ttl
+from quarry.store.item import Item
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-#: How long a key that is over can still be listed. Our own choice.
-_SHOWN_FOR: Final = timedelta(days=90)
-_DIRECTORY: Final = {"S": "#keys"}
-_BATCH_MAX: Final = 100
+#: How often what a batch read left over is asked for again.
+_ROUNDS: Final = 5
+#: A condition that does not hold, of a write by itself and of one in a transaction.
+_REFUSED: Final = "ConditionalCheckFailedException"
+_NOT_SO: Final = "ConditionalCheckFailed"
 
 
 class DynamoKeys:
@@ -34,77 +32,68 @@ class DynamoKeys:
         self._table = table
 
     async def create(self, key: ApiKey) -> None:
-        entry = {"pk": _DIRECTORY, "sk": {"S": f"{key.tenant}#{key.key_id}"}, "key_id": {"S": key.key_id}}
-        puts = [{"Put": {"TableName": self._table, "Item": item}} for item in (to_item(key), entry | _gone_after(key.ends_at))]
-        await self._call("transact_write_items", TransactItems=puts)
+        try:
+            await self._client.transact_write_items(**expressions.create(self._table, key))
+        except (BotoCoreError, ClientError) as error:
+            answer: Any = error.response if isinstance(error, ClientError) else {}
+            reason, *_ = answer.get("CancellationReasons") or [{}]
+            if reason.get("Code") != _NOT_SO:
+                raise _unavailable("create", error) from error
+            # A repeat after a lost answer meets its own key, whatever has happened to that since.
+            if from_item(reason["Item"]).digest != key.digest:
+                raise RecordRefused("another key has this id") from error
 
     async def get_many(self, key_ids: Sequence[str]) -> dict[str, ApiKey]:
-        wanted = [_key(each) for each in dict.fromkeys(key_ids)][:_BATCH_MAX]
-        if not wanted:
-            return {}
-        answer = await self._call("batch_get_item", RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}})
-        if answer.get("UnprocessedKeys"):
+        wanted = [item_key(each) for each in dict.fromkeys(key_ids)]
+        found: list[Item] = []
+        for _ in range(_ROUNDS):
+            if not wanted:
+                break
+            answer = await self._call("batch_get_item", RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}})
+            found += answer["Responses"].get(self._table, [])
+            wanted = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+        if wanted:
             raise StoreUnavailable("DynamoDB did not read all keys", applied=False)
-        return {key.key_id: key for key in map(from_item, answer["Responses"].get(self._table, []))}
+        return {key.key_id: key for key in map(from_item, found)}
 
     async def list(self, tenant: str | None) -> Sequence[ApiKey]:
-        raise NotImplementedError
+        request = expressions.listed(self._table, tenant, KEYS_AT_ONCE)
+        pages = []
+        while True:
+            answer = await self._call("query", **request)
+            # The entry of a key whose item TTL has removed lives on for a while.
+            pages.append(await self.get_many([entry["key_id"]["S"] for entry in answer["Items"]]))
+            if not (last := answer.get("LastEvaluatedKey")):
+                return sorted((key for page in pages for key in page.values()), key=lambda key: (key.created_at, key.key_id))
+            request["ExclusiveStartKey"] = last
 
     async def end(self, key_id: str, *, at: datetime, revoked: bool) -> bool:
-        raise NotImplementedError
+        build = expressions.revoke if revoked else expressions.bring_forward
+        item = await self._write(build(self._table, key_id, at))
+        if item and "expires_at" in item:
+            await self._write(expressions.forget_entry(self._table, item))
+        return item is not None
 
     async def touch(self, key_id: str, at: datetime) -> None:
-        raise NotImplementedError
+        await self._write(expressions.touch(self._table, key_id, at))
+
+    async def _write(self, request: Mapping[str, Any]) -> Item | None:
+        """One conditional update: the item as it is then, changed or not; None where there is none."""
+        try:
+            item: Item = (await self._client.update_item(**request, ReturnValues="ALL_NEW"))["Attributes"]
+        except (BotoCoreError, ClientError) as error:
+            if code_of(error) != _REFUSED:
+                raise _unavailable("write", error) from error
+            refused: Any = error
+            return refused.response.get("Item") or None
+        return item
 
     async def _call(self, operation: str, **request: Any) -> Any:
         try:
             return await getattr(self._client, operation)(**request)
         except (BotoCoreError, ClientError) as error:
-            raise unavailable(StoreUnavailable, "DynamoDB", operation, error) from error
+            raise _unavailable(operation, error) from error
 
 
-def to_item(key: ApiKey) -> Item:
-    """A key as it is stored."""
-    values: dict[str, Any] = {
-        "key_id": key.key_id,
-        "tenant": key.tenant,
-        "name": key.name,
-        "scopes": json.dumps(key.scopes),
-        "salt": key.salt,
-        "digest": key.digest,
-        "created_at": key.created_at,
-        "ends_at": key.ends_at,
-        "revoked_at": key.revoked_at,
-        "last_used_at": key.last_used_at,
-    }
-    attributes = {name: attribute(value) for name, value in values.items() if value is not None}
-    return _key(key.key_id) | attributes | _gone_after(key.ends_at)
-
-
-def from_item(item: Mapping[str, Any]) -> ApiKey:
-    """The reverse."""
-
-    def instant(name: str) -> datetime | None:
-        return from_epoch_ms(int(item[name]["N"])) if name in item else None
-
-    return ApiKey(
-        key_id=item["key_id"]["S"],
-        tenant=item["tenant"]["S"],
-        name=item["name"]["S"],
-        scopes=tuple(json.loads(item["scopes"]["S"])),
-        salt=item["salt"]["S"],
-        digest=item["digest"]["S"],
-        created_at=from_epoch_ms(int(item["created_at"]["N"])),
-        ends_at=instant("ends_at"),
-        revoked_at=instant("revoked_at"),
-        last_used_at=instant("last_used_at"),
-    )
-
-
-def _key(key_id: str) -> Item:
-    return {"pk": {"S": f"#keys#{key_id}"}, "sk": {"S": "key"}}
-
-
-def _gone_after(ends_at: datetime | None) -> Item:
-    """What has DynamoDB's TTL remove it, some time after it has ended."""
-    return {"expires_at": attribute(ttl(ends_at + _SHOWN_FOR))} if ends_at else {}
+def _unavailable(verb: str, error: Exception) -> StoreUnavailable:
+    return unavailable(StoreUnavailable, "DynamoDB", verb, error)

@@ -140,7 +140,7 @@ def withdraw(table: str, job: Job, key: IdempotencyKey | None) -> Request:
 
 def claim(table: str, envelope: Envelope, lease: Lease, now: datetime) -> Request:
     """Take a waiting job that is due."""
-    return _update(
+    return guarded_update(
         table,
         job_key(envelope.tenant, envelope.request_id),
         f"{_CLAIM} REMOVE #status_reason",
@@ -151,7 +151,7 @@ def claim(table: str, envelope: Envelope, lease: Lease, now: datetime) -> Reques
 
 def take_over(table: str, envelope: Envelope, lease: Lease, seen_token: str, now: datetime) -> Request:
     """Take a job from an owner whose lease has run out by more than the clock margin."""
-    return _update(
+    return guarded_update(
         table,
         job_key(envelope.tenant, envelope.request_id),
         f"{_CLAIM}, #takeovers = #takeovers + :one REMOVE #status_reason",
@@ -170,7 +170,7 @@ def renew(table: str, job: Job, token: str, expires_at: datetime, *, answered: b
     has the answer.
     """
     heedful = "" if answered else " AND attribute_not_exists(#cancel_requested)"
-    return _update(
+    return guarded_update(
         table,
         job_key(job.tenant, job.request_id),
         "SET #lease_expires_at = :until, #check_at = :check_at",
@@ -191,7 +191,7 @@ def record(table: str, job: Job, token: str, retention_ms: int) -> Request:
     condition = "#lease_token = :token"
     if not job.status.is_terminal:
         condition += " AND attribute_not_exists(#cancel_requested)"
-    return _update(
+    return guarded_update(
         table,
         job_key(job.tenant, job.request_id),
         update.replace("SET ", "SET #recorded_token = :token, #revision = #revision + :one, ", 1),
@@ -203,7 +203,7 @@ def record(table: str, job: Job, token: str, retention_ms: int) -> Request:
 def replace(table: str, job: Job, seen: Job, retention_ms: int, now: datetime) -> Request:
     """Write the successor of `seen`, where the job is *unheld and unchanged*."""
     update, values = _overwrite(job, (*_OWNED, *_REDRIVEN, "cancel_requested"), retention_ms)
-    return _update(
+    return guarded_update(
         table,
         job_key(job.tenant, job.request_id),
         update,
@@ -216,7 +216,7 @@ def replace(table: str, job: Job, seen: Job, retention_ms: int, now: datetime) -
 
 def request_cancel(table: str, job: Job) -> Request:
     """Leave word for the holder."""
-    return _update(
+    return guarded_update(
         table,
         job_key(job.tenant, job.request_id),
         "SET #cancel_requested = :true",
@@ -227,7 +227,7 @@ def request_cancel(table: str, job: Job) -> Request:
 
 def clear_bury(table: str, job: Job) -> Request:
     """Note that the dead letter was sent."""
-    return _update(
+    return guarded_update(
         table,
         job_key(job.tenant, job.request_id),
         "REMOVE #bury_reason",
@@ -287,7 +287,7 @@ def due(table: str, shard: int, before: datetime, limit: int) -> Request:
 
 def take_role(table: str, role: str, lease: Lease, now: datetime) -> Request:
     """A role that nobody has, that is ours already, or whose owner has not kept it."""
-    return _update(
+    return guarded_update(
         table,
         role_key(role),
         "SET #lease_token = :token, #lease_owner = :owner, #lease_expires_at = :until",
@@ -372,7 +372,8 @@ def _overwrite(job: Job, names: tuple[str, ...], retention_ms: int) -> tuple[str
     return update, {f":{name}": item[name] for name in present}
 
 
-def _update(table: str, key: Item, update: str, condition: str, values: Mapping[str, Any]) -> Request:
+def guarded_update(table: str, key: Item, update: str, condition: str, values: Mapping[str, Any]) -> Request:
+    """One update of an item, where a condition holds. Names are told from the two texts, in which they begin with `#`."""
     return {
         "TableName": table,
         "Key": key,

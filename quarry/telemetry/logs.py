@@ -1,7 +1,7 @@
 """Logging: structlog, one JSON object a line (coloured text on a terminal), other libraries' logs in the same form.
 
 Nothing secret is logged: no prompt, completion, key or receipt handle. The redaction below is the second net; the first is
-that nobody passes such a thing.
+that nobody passes such a thing. An API key can be told by its shape, and is not let through in any text, tracebacks included.
 """
 
 import logging
@@ -11,19 +11,21 @@ from typing import Any, Final
 
 import structlog
 
+from quarry.keys.key import CARRIED, PREFIX
+
 #: Field names whose values never leave the process.
 SECRET_FIELDS: Final = frozenset(
     {
         "prompt", "messages", "system", "native", "converse", "content", "text", "completion", "result", "invocation", "payload",
-        "body", "receipt", "receipt_handle", "authorization", "api_key", "token", "lease_token", "secret", "password",
-        "idempotency_key",
+        "body", "receipt", "receipt_handle", "authorization", "api_key", "credential", "digest", "salt", "token", "lease_token",
+        "secret", "password", "idempotency_key",
     }
 )  # fmt: skip
 REDACTED: Final = "[redacted]"
 
 
 def redact(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace the values of secret fields, at any depth of mappings and lists."""
+    """Replace the values of secret fields, at any depth of mappings and lists, and API keys in any text."""
     return {name: _redacted(name, value) for name, value in fields.items()}
 
 
@@ -73,6 +75,9 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
 def _redacted(name: str, value: Any) -> Any:
     if name in SECRET_FIELDS:
         return REDACTED
+    if isinstance(value, str):
+        # The search for the prefix is a tenth of what the expression takes, and nearly all texts end there.
+        return CARRIED.sub(REDACTED, value) if PREFIX in value else value
     if isinstance(value, Mapping):
         return {key: _redacted(str(key), each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

@@ -3,9 +3,10 @@
 The fakes are held to the ports by the same contract suites as the adapters on AWS.
 """
 
-from quarry.testing.builders import NOW, a_claimed_job, a_completion, a_delivery, a_job, a_lease, an_envelope, an_invocation
+from quarry.testing.builders import NOW, a_claimed_job, a_completion, a_delivery, a_job, a_key, a_lease, an_envelope, an_invocation
 from quarry.testing.clock import ClockView, FakeClock
 from quarry.testing.deadletters import MemoryDeadLetters
+from quarry.testing.keys import MemoryKeys
 from quarry.testing.payloads import MemoryPayloads
 from quarry.testing.provider import ScriptedProvider
 from quarry.testing.queue import DeadLetter, MemoryQueue
@@ -17,6 +18,7 @@ __all__ = [
     "DeadLetter",
     "FakeClock",
     "MemoryDeadLetters",
+    "MemoryKeys",
     "MemoryPayloads",
     "MemoryQueue",
     "MemoryStore",
@@ -25,6 +27,7 @@ __all__ = [
     "a_completion",
     "a_delivery",
     "a_job",
+    "a_key",
     "a_lease",
     "an_envelope",
     "an_invocation",

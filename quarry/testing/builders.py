@@ -1,5 +1,6 @@
 """Readable data for tests: each builder gives something valid, and takes what the test is about."""
 
+import secrets
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -8,6 +9,7 @@ from quarry.envelope import Envelope
 from quarry.ids import new_request_id, new_token
 from quarry.invocation import Completion, Invocation, Target, Usage
 from quarry.job import CHECK_AFTER, Claimed, Job, Lease, advance
+from quarry.keys.key import ApiKey, carried, minted
 from quarry.queue.base import Delivery
 from quarry.testing.clock import START
 
@@ -35,6 +37,15 @@ def a_job(**changes: Any) -> Job:
         check_at=created_at + CHECK_AFTER,
     )
     return replace(job, **changes)
+
+
+def a_key(**changes: Any) -> tuple[ApiKey, str]:
+    """A key of a member, made at `NOW` for a year, with an id of its own; and what its holder carries."""
+    lifetime: timedelta | None = changes.pop("lifetime", timedelta(days=365))
+    created_at = changes.pop("created_at", NOW)
+    key, text = minted("default", "a test", ("member",), lifetime, now=created_at, random=secrets.token_bytes)
+    key = replace(key, **changes)
+    return key, carried(key.key_id, text.split("_", 2)[2])
 
 
 def a_lease(token: str | None = None, **changes: Any) -> Lease:

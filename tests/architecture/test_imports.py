@@ -16,7 +16,7 @@ PACKAGES = ("quarry", "producer", "worker")
 #: A package name stands for everything in it that no other line names.
 LAYERS = (
     ("quarry", "quarry.clock", "quarry.backoff", "quarry.deadline", "quarry.batching", "quarry.invocation"),
-    ("quarry.ids", "quarry.attempts", "quarry.job"),
+    ("quarry.ids", "quarry.attempts", "quarry.job", "quarry.keys.key"),
     ("quarry.errors",),
     ("quarry.envelope", "quarry.settings"),
     ("quarry.aws", "quarry.aws_shortway", "quarry.telemetry", "quarry.eventloop"),
@@ -41,6 +41,8 @@ PURE = (
     "quarry.deadline",
     "quarry.store.expressions",
     "quarry.store.item",
+    "quarry.keys.key",
+    "quarry.keys.expressions",
     "quarry.deadletters.fates",
     "quarry.deadletters.selection",
     "quarry.runs.following",

@@ -53,7 +53,8 @@ def test_the_variables_that_deployments_set() -> None:
 def test_the_names_of_the_test_kit() -> None:
     """What it exports is there, and is all that it promises."""
     assert set(quarry.testing.__all__) == {
-        "NOW", "ClockView", "DeadLetter", "FakeClock", "MemoryDeadLetters", "MemoryPayloads", "MemoryQueue", "MemoryStore",
-        "ScriptedProvider", "a_claimed_job", "a_completion", "a_delivery", "a_job", "a_lease", "an_envelope", "an_invocation",
+        "NOW", "ClockView", "DeadLetter", "FakeClock", "MemoryDeadLetters", "MemoryKeys", "MemoryPayloads", "MemoryQueue",
+        "MemoryStore", "ScriptedProvider", "a_claimed_job", "a_completion", "a_delivery", "a_job", "a_key", "a_lease",
+        "an_envelope", "an_invocation",
     }  # fmt: skip
     assert all(hasattr(quarry.testing, name) for name in quarry.testing.__all__)

@@ -16,8 +16,8 @@ import httpx
 from tests.support.pages import Block
 from tests.support.processes import ROOT, clean_environ, eventually, free_port
 
-#: The ports that the pages name: the API's, emulated AWS's, simulators', and those for metrics, which follow each other.
-PORTS = ("8000", "4566", "4567", "4568", "4569", "9090", "9091", "9092")
+#: The ports that the pages name: the APIs', emulated AWS's, simulators', and those for metrics, which follow each other.
+PORTS = ("8000", "8001", "4566", "4567", "4568", "4569", "9090", "9091", "9092")
 #: The last command of a block that goes on running, and when it is ready: by what it says, or by an address that answers.
 SERVERS = {
     "quarry local": "In another terminal:",

@@ -10,6 +10,7 @@ import structlog
 
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import REDACTED, SECRET_FIELDS, bind_job, configure, get_logger, redact
+from quarry.testing import a_key
 
 SECRET = "the secret"  # noqa: S105 - what must not be seen
 
@@ -76,7 +77,7 @@ def test_a_job_is_named_in_every_line_of_its_task(capsys: pytest.CaptureFixture[
 #: What is promised never to be logged: prompts, completions, keys, receipts.
 PROMISED = {
     "prompt", "messages", "system", "native", "content", "text", "completion", "result", "body", "receipt", "api_key",
-    "authorization", "token", "idempotency_key",
+    "authorization", "credential", "token", "idempotency_key",
 }  # fmt: skip
 
 
@@ -98,9 +99,36 @@ def test_nothing_secret_is_logged(capsys: pytest.CaptureFixture[str], name: str)
     assert first["outer"]["list"] == [1, {name: REDACTED}]
 
 
+def test_no_api_key_is_logged_in_any_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a field of any name, in what is said, in an error, and in its traceback; its id is kept where that is meant."""
+    configure("debug", service="api")
+    key, carried = a_key()
+    secret = carried.rpartition(key.key_id)[2]
+    get_logger("quarry.test.key").warning(
+        Event.REQUEST_FAILED, error=f"GET /?key={carried}", deep=[{"x": (carried,)}], key_id=key.key_id
+    )
+    try:
+        int(carried)
+    except ValueError:
+        logging.getLogger("somebody").exception("with %s!", carried)
+    captured = capsys.readouterr().err
+    assert secret not in captured
+    first, second = map(json.loads, captured.splitlines())
+    assert (first["error"], first["deep"], first["key_id"]) == (f"GET /?key={REDACTED}", [{"x": [REDACTED]}], key.key_id)
+    assert second["event"] == f"with {REDACTED}!"
+    assert "ValueError" in second["exception"]
+
+
+def test_the_record_of_a_key_does_not_show_what_is_kept_of_its_secret() -> None:
+    """Somebody will log one."""
+    key, _ = a_key()
+    assert key.digest not in repr(key)
+    assert key.salt not in repr(key)
+
+
 def test_what_is_not_secret_is_left_alone() -> None:
     """Redaction goes by the names of fields, at any depth, and changes nothing else."""
-    fields = {"tokens": 3, "reason": "text", "list": [1, "a", None], "mapping": {"x": 0.5}}
+    fields = {"tokens": 3, "reason": "text", "table": "quarry_0123456789abcdef", "list": [1, "a", None], "mapping": {"x": 0.5}}
     assert redact(None, "info", dict(fields)) == fields
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from quarry.cli import exits
 from quarry.cli.dlq.options import add_filters, add_json, selection_of
+from quarry.cli.show import columns
 
 if TYPE_CHECKING:
     from quarry.deadletters.selection import Group, Selection, Summary
@@ -68,11 +69,8 @@ async def _summed_up(settings: "Settings", selection: "Selection", limit: int | 
 
 def as_table(groups: Sequence["Group"]) -> str:
     """Aligned columns, and a word on each reason that is not a job's."""
-    rows = [_HEAD, *(_row(group) for group in groups)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     notes = [f"{group.reason}: {_EXPLAINED[group.reason]}" for group in groups if group.reason in _EXPLAINED]
-    return "\n".join([*lines, *([""] if notes else []), *notes])
+    return "\n".join([columns([_HEAD, *map(_row, groups)]), *([""] if notes else []), *notes])
 
 
 def _row(group: "Group") -> tuple[str, ...]:

@@ -7,11 +7,17 @@ from typing import Final
 HELP = "API keys: create, list, rotate and revoke them. Works on AWS directly."
 EXAMPLES = """\
   quarry keys create --tenant acme --name ci
-  quarry keys create --tenant acme --scope read:jobs --expires-in 30"""
+  quarry keys create --tenant acme --scope read:jobs --expires-in 30
+  quarry keys list --tenant acme
+  quarry keys rotate 51c0ffee51c0ffee --overlap 48
+  quarry keys revoke 51c0ffee51c0ffee"""
 
 #: Verb → its file, imported when it is used, and its sentence.
 _VERBS: Final = {
     "create": ("quarry.cli.keys.creating", "Make a key, and print it: once, for only a digest of it is kept."),
+    "list": ("quarry.cli.keys.listing", "List keys, the oldest first: whose, what they may do, until when. Never a secret."),
+    "rotate": ("quarry.cli.keys.rotating", "Make a second key like a first one, which ends when the callers have changed over."),
+    "revoke": ("quarry.cli.keys.revoking", "End a key at once, and for good."),
 }
 
 
