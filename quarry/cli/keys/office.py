@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
-from quarry.aws import dynamodb_client, watch_date
+from quarry.aws import dynamodb_client
 from quarry.clock import Clock, CorrectedClock
 from quarry.keys.base import KeyStore
 from quarry.keys.dynamodb import DynamoKeys
@@ -30,8 +30,7 @@ def carry_out(work: Work) -> int:
 
 async def _with_keys(settings: "Settings", work: Work) -> int:
     clock = CorrectedClock()
-    async with dynamodb_client(settings.region, 2) as client:
+    async with dynamodb_client(settings.region, 2, observe=clock.observe) as client:
         # From its answer on, the clock is right: ends are judged by the clocks of other machines.
-        watch_date(client, clock.observe)
         await DynamoStore(client, settings.store.table, timedelta(days=settings.job.retention_days)).check()
         return await work(DynamoKeys(client, settings.store.table), clock, settings)
