@@ -1,7 +1,7 @@
 """Callers with an API key."""
 
 from producer.auth.principal import Principal
-from producer.auth.rules import permitted
+from quarry.access import Roles, permitted
 from quarry.clock import Clock
 from quarry.errors import Unauthenticated
 from quarry.keys.base import KeyStore
@@ -11,9 +11,10 @@ from quarry.keys.key import taken_apart
 class ApiKeys:
     """Knows the holders of keys."""
 
-    def __init__(self, keys: KeyStore, clock: Clock) -> None:
+    def __init__(self, keys: KeyStore, clock: Clock, roles: Roles) -> None:
         self._keys = keys
         self._clock = clock
+        self._roles = roles
 
     async def authenticate(self, credential: str) -> Principal | None:
         parts = taken_apart(credential)
@@ -22,5 +23,5 @@ class ApiKeys:
         key_id, secret = parts
         key = (await self._keys.get_many([key_id])).get(key_id)
         if key is None or not key.is_opened_by(secret) or not key.is_live(self._clock.now()):
-            raise Unauthenticated("no valid credential came with the request")
-        return Principal(key.tenant, key.key_id, "api_key", permitted(key.scopes))
+            raise Unauthenticated("no valid credential came with the request", claimed=key_id)
+        return Principal(key.tenant, key.key_id, "api_key", permitted(key.scopes, self._roles))
