@@ -185,6 +185,7 @@ class AuditLog:
         """Write what was counted and has no record yet."""
         for act, fold in self._folds.items():
             if fold.count:
+                fold.count -= 1  # which this record stands for
                 self.record(act, Who("", "", ""), verdict="refused", **fold.fields())
         if self._file:
             self._file.close()
