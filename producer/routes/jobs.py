@@ -90,9 +90,10 @@ async def submit_many(request: Request, caller: Caller, verbs: Verbs, _: Unqueri
         verdicts = await verbs.submitter.submit_many(caller.tenant, bodies, large=body.large)
     ids = [each for each in map(_made, verdicts) if each]
     if ids:
-        refused = {"refused_count": len(verdicts) - len(ids)}
-        ends = {"first_request_id": ids[0], "last_request_id": ids[-1]}
-        verbs.witness.saw(Act.JOBS_SUBMITTED, caller, request, count=len(ids), **refused, **ends)
+        verbs.witness.saw(
+            Act.JOBS_SUBMITTED, caller, request, count=len(ids), refused_count=len(verdicts) - len(ids),
+            first_request_id=ids[0], last_request_id=ids[-1],
+        )  # fmt: skip
     return Answer({"jobs": [_bulk_row(*each) for each in zip(bodies, verdicts, strict=True)]}, 202)
 
 
