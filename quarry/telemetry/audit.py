@@ -34,6 +34,7 @@ REFUSALS_PER_SECOND: Final = 10
 _TEXT_MAX: Final = 256
 _FOLLOW_SECONDS: Final = 1.0
 _STDERR: Final = 2
+_as_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ class AuditLog:
             **fields,
         }
         try:
-            self._file.write(json.dumps(whole, separators=(",", ":")).encode() + b"\n")
+            self._file.write(f"{_as_json(whole)}\n".encode())
         except OSError as error:
             if self._strict:
                 raise
