@@ -142,7 +142,7 @@ def test_every_code_that_has_advice_exists() -> None:
 
 
 def logged(source: ast.Module, catalogue: type[Event] | type[Act] = Event) -> Iterator[tuple[str, set[str]]]:
-    """Each event that is logged, or act that is recorded, with its fields; of `**fields`, what the function around puts into dicts."""
+    """Each event that is logged, or act that is recorded, with its fields; of `**fields`, what its function puts into dicts."""
     for function in (each for each in ast.walk(source) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)):
         for call in (each for each in ast.walk(function) if isinstance(each, ast.Call) and each.args):
             match call.args[0]:
