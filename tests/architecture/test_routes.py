@@ -100,8 +100,14 @@ async def test_a_route_without_a_rule_is_served_to_nobody(schemes: tuple[Permitt
     assert served == []
 
 
-def test_what_no_gate_stands_before_is_not_even_built() -> None:
-    """Starlette's own routes and mounted apps pass the gate by, and so does a router under a prefix, which the rules do not see."""
+def test_what_no_gate_stands_before_is_not_even_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starlette's own routes and mounted apps pass the gate by, and so does a router under a prefix, which the rules do not see: if
+    they are not public by a rule, the API does not start.
+    """
+    with monkeypatch.context() as without:
+        without.delitem(RULES, ("GET", "/openapi.json"))  # type: ignore[arg-type]
+        with pytest.raises(RuntimeError, match=r"no rule .*openapi.json"):
+            an_app()
     plain = FastAPI()
     plain.router.routes.append(Route("/v1/forgotten", PlainTextResponse("served")))
     mounting = FastAPI()
