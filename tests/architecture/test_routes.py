@@ -36,9 +36,9 @@ class Permitting:
         return Principal("acme", "somebody", "test", frozenset(credential.split(",")) & PERMISSIONS.keys())
 
 
-def an_app(*schemes: Permitting) -> FastAPI:
+def an_app(*schemes: Permitting, producer: Producer | None = None) -> FastAPI:
     """The real one, over the fakes."""
-    producer = Producer()
+    producer = producer or Producer()
     witness = Witness(AuditLog(None, producer.clock), 0)
     context = Context(
         Gate(schemes, witness), witness, producer.submitter, producer.lookup, producer.canceller, Bodies(1 << 20),
@@ -109,16 +109,39 @@ def test_what_no_gate_stands_before_is_not_even_built(monkeypatch: pytest.Monkey
         fewer.setattr(rules, "RULES", {each: rule for each, rule in RULES.items() if each != ("GET", "/openapi.json")})
         with pytest.raises(RuntimeError, match=r"no rule .*openapi.json"):
             an_app()
-    plain = FastAPI()
+    bare, plain, mounting, prefixed, router = *(FastAPI(openapi_url=None) for _ in range(4)), APIRouter()
     plain.router.routes.append(Route("/v1/forgotten", PlainTextResponse("served")))
-    mounting = FastAPI()
-    mounting.router.routes.append(Mount("/files", PlainTextResponse("served")))
-    prefixed, router = FastAPI(), APIRouter()
+    mounting.router.routes.append(Mount("/forgotten", PlainTextResponse("served")))
     router.add_api_route("/livez", lambda: "another one")
-    prefixed.include_router(router, prefix="/secret")
+    prefixed.include_router(router, prefix="/forgotten")
+    require_rules(bare.routes)
     for app in (plain, mounting, prefixed):
-        with pytest.raises(RuntimeError, match="no rule"):
+        with pytest.raises(RuntimeError, match=r"no rule .*/forgotten"):
             require_rules(app.routes)
+
+
+@pytest.mark.parametrize(
+    ("permission", "effects"),
+    [("submit:jobs", {"submitted"}), ("read:jobs", {"shown"}), ("cancel:jobs", {"cancelled", "shown"})],
+)
+async def test_a_permission_opens_what_it_says_and_no_more(permission: str, effects: set[str]) -> None:
+    """By what happens when its bearer calls everything, on a job of their tenant: whatever the rules say. (Who may cancel a job is
+    shown that job, as it is then.)
+    """
+    producer = Producer()
+    job = (await producer.submitter.submit("acme", {"prompt": "Hi", "custom_id": "shown"})).job
+    happened = set()
+    async with calling(an_app(Permitting(), producer=producer)) as client:
+        for (method, template), _ in GUARDED:
+            path = template.replace("{request_id}", job.request_id)
+            bodies = {"/v1/jobs/bulk": {"jobs": [{"prompt": "Hi"}]}, "/v1/jobs/lookup": {"request_ids": [job.request_id]}}
+            body = None if method == "GET" or path.endswith("/cancel") else bodies.get(path, {"prompt": "Hi"})
+            answer = await client.request(method, path, json=body, headers={"Authorization": f"Bearer {permission}"})
+            assert answer.status_code in (200, 202, 403), answer.text
+            happened |= {"shown"} if '"shown"' in answer.text else set()
+    happened |= {"submitted"} if len(producer.store.jobs) > 1 else set()
+    happened |= {"cancelled"} if (await producer.lookup.get("acme", job.request_id)).status.is_terminal else set()
+    assert happened == effects
 
 
 def test_scopes_are_roles_and_permissions_and_nothing_else() -> None:

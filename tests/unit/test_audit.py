@@ -69,6 +69,7 @@ def test_a_file_is_its_owners_and_is_only_added_to(tmp_path: Path) -> None:
 async def test_a_file_that_was_moved_away_is_opened_anew(trail: Trail, tmp_path: Path) -> None:
     """Within a second; what comes before goes into the one that was moved, and no record is lost."""
     rotated = tmp_path / "audit.jsonl.1"
+    await trail.clock.advance(1.0)
     trail.log.record(Act.JOB_SUBMITTED, ALICE, request_id="1")
     trail.path.rename(rotated)
     trail.log.record(Act.JOB_SUBMITTED, ALICE, request_id="2")
