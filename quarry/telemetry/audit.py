@@ -29,8 +29,8 @@ _log = get_logger(__name__)
 VERSION: Final = 1
 #: Records of one refused act a second. Our own choice: enough to see a pattern, 3 kB a second of disk.
 REFUSALS_PER_SECOND: Final = 10
-#: A token may say what it likes of its bearer. With this bound a record stays below the 4,096 bytes (PIPE_BUF of Linux, pipe(7))
-#: that a pipe takes in one piece.
+#: A token may say what it likes of its bearer. With this bound a record stays below the 4,096 bytes (`select.PIPE_BUF` on Linux,
+#: November 2026) that a pipe takes in one piece.
 _TEXT_MAX: Final = 256
 _FOLLOW_SECONDS: Final = 1.0
 _STDERR: Final = 2
