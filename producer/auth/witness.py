@@ -44,7 +44,7 @@ def address_of(request: Request, proxies: int) -> str:
 
 
 def _address_in(entry: str) -> str:
-    """The address of an entry, which may have a port behind it (load balancers can be told to add it); empty where there is none."""
+    """The address of an entry, with a port behind it, if a load balancer was told to add that; empty where there is none."""
     text = entry.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
