@@ -8,11 +8,13 @@ The fakes are held to the ports by the same suites as the adapters on AWS. Model
 import asyncio
 import sys
 from datetime import timedelta
-from typing import Any
 
+from fastapi import Request
+from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 
 from producer.auth.gate import Gate
+from producer.auth.witness import Witness
 from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.health import Health
@@ -30,6 +32,7 @@ from quarry.inference.providers.echo import EchoProvider
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Target
 from quarry.settings import Settings, load_settings
+from quarry.telemetry.audit import AuditLog
 from quarry.telemetry.logs import configure
 from quarry.telemetry.metrics import InferenceMetrics, ProducerMetrics, WorkerMetrics
 from quarry.testing import MemoryPayloads, MemoryQueue, MemoryStore
@@ -61,15 +64,20 @@ async def _serve(
     lookup = Lookup(store, Results(payloads, clock, timedelta(hours=1)), Waiters(store, clock, 10, metrics), clock)
     submitter = Submitter(store, payloads, queue, _ROUTES, settings.job, clock, metrics)
     bodies = Bodies(settings.api.inflight_body_bytes)
+    witness = Witness(AuditLog(None, clock), 0)
     app = create_app(
-        Context(Gate([]), submitter, lookup, Canceller(store, lookup, clock), bodies, Health({}, clock), settings.api, clock),
+        Context(
+            Gate([], witness), witness, submitter, lookup, Canceller(store, lookup, clock), bodies, Health({}, clock),
+            settings.api, clock,
+        ),
         metrics,
-    )
+    )  # fmt: skip
 
-    async def count() -> dict[str, Any]:
-        return {"jobs": len(store.jobs)}
+    async def count(_request: Request) -> JSONResponse:
+        return JSONResponse({"jobs": len(store.jobs)})
 
-    app.add_api_route("/count", count)
+    # Not FastAPI's: it would be asked for a rule.
+    app.add_route("/count", count)
     with bind("127.0.0.1", port) as bound:
         await serve(app, bound, lambda: None)
 

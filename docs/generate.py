@@ -16,7 +16,7 @@ from typing import Any, Final, get_args
 
 from prometheus_client import CollectorRegistry
 
-from docs import rest
+from docs import access, rest
 from docs.markdown import table
 from producer import problems
 from quarry import attempts, errors, job
@@ -180,6 +180,7 @@ def label_values() -> str:
     billed = [kind.code for kind in _invocation_errors(errors.InvocationError) if kind.may_be_billed]
     labels: Sequence[tuple[str, str, Iterable[str], str]] = (
         ("quarry_submissions_total", "outcome", ("accepted", "replayed"), ", or a [problem](errors.md)"),
+        ("quarry_audit_records_total", "outcome", ("written", "folded", "lost"), ""),
         ("quarry_deliveries_settled_total", "outcome", ("ack", "release", "resend", "bury", "leave"), ""),
         ("quarry_claims_refused_total", "reason", (each.__name__ for each in errors.ClaimRefused.__subclasses__()), ""),
         ("quarry_jobs_finished_total", "outcome", sorted(job.TERMINAL), ""),
@@ -403,6 +404,10 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "metrics": metric_catalogue,
     "labels": label_values,
     "events": event_names,
+    "acts": access.act_names,
+    "permissions": access.permissions,
+    "public": access.public,
+    "roles": access.roles,
     "problems": problem_codes,
     "job-errors": job_errors,
     "calls": rest.calls,

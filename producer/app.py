@@ -1,7 +1,7 @@
 """The producer's composition root: reads settings, builds everything, serves, and stops loudly when a part dies."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from producer.auth.api_key import api_keys
 from producer.auth.gate import Gate, require_authentication
 from producer.auth.principal import DEFAULT_TENANT, Scheme
+from producer.auth.witness import Witness
 from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.health import Health
@@ -20,6 +21,7 @@ from producer.submit import Submitter
 from producer.waiting import Waiters
 from producer.web import create_app
 from quarry import __version__, eventloop
+from quarry.access import load_roles
 from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client
 from quarry.clock import CorrectedClock
 from quarry.ids import new_request_id
@@ -31,6 +33,7 @@ from quarry.queue.sqs import SqsQueue, resolve_urls
 from quarry.settings import Settings
 from quarry.store.dynamodb import DynamoStore
 from quarry.store.payloads import S3Payloads
+from quarry.telemetry.audit import audit_log
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import ProducerMetrics
@@ -59,7 +62,9 @@ async def run(settings: Settings, host: str, port: int) -> int:
     clock, registry, session = CorrectedClock(), CollectorRegistry(), new_session()
     metrics = ProducerMetrics(registry)
     routes = load_routes(settings.routes_file, settings.region)
+    roles = load_roles(settings.api.roles_file)
     async with AsyncExitStack() as stack:
+        audit = stack.enter_context(closing(audit_log(settings, clock, metrics.audit_records)))
         bound = stack.enter_context(bind(host, port))
         dynamodb = await stack.enter_async_context(dynamodb_client(settings.region, _CONNECTIONS, session, clock.observe))
         sqs = await stack.enter_async_context(sqs_client(settings.region, _CONNECTIONS, session))
@@ -81,9 +86,11 @@ async def run(settings: Settings, host: str, port: int) -> int:
         bodies = Bodies(settings.api.inflight_body_bytes)
         schemes: list[Scheme] = []
         if settings.api.auth == "api_key":
-            holders = api_keys(DynamoKeys(dynamodb, settings.store.table), clock, settings.api.key_cache_seconds)
+            holders = api_keys(DynamoKeys(dynamodb, settings.store.table), clock, settings.api.key_cache_seconds, roles)
             schemes.append(await stack.enter_async_context(holders))
-        context = Context(Gate(schemes), submitter, lookup, Canceller(store, lookup, clock), bodies, health, settings.api, clock)
+        witness = Witness(audit, settings.api.trusted_proxies)
+        gate = Gate(schemes, witness)
+        context = Context(gate, witness, submitter, lookup, Canceller(store, lookup, clock), bodies, health, settings.api, clock)
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})
         probes = serve_probes(registry, health.unready, host=settings.api.metrics_host, port=settings.api.metrics_port)

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 
+from producer.auth.rules import require_rules
 from producer.documents import document
 from producer.faults import told
 from producer.observe import Observed
@@ -40,6 +41,7 @@ def create_app(context: Context, metrics: ProducerMetrics) -> FastAPI:
     # Starlette raises its own class, of which FastAPI's is a child.
     app.add_exception_handler(HTTPException.__mro__[1], _http)
     document(app)
+    require_rules(app.routes)
     return app
 
 

@@ -118,7 +118,14 @@ class NotCancellable(SubmissionError):
 
 
 class Unauthenticated(SubmissionError):
-    """No credential, or none that holds. It does not say which part of it was wrong."""
+    """No credential, or none that holds. It does not say which part of it was wrong.
+
+    `claimed` is the public part of what was shown, such as a key's id: for the audit log, never for the caller.
+    """
+
+    def __init__(self, message: str, *, claimed: str | None = None) -> None:
+        super().__init__(message)
+        self.claimed = claimed
 
 
 class Forbidden(SubmissionError):

@@ -126,6 +126,16 @@ class ApiSettings(Group):
         description="How long what was read of an API key is relied on. Too long: a revoked key still opens; too short: a read for "
         "almost every request.",
     )
+    roles_file: str | None = Field(
+        None, description="Path of roles.toml: roles beside the built-in ones, or in their place. A wrong one stops the process."
+    )
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="How many proxies of yours are in front, whose entries of X-Forwarded-For are believed, from the right. Too "
+        "many: callers choose the address that the audit log has of them; too few: it has a proxy's.",
+    )
     metrics_port: Port = Field(9091, description="Port of /livez, /readyz and /metrics; 0 takes any free one.")
     metrics_host: str = Field("127.0.0.1", description="Address that port listens on; 0.0.0.0 in a container.")
     body_max_bytes: int = Field(
@@ -146,6 +156,16 @@ class ApiSettings(Group):
     )
     waiters: int = Field(
         1000, ge=0, le=100_000, description="Concurrent long-polls; beyond it a GET answers at once. Too many: read cost."
+    )
+
+
+class AuditSettings(Group):
+    """The audit log, of the API and of operators' commands."""
+
+    file: str | None = Field(
+        None,
+        description="File that audit records are appended to; made where it is not there. Without it they go to stderr, among the "
+        "log's lines, and in `local` nowhere. One that cannot be written stops the process at its start.",
     )
 
 
@@ -202,6 +222,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     worker: WorkerSettings = WorkerSettings()
     api: ApiSettings = ApiSettings()
+    audit: AuditSettings = AuditSettings()
     job: JobSettings = JobSettings()
     client: ClientSettings = ClientSettings()
 

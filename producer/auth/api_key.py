@@ -8,7 +8,7 @@ from typing import Final
 from producer.auth.keyring import Keyring
 from producer.auth.last_uses import LastUses
 from producer.auth.principal import Principal
-from producer.auth.rules import permitted
+from quarry.access import Roles, permitted
 from quarry.clock import Clock
 from quarry.errors import Unauthenticated
 from quarry.keys.base import KeyStore
@@ -22,10 +22,11 @@ _NO_KEY: Final = ApiKey("", "", "", (), salt="0" * 32, digest="0" * 64, created_
 class ApiKeys:
     """Knows the holders of keys."""
 
-    def __init__(self, keyring: Keyring, uses: LastUses, clock: Clock) -> None:
+    def __init__(self, keyring: Keyring, uses: LastUses, clock: Clock, roles: Roles) -> None:
         self._keyring = keyring
         self._uses = uses
         self._clock = clock
+        self._roles = roles
 
     async def authenticate(self, credential: str) -> Principal | None:
         parts = taken_apart(credential)
@@ -36,14 +37,14 @@ class ApiKeys:
         now = self._clock.now()
         # The comparison first: whoever has no secret learns nothing of the key, by time either.
         if not key.is_opened_by(secret) or not key.is_live(now):
-            raise Unauthenticated("no valid credential came with the request")
+            raise Unauthenticated("no valid credential came with the request", claimed=key_id)
         self._uses.note(key, now)
-        return Principal(key.tenant, key.key_id, "api_key", permitted(key.scopes))
+        return Principal(key.tenant, key.key_id, "api_key", permitted(key.scopes, self._roles))
 
 
 @asynccontextmanager
-async def api_keys(keys: KeyStore, clock: Clock, cache_seconds: float) -> AsyncIterator[ApiKeys]:
+async def api_keys(keys: KeyStore, clock: Clock, cache_seconds: float, roles: Roles) -> AsyncIterator[ApiKeys]:
     """The scheme, over the keys in a store. Uses are written within the block."""
     uses = LastUses(keys, clock)
     async with uses.kept():
-        yield ApiKeys(Keyring(keys, clock, cache_seconds), uses, clock)
+        yield ApiKeys(Keyring(keys, clock, cache_seconds), uses, clock, roles)

@@ -6,32 +6,43 @@ from typing import Final
 from fastapi import Request
 
 from producer.auth.principal import DEFAULT_TENANT, Principal, Scheme
-from producer.auth.rules import PERMISSIONS, PUBLIC, RULES
+from producer.auth.rules import RULES, Public
+from producer.auth.witness import Witness
+from quarry.access import PERMISSIONS, is_tenant
 from quarry.errors import ConfigurationError, Forbidden, Unauthenticated
 from quarry.settings import Environment, Settings
+from quarry.telemetry.acts import Act
 
-ANONYMOUS: Final = Principal(DEFAULT_TENANT, "anonymous", "anonymous", PERMISSIONS)
-_NOBODY: Final = Principal("", "nobody", "", frozenset())
+ANONYMOUS: Final = Principal(DEFAULT_TENANT, "anonymous", "anonymous", frozenset(PERMISSIONS))
+_NOBODY: Final = Principal("", "", "", frozenset())
 
 
 class Gate:
     """Lets callers pass whom one of the schemes knows; without any scheme, everybody, as one tenant."""
 
-    def __init__(self, schemes: Sequence[Scheme]) -> None:
+    def __init__(self, schemes: Sequence[Scheme], witness: Witness) -> None:
         self._schemes = schemes
+        self._witness = witness
 
     async def admit(self, request: Request) -> Principal:
         """Who calls, where the route's rule lets them.
 
         Raises:
             Unauthenticated: nobody knows.
-            Forbidden: they may not.
+            Forbidden: they may not, or there is no rule.
+            StoreUnavailable: nobody can tell now.
         """
         rule = RULES.get((request.method, request.scope["route"].path))
-        if rule == PUBLIC:
+        if isinstance(rule, Public):
             return _NOBODY
-        caller = await self._caller(request) if self._schemes else ANONYMOUS
+        try:
+            caller = await self._caller(request) if self._schemes else ANONYMOUS
+        except Unauthenticated as error:
+            claimed = {"claimed": error.claimed} if error.claimed else {}
+            self._witness.saw_refused(Act.AUTHENTICATION_REFUSED, _NOBODY, request, **claimed)
+            raise
         if rule not in caller.permissions:
+            self._witness.saw_refused(Act.PERMISSION_REFUSED, caller, request, permission=rule)
             raise Forbidden("you may not do that here")
         return caller
 
@@ -39,7 +50,9 @@ class Gate:
         kind, _, credential = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and credential:
             for scheme in self._schemes:
-                if principal := await scheme.authenticate(credential):
+                principal = await scheme.authenticate(credential)
+                # Whatever a scheme took it from: in keys of the table and of objects, other names could reach into other tenants.
+                if principal and is_tenant(principal.tenant):
                     return principal
         raise Unauthenticated("no valid credential came with the request")
 

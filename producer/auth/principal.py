@@ -3,19 +3,18 @@
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from quarry.telemetry.audit import Who
+
 #: Whose jobs are where nobody is asked who they are.
 DEFAULT_TENANT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(Who):
     """A caller who has proved who they are. `subject` names them within the tenant, for the audit log: a key's id, or what a token
     calls its `sub`.
     """
 
-    tenant: str
-    subject: str
-    scheme: str
     permissions: frozenset[str]
 
 

@@ -1,32 +1,58 @@
 """What each route asks for. What is not in here is served to nobody."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple, TypeAlias
 
-#: Everything that can be permitted: `action:resource`.
-PERMISSIONS: Final = frozenset({"submit:jobs", "read:jobs", "cancel:jobs"})
-#: Served to anybody: they tell nothing of anybody.
-PUBLIC: Final = ""
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.routing import BaseRoute
 
-#: (method, path template) → permission.
-RULES: Final[Mapping[tuple[str, str], str]] = {
+#: A method and a path's template.
+Operation: TypeAlias = tuple[str, str]
+
+
+class Public(NamedTuple):
+    """Served to anybody, without a look at any credential."""
+
+    why: str
+
+
+_SAME_FOR_ALL: Final = Public("it describes the API, not what is in it: the same text for everybody")
+
+#: What an operation asks for: one of `quarry.access.PERMISSIONS`, or nothing. A bulk submission and a lookup ask for no more than
+#: the single calls that could be made instead: a permission of their own would guard nothing.
+RULES: Final[Mapping[Operation, str | Public]] = {
     ("POST", "/v1/jobs"): "submit:jobs",
     ("POST", "/v1/jobs/bulk"): "submit:jobs",
     ("POST", "/v1/jobs/lookup"): "read:jobs",
     ("GET", "/v1/jobs"): "read:jobs",
     ("GET", "/v1/jobs/{request_id}"): "read:jobs",
     ("POST", "/v1/jobs/{request_id}/cancel"): "cancel:jobs",
-    ("GET", "/livez"): PUBLIC,
-    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/livez"): Public("load balancers have no credential; it says that the process answers, and no more"),
+    ("GET", "/readyz"): Public("the same; it names the part that does not answer (queue, store), never why"),
+    ("GET", "/openapi.json"): _SAME_FOR_ALL,
+    ("HEAD", "/openapi.json"): _SAME_FOR_ALL,
+    ("GET", "/docs"): _SAME_FOR_ALL,
+    ("GET", "/docs/oauth2-redirect"): _SAME_FOR_ALL,
+    # Files, mounted: whatever the method, which only GET and HEAD get past.
+    ("*", "/static-offline-docs"): Public("style sheet and script of /docs"),
 }
 
-#: Role → what it may do. A scope of a key or a claim of a token is one of these, or a permission by itself.
-ROLES: Final[Mapping[str, frozenset[str]]] = {"member": PERMISSIONS, "reader": frozenset({"read:jobs"})}
+
+def operations(routes: Iterable[BaseRoute]) -> Iterator[tuple[Operation, bool]]:
+    """Every operation of an app, and whether the gate stands before it and knows it by this template."""
+    for context in iter_route_contexts(list(routes)):
+        route = context.original_route
+        gated = isinstance(route, APIRoute) and route.path == context.path
+        for method in sorted(context.methods or ("*",)):
+            yield (method, context.path or ""), gated
 
 
-def permitted(scopes: tuple[str, ...]) -> frozenset[str]:
-    """What scopes and roles allow, together. An unknown one allows nothing."""
-    granted: set[str] = set()
-    for scope in scopes:
-        granted |= {scope} & PERMISSIONS | ROLES.get(scope, frozenset())
-    return frozenset(granted)
+def require_rules(routes: Iterable[BaseRoute]) -> None:
+    """See that nothing is served past the gate but what is public.
+
+    Raises:
+        RuntimeError: something is; a bug, which no request should meet.
+    """
+    past = [operation for operation, gated in operations(routes) if not gated and not isinstance(RULES.get(operation), Public)]
+    if past:
+        raise RuntimeError(f"no rule lets these be served: {past}")

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from producer.auth.gate import Gate
 from producer.auth.principal import Principal
+from producer.auth.witness import Witness
 from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.health import Health
@@ -21,6 +22,7 @@ class Context:
     """The verbs, and the limits of what they are given."""
 
     gate: Gate
+    witness: Witness
     submitter: Submitter
     lookup: Lookup
     canceller: Canceller
@@ -41,9 +43,5 @@ async def admitted(request: Request) -> Principal:
     return await context.gate.admit(request)
 
 
-async def _tenant(caller: Annotated[Principal, Depends(admitted)]) -> str:
-    return caller.tenant
-
-
 Verbs = Annotated[Context, Depends(_context)]
-Tenant = Annotated[str, Depends(_tenant)]
+Caller = Annotated[Principal, Depends(admitted)]

@@ -11,10 +11,11 @@ from producer.documents import json_body, problems
 from producer.faults import checked
 from producer.problems import item_error
 from producer.requests import Bulk, GetQuery, ListQuery, LookupIds, NoQuery, Submission
-from producer.routes.context import Tenant, Verbs
+from producer.routes.context import Caller, Verbs
 from producer.submit import Accepted
-from quarry.errors import FieldFault, InvalidSubmission
+from quarry.errors import FieldFault, InvalidSubmission, SubmissionUndecided
 from quarry.store.item import json_text
+from quarry.telemetry.acts import Act
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -57,10 +58,16 @@ Unqueried = Annotated[NoQuery, Query()]
     },
     openapi_extra=json_body(Submission),
 )
-async def submit(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueried, key: Key = None) -> JSONResponse:
+async def submit(request: Request, caller: Caller, verbs: Verbs, _: Unqueried, key: Key = None) -> JSONResponse:
     """Submit a job."""
     async with verbs.bodies.read(request, verbs.limits.body_max_bytes) as body:
-        accepted = await verbs.submitter.submit(tenant, body, key)
+        try:
+            accepted = await verbs.submitter.submit(caller.tenant, body, key)
+        except SubmissionUndecided as error:
+            verbs.witness.saw(Act.JOB_SUBMITTED, caller, request, request_id=error.request_id, outcome="undecided")
+            raise
+    outcome = "replayed" if accepted.replayed else "accepted"
+    verbs.witness.saw(Act.JOB_SUBMITTED, caller, request, request_id=accepted.job.request_id, outcome=outcome)
     headers = {"Location": f"/v1/jobs/{accepted.job.request_id}"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -74,13 +81,19 @@ async def submit(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueried, k
     responses={**_POSTING, 202: {"model": answers.BulkView, "description": "Each job was judged by itself."}},
     openapi_extra=json_body(Bulk),
 )
-async def submit_many(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueried) -> JSONResponse:
+async def submit_many(request: Request, caller: Caller, verbs: Verbs, _: Unqueried) -> JSONResponse:
     """Submit up to 500 jobs. One that is refused does not refuse the others."""
     if idempotency.HEADER in request.headers:
         raise InvalidSubmission(FieldFault(idempotency.HEADER, f"give each job its own `{idempotency.FIELD}`"))
     async with verbs.bodies.read(request, verbs.limits.bulk_body_max_bytes) as body:
         bodies: list[Any] = checked(Bulk, body.parse()).jobs
-        verdicts = await verbs.submitter.submit_many(tenant, bodies, large=body.large)
+        verdicts = await verbs.submitter.submit_many(caller.tenant, bodies, large=body.large)
+    ids = [each for each in map(_made, verdicts) if each]
+    if ids:
+        verbs.witness.saw(
+            Act.JOBS_SUBMITTED, caller, request, count=len(ids), refused_count=len(verdicts) - len(ids),
+            first_request_id=ids[0], last_request_id=ids[-1],
+        )  # fmt: skip
     return Answer({"jobs": [_bulk_row(*each) for each in zip(bodies, verdicts, strict=True)]}, 202)
 
 
@@ -90,17 +103,17 @@ async def submit_many(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueri
     responses={**_POSTING, 200: {"model": answers.LookupView, "description": "What was found, in order."}},
     openapi_extra=json_body(LookupIds),
 )
-async def look_up(request: Request, tenant: Tenant, verbs: Verbs, _: Unqueried) -> JSONResponse:
+async def look_up(request: Request, caller: Caller, verbs: Verbs, _: Unqueried) -> JSONResponse:
     """Look jobs up by their ids, up to 100. Beyond 5 MiB of results together, jobs come without theirs, and say so."""
     async with verbs.bodies.read(request, verbs.limits.body_max_bytes) as body:
         wanted = checked(LookupIds, body.parse())
-    return Answer(await verbs.lookup.look_up(tenant, wanted.request_ids))
+    return Answer(await verbs.lookup.look_up(caller.tenant, wanted.request_ids))
 
 
 @router.get("", response_model=None, responses={**_READING, 200: {"model": answers.JobPageView, "description": "A page."}})
-async def list_(tenant: Tenant, verbs: Verbs, query: Annotated[ListQuery, Query()]) -> JSONResponse:
+async def list_(caller: Caller, verbs: Verbs, query: Annotated[ListQuery, Query()]) -> JSONResponse:
     """List jobs, newest first, without content. A job may take a moment to appear."""
-    return Answer(await verbs.lookup.list(tenant, query))
+    return Answer(await verbs.lookup.list(caller.tenant, query))
 
 
 @router.get(
@@ -108,9 +121,9 @@ async def list_(tenant: Tenant, verbs: Verbs, query: Annotated[ListQuery, Query(
     response_model=None,
     responses={**problems(404, 503), 200: {"model": answers.JobView, "description": "The job, at whatever stage."}},
 )
-async def get(request: Request, request_id: str, tenant: Tenant, verbs: Verbs, query: Annotated[GetQuery, Query()]) -> JSONResponse:
+async def get(request: Request, request_id: str, caller: Caller, verbs: Verbs, query: Annotated[GetQuery, Query()]) -> JSONResponse:
     """Get a job; with `wait_seconds`, as soon as it is terminal."""
-    job = await verbs.lookup.wait(tenant, request_id, query.wait_seconds, partial(_gone, request))
+    job = await verbs.lookup.wait(caller.tenant, request_id, query.wait_seconds, partial(_gone, request))
     return Answer(await verbs.lookup.show(job))
 
 
@@ -124,9 +137,11 @@ async def get(request: Request, request_id: str, tenant: Tenant, verbs: Verbs, q
         200: {"model": answers.JobView, "description": "It was cancelled already."},
     },
 )
-async def cancel(request_id: str, tenant: Tenant, verbs: Verbs, _: Unqueried) -> JSONResponse:
+async def cancel(request: Request, request_id: str, caller: Caller, verbs: Verbs, _: Unqueried) -> JSONResponse:
     """Cancel a job: at once while it waits, and soon while it is worked."""
-    job, already = await verbs.canceller.cancel(tenant, request_id)
+    job, already = await verbs.canceller.cancel(caller.tenant, request_id)
+    if not already:
+        verbs.witness.saw(Act.JOB_CANCELLED, caller, request, request_id=request_id, status=job.status.value)
     return Answer(await verbs.lookup.show(job), 200 if already else 202)
 
 
@@ -136,6 +151,13 @@ def _bulk_row(body: Any, verdict: Accepted | Exception) -> dict[str, Any]:
         return {"request_id": job.request_id, "status": job.status.value, "custom_id": job.custom_id}
     custom_id = body.get("custom_id") if isinstance(body, dict) else None
     return {"error": item_error(verdict), "custom_id": custom_id if isinstance(custom_id, str) else None}
+
+
+def _made(verdict: Accepted | Exception) -> str | None:
+    """The job of a submission that was, or may have been, accepted."""
+    if isinstance(verdict, Accepted):
+        return verdict.job.request_id
+    return verdict.request_id if isinstance(verdict, SubmissionUndecided) else None
 
 
 async def _gone(request: Request) -> None:

@@ -53,10 +53,13 @@ class Report:
 
     tell: Callable[[Done], None]
     counts: Counter[str] = field(default_factory=Counter)
+    #: What became of jobs → the first and the last id of those.
+    ends: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def add(self, done: Done) -> None:
         """Count it and tell."""
         self.counts[done.what] += 1
+        self.ends[done.what] = self.ends.get(done.what, (done.request_id,))[0], done.request_id
         self.tell(done)
 
 

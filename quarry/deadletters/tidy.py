@@ -18,6 +18,7 @@ async def tidy(
     dead: DeadLetters,
     store: JobStore,
     lane: JobQueue,
+    tenant: str,
     counts: Counter[str],
     *,
     resend: Wanted,
@@ -31,6 +32,7 @@ async def tidy(
         dead: the dead-letter queue.
         store: the records.
         lane: where stranded messages are sent again.
+        tenant: whose messages are meant, with those that nobody can read, which are nobody's; all others are left alone.
         counts: what was done is added: `removed`, `sent again`, `discarded messages`.
         resend: which of the stranded messages are sent again.
         discard: which of those without a record or an envelope are removed.
@@ -44,7 +46,8 @@ async def tidy(
     missing = set(wanted)
     async with looking(dead, store) as look:
         while letters := await look.more():
-            mine = [letter for letter in letters if not wanted or names(letter) & wanted]
+            theirs = (letter for letter in letters if letter.envelope is None or letter.envelope.tenant == tenant)
+            mine = [letter for letter in theirs if not wanted or names(letter) & wanted]
             over = [each for each in mine if each.fate is Fate.OVER]
             stranded = [each for each in mine if each.fate is Fate.STRANDED and resend(each)]
             lost = [each for each in mine if each.fate in (Fate.NO_RECORD, Fate.UNREADABLE) and discard(each)]

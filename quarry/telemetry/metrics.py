@@ -25,6 +25,9 @@ class ProducerMetrics:
             "quarry_http_request_duration_seconds", "Time to answer a request.", ["method", "route"], registry=registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
         )  # fmt: skip
+        self.audit_records = Counter(
+            "quarry_audit_records_total", "Audit records, by what became of them.", ["outcome"], registry=registry
+        )
         self.waiters = Gauge("quarry_http_waiters", "Long-polls under way.", registry=registry)
 
 

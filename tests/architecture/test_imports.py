@@ -18,7 +18,7 @@ LAYERS = (
     ("quarry", "quarry.clock", "quarry.backoff", "quarry.deadline", "quarry.batching", "quarry.invocation"),
     ("quarry.ids", "quarry.attempts", "quarry.job", "quarry.keys.key"),
     ("quarry.errors",),
-    ("quarry.envelope", "quarry.settings"),
+    ("quarry.envelope", "quarry.settings", "quarry.access"),
     ("quarry.aws", "quarry.aws_shortway", "quarry.telemetry", "quarry.eventloop"),
     ("quarry.queue", "quarry.store", "quarry.keys"),
     ("quarry.inference",),
@@ -51,6 +51,7 @@ PURE = (
     "quarry.inference.verdicts",
     "worker.outcome",
     "producer.problems",
+    "producer.auth.rules",
 )
 IMPURE_IMPORTS = {"asyncio", "time", "os", "random", "secrets", "logging", "structlog", "socket", "boto3", "aiobotocore"}
 

@@ -16,6 +16,8 @@ BAD = [
     ("worker", {"QUARRY_QUEUE__NAME": "no-such-queue"}, "QUARRY_QUEUE__NAME"),
     ("worker", {"QUARRY_STORE__TABLE": "no-such-table"}, "QUARRY_STORE__TABLE"),
     ("worker", {"QUARRY_ROUTES_FILE": "/no/such/routes.toml"}, "QUARRY_ROUTES_FILE"),
+    ("api", {"QUARRY_API__ROLES_FILE": "/no/such/roles.toml"}, "QUARRY_API__ROLES_FILE"),
+    ("api", {"QUARRY_AUDIT__FILE": "/no/such/audit.jsonl"}, "QUARRY_AUDIT__FILE"),
     ("worker", {"QUARRY_ENVIRONMENT": "production", "AWS_REGION": ""}, "AWS_REGION"),
     ("worker", {"AWS_ENDPOINT_URL_SQS": "not a url"}, "AWS_ENDPOINT_URL_SQS"),
     ("api", {"QUARRY_ENVIRONMENT": "production"}, "QUARRY_API__AUTH"),

@@ -12,6 +12,7 @@ import pytest
 from docs import generate
 from producer import answers
 from producer.requests import Bulk, Submission
+from quarry.access import load_roles
 from quarry.cli import COMMANDS
 from quarry.inference.routes import load_routes
 
@@ -141,3 +142,11 @@ def test_the_recorded_demo_is_of_todays_tickets() -> None:
     rows = [line.split()[:2] for line in recorded.splitlines() if line.startswith("T-")]
     assert rows == [[body["custom_id"], "completed"] for body in tickets]
     assert len(rows) == 30
+
+
+def test_the_roles_of_the_access_page_load(tmp_path: Path) -> None:
+    """The example of a roles file is one."""
+    [text] = blocks(ROOT / "docs" / "howto" / "access.md", "toml")
+    path = tmp_path / "roles.toml"
+    path.write_text(text)
+    assert set(tomllib.loads(text)["roles"]) <= set(load_roles(str(path)))

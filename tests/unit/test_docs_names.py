@@ -1,6 +1,7 @@
 """The names in the documents are the code's: one that is renamed turns these red, on every page that still has the old one."""
 
 import ast
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
-from docs import generate, rest
+from docs import access, generate, rest
 from producer import answers, idempotency
 from producer.problems import INTERNAL, PROBLEMS
 from producer.requests import Submission
 from quarry.cli import parser
 from quarry.job import StatusReason
 from quarry.telemetry import metrics
+from quarry.telemetry.acts import Act
 from quarry.telemetry.events import Event
 
 ROOT = generate.ROOT
@@ -33,10 +35,15 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def sources() -> list[Path]:
+    """All of ours."""
+    return [path for package in ("quarry", "producer", "worker") for path in (ROOT / package).rglob("*.py")]
+
+
 @cache
 def code() -> str:
-    """All of ours."""
-    return "\n".join(path.read_text() for package in ("quarry", "producer", "worker") for path in (ROOT / package).rglob("*.py"))
+    """Their text."""
+    return "\n".join(path.read_text() for path in sources())
 
 
 def metric_names() -> set[str]:
@@ -134,25 +141,38 @@ def test_every_code_that_has_advice_exists() -> None:
     assert of_jobs - set(SPAN.findall(page)) == set()
 
 
-def logged(source: ast.Module) -> Iterator[tuple[str, set[str]]]:
-    """Each event that is logged, with the fields it is given; of `**fields`, what the function around puts into dictionaries."""
+def logged(source: ast.Module, catalogue: type[Event] | type[Act] = Event) -> Iterator[tuple[str, set[str]]]:
+    """Each event that is logged, or act that is recorded, with its fields; of `**fields`, what its function puts into dicts."""
     for function in (each for each in ast.walk(source) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)):
         for call in (each for each in ast.walk(function) if isinstance(each, ast.Call) and each.args):
             match call.args[0]:
-                case ast.Attribute(ast.Name("Event"), name):
+                case ast.Attribute(ast.Name(kind), name) if kind == catalogue.__name__:
                     given: set[object] = {each.arg for each in call.keywords}
                     if None in given:
                         keys = [key for each in ast.walk(function) if isinstance(each, ast.Dict) for key in each.keys]
                         keys += [each.slice for each in ast.walk(function) if isinstance(each, ast.Subscript)]
                         given |= {key.value for key in keys if isinstance(key, ast.Constant)}
-                    yield Event[name].value, {each for each in given if isinstance(each, str)}
+                    yield catalogue[name].value, {each for each in given if isinstance(each, str)}
 
 
 def test_every_field_of_an_event_is_told() -> None:
     """The catalogue lists the fields of each event: all that are passed where it is logged, and none that nowhere is."""
     told = dict(re.findall(r"^\| `([a-z_.]+)` \| (.+?) \|$", generate.event_names(), re.MULTILINE))
     passed: dict[str, set[str]] = {}
-    for path in (each for package in ("quarry", "producer", "worker") for each in (ROOT / package).rglob("*.py")):
+    for path in sources():
         for name, fields in logged(ast.parse(path.read_text())):
             passed.setdefault(name, set()).update(fields - {"request_id"})
     assert {name: fields - set(re.findall(r"\w+", told[name])) for name, fields in passed.items()} == {name: set() for name in told}
+
+
+def test_every_field_of_an_act_is_told() -> None:
+    """Whatever is given to an audit record stands in the catalogue of acts, or is part of all."""
+    told = dict(re.findall(r"^\| `([a-z_.]+)` \| (.+?) \|$", access.act_names(), re.MULTILINE))
+    assert set(told) == set(Act)
+    page = (ROOT / "docs" / "howto" / "audit.md").read_text()
+    [example] = [json.loads(text) for text in re.findall(r"```json\n(.+?)```", page, re.DOTALL)]
+    of_all = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert set(example) - of_all <= set(re.findall(r"\w+", told[example["act"]]))
+    recorded = [each for path in sources() for each in logged(ast.parse(path.read_text()), Act)]
+    assert len(recorded) >= 6
+    assert [(act, fields) for act, fields in recorded if not fields - {"tenant"} <= set(re.findall(r"\w+", told[act]))] == []

@@ -21,12 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Discard; 1 where something that was named is not there."""
-    from quarry.cli.dlq.office import carry_out, printing
+    from quarry.cli.audit import operator_audit
+    from quarry.cli.dlq.office import Deed, carry_out, printing
     from quarry.settings import load_settings
+    from quarry.telemetry.acts import Act
 
     check_choice(arguments, "Discard")
-    report = printing(arguments.json)
-    return carry_out(_discard(load_settings(), arguments, report), report, dry_run=arguments.dry_run)
+    settings, report = load_settings(), printing(arguments.json)
+    deed = Deed(Act.JOBS_DISCARDED, "discarded", "discarded messages")
+    return carry_out(operator_audit(settings), arguments, deed, report, _discard(settings, arguments, report))
 
 
 async def _discard(settings: "Settings", arguments: argparse.Namespace, report: "Report") -> None:
@@ -39,7 +42,7 @@ async def _discard(settings: "Settings", arguments: argparse.Namespace, report: 
     async with office(settings) as here, aclosing(here.chosen(arguments, selection)) as ids:
         await discard(here.store, here.clock, report, arguments.tenant, ids, dry_run=arguments.dry_run)
         await tidy(
-            here.dead, here.store, here.lane, report.counts,
+            here.dead, here.store, here.lane, arguments.tenant, report.counts,
             resend=lambda _: False, discard=lambda letter: bool(arguments.ids) or selection.takes_letter(letter),
             until=arguments.ids, dry_run=arguments.dry_run,
         )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client
 from quarry.cli import exits
+from quarry.cli.audit import OperatorAudit
 from quarry.cli.dlq.options import first, request_ids
 from quarry.clock import CorrectedClock
 from quarry.deadletters.reading import failed_jobs
@@ -20,6 +21,7 @@ from quarry.queue.base import visibility_for
 from quarry.queue.sqs import SqsDeadLetters, SqsQueue, resolve_urls
 from quarry.store.dynamodb import DynamoStore
 from quarry.store.payloads import S3Payloads
+from quarry.telemetry.acts import Act
 
 if TYPE_CHECKING:
     from quarry.deadletters.selection import Selection
@@ -84,7 +86,25 @@ def printing(as_json: bool) -> Report:
     return Report(tell)
 
 
-def carry_out(work: Coroutine[Any, Any, None], report: Report, *, dry_run: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a verb does, as the audit log has it: which of a report's counts are its jobs, and which its messages."""
+
+    act: Act
+    jobs: str
+    messages: str
+
+    def record(self, audit: OperatorAudit, tenant: str, report: Report) -> None:
+        """Write what was done, as far as it came; nothing, where nothing was."""
+        count, messages = report.counts[self.jobs], report.counts[self.messages]
+        if count or messages:
+            ends = dict(zip(("first_request_id", "last_request_id"), report.ends.get(self.jobs, ()), strict=False))
+            audit.record(self.act, tenant, count=count, messages=messages, **ends)
+
+
+def carry_out(
+    audit: OperatorAudit, arguments: argparse.Namespace, deed: Deed, report: Report, work: Coroutine[Any, Any, None]
+) -> int:
     """Run a verb's work to its end, or until Ctrl-C, and say the counts to stderr. Returns the exit code."""
     try:
         asyncio.run(work)
@@ -93,5 +113,7 @@ def carry_out(work: Coroutine[Any, Any, None], report: Report, *, dry_run: bool)
         return exits.INTERRUPTED
     finally:
         counts = ", ".join(f"{count} {what}" for what, count in report.counts.items() if count)
-        print(f"quarry: {'would be: ' if dry_run else ''}{counts or 'nothing was done'}", file=sys.stderr)
+        print(f"quarry: {'would be: ' if arguments.dry_run else ''}{counts or 'nothing was done'}", file=sys.stderr)
+        if not arguments.dry_run:
+            deed.record(audit, arguments.tenant, report)
     return exits.FAILED if report.counts["unknown"] else exits.DONE

@@ -38,15 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Redrive; 1 where something was left alone that was meant."""
-    from quarry.cli.dlq.office import carry_out, printing
+    from quarry.cli.audit import operator_audit
+    from quarry.cli.dlq.office import Deed, carry_out, printing
     from quarry.settings import load_settings
+    from quarry.telemetry.acts import Act
 
     check_choice(arguments, "Redrive")
     if set(arguments.ids) - set(request_ids(arguments)):
         raise exits.WrongUsage("one of the ids is no request id; a message without a job can only be discarded")
     settings, report = load_settings(), printing(arguments.json)
     terms = _terms(settings, arguments)
-    return carry_out(_redrive(settings, arguments, terms, report), report, dry_run=arguments.dry_run)
+    deed = Deed(Act.JOBS_REDRIVEN, "redriven", "sent again")
+    return carry_out(operator_audit(settings), arguments, deed, report, _redrive(settings, arguments, terms, report))
 
 
 async def _redrive(settings: "Settings", arguments: argparse.Namespace, terms: "Terms", report: "Report") -> None:
@@ -69,7 +72,7 @@ async def _redrive(settings: "Settings", arguments: argparse.Namespace, terms: "
             except CanaryFailed as error:
                 failed = error
         await tidy(
-            here.dead, here.store, here.lane, report.counts,
+            here.dead, here.store, here.lane, arguments.tenant, report.counts,
             resend=lambda letter: bool(arguments.ids) or selection.takes_letter(letter),
             discard=lambda _: False, until=arguments.ids, dry_run=arguments.dry_run,
         )  # fmt: skip

@@ -12,6 +12,7 @@ from quarry.cli.show import columns
 from quarry.clock import to_rfc3339
 
 if TYPE_CHECKING:
+    from quarry.cli.audit import OperatorAudit
     from quarry.clock import Clock
     from quarry.keys.base import KeyStore
     from quarry.keys.key import ApiKey
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print a line for each key."""
     from quarry.cli.keys.office import carry_out
 
-    async def work(keys: "KeyStore", clock: "Clock", _: "Settings") -> int:
+    async def work(keys: "KeyStore", clock: "Clock", _settings: "Settings", _audit: "OperatorAudit") -> int:
         found = [shown(key, clock.now()) for key in await keys.list(arguments.tenant)]
         for line in map(json.dumps, found) if arguments.json else [as_table(found)]:
             print(line)

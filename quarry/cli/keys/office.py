@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from quarry.aws import dynamodb_client
+from quarry.cli.audit import OperatorAudit, operator_audit
 from quarry.clock import Clock, CorrectedClock
 from quarry.keys.base import KeyStore
 from quarry.keys.dynamodb import DynamoKeys
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from quarry.settings import Settings
 
 #: What a verb does with the keys; returns the exit code.
-Work: TypeAlias = Callable[[KeyStore, Clock, "Settings"], Awaitable[int]]
+Work: TypeAlias = Callable[[KeyStore, Clock, "Settings", OperatorAudit], Awaitable[int]]
 
 
 def carry_out(work: Work) -> int:
@@ -29,8 +30,9 @@ def carry_out(work: Work) -> int:
 
 
 async def _with_keys(settings: "Settings", work: Work) -> int:
-    clock = CorrectedClock()
+    # Before anything is done: what cannot be recorded should not be begun.
+    clock, audit = CorrectedClock(), operator_audit(settings)
     async with dynamodb_client(settings.region, 2, observe=clock.observe) as client:
         # From its answer on, the clock is right: ends are judged by the clocks of other machines.
         await DynamoStore(client, settings.store.table, timedelta(days=settings.job.retention_days)).check()
-        return await work(DynamoKeys(client, settings.store.table), clock, settings)
+        return await work(DynamoKeys(client, settings.store.table), clock, settings, audit)

@@ -8,6 +8,7 @@ from quarry.cli import exits
 from quarry.cli.keys import words
 
 if TYPE_CHECKING:
+    from quarry.cli.audit import OperatorAudit
     from quarry.clock import Clock
     from quarry.keys.base import KeyStore
     from quarry.settings import Settings
@@ -22,16 +23,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Revoke, and say since when nobody is let in with it."""
     from quarry.cli.keys.office import carry_out
 
-    async def work(keys: "KeyStore", clock: "Clock", settings: "Settings") -> int:
-        return await revoke(keys, clock, arguments.key_id, settings.api.key_cache_seconds)
+    async def work(keys: "KeyStore", clock: "Clock", settings: "Settings", audit: "OperatorAudit") -> int:
+        return await revoke(keys, clock, audit, arguments.key_id, settings.api.key_cache_seconds)
 
     return carry_out(work)
 
 
-async def revoke(keys: "KeyStore", clock: "Clock", key_id: str, cache_seconds: int) -> int:
+async def revoke(keys: "KeyStore", clock: "Clock", audit: "OperatorAudit", key_id: str, cache_seconds: int) -> int:
     """For good; doing it again changes nothing."""
-    if not await keys.end(key_id, at=clock.now(), revoked=True):
+    from quarry.telemetry.acts import Act
+
+    key = (await keys.get_many([key_id])).get(key_id)
+    if key is None or not await keys.end(key_id, at=clock.now(), revoked=True):
         raise words.no_such_key()
+    audit.record(Act.KEY_REVOKED, key.tenant, key_id=key_id)
     print(
         f"quarry: key {key_id} is revoked; within {cache_seconds} s (QUARRY_API__KEY_CACHE_SECONDS) no API lets anybody in with it",
         file=sys.stderr,

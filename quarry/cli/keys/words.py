@@ -1,18 +1,19 @@
 """What a person may write for a tenant, a name, a scope, a time, or a key."""
 
 import argparse
-import re
-from typing import Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
-from quarry.cli.exits import CommandFailed
+from quarry.access import PERMISSIONS, is_tenant, load_roles, unknown_scopes
+from quarry.cli.exits import CommandFailed, WrongUsage
+
+if TYPE_CHECKING:
+    from quarry.settings import Settings
 
 _NAME_MAX: Final = 100
 #: Our own choices: ten years, and a year.
 _DAYS_MAX: Final = 3650
 _HOURS_MAX: Final = 8760
-_TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_WORD: Final = r"[a-z][a-z0-9-]{0,63}"
-_SCOPE: Final = re.compile(rf"{_WORD}(:{_WORD})?")
 
 
 def no_such_key() -> CommandFailed:
@@ -22,7 +23,7 @@ def no_such_key() -> CommandFailed:
 
 def tenant(text: str) -> str:
     """A tenant's name: part of the keys of what is stored, where `#` and `/` stand between the parts."""
-    if not _TENANT.fullmatch(text):
+    if not is_tenant(text):
         raise argparse.ArgumentTypeError("a tenant has 1 to 64 letters, digits, - and _, and begins with none of the last two")
     return text
 
@@ -34,11 +35,16 @@ def name(text: str) -> str:
     return text
 
 
-def scope(text: str) -> str:
-    """A role or a permission."""
-    if not _SCOPE.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a role (such as member) nor a permission (such as read:jobs)")
-    return text
+def check_scopes(scopes: Iterable[str], settings: "Settings") -> None:
+    """See that each is a role of this deployment, or a permission.
+
+    Raises:
+        WrongUsage: one is neither.
+    """
+    roles = load_roles(settings.api.roles_file)
+    for unknown in unknown_scopes(scopes, roles):
+        known = ", ".join((*roles, *PERMISSIONS))
+        raise WrongUsage(f"--scope {unknown}: neither a role nor a permission has that name; there are {known}")
 
 
 def days(text: str) -> int:

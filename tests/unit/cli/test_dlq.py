@@ -2,13 +2,18 @@
 
 import argparse
 import io
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from quarry.cli import exits, main, parser
-from quarry.cli.dlq import listing, options
+from quarry.cli.audit import OperatorAudit
+from quarry.cli.dlq import listing, office, options
+from quarry.deadletters.redrive import Done, Report
 from quarry.deadletters.selection import Group
+from quarry.errors import QueueUnavailable
+from quarry.telemetry.acts import Act
 from quarry.testing import NOW, a_job
 
 
@@ -125,3 +130,38 @@ def test_the_table_is_aligned_and_explains_itself() -> None:
         "",
         "stranded: SQS moved the message of a job that still waits; `quarry dlq redrive --all` sends it again",
     ]
+
+
+class Recorded(OperatorAudit):
+    """What would be in the audit log."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[str, str, dict[str, object]]] = []
+
+    def record(self, act: Act, tenant: str, **fields: object) -> None:
+        self.records.append((act, tenant, fields))
+
+
+@pytest.mark.parametrize("ends", [None, QueueUnavailable("away"), KeyboardInterrupt()], ids=["done", "failed", "interrupted"])
+def test_what_was_done_is_recorded_however_it_ends(ends: BaseException | None) -> None:
+    """Counts and ends of what was done, for the tenant it was done to; nothing where nothing was, or in a dry run."""
+    audit, deed = Recorded(), office.Deed(Act.JOBS_DISCARDED, "discarded", "discarded messages")
+
+    async def work(report: Report, *dones: Done) -> None:
+        for done in dones:
+            report.add(done)
+        if ends:
+            raise ends
+
+    def carried_out(*options: str, dones: tuple[Done, ...] = ()) -> None:
+        report = Report(lambda _: None)
+        with suppress(QueueUnavailable):
+            office.carry_out(audit, typed("discard", "--all", "--tenant", "acme", *options), deed, report, work(report, *dones))
+
+    dones = (Done("1", "skipped"), Done("2", "discarded"), Done("3", "discarded"), Done("4", "unknown"))
+    carried_out(dones=dones[:1])
+    carried_out("--dry-run", dones=dones)
+    assert audit.records == []
+    carried_out(dones=dones)
+    fields = {"count": 2, "messages": 0, "first_request_id": "2", "last_request_id": "3"}
+    assert audit.records == [(Act.JOBS_DISCARDED, "acme", fields)]

@@ -90,12 +90,18 @@ class Yard:
             count = None if count is None else count - 1
 
     async def tidy(
-        self, *, resend: bool = True, discard: bool = False, until: Iterable[str] = (), dry_run: bool = False
+        self,
+        *,
+        resend: bool = True,
+        discard: bool = False,
+        until: Iterable[str] = (),
+        dry_run: bool = False,
+        tenant: str = "default",
     ) -> Counter[str]:
         """A walk through the dead letters; returns the counts that are not zero."""
         counts: Counter[str] = Counter()
         await tidy(
-            self.dead, self.store, self.lane, counts,
+            self.dead, self.store, self.lane, tenant, counts,
             resend=lambda _: resend, discard=lambda _: discard, until=list(until), dry_run=dry_run,
         )  # fmt: skip
         return +counts

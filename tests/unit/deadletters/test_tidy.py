@@ -1,8 +1,11 @@
 """The dead-letter queue follows the records: nothing that is needed is removed, and what is left stays in sight."""
 
+from dataclasses import replace
+
 import pytest
 
 from quarry.errors import QueueUnavailable, StoreUnavailable
+from quarry.job import JobStatus
 from quarry.queue.base import LOOK
 from quarry.testing import DeadLetter, a_claimed_job, a_job, an_envelope
 from tests.unit.deadletters.conftest import Yard
@@ -77,6 +80,22 @@ async def test_one_can_be_named(yard: Yard) -> None:
     assert await yard.tidy(discard=True, until=[jobs[3].request_id]) == {"removed": 1}
     assert await yard.tidy(discard=True, until=[malformed]) == {"discarded messages": 1}
     assert (len(yard.dead.letters), yard.dead.hidden_count) == (30, 0)
+
+
+async def test_what_is_another_tenants_is_left_alone(yard: Yard) -> None:
+    """Whatever is the matter with it, and even where it is named; what nobody can read is nobody's."""
+    gone, waiting = a_job(tenant="other"), a_job(tenant="other")
+    over = replace(a_job(tenant="other"), status=JobStatus.COMPLETED)
+    for job in (waiting, over):
+        yard.store.put(job)
+    for job in (gone, waiting, over):
+        yard.bury(job, reason=None)
+    malformed = yard.dead.put(DeadLetter("[]", "malformed_envelope", None))
+    named = [gone.request_id, waiting.request_id, over.request_id, malformed]
+    assert await yard.tidy(discard=True, until=named) == {"discarded messages": 1}
+    assert await yard.tidy(discard=True) == {}
+    assert (len(yard.dead.letters), yard.sent) == (3, [])
+    assert await yard.tidy(discard=True, tenant="other") == {"removed": 1, "sent again": 1, "discarded messages": 1}
 
 
 async def test_a_dry_run_removes_and_sends_nothing(yard: Yard) -> None:

@@ -12,6 +12,7 @@ from producer.auth import keyring, last_uses
 from producer.auth.api_key import ApiKeys, api_keys
 from producer.auth.keyring import SEARCHED_MAX, UNKNOWN_SECONDS
 from producer.auth.principal import Principal
+from quarry.access import BUILT_IN
 from quarry.errors import Overloaded, StoreUnavailable, Unauthenticated
 from quarry.keys.base import KEYS_AT_ONCE
 from quarry.keys.key import ApiKey
@@ -53,7 +54,7 @@ async def keys() -> WatchedKeys:
 
 @pytest_asyncio.fixture
 async def scheme(keys: WatchedKeys, clock: FakeClock) -> AsyncIterator[ApiKeys]:
-    async with api_keys(keys, clock, CACHE_SECONDS) as made:
+    async with api_keys(keys, clock, CACHE_SECONDS, BUILT_IN) as made:
         yield made
 
 
@@ -380,7 +381,7 @@ async def test_notes_are_bounded(scheme: ApiKeys, keys: WatchedKeys, clock: Fake
 async def test_stopping_writes_what_was_noted(keys: WatchedKeys, clock: FakeClock) -> None:
     """At once."""
     key, text = keys.add()
-    async with api_keys(keys, clock, CACHE_SECONDS) as scheme:
+    async with api_keys(keys, clock, CACHE_SECONDS, BUILT_IN) as scheme:
         await scheme.authenticate(text)
     assert keys.keys[key.key_id].last_used_at == NOW
 
@@ -396,7 +397,7 @@ async def test_stopping_does_not_wait_long(clock: FakeClock, monkeypatch: pytest
     monkeypatch.setattr(keys, "touch", silent)
 
     async def serve() -> None:
-        async with api_keys(keys, clock, CACHE_SECONDS) as scheme:
+        async with api_keys(keys, clock, CACHE_SECONDS, BUILT_IN) as scheme:
             await scheme.authenticate(text)
 
     await clock.run(serve())

@@ -1,0 +1,85 @@
+"""What callers may do: permissions, and roles, which are named sets of them. A scope of a key, or what a token says of its bearer,
+is the name of either; what is neither allows nothing.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from quarry.errors import ConfigurationError
+
+#: Everything that can be permitted, `action:resource`, and what it opens.
+PERMISSIONS: Final[Mapping[str, str]] = {
+    "submit:jobs": "submit jobs, one by one and in bulk",
+    "read:jobs": "read, list and look up the tenant's jobs, with what was answered",
+    "cancel:jobs": "cancel the tenant's jobs",
+}
+#: Role → its permissions.
+Roles: TypeAlias = Mapping[str, frozenset[str]]
+#: The roles that there are without a file.
+BUILT_IN: Final[Roles] = {
+    "member": frozenset(PERMISSIONS),
+    "submitter": frozenset({"submit:jobs"}),
+    "reader": frozenset({"read:jobs"}),
+}
+#: Where no role is named: everything that a caller of jobs needs.
+DEFAULT_ROLE: Final = "member"
+
+#: Without a colon, so that no role passes for a permission. Our own choice of characters: those that directories call groups by.
+_ROLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._/-]{0,63}")
+#: Neither `#` nor `/`: these divide a tenant's name from what follows it, in the keys of the table and of the objects.
+_TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def permitted(scopes: Iterable[str], roles: Roles) -> frozenset[str]:
+    """What scopes allow, together."""
+    granted: set[str] = set()
+    for scope in scopes:
+        granted |= roles.get(scope, {scope} & PERMISSIONS.keys())
+    return frozenset(granted)
+
+
+def unknown_scopes(scopes: Iterable[str], roles: Roles) -> list[str]:
+    """Those that allow nothing, since there is neither a role nor a permission of that name."""
+    return [scope for scope in scopes if scope not in roles and scope not in PERMISSIONS]
+
+
+def is_tenant(name: str) -> bool:
+    """Whether a tenant can be called that."""
+    return _TENANT.fullmatch(name) is not None
+
+
+def load_roles(path: str | None) -> Roles:
+    """The built-in roles, with those of a file beside them, or in the place of the one that has the same name.
+
+    Raises:
+        ConfigurationError: one sentence that names the file, the place in it and what is wrong.
+    """
+    if path is None:
+        return BUILT_IN
+    try:
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"QUARRY_API__ROLES_FILE: {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"QUARRY_API__ROLES_FILE: {path} is not TOML: {error}") from error
+    named: Any = document.get("roles")
+    _require(path, "the top level", set(document) == {"roles"} and isinstance(named, dict), "must hold [roles] and no more")
+    return {**BUILT_IN, **{name: _role(path, name, value) for name, value in named.items()}}
+
+
+def _role(path: str, name: str, value: Any) -> frozenset[str]:
+    place = f"[roles] {name}"
+    _require(path, place, _ROLE.fullmatch(name) is not None, "must be named by letters, digits and . _ / -, a letter first")
+    _require(path, place, isinstance(value, list), "must be a list of permissions")
+    for each in value:
+        known = isinstance(each, str) and each in PERMISSIONS
+        _require(path, place, known, f"lists {each!r}, which is no permission; there are {', '.join(PERMISSIONS)}")
+    return frozenset(value)
+
+
+def _require(path: str, place: str, holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ConfigurationError(f"QUARRY_API__ROLES_FILE: {path}: {place} {otherwise}")
