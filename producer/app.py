@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
-from producer.auth.api_key import ApiKeys
 from producer.auth.gate import Gate, require_authentication
 from producer.auth.principal import DEFAULT_TENANT
+from producer.auth.schemes import Means, schemes
 from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.health import Health
@@ -80,7 +80,8 @@ async def run(settings: Settings, host: str, port: int) -> int:
         lookup = Lookup(store, Results(payloads, clock, timedelta(seconds=settings.store.url_seconds)), waiters, clock)
         submitter = Submitter(store, payloads, queue, routes, settings.job, clock, metrics)
         bodies = Bodies(settings.api.inflight_body_bytes)
-        gate = Gate([ApiKeys(DynamoKeys(dynamodb, settings.store.table), clock)] if settings.api.auth == "api_key" else [])
+        means = Means(settings, DynamoKeys(dynamodb, settings.store.table), clock)
+        gate = Gate(await stack.enter_async_context(schemes(means)))
         context = Context(gate, submitter, lookup, Canceller(store, lookup, clock), bodies, health, settings.api, clock)
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})
