@@ -69,8 +69,10 @@ class Tokens:
             self._registry.check_header(header)
         key = await self._keys.find(header.get("kid"), header["alg"])
         with _refusing():
-            if key is None or not validate_compact(signed, key, registry=self._registry):
-                raise ValueError("it is not signed by a key of the issuer")
+            if key is None:
+                raise ValueError("the issuer has no key of that id for that algorithm")
+            if not validate_compact(signed, key, registry=self._registry):
+                raise ValueError("its signature is not by the key that it names")
             return self._principal(json.loads(signed.payload))
 
     def _principal(self, claims: dict[str, Any]) -> tuple[Principal, float]:

@@ -75,7 +75,7 @@ BAD: dict[str, Callable[[TestIssuer], str]] = {
 def test_a_token_opens_its_tenants_jobs_and_bad_ones_are_all_alike(stack: Stack) -> None:
     """A sound token gets a job in; whatever is wrong with one, the answer is the same to the byte; none is in the log.
 
-    Red when: `producer/auth/jwt.py`: `if key is None or not validate_compact(` -> `if key is None or validate_compact(`
+    Red when: `producer/auth/jwt.py`: `if not validate_compact(` -> `if validate_compact(`
     """
     with TestIssuer(RSA).serving() as issuer, _served(stack, issuer) as api:
         sound, theirs = _sound(issuer, tenant="ours"), _sound(issuer, tenant="theirs")
