@@ -1,7 +1,8 @@
 """The keys of an issuer, kept: fetched ahead of need, held on to while the issuer is away, never fetched more often by a flood."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 from joserfc.errors import InvalidKeyIdError
@@ -35,16 +36,22 @@ class SigningKeys:
         self._fetching: asyncio.Task[None] | None = None
         self._is_lost = False
 
-    async def keep(self) -> None:
-        """Fetch for ever, before anybody needs it."""
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Fetch within the block, before anybody needs it."""
+        keeping = asyncio.create_task(self._keep())
         try:
-            while True:
-                await self._refreshed()
-                await self._clock.sleep(_RETRY_SECONDS if self._is_lost else self._seconds)
+            yield
         finally:
-            if self._fetching:
-                self._fetching.cancel()
-                await asyncio.wait({self._fetching})
+            tasks = {keeping, self._fetching} if self._fetching else {keeping}
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _keep(self) -> None:
+        while True:
+            await self._refreshed()
+            await self._clock.sleep(_RETRY_SECONDS if self._is_lost else self._seconds)
 
     async def find(self, key_id: str | None, algorithm: str) -> Key | None:
         """The key of that id for that algorithm; without an id, the only key. None where there is none.

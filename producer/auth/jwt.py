@@ -4,13 +4,15 @@ import hashlib
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
+from aiohttp import ClientSession
 from joserfc.jws import JWSRegistry, extract_compact, validate_compact
 from joserfc.jwt import JWTClaimsRegistry
 
+from producer.auth.issuer import Issuer
 from producer.auth.jwks import SigningKeys
 from producer.auth.principal import Principal
 from producer.auth.rules import permitted
@@ -28,7 +30,7 @@ TOKEN_MAX_BYTES: Final = 8192
 _REMEMBERED_SECONDS: Final = 60.0
 _REMEMBERED: Final = 10_000
 #: A tenant's name goes into keys of the table and of the bucket.
-_TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+_TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 #: OpenID Connect Core 1.0, section 2.
 _SUBJECT_MAX_CHARACTERS: Final = 255
 #: Of access tokens (RFC 9068), of tokens that do not say, and of none that an issuer signs for something else (RFC 8725, 3.11).
@@ -94,6 +96,17 @@ class Tokens:
         return Principal(tenant, subject, "jwt", permitted(roles)), claims["exp"] + leeway - now
 
 
+@asynccontextmanager
+async def tokens(settings: JwtSettings, clock: Clock) -> AsyncIterator[Tokens]:
+    """The scheme, over the issuer of the settings. Its keys are kept fresh within the block; that it is away ends nothing."""
+    # As the AWS clients do, it goes through the proxy that the environment names.
+    async with ClientSession(trust_env=True) as http:
+        issuer = Issuer(http, settings.issuer or "", settings.jwks_url, listed(settings.algorithms))
+        keys = SigningKeys(issuer.keys, clock, settings.keys_seconds)
+        async with keys.kept():
+            yield Tokens(keys, settings, clock)
+
+
 class _Registry(JWSRegistry):
     """What a token's header may say."""
 
@@ -108,11 +121,9 @@ class _Registry(JWSRegistry):
         return self.algorithms[name]
 
     def check_header(self, header: dict[str, Any]) -> None:
-        """No extension is understood here (`crit`, `b64`); keys that come with the token (`jwk`, `jku`, `x5u`, `x5c`) are not
-        looked at.
-        """
+        """No extension is understood here (`crit`); keys that come with the token (`jwk`, `jku`, `x5u`, `x5c`) are not used."""
         super().check_header(header)
-        if "crit" in header or "b64" in header or header.get("typ", "JWT").lower() not in _TYPES:
+        if "crit" in header or header.get("typ", "JWT").lower() not in _TYPES:
             raise ValueError("its header asks for what is not understood here")
         self.get_alg(header["alg"])
 

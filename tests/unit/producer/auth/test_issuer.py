@@ -130,3 +130,9 @@ def test_a_weak_key_is_one_of_less_than_2048_bits() -> None:
     """The one above is refused for that, and for nothing else."""
     strong = {"kty": "RSA", "kid": "strong", "e": "AQAB", "n": "_" * 341 + "w"}
     assert [key.kid for key in usable_keys({"keys": [strong]}, ALGORITHMS)] == ["strong"]
+
+
+def test_a_flood_of_keys_is_cut_short() -> None:
+    """An issuer has a handful."""
+    published = [_public("ES256", "one of many")] * 101
+    assert len(usable_keys({"keys": published}, ALGORITHMS).keys) == 100
