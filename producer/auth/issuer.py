@@ -88,7 +88,7 @@ def usable_keys(document: dict[str, Any], algorithms: tuple[str, ...]) -> KeySet
 def _usable(published: Any, algorithms: tuple[str, ...]) -> Key | None:
     try:
         with warnings.catch_warnings():
-            # An RSA key of less than 2048 bits, which RFC 7518 forbids.
+            # The library warns of RSA keys of less than 2048 bits, after NIST SP 800-131A. Here they are refused.
             warnings.simplefilter("error", SecurityWarning)
             key = JWKRegistry.import_key(published)
         key.check_key_op("verify")

@@ -31,9 +31,9 @@ _REMEMBERED_SECONDS: Final = 60.0
 _REMEMBERED: Final = 10_000
 #: A tenant's name goes into keys of the table and of the bucket.
 _TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-#: OpenID Connect Core 1.0, section 2.
+#: OpenID Connect's own bound of `sub`, in ASCII characters.
 _SUBJECT_MAX_CHARACTERS: Final = 255
-#: Of access tokens (RFC 9068), of tokens that do not say, and of none that an issuer signs for something else (RFC 8725, 3.11).
+#: Of access tokens (RFC 9068 has the second), and of none that an issuer signs for something else, such as `logout+jwt`.
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt", "application/jwt"})
 
 

@@ -181,7 +181,7 @@ async def test_no_key_id_is_enough_where_there_is_one_key(count: int, found: str
 
 
 async def test_a_key_id_may_stand_for_several_keys() -> None:
-    """The algorithm tells them apart (RFC 7517, 4.5)."""
+    """The algorithm tells them apart."""
     place, clock = Place(), FakeClock()
     place.issuer.rotate(a_key("ES256", "one"), a_key("ES384", "one"))
     async with kept(place, clock) as keys:
