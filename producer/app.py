@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
-from producer.auth.api_key import api_keys
 from producer.auth.gate import Gate, require_authentication
-from producer.auth.principal import DEFAULT_TENANT, Scheme
+from producer.auth.principal import DEFAULT_TENANT
+from producer.auth.schemes import Means, schemes
 from producer.auth.witness import Witness
 from producer.body import Bodies
 from producer.cancel import Canceller
@@ -84,12 +84,9 @@ async def run(settings: Settings, host: str, port: int) -> int:
         lookup = Lookup(store, Results(payloads, clock, timedelta(seconds=settings.store.url_seconds)), waiters, clock)
         submitter = Submitter(store, payloads, queue, routes, settings.job, clock, metrics)
         bodies = Bodies(settings.api.inflight_body_bytes)
-        schemes: list[Scheme] = []
-        if settings.api.auth == "api_key":
-            holders = api_keys(DynamoKeys(dynamodb, settings.store.table), clock, settings.api.key_cache_seconds, roles)
-            schemes.append(await stack.enter_async_context(holders))
         witness = Witness(audit, settings.api.trusted_proxies)
-        gate = Gate(schemes, witness)
+        means = Means(settings, DynamoKeys(dynamodb, settings.store.table), clock, roles)
+        gate = Gate(await stack.enter_async_context(schemes(means)), witness)
         context = Context(gate, witness, submitter, lookup, Canceller(store, lookup, clock), bodies, health, settings.api, clock)
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})

@@ -12,6 +12,7 @@ from quarry.errors import (
     Forbidden,
     IdempotencyConflict,
     InvalidSubmission,
+    IssuerUnavailable,
     JobNotFound,
     ModelNotAllowed,
     NotCancellable,
@@ -67,6 +68,12 @@ PROBLEMS: Final[Mapping[type[QuarryError], Kind]] = {
     QueueUnavailable: Kind(503, "queue_unavailable", "The queue does not answer", _TRY_AGAIN),
     StoreUnavailable: Kind(503, "store_unavailable", "The store does not answer", _TRY_AGAIN),
     PayloadsUnavailable: Kind(503, "payloads_unavailable", "The store of large content does not answer", _TRY_AGAIN),
+    IssuerUnavailable: Kind(
+        503,
+        "issuer_unavailable",
+        "The issuer of tokens does not answer",
+        "Nobody can tell now whether the token holds; nothing was done. Try again.",
+    ),
     Overloaded: Kind(503, "overloaded", "Too much is being served at once", "Nothing was done. Try again."),
     PayloadLost: Kind(500, "content_lost", "The content is gone", "The job's result should be stored, and is not there any more."),
     SubmissionUndecided: Kind(

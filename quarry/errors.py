@@ -31,6 +31,7 @@
     │   ├── QueueUnavailable
     │   ├── StoreUnavailable
     │   ├── PayloadsUnavailable
+    │   ├── IssuerUnavailable           nobody can tell whether a token holds
     │   └── SubmissionUndecided         it may have been accepted, and then it will run
     ├── PayloadLost                     content that should be in S3 is gone, or is not what was put there
     ├── Overloaded                      this process has in hand as much as it may
@@ -218,7 +219,7 @@ class RecordRefused(QuarryError):
 
 
 class TransportError(QuarryError):
-    """An AWS service did not answer, or not usefully; time helps.
+    """A service behind this one did not answer, or not usefully; time helps.
 
     `applied` tells whether a write may have happened: False only where the service is known to have refused it.
     """
@@ -238,6 +239,10 @@ class StoreUnavailable(TransportError):
 
 class PayloadsUnavailable(TransportError):
     """S3, for content too large for the table."""
+
+
+class IssuerUnavailable(TransportError):
+    """The issuer of tokens does not publish its keys, or not usefully: nobody can tell whether a token holds."""
 
 
 class SubmissionUndecided(TransportError):

@@ -7,7 +7,7 @@ import os
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from quarry.errors import ConfigurationError
@@ -16,6 +16,15 @@ PREFIX: Final = "QUARRY_"
 DELIMITER: Final = "__"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+_URL: Final = r"^https?://[^/?#]+"
+
+ANONYMOUS: Final = "anonymous"
+#: Ways in which callers can prove who they are.
+SCHEMES: Final = ("api_key", "jwt")
+#: What an issuer may sign with: its public keys verify. `Ed25519` is the newer name of `EdDSA` (RFC 9864).
+ALGORITHMS: Final = (
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "Ed25519",
+)  # fmt: skip
 
 
 class Environment(StrEnum):
@@ -25,6 +34,27 @@ class Environment(StrEnum):
     DEV = "dev"
     STAGING = "staging"
     PRODUCTION = "production"
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """`api_key, jwt` → `("api_key", "jwt")`."""
+    return tuple(part.strip() for part in text.split(","))
+
+
+def _list_of(known: tuple[str, ...]) -> AfterValidator:
+    """A comma-separated list of some of `known`, each once."""
+
+    def check(text: str) -> str:
+        parts = listed(text)
+        if "" in parts:
+            raise ValueError("a part of the list is empty")
+        if unknown := [part for part in parts if part not in known]:
+            raise ValueError(f"`{unknown[0]}` is none of {', '.join(known)}")
+        if len(set(parts)) < len(parts):
+            raise ValueError("something is in the list twice")
+        return text
+
+    return AfterValidator(check)
 
 
 class Group(BaseModel):
@@ -116,8 +146,10 @@ class WorkerSettings(Group):
 class ApiSettings(Group):
     """The producer process."""
 
-    auth: Literal["anonymous", "api_key"] | None = Field(
-        None, description="How callers prove who they are. `anonymous` is possible in `local` only, and is the default there."
+    auth: Annotated[str, _list_of((*SCHEMES, ANONYMOUS))] | None = Field(
+        None,
+        description="How callers prove who they are: `api_key`, `jwt`, or both (`api_key,jwt`). `anonymous` is possible in `local` "
+        "only, by itself, and is the default there.",
     )
     key_cache_seconds: int = Field(
         5,
@@ -158,6 +190,58 @@ class ApiSettings(Group):
         1000, ge=0, le=100_000, description="Concurrent long-polls; beyond it a GET answers at once. Too many: read cost."
     )
 
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """Those of SCHEMES that are to be used, in this order; none where nobody is asked who they are."""
+        return () if self.auth is None or self.auth == ANONYMOUS else listed(self.auth)
+
+
+class JwtSettings(Group):
+    """Tokens of an OpenID Connect issuer."""
+
+    issuer: str | None = Field(
+        None,
+        pattern=_URL,
+        description="Who signs the tokens: exactly their `iss`, an https URL (http in `local` only). Needed by `jwt`. A wrong one "
+        "refuses every token.",
+    )
+    audience: str | None = Field(
+        None, description="Whom the tokens are for: their `aud`, or one of it. Needed by `jwt`. A wrong one refuses every token."
+    )
+    jwks_url: str | None = Field(
+        None,
+        pattern=_URL,
+        description="Where the issuer publishes its keys; without it, where ISSUER/.well-known/openid-configuration says. While "
+        "nothing is there, tokens are answered with 503.",
+    )
+    algorithms: Annotated[str, _list_of(ALGORITHMS)] = Field(
+        "RS256,ES256",
+        description=f"What the issuer signs with, comma-separated: {', '.join(ALGORITHMS)}. Tokens signed otherwise are refused.",
+    )
+    leeway_seconds: int = Field(
+        30,
+        ge=0,
+        le=300,
+        description="How far the issuer's clock may be off. Too short: fresh tokens are refused; too long: tokens live on.",
+    )
+    tenant_claim: str = Field(
+        "tenant",
+        min_length=1,
+        description="The claim that names the tenant: its name, or a dotted path. A token without it is refused.",
+    )
+    roles_claim: str = Field(
+        "roles",
+        min_length=1,
+        description="The claim with roles and permissions, as a list or separated by spaces (`scope`): its name, or a dotted path. "
+        "A token without it may do nothing.",
+    )
+    keys_seconds: int = Field(
+        600,
+        ge=30,
+        le=43_200,
+        description="After how long the issuer's keys are fetched anew. Too long: a key that the issuer withdraws still opens.",
+    )
+
 
 class AuditSettings(Group):
     """The audit log, of the API and of operators' commands."""
@@ -192,7 +276,7 @@ class ClientSettings(Group):
 
     api_url: str = Field(
         "http://127.0.0.1:8000",
-        pattern=r"^https?://[^/?#]+",
+        pattern=_URL,
         description="Base URL of the API that `quarry submit`, `status`, `jobs` and `cancel` talk to. A wrong one ends them.",
     )
     api_key: SecretStr | None = Field(
@@ -223,6 +307,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     api: ApiSettings = ApiSettings()
     audit: AuditSettings = AuditSettings()
+    jwt: JwtSettings = JwtSettings()
     job: JobSettings = JobSettings()
     client: ClientSettings = ClientSettings()
 
@@ -234,12 +319,27 @@ class Settings(BaseSettings):
             object.__setattr__(self, "region", "us-east-1")
         if self.job.max_tokens > self.job.max_tokens_limit:
             raise ValueError("QUARRY_JOB__MAX_TOKENS is above QUARRY_JOB__MAX_TOKENS_LIMIT; lower the one or raise the other")
-        if self.api.auth == "anonymous" and self.environment is not Environment.LOCAL:
+        self._check_auth()
+        return self
+
+    def _check_auth(self) -> None:
+        named = listed(self.api.auth or "")
+        if ANONYMOUS in named and len(named) > 1:
+            raise ValueError("QUARRY_API__AUTH names `anonymous` beside others; it is possible by itself only")
+        if ANONYMOUS in named and self.environment is not Environment.LOCAL:
             raise ValueError(
                 f"QUARRY_API__AUTH is `anonymous`, which QUARRY_ENVIRONMENT={self.environment} does not allow; "
                 "without authentication Quarry runs in `local` only"
             )
-        return self
+        if "jwt" not in named:
+            return
+        allowed = ("https://", "http://") if self.environment is Environment.LOCAL else ("https://",)
+        for name in ("issuer", "audience", "jwks_url"):
+            variable, value = variable_name(("jwt", name)), getattr(self.jwt, name)
+            if value is None and name != "jwks_url":
+                raise ValueError(f"{variable} is not set, and QUARRY_API__AUTH names `jwt`; say whose tokens hold, and for whom")
+            if value is not None and name != "audience" and not value.startswith(allowed):
+                raise ValueError(f"{variable} is {value!r}: it must be an https URL; http is possible in `local` only")
 
 
 class _ClientEnvironment(BaseSettings):

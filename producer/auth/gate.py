@@ -66,5 +66,5 @@ def require_authentication(settings: Settings) -> None:
     if settings.environment is not Environment.LOCAL and settings.api.auth is None:
         raise ConfigurationError(
             f"QUARRY_API__AUTH is not set, and QUARRY_ENVIRONMENT={settings.environment} does not allow anonymous callers; "
-            "set it to `api_key`, and make a key by `quarry keys create`"
+            "set it to `api_key`, and make a key by `quarry keys create`, or to `jwt`, for tokens of an OIDC issuer"
         )

@@ -29,5 +29,5 @@ class Scheme(Protocol):
 
         Raises:
             Unauthenticated: it is of this scheme, and does not hold.
-            StoreUnavailable: nobody can tell now.
+            StoreUnavailable, IssuerUnavailable: nobody can tell now.
         """

@@ -45,5 +45,6 @@ class Event(StrEnum):
     REQUEST_FAILED = "request.failed"  # route, error (a bug: the caller sees an internal error)
     REQUEST_UNSERVED = "request.unserved"  # route, error (queue or store did not answer: the caller sees a 503)
     AUDIT_FAILED = "audit.failed"  # error (audit records are lost, until it works again)
+    CREDENTIAL_REFUSED = "credential.refused"  # reason (at level debug: whoever reaches the API can bring these about)
     DEPENDENCY_LOST = "dependency.lost"  # dependency, error
     DEPENDENCY_REGAINED = "dependency.regained"  # dependency

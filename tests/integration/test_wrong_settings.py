@@ -23,6 +23,7 @@ BAD = [
     ("api", {"QUARRY_ENVIRONMENT": "production"}, "QUARRY_API__AUTH"),
     ("api", {"QUARRY_ENVIRONMENT": "staging", "QUARRY_API__AUTH": "anonymous"}, "QUARRY_API__AUTH"),
     ("api", {"QUARRY_API__AUTH": "api_keys"}, "QUARRY_API__AUTH"),
+    ("api", {"QUARRY_API__AUTH": "jwt"}, "QUARRY_JWT__ISSUER"),
     ("api", {"QUARRY_QUEUE__NAME": "no-such-queue"}, "QUARRY_QUEUE__NAME"),
     ("api", {"QUARRY_STORE__TABLE": "no-such-table"}, "QUARRY_STORE__TABLE"),
     ("provision", {"AWS_ENDPOINT_URL": "https://sqs.us-east-1.amazonaws.com"}, "AWS_ENDPOINT_URL"),

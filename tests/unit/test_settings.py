@@ -7,6 +7,7 @@ from quarry.settings import Environment, load_client_settings, load_settings, va
 
 PRODUCTION = {"AWS_REGION": "eu-west-1"}
 LOCAL = {"QUARRY_ENVIRONMENT": "local"}
+JWT = {"QUARRY_API__AUTH": "jwt", "QUARRY_JWT__ISSUER": "https://issuer.example", "QUARRY_JWT__AUDIENCE": "quarry"}
 
 
 def given(monkeypatch: pytest.MonkeyPatch, **environ: str) -> None:
@@ -88,6 +89,22 @@ def test_names_that_merely_share_the_prefix_are_left_alone(monkeypatch: pytest.M
         ({"QUARRY_JOB__MAX_TOKENS": "70000"}, "QUARRY_JOB__MAX_TOKENS is above QUARRY_JOB__MAX_TOKENS_LIMIT"),
         ({"QUARRY_API__AUTH": "anonymous"}, "QUARRY_API__AUTH is `anonymous`"),
         ({"QUARRY_API__AUTH": "password"}, "QUARRY_API__AUTH is 'password'"),
+        ({"QUARRY_API__AUTH": "api_key,"}, "QUARRY_API__AUTH is 'api_key,': a part of the list is empty"),
+        ({"QUARRY_API__AUTH": "api_key,password"}, "`password` is none of api_key, jwt, anonymous"),
+        ({"QUARRY_API__AUTH": "api_key, api_key"}, "something is in the list twice"),
+        ({"QUARRY_API__AUTH": "api_key,anonymous"}, "QUARRY_API__AUTH names `anonymous` beside others"),
+        ({"QUARRY_API__AUTH": "anonymous,jwt", "QUARRY_ENVIRONMENT": "local"}, "QUARRY_API__AUTH names `anonymous` beside others"),
+        ({"QUARRY_API__AUTH": "jwt"}, "QUARRY_JWT__ISSUER is not set, and QUARRY_API__AUTH names `jwt`"),
+        ({**JWT, "QUARRY_JWT__AUDIENCE": ""}, "QUARRY_JWT__AUDIENCE is not set, and QUARRY_API__AUTH names `jwt`"),
+        ({**JWT, "QUARRY_JWT__ISSUER": "http://issuer.example"}, "QUARRY_JWT__ISSUER is 'http://issuer.example'"),
+        ({**JWT, "QUARRY_JWT__ISSUER": "issuer.example"}, "QUARRY_JWT__ISSUER is 'issuer.example'"),
+        ({**JWT, "QUARRY_JWT__JWKS_URL": "http://issuer.example/k"}, "QUARRY_JWT__JWKS_URL is 'http://issuer.example/k'"),
+        ({**JWT, "QUARRY_JWT__JWKS_URL": "file:///keys", "QUARRY_ENVIRONMENT": "local"}, "QUARRY_JWT__JWKS_URL is 'file:///keys'"),
+        ({"QUARRY_JWT__ALGORITHMS": "RS256,HS256"}, "`HS256` is none of RS256"),
+        ({"QUARRY_JWT__ALGORITHMS": "none"}, "`none` is none of RS256"),
+        ({"QUARRY_JWT__ALGORITHMS": "RS256,,ES256"}, "a part of the list is empty"),
+        ({"QUARRY_JWT__LEEWAY_SECONDS": "301"}, "QUARRY_JWT__LEEWAY_SECONDS is '301'"),
+        ({"QUARRY_JWT__KEYS_SECONDS": "29"}, "QUARRY_JWT__KEYS_SECONDS is '29'"),
         ({"AWS_REGION": ""}, "AWS_REGION is not set"),
         ({"QUARRY_WORKER__SLOTS": "abc", "QUARRY_WORKER__RECEIVERS": "abc"}, "(and 1 more)"),
     ],
@@ -108,6 +125,29 @@ def test_a_laptop_may_be_anonymous(monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing else."""
     given(monkeypatch, **LOCAL, QUARRY_API__AUTH="anonymous")
     assert load_settings().api.auth == "anonymous"
+    assert load_settings().api.schemes == ()
+
+
+@pytest.mark.parametrize(
+    ("auth", "schemes"),
+    [(None, ()), ("api_key", ("api_key",)), ("jwt, api_key", ("jwt", "api_key"))],
+)
+def test_callers_prove_who_they_are_in_one_way_or_several(
+    monkeypatch: pytest.MonkeyPatch, auth: str | None, schemes: tuple[str, ...]
+) -> None:
+    """In the order of the list."""
+    given(monkeypatch, **PRODUCTION, **JWT | {"QUARRY_API__AUTH": auth or ""})
+    assert load_settings().api.schemes == schemes
+
+
+def test_a_laptops_issuer_may_do_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing else; what nobody uses is not asked for."""
+    given(
+        monkeypatch, **LOCAL, **JWT | {"QUARRY_JWT__ISSUER": "http://127.0.0.1:1", "QUARRY_JWT__JWKS_URL": "http://127.0.0.1:1/k"}
+    )
+    assert load_settings().jwt.issuer == "http://127.0.0.1:1"
+    given(monkeypatch, QUARRY_API__AUTH="api_key", QUARRY_JWT__ISSUER="")
+    assert load_settings().jwt.issuer is None
 
 
 def test_a_client_needs_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
