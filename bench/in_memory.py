@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from producer.auth.gate import Gate
 from producer.body import Bodies
 from producer.cancel import Canceller
+from producer.connection import Limits
 from producer.health import Health
 from producer.lookup import Lookup
 from producer.results import Results
@@ -22,7 +23,7 @@ from producer.routes.context import Context
 from producer.server import bind, serve
 from producer.submit import Submitter
 from producer.waiting import Waiters
-from producer.web import create_app
+from producer.web import create_app, refusals
 from quarry import eventloop
 from quarry.clock import SystemClock
 from quarry.inference.engine import Engine
@@ -71,7 +72,7 @@ async def _serve(
 
     app.add_api_route("/count", count)
     with bind("127.0.0.1", port) as bound:
-        await serve(app, bound, lambda: None)
+        await serve(app, bound, Limits(settings.api.connections), refusals(authenticating=False), lambda: None)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ RULES: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/v1/jobs/{request_id}/cancel"): "cancel:jobs",
     ("GET", "/livez"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
+    ("GET", "/docs"): PUBLIC,
 }
 
 #: Role → what it may do. A scope of a key or a claim of a token is one of these, or a permission by itself.
