@@ -2,7 +2,7 @@
 
     python -m bench.flood PORT KIND SECONDS
 
-Sixteen connections, on each of which a hundred requests are under way at a time. What comes back is counted, not read.
+Two hundred connections, on each of which ten requests are under way at a time. What comes back is counted, not read.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from bench.stand_in_aws import KEY
 
-_CONNECTIONS: Final = 16
-_UNDER_WAY: Final = 100
+_CONNECTIONS: Final = 200
+_UNDER_WAY: Final = 10
 _REFUSAL: Final = b"HTTP/1.1 401 "
 
 

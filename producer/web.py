@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 
+from producer.auth.turnstile import Turnstile
 from producer.connection import Refusals
 from producer.documents import document
 from producer.faults import told
@@ -39,10 +40,12 @@ def create_app(context: Context, metrics: ProducerMetrics) -> FastAPI:
     """The app over verbs that are already built."""
     app = FastAPIOffline(title="Quarry", docs_url=None, redoc_url=None, redirect_slashes=False, dependencies=[Depends(admitted)])
     app.state.context = context
+    app.state.turnstile = Turnstile(context.clock)
     app.include_router(jobs.router)
     app.include_router(probes.router)
     app.add_middleware(Observed, metrics=metrics, clock=context.clock)
     app.add_exception_handler(SubmissionError, _refused)
+    app.add_exception_handler(Unauthenticated, _unknown)
     for kind in (TransportError, Overloaded, PayloadLost):
         app.add_exception_handler(kind, _unserved)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -68,7 +71,13 @@ def refusals(*, authenticating: bool) -> Refusals:
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    return _unauthenticated() if isinstance(error, Unauthenticated) else _answer(problem_of(error))
+    return _answer(problem_of(error))
+
+
+async def _unknown(request: Request, _error: Exception) -> JSONResponse:
+    turnstile: Turnstile = request.app.state.turnstile
+    await turnstile.turn()
+    return _unauthenticated()
 
 
 async def _unserved(request: Request, error: Exception) -> JSONResponse:

@@ -34,12 +34,7 @@ def test_a_head_that_does_not_end_is_cut() -> None:
     async def scenario() -> None:
         async with served(SHORT) as port, calling(port) as caller:
             caller.say("GET /livez HTTP/1.1\r\nX-Slow: ")
-            for _ in range(100):
-                caller.say("x")
-                answer = await caller.heard(0.02)
-                if answer:
-                    break
-            is_late(answer + await caller.end())
+            is_late(await caller.trickle())
 
     run(scenario())
 
@@ -52,7 +47,7 @@ def test_who_says_nothing_is_hung_up_on() -> None:
 
     async def scenario() -> None:
         async with served(SHORT) as port, calling(port) as caller:
-            assert await caller.end(5) == b""
+            assert await caller.end() == b""
 
     run(scenario())
 
@@ -69,7 +64,7 @@ def test_the_next_head_has_its_time_too() -> None:
                 caller.say(first)
                 assert (await caller.hear())[0].startswith(b"HTTP/1.1 200 ")
                 caller.say("GET /livez HT")
-                is_late(await caller.end(5))
+                is_late(await caller.end())
 
     run(scenario())
 
@@ -100,7 +95,7 @@ def test_a_body_that_stands_still_is_cut() -> None:
     async def scenario() -> None:
         async with served(SHORT, BRISK) as port, calling(port) as caller:
             caller.say(f"{POST}Content-Length: 20000000\r\n\r\n" + "x" * 100_000)
-            is_late(await caller.end(5))
+            is_late(await caller.end())
 
     run(scenario())
 
@@ -114,12 +109,7 @@ def test_a_body_that_trickles_is_cut() -> None:
     async def scenario() -> None:
         async with served(SHORT, BRISK) as port, calling(port) as caller:
             caller.say(f"{POST}Content-Length: 20000\r\n\r\n")
-            for _ in range(100):
-                caller.say("x")
-                answer = await caller.heard(0.02)
-                if answer:
-                    break
-            is_late(answer + await caller.end())
+            is_late(await caller.trickle())
 
     run(scenario())
 

@@ -91,13 +91,22 @@ class Caller:
         self._reader = reader
         self._writer = writer
 
+    @classmethod
+    async def to(cls, port: int) -> "Caller":
+        """Connected to the API."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    def hang_up(self) -> None:
+        """At once."""
+        self._writer.transport.abort()
+
     def say(self, text: str | bytes) -> None:
         """Send."""
         self._writer.write(text.encode("latin-1") if isinstance(text, str) else text)
 
-    async def hear(self, seconds: float = 10) -> tuple[bytes, bytes]:
+    async def hear(self) -> tuple[bytes, bytes]:
         """One answer: its head, and its body."""
-        async with asyncio.timeout(seconds):
+        async with _soon("an answer"):
             head = await self._reader.readuntil(b"\r\n\r\n")
             length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
             return head, await self._reader.readexactly(length)
@@ -110,28 +119,45 @@ class Caller:
         except TimeoutError:
             return b""
 
-    async def end(self, seconds: float = 10) -> bytes:
+    async def end(self) -> bytes:
         """Everything until the other side closes."""
-        async with asyncio.timeout(seconds):
+        async with _soon("the end of the connection"):
             return await self._reader.read()
 
-    async def push(self, seconds: float = 10) -> None:
+    async def trickle(self) -> bytes:
+        """Send byte after byte, fifty a second, until there is an answer: all of it, to the end of the connection."""
+        for _ in range(100):
+            self.say("x")
+            if answer := await self.heard(0.02):
+                return answer + await self.end()
+        raise AssertionError("the other side has all the time in the world")
+
+    async def push(self) -> None:
         """Send, for ever.
 
         Raises:
             ConnectionError: the other side does not take it any more.
         """
-        async with asyncio.timeout(seconds):
+        async with _soon("the other side to take no more"):
             while True:
                 self._writer.write(b"x" * 65_536)
                 await self._writer.drain()
 
 
 @asynccontextmanager
+async def _soon(what: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(5):
+            yield
+    except TimeoutError:
+        raise AssertionError(f"waited 5 s for {what}") from None
+
+
+@asynccontextmanager
 async def calling(port: int) -> AsyncIterator[Caller]:
     """A connection to the API."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    caller = await Caller.to(port)
     try:
-        yield Caller(reader, writer)
+        yield caller
     finally:
-        writer.transport.abort()
+        caller.hang_up()
