@@ -111,6 +111,12 @@ class Connection(H11Protocol):
         super().pause_writing()
         self.expect_reading()
 
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._answer_timer:
+            self._answer_timer.cancel()
+            self._answer_timer = None
+
     def expect_reading(self) -> None:
         """End the connection unless the caller reads what is written, until that is gone."""
         unsent = self.transport.unsent

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import AsyncExitStack
 
 from producer.auth.turnstile import PER_SECOND
 from producer.connection import Limits
@@ -32,8 +33,8 @@ def test_refusals_leave_at_a_pace() -> None:
     """
 
     async def scenario() -> None:
-        async with served(Limits(connections=100), authenticating=True) as port, calling(port) as friend:
-            strangers = [await Caller.to(port) for _ in range(CALLERS)]
+        async with served(Limits(connections=100), authenticating=True) as port, calling(port) as friend, AsyncExitStack() as stack:
+            strangers = [await stack.enter_async_context(calling(port)) for _ in range(CALLERS)]
             began = time.monotonic()
             for each in strangers:
                 each.say(request("wrong") * EACH)
@@ -44,7 +45,5 @@ def test_refusals_leave_at_a_pace() -> None:
             ends = await asyncio.gather(*flood)
             assert max(ends) - began > 0.9 * CALLERS * EACH / PER_SECOND
             assert served_at < min(ends)
-            for each in strangers:
-                each.hang_up()
 
     run(scenario())

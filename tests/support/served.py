@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 import uvloop
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from producer.auth.gate import Gate
 from producer.auth.principal import Principal
@@ -53,8 +55,10 @@ def run(scenario: Coroutine[Any, Any, T]) -> T:
 
 
 @asynccontextmanager
-async def served(limits: Limits, pace: Pace | None = None, *, authenticating: bool = False) -> AsyncIterator[int]:
-    """The port of an API."""
+async def served(
+    limits: Limits, pace: Pace | None = None, *, authenticating: bool = False, beside: ASGIApp | None = None
+) -> AsyncIterator[int]:
+    """The port of an API; `beside` is served at `/beside`."""
     clock, store, metrics = SystemClock(), MemoryStore(), ProducerMetrics(CollectorRegistry())
     payloads, settings = MemoryPayloads(), ApiSettings()
     routes = Routes([Route("default", (Target("echo", "", "echo"),))])
@@ -65,6 +69,8 @@ async def served(limits: Limits, pace: Pace | None = None, *, authenticating: bo
     with bind("127.0.0.1", 0) as bound:
         answers = refusals(authenticating=authenticating)
         app, port = create_app(context, metrics), bound.getsockname()[1]
+        if beside:
+            app.mount("/beside", beside)
         serving = asyncio.create_task(serve(app, bound, limits, answers, lambda: None))
         try:
             await _answering(port)
@@ -92,9 +98,14 @@ class Caller:
         self._writer = writer
 
     @classmethod
-    async def to(cls, port: int) -> "Caller":
-        """Connected to the API."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def to(cls, port: int, buffer: int | None = None) -> "Caller":
+        """Connected to the API; `buffer`: so many bytes lie here unread, at most."""
+        connection = socket.socket()
+        if buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+        return cls(*await asyncio.open_connection(sock=connection, limit=buffer or 65_536))
 
     def hang_up(self) -> None:
         """At once."""
@@ -118,6 +129,13 @@ class Caller:
                 return await self._reader.read(65_536)
         except TimeoutError:
             return b""
+
+    async def sip(self, seconds: float) -> bytes:
+        """A little of what is there, and then a break."""
+        async with _soon("more"):
+            piece = await self._reader.read(262_144)
+        await asyncio.sleep(seconds)
+        return piece
 
     async def end(self) -> bytes:
         """Everything until the other side closes."""
@@ -154,10 +172,12 @@ async def _soon(what: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def calling(port: int) -> AsyncIterator[Caller]:
+async def calling(port: int, buffer: int | None = None) -> AsyncIterator[Caller]:
     """A connection to the API."""
-    caller = await Caller.to(port)
+    caller = await Caller.to(port, buffer)
     try:
         yield caller
     finally:
         caller.hang_up()
+        # The server, on this loop too, hears of it before anybody calls next.
+        await asyncio.sleep(0.01)
