@@ -52,17 +52,23 @@ def load(singles: int, bulks: int) -> tuple[Load, Load]:
         )
 
 
-def _measured(pid: int, port: int, path: str, body: Any, requests: int, jobs_each: int, connections: int) -> Load:
+def cpu_of_submissions(pid: int, port: int, count: int, header: str) -> float:
+    """Milliseconds each, of single submissions to an API process that runs, with one more header line."""
+    return _measured(pid, port, "/v1/jobs", _JOB, count, 1, 16, header).cpu_ms
+
+
+def _measured(pid: int, port: int, path: str, body: Any, requests: int, jobs_each: int, connections: int, header: str = "") -> Load:
     before, began = Usage.of(pid), time.monotonic()
-    asyncio.run(_send(port, path, body, requests, connections))
+    asyncio.run(_send(port, path, body, requests, connections, header))
     after, seconds = Usage.of(pid), time.monotonic() - began
     jobs = requests * jobs_each
     return Load(jobs, (after.cpu_seconds - before.cpu_seconds) / jobs * 1000, jobs / seconds, after.peak_mib)
 
 
-async def _send(port: int, path: str, body: Any, requests: int, connections: int) -> None:
+async def _send(port: int, path: str, body: Any, requests: int, connections: int, header: str) -> None:
     content = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    lines = f"POST {path} HTTP/1.1\r\nHost: x\r\n{header}Content-Type: application/json\r\n"
+    head = f"{lines}Content-Length: {len(content)}\r\n\r\n"
     left = iter(range(requests))
 
     async def caller() -> None:

@@ -17,6 +17,7 @@ from producer.auth.gate import Gate
 from producer.auth.witness import Witness
 from producer.body import Bodies
 from producer.cancel import Canceller
+from producer.connection import Limits
 from producer.health import Health
 from producer.lookup import Lookup
 from producer.results import Results
@@ -24,7 +25,7 @@ from producer.routes.context import Context
 from producer.server import bind, serve
 from producer.submit import Submitter
 from producer.waiting import Waiters
-from producer.web import create_app
+from producer.web import create_app, refusals
 from quarry import eventloop
 from quarry.clock import SystemClock
 from quarry.inference.engine import Engine
@@ -79,7 +80,7 @@ async def _serve(
     # Not FastAPI's: it would be asked for a rule.
     app.add_route("/count", count)
     with bind("127.0.0.1", port) as bound:
-        await serve(app, bound, lambda: None)
+        await serve(app, bound, Limits(settings.api.connections), refusals(authenticating=False), lambda: None)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A stand-in for SQS and DynamoDB that neither worker nor API can saturate: it takes every job and message, hands out so many
-jobs, grants every claim, and takes every record. What it is asked it does not check; for that there are the tests, on emulated AWS.
+jobs, grants every claim, takes every record, and knows one API key. What it is asked it does not check; for that there are the
+tests, on emulated AWS.
 
     python -m bench.stand_in_aws PORT JOBS
 """
@@ -14,9 +15,14 @@ from typing import Any, Final
 from quarry.clock import SystemClock
 from quarry.envelope import Envelope
 from quarry.ids import new_request_id
+from quarry.keys.expressions import to_item as key_item
+from quarry.keys.key import ApiKey, carried, digest_of
 from quarry.store.item import to_item
 from quarry.testing.builders import a_job, an_invocation
 
+_KEY_ID, _SECRET, _SALT = "0123456789abcdef", "s" * 43, "salt"
+#: The key that it knows, as its holder carries it.
+KEY: Final = carried(_KEY_ID, _SECRET)
 _PROMPT: Final = "Summarise this ticket in one sentence. " + "The printer on the third floor is out of paper again. " * 10
 
 
@@ -25,11 +31,12 @@ class StandIn:
 
     def __init__(self, jobs: int) -> None:
         self._left = jobs
-        self._recorded = self._deleted = 0
+        self._recorded = self._deleted = self._keys_read = self._written = 0
         now = SystemClock().now()
         self._now = now
         job = a_job(created_at=now, deadline_at=now + timedelta(hours=1), invocation=an_invocation(_PROMPT, max_tokens=100))
         self._item = to_item(job, 0)
+        self._key = key_item(ApiKey(_KEY_ID, "default", "bench", ("member",), _SALT, digest_of(_SALT, _SECRET), now))
         self._answers: dict[str, Callable[[Any], Any]] = {
             "AmazonSQS.GetQueueUrl": lambda request: {"QueueUrl": f"http://127.0.0.1/{request['QueueName']}"},
             "AmazonSQS.ReceiveMessage": self._receive,
@@ -37,16 +44,32 @@ class StandIn:
             "DynamoDB_20120810.DescribeTable": lambda _: {"Table": {}},
             "DynamoDB_20120810.UpdateItem": self._update,
             "AmazonSQS.SendMessageBatch": _sent,
-            "DynamoDB_20120810.BatchExecuteStatement": lambda request: {"Responses": [{} for _ in request["Statements"]]},
+            "DynamoDB_20120810.BatchExecuteStatement": self._execute,
+            "DynamoDB_20120810.BatchGetItem": self._read_keys,
             "DynamoDB_20120810.Query": lambda _: {"Items": [], "Count": 0},
         }
 
     def answer(self, target: str, body: bytes) -> bytes:
         """The answer to one request; without a target it is one of S3, or of ours for the counts."""
         if not target:
-            return json.dumps({"left": self._left, "recorded": self._recorded, "deleted": self._deleted}).encode()
+            return json.dumps(self._counts()).encode()
         known = self._answers.get(target)
+        self._written += target.endswith(("PutItem", "DeleteItem", "WriteItem", "WriteItems"))
         return json.dumps(known(json.loads(body)) if known else {}).encode()
+
+    def _counts(self) -> dict[str, int]:
+        """What happened so far. `written`: items, but for the notes on when the one key was used."""
+        counts = {"left": self._left, "recorded": self._recorded, "deleted": self._deleted}
+        return counts | {"keys_read": self._keys_read, "written": self._written}
+
+    def _read_keys(self, request: Any) -> Any:
+        [(table, asked)] = request["RequestItems"].items()
+        self._keys_read += len(asked["Keys"])
+        return {"Responses": {table: [self._key for key in asked["Keys"] if key["pk"] == self._key["pk"]]}, "UnprocessedKeys": {}}
+
+    def _execute(self, request: Any) -> Any:
+        self._written += len(request["Statements"])
+        return {"Responses": [{} for _ in request["Statements"]]}
 
     def _receive(self, request: Any) -> Any:
         count = min(self._left, request["MaxNumberOfMessages"])
@@ -65,6 +88,9 @@ class StandIn:
         return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]], "Failed": []}
 
     def _update(self, request: Any) -> Any:
+        if request["Key"]["pk"] == self._key["pk"]:
+            return {}
+        self._written += 1
         values = request["ExpressionAttributeValues"]
         if ":owner" not in values:
             self._recorded += ":status" in values

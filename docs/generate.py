@@ -212,7 +212,10 @@ def event_names() -> str:
 
 def problem_codes() -> str:
     """The problems of the API."""
-    kinds = {kind.code: kind for kind in (*problems.HTTP_PROBLEMS.values(), *problems.PROBLEMS.values(), problems.INTERNAL)}
+    kinds = {
+        kind.code: kind
+        for kind in (*problems.HTTP_PROBLEMS.values(), *problems.PROBLEMS.values(), problems.UNREADABLE, problems.INTERNAL)
+    }
     rows = [(kind.status, f"`{kind.code}`", f"{kind.title}.") for kind in sorted(kinds.values(), key=lambda kind: kind.status)]
     return table(("status", "code", "meaning"), rows)
 

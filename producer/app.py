@@ -12,14 +12,15 @@ from producer.auth.schemes import Means, schemes
 from producer.auth.witness import Witness
 from producer.body import Bodies
 from producer.cancel import Canceller
+from producer.connection import Limits
 from producer.health import Health
 from producer.lookup import Lookup
 from producer.results import Results
 from producer.routes.context import Context
-from producer.server import bind, serve
+from producer.server import bind, room_for, serve
 from producer.submit import Submitter
 from producer.waiting import Waiters
-from producer.web import create_app
+from producer.web import create_app, refusals
 from quarry import __version__, eventloop
 from quarry.access import load_roles
 from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client
@@ -98,7 +99,9 @@ async def run(settings: Settings, host: str, port: int) -> int:
             health.stopping = True
             waiters.close()
 
-        code = await _supervise(asyncio.create_task(serve(create_app(context, metrics), bound, stopping)), health)
+        app, limits = create_app(context, metrics), Limits(room_for(settings.api.connections))
+        serving = serve(app, bound, limits, refusals(authenticating=not gate.is_open), stopping)
+        code = await _supervise(asyncio.create_task(serving), health)
         await asyncio.gather(queue.close(), store.close())
     _log.info(Event.SERVICE_STOPPED)
     return code

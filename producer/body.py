@@ -1,12 +1,15 @@
-"""Reading requests' bodies: bounded while they arrive, one by one and all together, and JSON in the strict sense."""
+"""Reading requests' bodies: bounded in size and time while they arrive, one by one and all together; strictly JSON."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from email.message import Message
 from typing import Any, Final
 
 from fastapi import HTTPException, Request
 from pydantic_core import from_json
+from starlette.requests import ClientDisconnect
 
 from quarry.errors import NotJson, Overloaded, PayloadTooLarge
 
@@ -14,6 +17,16 @@ from quarry.errors import NotJson, Overloaded, PayloadTooLarge
 SMALL_MAX_BYTES: Final = 64 * 1024
 #: From here on, work on a body is worth a thread. Our own choice: checking 20 MB of text takes half a second.
 LARGE_MIN_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How slowly a body may come. It may fall behind `bytes_per_second` by so many seconds, and run ahead of it by no more: neither
+    a halt nor a trickle lasts. Our own choices: 20 MiB come within 22 minutes, and small bodies have half a minute.
+    """
+
+    bytes_per_second: int = 16_384
+    behind_seconds: float = 30
 
 
 class Body:
@@ -42,8 +55,9 @@ class Body:
 class Bodies:
     """The bodies being served, at most `limit_bytes` together; one that is larger than that is served alone."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, pace: Pace | None = None) -> None:
         self._limit = limit_bytes
+        self._pace = pace or Pace()
         self._used = 0
 
     @asynccontextmanager
@@ -51,7 +65,7 @@ class Bodies:
         """A body that is declared as JSON. It counts until the end of the block.
 
         Raises:
-            HTTPException: 415, it is not declared so.
+            HTTPException: 415, it is not declared so; 408, it comes too slowly.
             PayloadTooLarge: it is declared larger than `max_bytes`, or turns out to be; the rest is not kept.
             Overloaded: there is no room for it now.
         """
@@ -59,7 +73,7 @@ class Bodies:
             raise HTTPException(415)
         room = _Room(self)
         try:
-            yield Body(await _read(request, max_bytes, room))
+            yield Body(await _read(request, max_bytes, room, self._pace))
         finally:
             self._used -= room.size_bytes
 
@@ -87,7 +101,7 @@ class _Room:
             self.size_bytes = size_bytes
 
 
-async def _read(request: Request, max_bytes: int, room: _Room) -> bytearray:
+async def _read(request: Request, max_bytes: int, room: _Room, pace: Pace) -> bytearray:
     too_large = PayloadTooLarge(f"the body may have at most {max_bytes:,} bytes")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal():
@@ -95,12 +109,29 @@ async def _read(request: Request, max_bytes: int, room: _Room) -> bytearray:
             raise too_large
         room.hold(int(declared))
     content = bytearray()
-    async for chunk in request.stream():
+    async for chunk in _paced(request, pace):
         content += chunk
         if len(content) > max_bytes:
             raise too_large
         room.hold(len(content))
     return content
+
+
+async def _paced(request: Request, pace: Pace) -> AsyncIterator[bytes]:
+    now, more = asyncio.get_running_loop().time, True
+    due = now() + pace.behind_seconds
+    while more:
+        try:
+            async with asyncio.timeout_at(due):
+                message = await request.receive()
+        except TimeoutError:
+            raise HTTPException(408) from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        yield chunk
+        more = message.get("more_body", False)
+        due = min(due + len(chunk) / pace.bytes_per_second, now() + pace.behind_seconds)
 
 
 def _is_json(content_type: str) -> bool:

@@ -1,11 +1,13 @@
-"""Around every request: what is measured, and the net below everything that nobody expected."""
+"""Around every request: what is measured, what every answer says, and the net below everything that nobody expected."""
 
 from collections.abc import MutableMapping
 from typing import Any, Final
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from producer.headers import guarded
 from producer.problems import INTERNAL, MEDIA_TYPE, problem, whereabouts
 from quarry.clock import Clock
 from quarry.telemetry.events import Event
@@ -14,11 +16,15 @@ from quarry.telemetry.metrics import ProducerMetrics
 
 _log = get_logger(__name__)
 
+#: Who hung up, or came too badly to be answered, gets no status; nginx counts them under this number.
+_HUNG_UP: Final = 499
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Observed:
-    """ASGI middleware: counts and times requests by route template, and turns a bug into a `500` and one line of log."""
+    """ASGI middleware: counts and times requests by route template, gives answers the headers that all have, and turns a bug into
+    a `500` and one line of log.
+    """
 
     def __init__(self, app: ASGIApp, metrics: ProducerMetrics, clock: Clock) -> None:
         self._app = app
@@ -35,10 +41,13 @@ class Observed:
             nonlocal code
             if message["type"] == "http.response.start":
                 code = message["status"]
+                message["headers"] = guarded(message["headers"])
             await send(message)
 
         try:
             await self._app(scope, receive, sending)
+        except ClientDisconnect:
+            code = code or _HUNG_UP
         except Exception as error:
             _log.error(Event.REQUEST_FAILED, route=_route(scope), error=whereabouts(error))
             if code:

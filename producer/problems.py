@@ -89,9 +89,15 @@ HTTP_PROBLEMS: Final[Mapping[int, Kind]] = {
     400: PROBLEMS[NotJson],
     404: Kind(404, "not_found", "There is nothing at this path", "See /docs for what there is."),
     405: Kind(405, "method_not_allowed", "The path does not take this method", "See the Allow header."),
+    408: Kind(408, "request_timeout", "The request came too slowly", "Nothing was done. Try again."),
     413: PROBLEMS[PayloadTooLarge],
     415: Kind(415, "unsupported_media_type", "The body is of the wrong type", "Send it as application/json."),
+    431: Kind(431, "headers_too_large", "The headers are too large", "They may have 16 KiB, with the path."),
 }
+
+#: What is answered to something that never becomes a request.
+UNREADABLE: Final = Kind(400, "invalid_http", "This is no HTTP request", "It cannot be read.")
+CROWDED: Final = PROBLEMS[Overloaded]
 
 INTERNAL: Final = Kind(500, "internal_error", "Something is wrong here", "It is not your request; the operator's log says more.")
 

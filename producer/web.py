@@ -1,7 +1,7 @@
 """The ASGI app: routes, and one answer for each way in which they can fail."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,51 +9,83 @@ from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 
 from producer.auth.rules import require_rules
+from producer.auth.turnstile import Turnstile
+from producer.connection import Refusals
 from producer.documents import document
 from producer.faults import told
 from producer.observe import Observed
-from producer.problems import HTTP_PROBLEMS, INTERNAL, MEDIA_TYPE, RETRY_AFTER_SECONDS, problem, problem_of
+from producer.problems import (
+    CROWDED,
+    HTTP_PROBLEMS,
+    INTERNAL,
+    MEDIA_TYPE,
+    PROBLEMS,
+    RETRY_AFTER_SECONDS,
+    UNREADABLE,
+    problem,
+    problem_of,
+)
 from producer.routes import jobs, probes
 from producer.routes.context import Context, admitted
-from quarry import __version__
-from quarry.errors import InvalidSubmission, Overloaded, PayloadLost, QuarryError, SubmissionError, TransportError
+from quarry.errors import InvalidSubmission, Overloaded, PayloadLost, QuarryError, SubmissionError, TransportError, Unauthenticated
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import ProducerMetrics
 
 _log = get_logger(__name__)
 
+_LATER: Final = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+
 
 def create_app(context: Context, metrics: ProducerMetrics) -> FastAPI:
     """The app over verbs that are already built."""
-    app = FastAPIOffline(
-        title="Quarry", version=__version__, redoc_url=None, redirect_slashes=False, dependencies=[Depends(admitted)]
-    )
+    app = FastAPIOffline(title="Quarry", docs_url=None, redoc_url=None, redirect_slashes=False, dependencies=[Depends(admitted)])
     app.state.context = context
+    app.state.turnstile = Turnstile(context.clock)
     app.include_router(jobs.router)
     app.include_router(probes.router)
     app.add_middleware(Observed, metrics=metrics, clock=context.clock)
     app.add_exception_handler(SubmissionError, _refused)
+    app.add_exception_handler(Unauthenticated, _unknown)
     for kind in (TransportError, Overloaded, PayloadLost):
         app.add_exception_handler(kind, _unserved)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     # Starlette raises its own class, of which FastAPI's is a child.
     app.add_exception_handler(HTTPException.__mro__[1], _http)
-    document(app)
+    document(app, authenticating=not context.gate.is_open)
     require_rules(app.routes)
     return app
 
 
+def refusals(*, authenticating: bool) -> Refusals:
+    """Answers to what never becomes a request. Where callers must say who they are, nobody has whose head cannot be read: they are
+    told no more than others.
+    """
+    nobody = _unauthenticated() if authenticating else None
+    return Refusals(
+        unreadable=nobody or _answer(problem(UNREADABLE)),
+        too_large=nobody or _answer(problem(HTTP_PROBLEMS[431])),
+        late=_answer(problem(HTTP_PROBLEMS[408])),
+        crowded=_answer(problem(CROWDED), _LATER),
+        broken=_answer(problem(UNREADABLE)),
+    )
+
+
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    document = problem_of(error)
-    return _answer(document, {"WWW-Authenticate": "Bearer"} if document["status"] == 401 else None)
+    return _answer(problem_of(error))
+
+
+async def _unknown(request: Request, _error: Exception) -> JSONResponse:
+    turnstile: Turnstile = request.app.state.turnstile
+    await turnstile.turn()
+    return _unauthenticated()
 
 
 async def _unserved(request: Request, error: Exception) -> JSONResponse:
     _log.warning(Event.REQUEST_UNSERVED, route=getattr(request.scope.get("route"), "path", ""), error=_chain(error))
     document = problem_of(error)
-    return _answer(document, {"Retry-After": str(RETRY_AFTER_SECONDS)} if document["status"] == 503 else None)
+    return _answer(document, _LATER if document["status"] == 503 else None)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
@@ -77,6 +109,11 @@ def _methods(request: Request) -> Sequence[str]:
     """What the path takes. Starlette names the methods of one route only."""
     template = getattr(request.scope.get("route"), "path", "")
     return sorted(method.upper() for method in request.app.openapi()["paths"].get(template, ())) or ["GET"]
+
+
+def _unauthenticated() -> JSONResponse:
+    """The same whatever was wrong."""
+    return _answer(problem(PROBLEMS[Unauthenticated]), {"WWW-Authenticate": "Bearer"})
 
 
 def _answer(document: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:

@@ -186,6 +186,13 @@ class ApiSettings(Group):
         description="Request bodies being served, together, small ones aside; beyond it a request is answered with 503. Memory is "
         "about four times that. Too much: the process is killed; too little: large submissions are turned away.",
     )
+    connections: int = Field(
+        4096,
+        ge=10,
+        le=200_000,
+        description="Connections at a time; one more is answered with 503 and closed. Too many: memory (up to 40 KiB each) and the "
+        "process's open files; too few: callers are turned away, long-polls with them.",
+    )
     waiters: int = Field(
         1000, ge=0, le=100_000, description="Concurrent long-polls; beyond it a GET answers at once. Too many: read cost."
     )

@@ -24,6 +24,11 @@ class Gate:
         self._schemes = schemes
         self._witness = witness
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is asked who they are."""
+        return not self._schemes
+
     async def admit(self, request: Request) -> Principal:
         """Who calls, where the route's rule lets them.
 
@@ -47,7 +52,8 @@ class Gate:
         return caller
 
     async def _caller(self, request: Request) -> Principal:
-        kind, _, credential = request.headers.get("authorization", "").partition(" ")
+        given = request.headers.getlist("authorization")
+        kind, _, credential = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if kind.lower() == "bearer" and credential:
             for scheme in self._schemes:
                 principal = await scheme.authenticate(credential)

@@ -32,7 +32,6 @@ RULES: Final[Mapping[Operation, str | Public]] = {
     ("GET", "/openapi.json"): _SAME_FOR_ALL,
     ("HEAD", "/openapi.json"): _SAME_FOR_ALL,
     ("GET", "/docs"): _SAME_FOR_ALL,
-    ("GET", "/docs/oauth2-redirect"): _SAME_FOR_ALL,
     # Files, mounted: whatever the method, which only GET and HEAD get past.
     ("*", "/static-offline-docs"): Public("style sheet and script of /docs"),
 }

@@ -1,0 +1,49 @@
+"""Who tries credentials as fast as they are answered is answered slowly, and nobody else is."""
+
+import asyncio
+import json
+import time
+from contextlib import AsyncExitStack
+
+from producer.auth.turnstile import PER_SECOND
+from producer.connection import Limits
+from tests.support.served import CREDENTIAL, Caller, calling, run, served
+
+BODY = json.dumps({"prompt": "Hi"})
+CALLERS, EACH = 20, 10
+
+
+def request(credential: str) -> str:
+    """A submission."""
+    lines = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {credential}\r\nContent-Type: application/json\r\n"
+    return f"{lines}Content-Length: {len(BODY)}\r\n\r\n{BODY}"
+
+
+async def refused(caller: Caller) -> float:
+    """When the last of one's requests is refused."""
+    for _ in range(EACH):
+        assert (await caller.hear())[0].startswith(b"HTTP/1.1 401 ")
+    return time.monotonic()
+
+
+def test_refusals_leave_at_a_pace() -> None:
+    """All together, however many connections they come on; a caller who is known does not wait with them.
+
+    Red when: `producer/web.py`: `await turnstile.turn()` -> `pass`
+    """
+
+    async def scenario() -> None:
+        async with served(Limits(connections=100), authenticating=True) as port, calling(port) as friend, AsyncExitStack() as stack:
+            strangers = [await stack.enter_async_context(calling(port)) for _ in range(CALLERS)]
+            began = time.monotonic()
+            for each in strangers:
+                each.say(request("wrong") * EACH)
+            flood = [asyncio.create_task(refused(each)) for each in strangers]
+            friend.say(request(CREDENTIAL))
+            assert (await friend.hear())[0].startswith(b"HTTP/1.1 202 ")
+            served_at = time.monotonic()
+            ends = await asyncio.gather(*flood)
+            assert max(ends) - began > 0.9 * CALLERS * EACH / PER_SECOND
+            assert served_at < min(ends)
+
+    run(scenario())
