@@ -23,6 +23,10 @@ from quarry.clock import to_rfc3339
 from quarry.runs.lines import FileFacts, RunRefused
 
 _VERSION: Final = 1
+#: What the first line begins with.
+_HEAD: Final = b'{"run":1,"sha256":"'
+#: A first line that is longer is not ours: our own choice.
+_HEAD_MAX_BYTES: Final = 4096
 #: The API keeps an idempotency key for 24 h. An hour less, for clocks that differ and answers that took long: our own choice.
 KEY_SAFE_FOR: Final = timedelta(hours=23)
 
@@ -64,21 +68,31 @@ class Journal:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise RunRefused(f"another process is at this run: it holds {self.path}") from error
-        cut_torn_end(self._descriptor)
         with self.path.open("rb") as file:
-            first = file.readline()
-        if not first:
+            first = file.readline(_HEAD_MAX_BYTES)
+        # Whose file it is comes first: nothing is cut off somebody else's.
+        if first.endswith(b"\n"):
+            self._check_head(first, facts)
+            cut_torn_end(self._descriptor)
+        elif not is_torn(first, _HEAD):
+            raise self._foreign()
+        else:
+            os.ftruncate(self._descriptor, 0)
             self._write({"run": _VERSION, "sha256": facts.sha256, "salt": self.salt}, sync=True)
             _sync_directory(self.path.parent)
-            return
+
+    def _check_head(self, first: bytes, facts: FileFacts) -> None:
         head = _record(first)
-        if head.get("run") != _VERSION:
-            raise RunRefused(f"{self.path} is no journal of a run; name another --output")
+        if head.get("run") != _VERSION or not isinstance(head.get("sha256"), str) or not isinstance(head.get("salt"), str):
+            raise self._foreign()
         if head["sha256"] != facts.sha256:
             raise RunRefused(
                 f"the file is not what it was when this run began ({self.path}); undo the change, or name another --output"
             )
         self.salt = head["salt"]
+
+    def _foreign(self) -> RunRefused:
+        return RunRefused(f"{self.path} is no journal of a run; name another --output")
 
     def past(self, done: bytearray) -> Past:
         """What is open, of lines that are not done. `done` has a byte for each line, by number."""
@@ -145,6 +159,11 @@ def open_to_append(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise RunRefused(f"{path} cannot be written: {error.strerror}") from error
+
+
+def is_torn(end: bytes, beginning: bytes) -> bool:
+    """Whether what stands behind the last line break can be of a line that begins like that."""
+    return end.startswith(beginning) or beginning.startswith(end)
 
 
 def cut_torn_end(descriptor: int) -> None:
