@@ -60,10 +60,10 @@ def facts_of(path: Path) -> FileFacts:
     return FileFacts(digest.hexdigest(), last, jobs)
 
 
-def read(path: Path, salt: str) -> Iterator[Line | BadLine]:
-    """Every line but empty ones, in order; `salt` goes into the idempotency keys."""
+def read(path: Path, salt: str, see: Callable[[bytes], object] | None = None) -> Iterator[Line | BadLine]:
+    """Every line but empty ones, in order; `salt` goes into the idempotency keys, and `see` is called with all the bytes."""
     with _open(path) as file:
-        for number, raw in raw_lines(file):
+        for number, raw in raw_lines(file, see):
             if raw:
                 yield parsed(number, raw, salt)
 

@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,7 +91,7 @@ class Runner:
         """To its end.
 
         Raises:
-            RunStopped: the API was away for too long, refuses to be spoken to, or knows none of the jobs.
+            RunStopped: the API was away for too long, refuses to be spoken to, or knows none of the jobs; or the file changed.
         """
         started = self._monotonic()
         for number, request_id in self._past.accepted.items():
@@ -125,7 +126,10 @@ class Runner:
 
     def _unsubmitted(self) -> Iterator[Line]:
         """The lines that are to be submitted; those that cannot be are written down on the way."""
-        for line in read(self._plan.path, self._journal.salt):
+        facts, digest = self._plan.facts, sha256()
+        for line in read(self._plan.path, self._journal.salt, digest.update):
+            if line.number > facts.last:
+                break
             if self._output.done[line.number] or line.number in self._past.accepted:
                 continue
             tried_at = self._past.tried_at.get(line.number)
@@ -135,6 +139,8 @@ class Runner:
                 self._output.append([row_of_fault(_undecided(line, tried_at))])
             else:
                 yield line
+        if digest.hexdigest() != facts.sha256:
+            raise RunStopped("the file changed while it ran; undo the change, or name another --output")
 
     def _submit_some(self) -> bool:
         """Submit a batch where there is one and room for it; whether there was."""

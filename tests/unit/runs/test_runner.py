@@ -37,11 +37,14 @@ class World:
         self.bulk_sizes: list[int] = []
         self.said: list[str] = []
         self.most_in_flight = 0
+        #: Called when the file is known, and nothing was submitted.
+        self.at_start: Callable[[], object] = lambda: None
         self.view: Callable[[dict[str, Any]], dict[str, Any]] = lambda job: job
 
     def run(self, in_flight: int = 2000) -> Tally:
         """One sitting."""
         facts = facts_of(self.file)
+        self.at_start()
         with (
             closing(Journal.open(self.out.with_suffix(".journal"), facts, "")) as journal,
             closing(Output.open(self.out, facts.last)) as output,
@@ -292,6 +295,15 @@ def test_equal_lines_are_paid_once_and_both_answered(tmp_path: Path) -> None:
     assert world.run().completed == 3
     assert len(world.jobs) == 1
     assert {row["request_id"] for row in world.rows.values()} == {id_of(0)}
+
+
+@pytest.mark.parametrize("changed", [named(1), named(3), ["{}", "{}"]], ids=["shorter", "longer", "other"])
+def test_a_file_that_changes_meanwhile_is_noticed(changed: list[str], tmp_path: Path) -> None:
+    """What was run is then not what the file says: the run does not end as if it were."""
+    world = World(tmp_path, *named(2))
+    world.at_start = lambda: world.file.write_text("".join(f"{line}\n" for line in changed))
+    with pytest.raises(RunStopped, match="changed while it ran"):
+        world.run()
 
 
 def test_refused_lines_and_no_jobs_at_all_end_too(tmp_path: Path) -> None:
