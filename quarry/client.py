@@ -60,7 +60,7 @@ class ApiClient:
 
     def submit(self, body: Mapping[str, Any], idempotency_key: str | None = None) -> JobView:
         """Submit one job; returns it as accepted."""
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         return self._json("POST", "/v1/jobs", json=dict(body), headers=headers)
 
     def submit_many(self, bodies: Sequence[Mapping[str, Any]]) -> list[JobView]:

@@ -204,6 +204,19 @@ def test_the_idempotency_key_travels_in_its_header() -> None:
     assert seen == {"key": "order-1", "body": {"prompt": "x"}}
 
 
+def test_an_empty_idempotency_key_is_no_lack_of_one() -> None:
+    """A script whose variable is empty is told so by the API; submitted without a key, it would pay twice."""
+    seen: list[str | None] = []
+
+    def accept(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("Idempotency-Key"))
+        return httpx.Response(202, json={"request_id": ID})
+
+    client(accept).submit({"prompt": "x"}, idempotency_key="")
+    client(accept).submit({"prompt": "x"})
+    assert seen == ["", None]
+
+
 def test_the_text_of_a_large_result_is_fetched() -> None:
     """A small one is there; where a large one cannot be had, the error names the place and not the signature."""
 
