@@ -89,6 +89,8 @@ class Journal:
             raise RunRefused(
                 f"the file is not what it was when this run began ({self.path}); undo the change, or name another --output"
             )
+        if self.salt and not head["salt"]:
+            raise RunRefused(f"this run was begun without --anew ({self.path}); to make new jobs, name another --output")
         self.salt = head["salt"]
 
     def _foreign(self) -> RunRefused:

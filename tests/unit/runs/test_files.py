@@ -84,6 +84,18 @@ def test_what_is_no_journal_is_left_alone(content: str, tmp_path: Path) -> None:
     assert path.read_text() == content
 
 
+def test_what_was_begun_as_usual_is_not_begun_anew(tmp_path: Path) -> None:
+    """`--anew` with an output that is there would do nothing; what was begun with it goes on with it, as without."""
+    path, other = tmp_path / "journal", tmp_path / "other"
+    Journal.open(path, FACTS, "").close()
+    with pytest.raises(RunRefused, match="name another --output"):
+        Journal.open(path, FACTS, "salt")
+    Journal.open(other, FACTS, "salt").close()
+    for salt in ("", "salt", "another"):
+        with closing(Journal.open(other, FACTS, salt)) as journal:
+            assert journal.salt == "salt"
+
+
 def test_a_journal_torn_in_its_first_record_begins_anew(tmp_path: Path) -> None:
     """At every byte: nothing had been submitted then."""
     path = tmp_path / "journal"
