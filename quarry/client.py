@@ -24,6 +24,9 @@ LOOKUP_MAX: Final = 100
 _PAUSE_SECONDS: Final = 1.0
 #: How long a follower of a job bears with an API that is away: a restart, a deploy.
 _PATIENCE_SECONDS: Final = 30.0
+#: For an answer: longer than the API holds a GET, and than it takes to find that a submission cannot be decided, which took 47 s
+#: in a trial of our own.
+_ANSWER_SECONDS: Final = 60.0
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -45,7 +48,7 @@ class ApiClient:
         self._pause = pause
         self._monotonic = monotonic
         self._http = httpx.Client(
-            timeout=httpx.Timeout(LONG_POLL_SECONDS + 10, connect=5),
+            timeout=httpx.Timeout(_ANSWER_SECONDS, connect=5),
             headers={"User-Agent": f"quarry/{__version__}"},
             transport=transport,
             # A proxy that leads out of the machine does not lead back to it.
@@ -174,7 +177,10 @@ class ApiClient:
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             undecided = "; what was asked may have been done" if method == "POST" else ""
-            raise ApiUnreachable(f"the API at {self._url} gave no answer ({type(error).__name__}){undecided}") from error
+            raise ApiUnreachable(
+                f"the API at {self._url} gave no answer ({type(error).__name__}){undecided}",
+                slow=isinstance(error, httpx.ReadTimeout),
+            ) from error
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

@@ -179,6 +179,19 @@ def test_a_lost_answer_is_called_undecided() -> None:
     with pytest.raises(ApiUnreachable) as caught:
         client(lost).get(ID)
     assert "may have been done" not in str(caught.value)
+    assert caught.value.slow
+
+
+def test_the_api_may_take_as_long_as_it_takes_at_worst() -> None:
+    """A submission that nobody can decide is told after some 47 s: the client is still there then."""
+    seen: dict[str, float] = {}
+
+    def accept(request: httpx.Request) -> httpx.Response:
+        seen.update(request.extensions["timeout"])
+        return httpx.Response(202, json={"request_id": ID})
+
+    client(accept).submit({"prompt": "x"})
+    assert (seen["read"], seen["connect"]) == (60, 5)
 
 
 @pytest.mark.parametrize("request_id", ["", "..", "a/b", "x" * 32, ID.upper()])

@@ -125,6 +125,10 @@ def lost(_: list[dict[str, Any]]) -> httpx.Response:
     raise httpx.ReadTimeout("no answer")
 
 
+def reset(_: list[dict[str, Any]]) -> httpx.Response:
+    raise httpx.ReadError("connection reset")
+
+
 def nobody(_: list[dict[str, Any]]) -> httpx.Response:
     raise httpx.ConnectError("refused")
 
@@ -214,7 +218,7 @@ def test_a_refusal_of_everything_fails_no_line(tmp_path: Path) -> None:
 def test_after_a_day_what_was_never_answered_is_not_paid_again(hours: int, undecided: int, tmp_path: Path) -> None:
     """Within it the key makes sending again safe. After it such a line fails, and says what can be done; later ones run."""
     world = World(tmp_path, *named(5))
-    world.bulks = [lost]
+    world.bulks = [reset]
     with pytest.raises(RunStopped):
         world.run(in_flight=3)
     world.time += hours * 3600
