@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from quarry.cli import exits
 from quarry.cli.connect import add_api_argument, connect
+from quarry.cli.values import count
 
 if TYPE_CHECKING:
     from quarry.runs.tally import Tally
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a line for each line, as they finish; OUT.jsonl.journal beside it holds what a resumed run has to know",
     )  # fmt: skip
     parser.add_argument(
-        "--in-flight", metavar="N", type=_count, default=IN_FLIGHT,
+        "--in-flight", metavar="N", type=count, default=IN_FLIGHT,
         help="jobs that are submitted and not yet over, at most (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
@@ -106,10 +107,3 @@ def _how_to_resume() -> str:
 
 def _say(text: str) -> None:
     print(f"quarry: {text}", file=sys.stderr)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value

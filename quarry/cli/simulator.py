@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quarry.cli.values import port
 from quarry.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=4567, help="port to listen on; 0 takes any free one (default: %(default)s)")
+    parser.add_argument("--port", type=port, default=4567, help="port to listen on; 0 takes any free one (default: %(default)s)")
     parser.add_argument("--script", metavar="FILE", help="JSON list of rules to begin with")
     parser.add_argument("--brain", choices=("echo", "smollm2"), default="echo", help="what answers (default: %(default)s)")
     parser.add_argument(

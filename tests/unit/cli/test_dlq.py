@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from quarry.cli import exits, main, parser
+from quarry.cli import exits, main, parser, values
 from quarry.cli.dlq import listing, options
 from quarry.deadletters.selection import Group
 from quarry.testing import NOW, a_job
@@ -59,10 +59,10 @@ def test_a_person_is_asked(answer: str, meant: bool, monkeypatch: pytest.MonkeyP
 
 def test_an_instant_may_be_an_age() -> None:
     """Or RFC 3339 with an offset."""
-    assert options.instant("2026-11-21T12:00:00Z") == NOW
-    assert options.instant("2026-11-21T13:00:00+01:00") == NOW
+    assert values.instant("2026-11-21T12:00:00Z") == NOW
+    assert values.instant("2026-11-21T13:00:00+01:00") == NOW
     for text, age in (("90s", 90), ("15m", 900), ("2h", 7200), ("7d", 604_800)):
-        assert abs(datetime.now(UTC) - options.instant(text) - timedelta(seconds=age)) < timedelta(seconds=5)
+        assert abs(datetime.now(UTC) - values.instant(text) - timedelta(seconds=age)) < timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("text", ["", "2h30m", "yesterday", "2026-11-21T12:00:00", "-2h", "2w"])
