@@ -1,5 +1,6 @@
 """The REST API's client: what the command line and the demo speak. Synchronous, for a person is waiting."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -63,8 +64,10 @@ class ApiClient:
 
     def submit(self, body: Mapping[str, Any], idempotency_key: str | None = None) -> JobView:
         """Submit one job; returns it as accepted."""
-        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        return self._json("POST", "/v1/jobs", json=dict(body), headers=headers)
+        key = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key.encode()}
+        # Encoded here: what JSON can hold and UTF-8 or the library cannot is for the API to judge.
+        headers = {"Content-Type": b"application/json", **key}
+        return self._json("POST", "/v1/jobs", content=json.dumps(dict(body)).encode(), headers=headers)
 
     def submit_many(self, bodies: Sequence[Mapping[str, Any]]) -> list[JobView]:
         """Submit up to 500 jobs; one row each, in order: `request_id` and `status`, or `error`, and the `custom_id`."""
@@ -175,7 +178,9 @@ class ApiClient:
                 "QUARRY_CLIENT__API_URL",
                 heard=False,
             ) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError) as error:
+            raise ApiUnreachable(f"the API at {self._url} cannot be asked that: {error}", heard=False) from error
+        except httpx.HTTPError as error:
             undecided = "; what was asked may have been done" if method == "POST" else ""
             raise ApiUnreachable(
                 f"the API at {self._url} gave no answer ({type(error).__name__}){undecided}",

@@ -89,7 +89,7 @@ def _prompt(text: str) -> str:
 def _from_file(path: str) -> dict[str, Any]:
     try:
         body = json.loads(_read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise exits.WrongUsage(f"{path} is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise exits.WrongUsage(f"{path} does not hold a JSON object")
@@ -98,7 +98,8 @@ def _from_file(path: str) -> dict[str, Any]:
 
 def _read(path: str) -> str:
     try:
-        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return content.decode("utf-8-sig")
     except OSError as error:
         raise exits.WrongUsage(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

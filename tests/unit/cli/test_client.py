@@ -230,6 +230,48 @@ def test_an_empty_idempotency_key_is_no_lack_of_one() -> None:
     assert seen == ["", None]
 
 
+@pytest.mark.parametrize("body", [{"prompt": "\ud800"}, {"temperature": float("nan")}])
+def test_what_json_can_hold_is_judged_by_the_api(body: dict[str, Any]) -> None:
+    """Half a surrogate pair, and what Python takes for a number: sent as they are."""
+    seen: list[bytes] = []
+
+    def accept(request: httpx.Request) -> httpx.Response:
+        seen.append(request.content)
+        assert request.headers["Content-Type"] == "application/json"
+        return httpx.Response(202, json={"request_id": ID})
+
+    client(accept).submit(body)
+    assert seen == [json.dumps(body).encode()]
+
+
+def test_an_idempotency_key_may_be_any_text() -> None:
+    """The API says what a key is; one that cannot be a header is not called a lost answer."""
+    seen: list[bytes] = []
+
+    def accept(request: httpx.Request) -> httpx.Response:
+        seen.extend(value for name, value in request.headers.raw if name == b"Idempotency-Key")
+        return httpx.Response(202, json={"request_id": ID})
+
+    client(accept).submit({"prompt": "x"}, idempotency_key="ä")
+    assert seen == ["ä".encode()]
+
+    def illegal(request: httpx.Request) -> httpx.Response:
+        raise httpx.LocalProtocolError("Illegal header value", request=request)
+
+    with pytest.raises(ApiUnreachable, match="cannot be asked that") as caught:
+        client(illegal).submit({"prompt": "x"}, idempotency_key="a\nb")
+    assert "may have been done" not in str(caught.value)
+    assert not caught.value.heard
+
+
+@pytest.mark.parametrize("url", ["http://xn--/", "http://a\x00b"])
+def test_a_host_that_can_be_none_was_not_asked(url: str) -> None:
+    """Not every name can be one, which the library finds out as it asks."""
+    with pytest.raises(ApiUnreachable, match="cannot be asked that") as caught:
+        ApiClient(url).submit({"prompt": "x"})
+    assert not caught.value.heard
+
+
 def test_the_text_of_a_large_result_is_fetched() -> None:
     """A small one is there; where a large one cannot be had, the error names the place and not the signature."""
 

@@ -37,6 +37,7 @@ class Raising:
         (ConfigurationError("QUARRY_X is wrong"), 78, "quarry: QUARRY_X is wrong\n"),
         (exits.WrongUsage("body.json is not JSON"), 2, "quarry: body.json is not JSON\n"),
         (ApiUnreachable("no API answers"), 1, "quarry: no API answers\n"),
+        (OSError(28, "No space left on device", "notes"), 1, "quarry: No space left on device: notes\n"),
         (StoreUnavailable("DynamoDB is away"), 1, "quarry: DynamoDB is away\n"),
         (
             ApiRefused(422, "invalid_request", "Not valid.", (FieldFault("max_tokens", "must be at least 1"),)),
@@ -89,6 +90,23 @@ def test_a_reader_that_has_enough_ends_the_command_quietly() -> None:
         process.stdout.close()
         said = process.stderr.read()
     assert (process.returncode, said) == (exits.CLOSED_PIPE, b"")
+
+
+@pytest.mark.parametrize(("stdout", "code"), [("/dev/full", 1), ("&-", 0)])
+def test_a_stdout_that_takes_nothing_is_no_bug(stdout: str, code: int) -> None:
+    """A full disk is said once, and fails; a stdout that the caller closed takes what there is, and that is that."""
+    program = (
+        "import sys, quarry.cli as cli\n"
+        "class Short:\n"
+        "    HELP = EXAMPLES = ''\n"
+        "    def add_arguments(self, parser): pass\n"
+        "    def run(self, arguments): return print('a line of a job') or 0\n"
+        "cli.COMMANDS['short'] = Short()\n"
+        "sys.exit(cli.main(['short']))\n"
+    )
+    command = ["sh", "-c", f'exec "$0" -c "$1" >{stdout}', sys.executable, program]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (code, "quarry: No space left on device\n" if code else "")
 
 
 def test_help_imports_nothing_slow() -> None:
