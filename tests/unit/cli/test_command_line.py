@@ -5,6 +5,8 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +109,27 @@ def test_a_stdout_that_takes_nothing_is_no_bug(stdout: str, code: int) -> None:
     command = ["sh", "-c", f'exec "$0" -c "$1" >{stdout}', sys.executable, program]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (code, "quarry: No space left on device\n" if code else "")
+
+
+def test_ctrl_c_ends_quietly_while_things_are_imported() -> None:
+    """It mostly comes in the first moment, from who typed the wrong line: no stack trace."""
+    program = (
+        "import sys\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'quarry.cli.exits': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "from quarry.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (exits.INTERRUPTED, "")
+
+
+def test_the_installed_command_is_that_one() -> None:
+    """Whoever types `quarry` gets it as well."""
+    scripts = tomllib.loads(Path("pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"quarry": "quarry.__main__:main"}
 
 
 def test_help_imports_nothing_slow() -> None:
