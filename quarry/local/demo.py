@@ -17,6 +17,7 @@ from quarry.local.ports import Ports
 from quarry.local.processes import Stopped
 from quarry.local.stack import DEFAULT_EMULATOR_PYTHON, DEFAULT_MODEL_PYTHON, Plan, local_stack
 from quarry.runs.lines import facts_of
+from quarry.simulator.rules import read_script
 
 _HEADINGS: Final = ("custom_id", "status", "seconds", "tokens", "served by", "answer")
 _BRAINS: Final = {"echo": "the simulator gives back what it is told", "smollm2": "by SmolLM2-135M-Instruct, on this machine"}
@@ -57,8 +58,9 @@ def _outcome(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace, directory: Path) -> bool:
     """Start, run, print, stop; whether every job completed."""
     started, output = time.monotonic(), directory / "answers.jsonl"
-    # A file that is none is refused before anything starts.
+    # Files that are none are refused before anything starts.
     facts_of(arguments.file)
+    read_script(arguments.script)
 
     def say(what: str) -> None:
         _say(f"{time.monotonic() - started:4.1f} s  {what}")

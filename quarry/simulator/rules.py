@@ -6,8 +6,10 @@ The first rule that matches and has times left decides. A rule whose `times` are
 """
 
 import itertools
+import json
 import random
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -166,6 +168,23 @@ def parse_rule(value: Any) -> Rule:
             for each in error.errors(include_url=False)
         )
         raise ValueError("; ".join(places)) from error
+
+
+def read_script(path: Path | None) -> list[Rule]:
+    """The rules of a file; None has none.
+
+    Raises:
+        ConfigurationError: one sentence that names the file, and the rule.
+    """
+    if path is None:
+        return []
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"--script: {path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"--script: {path} is not JSON: {error}") from error
+    return parse_script(str(path), value)
 
 
 def parse_script(name: str, value: Any) -> list[Rule]:
