@@ -12,6 +12,10 @@ from quarry.cli.connect import add_api_argument, connect
 from quarry.cli.values import count
 
 if TYPE_CHECKING:
+    from quarry.client import ApiClient
+    from quarry.runs.journal import Journal
+    from quarry.runs.lines import FileFacts
+    from quarry.runs.output import Output
     from quarry.runs.tally import Tally
 
 HELP = (
@@ -20,6 +24,7 @@ HELP = (
 EXAMPLES = """\
   quarry run jobs.jsonl --output results.jsonl
   quarry run jobs.jsonl --output results.jsonl --in-flight 500 --api http://127.0.0.1:8000
+  quarry run jobs.jsonl --output results.jsonl --retry-failed
   quarry run jobs.jsonl --output again.jsonl --anew"""
 
 IN_FLIGHT: Final = 2000
@@ -39,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--anew", action="store_true",
         help="new jobs also for lines that were submitted before, within 24 h, for another output; else those give their answers",
+    )  # fmt: skip
+    parser.add_argument(
+        "--retry-failed", action="store_true",
+        help="where the run is over: try the lines that failed or expired again, as new jobs; what was redriven is only followed",
     )  # fmt: skip
     add_api_argument(parser)
 
@@ -73,7 +82,6 @@ def _run(arguments: argparse.Namespace) -> "Tally":
     from quarry.cli.meter import meter
     from quarry.runs.journal import Journal
     from quarry.runs.lines import facts_of
-    from quarry.runs.output import Output
     from quarry.runs.runner import Plan, Runner
 
     out: Path = arguments.output
@@ -82,8 +90,8 @@ def _run(arguments: argparse.Namespace) -> "Tally":
     _refuse_what_is_not_ours(out, journal_path)
     with (
         closing(Journal.open(journal_path, facts, uuid4().hex if arguments.anew else "")) as journal,
-        closing(Output.open(out, facts.last)) as output,
         connect(arguments) as client,
+        closing(_results(arguments, facts, journal, client)) as output,
         meter(sys.stderr) as show,
     ):
         runner = Runner(Plan(arguments.file, facts, arguments.in_flight), client, journal, output, show.tally, say=show.say)
@@ -92,6 +100,18 @@ def _run(arguments: argparse.Namespace) -> "Tally":
         tally = runner.run()
         show.end(tally)
     return tally
+
+
+def _results(arguments: argparse.Namespace, facts: "FileFacts", journal: "Journal", client: "ApiClient") -> "Output":
+    from uuid import uuid4
+
+    from quarry.runs.output import Output
+    from quarry.runs.retrying import retry_failed
+
+    if arguments.retry_failed:
+        found = retry_failed(arguments.output, facts, journal, client, uuid4().hex)
+        _say("the run is not over and goes on; nothing is tried again" if found is None else f"lines to be tried again: {found:,}")
+    return Output.open(arguments.output, facts.last)
 
 
 def _refuse_what_is_not_ours(out: Path, journal: Path) -> None:

@@ -6,6 +6,7 @@ Lines of JSON, only ever appended. A record that a crash tore is cut off when it
     {"trying": [lines], "at": instant}           before they are submitted
     {"accepted": {line: request_id}}             these are jobs
     {"untouched": [lines]}                       these certainly are not: nothing was done
+    {"again": [lines], "salt": …}                these have failed, and are to be submitted under other keys
 
 What was tried and has no answer may or may not have been accepted. Its idempotency key makes trying again safe, for a day.
 """
@@ -33,10 +34,14 @@ KEY_SAFE_FOR: Final = timedelta(hours=23)
 
 @dataclass(slots=True)
 class Past:
-    """What earlier runs left open, by line: jobs, and when something was first tried that has no answer."""
+    """What earlier runs left open, by line: jobs, and when something was first tried that has no answer.
+
+    `salts` are those of lines that are tried again after they have failed.
+    """
 
     accepted: dict[int, str] = field(default_factory=dict)
     tried_at: dict[int, datetime] = field(default_factory=dict)
+    salts: dict[int, str] = field(default_factory=dict)
 
 
 class Journal:
@@ -79,7 +84,7 @@ class Journal:
         else:
             os.ftruncate(self._descriptor, 0)
             self._write({"run": _VERSION, "sha256": facts.sha256, "salt": self.salt}, sync=True)
-            _sync_directory(self.path.parent)
+            sync_directory(self.path.parent)
 
     def _check_head(self, first: bytes, facts: FileFacts) -> None:
         head = _record(first)
@@ -118,6 +123,10 @@ class Journal:
         if numbers:
             self._write({"untouched": list(numbers)})
 
+    def again(self, numbers: Sequence[int], salt: str) -> None:
+        """These have failed, and are to be submitted anew. It lasts before this returns: the keys must not change once used."""
+        self._write({"again": list(numbers), "salt": salt}, sync=True)
+
     def close(self) -> None:
         """Let go of it."""
         os.close(self._descriptor)
@@ -142,6 +151,10 @@ def replay(past: Past, record: Mapping[str, Any], done: bytearray) -> None:
             past.accepted[int(name)] = request_id
     for number in record.get("untouched", ()):
         past.tried_at.pop(number, None)
+    for number in record.get("again", ()):
+        past.accepted.pop(number, None)
+        past.tried_at.pop(number, None)
+        past.salts[number] = record["salt"]
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -189,7 +202,8 @@ def _record(raw: bytes) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Let last which files are in it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

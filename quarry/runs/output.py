@@ -14,7 +14,7 @@ from quarry.runs.lines import BadLine, RunRefused
 COMPLETED: Final = "completed"
 FAILED: Final = "failed"
 #: What a resumed run has to know of a line stands at its head, so that results are not parsed again.
-_HEAD: Final = re.compile(rb'\{"line":(\d+),"status":"([a-z]+)","tokens":(\d+),')
+HEAD: Final = re.compile(rb'\{"line":(\d+),"status":"([a-z]+)","tokens":(\d+),')
 _BEGINNING: Final = b'{"line":'
 _HEAD_MAX_BYTES: Final = 128
 _PIECE_BYTES: Final = 1 << 20
@@ -68,7 +68,7 @@ class Output:
             for number, (head, is_whole) in enumerate(heads(file), start=1):
                 if not is_whole and is_torn(head, _BEGINNING):
                     break
-                found = _HEAD.match(head)
+                found = HEAD.match(head)
                 line = int(found[1]) if found else 0
                 if not found or not 1 <= line < len(self.done) or self.done[line]:
                     raise RunRefused(f"line {number} of {path} was not written by this run; name another --output")

@@ -127,7 +127,7 @@ class Runner:
     def _unsubmitted(self) -> Iterator[Line]:
         """The lines that are to be submitted; those that cannot be are written down on the way."""
         facts, digest = self._plan.facts, sha256()
-        for line in read(self._plan.path, self._journal.salt, digest.update):
+        for line in read(self._plan.path, self._journal.salt, self._past.salts, digest.update):
             if line.number > facts.last:
                 break
             if self._output.done[line.number] or line.number in self._past.accepted:
