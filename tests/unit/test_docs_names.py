@@ -12,11 +12,13 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from docs import generate, rest
-from producer import answers, idempotency
+from producer import answers, idempotency, waiting
 from producer.problems import INTERNAL, PROBLEMS
 from producer.requests import Submission
 from quarry.cli import parser
 from quarry.job import StatusReason
+from quarry.queue.sqs import BATCH_MAX_ENTRIES
+from quarry.store.dynamodb import BATCH_MAX_STATEMENTS
 from quarry.telemetry import metrics
 from quarry.telemetry.events import Event
 
@@ -156,3 +158,13 @@ def test_every_field_of_an_event_is_told() -> None:
         for name, fields in logged(ast.parse(path.read_text())):
             passed.setdefault(name, set()).update(fields - {"request_id"})
     assert {name: fields - set(re.findall(r"\w+", told[name])) for name, fields in passed.items()} == {name: set() for name in told}
+
+
+def test_the_page_on_performance_tells_the_codes_numbers() -> None:
+    """Its prose stands outside the tables that are written by machine."""
+    text = " ".join((ROOT / "docs" / "reference" / "performance.md").read_text().split())
+    assert (
+        f"A long-poll looks again after {100 * waiting._INTERVAL_OF_WAITED:g} % of the time that it has waited, "  # noqa: SLF001
+        f"at least {1000 * waiting.TICK_SECONDS:g} ms and at most {waiting._INTERVAL_MAX_SECONDS:g} s."  # noqa: SLF001
+    ) in text
+    assert f"up to {BATCH_MAX_STATEMENTS} writes, up to {BATCH_MAX_ENTRIES} messages" in text
