@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from quarry.errors import ConfigurationError
 from quarry.inference.converse import body_faults
-from quarry.simulator.wire import Call, Refusal, statuses, streamed_errors
+from quarry.simulator.wire import Call, Refusal, statuses, stop_reasons, streamed_errors
 
 #: What may stand in a header's value.
 _HeaderValue = Annotated[str, Field(pattern=r"^[\t\x20-\x7e]*$")]
@@ -70,6 +70,13 @@ class Act(_Part):
     text: str | None = None
     content: list[dict[str, Any]] | None = None
     stop_reason: str | None = None
+
+    @field_validator("stop_reason")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in stop_reasons():
+            raise ValueError(f"is none of Converse's: {', '.join(sorted(stop_reasons()))}")
+        return value
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -129,6 +136,10 @@ class RuleBook:
         rule_id = f"rule-{next(self._ids)}"
         self._rules[rule_id] = rule
         return rule_id
+
+    def drop(self, rule_id: str) -> bool:
+        """Drop one rule; whether it was there."""
+        return self._rules.pop(rule_id, None) is not None
 
     def clear(self) -> None:
         """Drop all rules and begin the draws anew."""
