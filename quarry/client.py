@@ -1,6 +1,7 @@
 """The REST API's client: what the command line and the demo speak. Synchronous, for a person is waiting."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -46,6 +47,8 @@ class ApiClient:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url.rstrip("/")
+        # As it is told: without a name and a password in it.
+        self._shown = re.sub(r"//[^/]*@", "//", self._url)
         self._pause = pause
         self._monotonic = monotonic
         self._http = httpx.Client(
@@ -161,7 +164,7 @@ class ApiClient:
         if answer.is_success and isinstance(body, dict):
             return body
         if answer.is_success or not isinstance(body, dict) or "code" not in body:
-            raise ApiUnreachable(f"what answers at {self._url} is not Quarry's API (HTTP {answer.status_code} for {path})")
+            raise ApiUnreachable(f"what answers at {self._shown} is not Quarry's API (HTTP {answer.status_code} for {path})")
         faults = tuple(FieldFault(each["path"], each["message"]) for each in body.get("errors", []))
         # With faults, `detail` only repeats them. Where nobody knows whether a job was accepted, its id is how to find out.
         text = body.get("title") if faults else body.get("detail")
@@ -174,16 +177,16 @@ class ApiClient:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             why = str(error) or type(error).__name__
             raise ApiUnreachable(
-                f"no API answers at {self._url} ({why}); start one with `quarry api`, or name another with --api or "
+                f"no API answers at {self._shown} ({why}); start one with `quarry api`, or name another with --api or "
                 "QUARRY_CLIENT__API_URL",
                 heard=False,
             ) from error
         except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError) as error:
-            raise ApiUnreachable(f"the API at {self._url} cannot be asked that: {error}", heard=False) from error
+            raise ApiUnreachable(f"the API at {self._shown} cannot be asked that: {error}", heard=False) from error
         except httpx.HTTPError as error:
             undecided = "; what was asked may have been done" if method == "POST" else ""
             raise ApiUnreachable(
-                f"the API at {self._url} gave no answer ({type(error).__name__}){undecided}",
+                f"the API at {self._shown} gave no answer ({type(error).__name__}){undecided}",
                 slow=isinstance(error, httpx.ReadTimeout),
             ) from error
 

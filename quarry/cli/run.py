@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from quarry.cli import exits
 from quarry.cli.connect import add_api_argument, connect
-from quarry.cli.values import count
+from quarry.cli.values import count, masked
 
 if TYPE_CHECKING:
     from quarry.client import ApiClient
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from quarry.runs.tally import Tally
 
 HELP = (
-    "Submit a file of jobs, one JSON body a line; follow them; write their results. The same command goes on after an interruption."
+    "Submit a file of jobs, one JSON body a line; follow them; write their results. The same command goes on after an interruption.\n"
+    "Exit code 1: a line failed, or the run stopped; stderr says which."
 )
 EXAMPLES = """\
   quarry run jobs.jsonl --output results.jsonl
@@ -115,6 +116,8 @@ def _results(arguments: argparse.Namespace, facts: "FileFacts", journal: "Journa
 
 
 def _refuse_what_is_not_ours(out: Path, journal: Path) -> None:
+    if str(out) == "-":
+        raise exits.WrongUsage("--output cannot be stdout: a run goes on by its file")
     if out.exists() and not out.is_file():
         raise exits.WrongUsage(f"{out} is no file, and a run needs one to go on with")
     if out.exists() and out.stat().st_size and not journal.exists():
@@ -122,7 +125,7 @@ def _refuse_what_is_not_ours(out: Path, journal: Path) -> None:
 
 
 def _how_to_resume() -> str:
-    return f"The same command goes on where this one stopped: quarry {shlex.join(sys.argv[1:])}"
+    return f"The same command goes on where this one stopped: quarry {masked(shlex.join(sys.argv[1:]))}"
 
 
 def _say(text: str) -> None:

@@ -63,7 +63,12 @@ def url(text: str) -> str:
     try:
         return base_url(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no base URL of an API: {error}") from error
+        raise argparse.ArgumentTypeError(f"{masked(text)!r} is no base URL of an API: {error}") from error
+
+
+def masked(text: str) -> str:
+    """It without the passwords of URLs."""
+    return re.sub(r"//[^/@\s]*@", "//…@", text)
 
 
 def words(text: str) -> str:

@@ -191,7 +191,9 @@ class Runner:
             self._put_back(batch, parted=True)
             return
         [line] = batch
-        errors = [{"path": fault.path, "message": fault.message} for fault in error.faults]
+        errors = [
+            {"path": fault.path.removeprefix("jobs[0]").removeprefix("."), "message": fault.message} for fault in error.faults
+        ]
         self._output.append([row_of_fault(BadLine(line.number, line.custom_id, error.code, str(error)), errors=errors)])
 
     def _put_back(self, batch: list[Line], *, parted: bool) -> None:

@@ -82,7 +82,7 @@ def test_it_answers_when_the_job_is_over(shared_stack: Stack, api: httpx.Client)
 def test_an_idle_stack_answers_fast(shared_stack: Stack, api: httpx.Client) -> None:
     """Submit and wait, job after job: waiting adds little to the work itself, which is nothing here.
 
-    Red when: `producer/waiting.py`: `TICK_SECONDS: Final = 0.025` -> `TICK_SECONDS: Final = 0.5`
+    Red when: `producer/waiting.py`: `TICK_SECONDS: Final = 0.02` -> `TICK_SECONDS: Final = 0.5`
     """
     with shared_stack.running_worker():
         shared_stack.finished(shared_stack.submit(prompt="warm up"))

@@ -48,9 +48,15 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def selection_of(arguments: argparse.Namespace, all_reasons: frozenset[str] | None = None) -> "Selection":
-    """What the filters mean; `all_reasons` are those of `--all`."""
-    from quarry.deadletters.selection import Selection
+    """What the filters mean; `all_reasons` are those of `--all`.
 
+    Raises:
+        WrongUsage: there is no such reason.
+    """
+    from quarry.deadletters.selection import REASONS, Selection
+
+    for reason in sorted(set(arguments.reason or ()) - REASONS):
+        raise exits.WrongUsage(f"there is no reason {reason!r}; there are {', '.join(sorted(REASONS))}")
     given = frozenset(arguments.reason) if arguments.reason else None
     reasons = all_reasons if getattr(arguments, "all", False) and given is None else given
     return Selection(arguments.tenant, reasons, arguments.model, arguments.since, arguments.until)

@@ -272,6 +272,17 @@ def test_a_host_that_can_be_none_was_not_asked(url: str) -> None:
     assert not caught.value.heard
 
 
+def test_a_password_in_the_url_is_not_told() -> None:
+    """Errors end in logs and in tickets."""
+
+    def nobody(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    api = ApiClient("http://me:secret@api.example", transport=httpx.MockTransport(nobody))
+    with pytest.raises(ApiUnreachable, match=r"at http://api\.example \(refused\)"):
+        api.get(ID)
+
+
 def test_the_text_of_a_large_result_is_fetched() -> None:
     """A small one is there; where a large one cannot be had, the error names the place and not the signature."""
 

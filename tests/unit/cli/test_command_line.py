@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from quarry.cli import COMMANDS, exits, main, parser
+from quarry.cli import COMMANDS, exits, main, parser, values
 from quarry.errors import ApiRefused, ApiUnreachable, ConfigurationError, FieldFault, StoreUnavailable
 
 SECONDS_OF_IMPORTS = {"boto3", "botocore", "aiobotocore", "fastapi", "uvicorn", "httpx", "pydantic", "aiohttp", "structlog"}
@@ -189,3 +189,22 @@ def test_wrong_usage_is_exit_code_2(line: str, capsys: pytest.CaptureFixture[str
     assert "usage: quarry" in said
     # Names of our functions are nobody's business.
     assert not re.search(r"invalid \w*[^a-z ]\w* value|invalid (count|port|url|seconds|rate|instant|words|value) value", said)
+
+
+def test_a_run_needs_a_file_for_its_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`-` is stdout elsewhere, and is not made a file of that name."""
+    monkeypatch.chdir(tmp_path)
+    Path("jobs.jsonl").write_text("{}")
+    assert main(["run", "jobs.jsonl", "--output", "-"]) == exits.USAGE
+    assert "--output cannot be stdout" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["jobs.jsonl"]
+
+
+def test_a_command_to_type_again_tells_no_password() -> None:
+    """Nor does an error in the URL itself."""
+    assert values.masked("quarry jobs --api http://me:secret@api.example/x") == "quarry jobs --api http://…@api.example/x"
+    with pytest.raises(argparse.ArgumentTypeError) as caught:
+        values.url("http://me:secret@api.example:port")
+    assert "secret" not in str(caught.value)

@@ -103,10 +103,18 @@ def test_all_means_its_reasons_unless_others_are_named() -> None:
     """And filters narrow it."""
     everything = frozenset({"a", "b"})
     assert options.selection_of(typed("redrive", "--all"), everything).reasons == everything
-    assert options.selection_of(typed("redrive", "--all", "--reason", "c"), everything).reasons == frozenset("c")
+    assert options.selection_of(typed("redrive", "--all", "--reason", "rejected"), everything).reasons == frozenset({"rejected"})
     assert options.selection_of(typed("redrive", "--since", "1h"), everything).reasons is None
-    named = options.selection_of(typed("list", "--reason", "c", "--reason", "d", "--model", "m", "--tenant", "t"))
-    assert (named.reasons, named.model, named.tenant) == (frozenset("cd"), "m", "t")
+    named = options.selection_of(typed("list", "--reason", "over", "--reason", "rejected", "--model", "m", "--tenant", "t"))
+    assert (named.reasons, named.model, named.tenant) == (frozenset({"over", "rejected"}), "m", "t")
+
+
+def test_a_reason_that_does_not_exist_is_usage() -> None:
+    """With a slip of the finger "nothing was done" would be taken for good news; those that exist are told."""
+    for known in ("attempts_exhausted", "no_record", "stranded", "malformed_envelope"):
+        assert options.selection_of(typed("list", "--reason", known)).reasons == frozenset({known})
+    with pytest.raises(exits.WrongUsage, match=r"no reason 'attempts_exausted'; there are attempts_exhausted, "):
+        options.selection_of(typed("redrive", "--reason", "attempts_exausted"))
 
 
 def test_ids_are_taken_once() -> None:

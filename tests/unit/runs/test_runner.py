@@ -82,6 +82,16 @@ def test_one_line_that_spoils_a_bulk_is_found(tmp_path: Path) -> None:
     assert world.rows[23]["custom_id"] == "c23"
 
 
+def test_a_line_that_is_refused_alone_has_its_own_fields(tmp_path: Path) -> None:
+    """Where it stood in the bulk is nobody's business."""
+    world = World(tmp_path, *named(1))
+    errors = [{"path": "jobs[0].prompt", "message": "too long"}, {"path": "jobs[0]", "message": "odd"}]
+    body = {"status": 422, "code": "invalid_request", "title": "no", "detail": "no", "errors": errors}
+    world.bulks = [lambda _: httpx.Response(422, json=body)]
+    world.run()
+    assert [fault["path"] for fault in world.rows[1]["error"]["errors"]] == ["prompt", ""]
+
+
 def test_a_refusal_of_everything_fails_no_line(tmp_path: Path) -> None:
     """A missing permission ends the run; nothing is written of what was not judged, and the run goes on later."""
     world = World(tmp_path, *named(3), "{")
