@@ -8,10 +8,10 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from quarry.clock import seconds_between
 from quarry.errors import ConfigurationError, QuarryError
 from quarry.local.ports import Ports
 from quarry.local.processes import Stopped
@@ -107,12 +107,9 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     if row["status"] != "completed":
         return name, row["status"], "-", "-", "-", f"{row['error']['code']}: {row['error']['message']}"
     usage = row["usage"]
+    seconds = seconds_between(row["created_at"], row["finished_at"])
     tokens = f"{usage['input_tokens']}+{usage['output_tokens']}"
-    return name, row["status"], f"{_latency(row):.1f}", tokens, row["served_by"]["model"], row["result"]["text"]
-
-
-def _latency(row: Mapping[str, Any]) -> float:
-    return (datetime.fromisoformat(row["finished_at"]) - datetime.fromisoformat(row["created_at"])).total_seconds()
+    return name, row["status"], f"{seconds:.1f}", tokens, row["served_by"]["model"], row["result"]["text"]
 
 
 def _say(text: str) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quarry.client import ApiClient, JobView
+from quarry.clock import seconds_between
 from quarry.errors import ApiRefused, ApiUnreachable
 from quarry.job import TERMINAL
 from quarry.runs.following import Followed, Following
@@ -278,7 +279,7 @@ class Runner:
             text = f"the job is {view['status']}, and its result cannot be had: {error}"
             faults = (BadLine(number, view["custom_id"], "result_unavailable", text) for number in job.lines)
             return [row_of_fault(fault, job.request_id) for fault in faults]
-        self._following.over(job, _seconds_of(view))
+        self._following.over(job, seconds_between(view["created_at"], view["finished_at"]))
         return [row_of_job(number, view) for number in job.lines]
 
     def _whole(self, view: JobView) -> JobView:
@@ -306,8 +307,3 @@ def _undecided(line: Line, tried_at: datetime) -> BadLine:
         "idempotency key to tell. Look for it with `quarry jobs --created-after`, or submit it in another file"
     )
     return BadLine(line.number, line.custom_id, "submission_undecided", text)
-
-
-def _seconds_of(view: JobView) -> float:
-    start, end = (datetime.fromisoformat(view[name]) for name in ("created_at", "finished_at"))
-    return (end - start).total_seconds()
