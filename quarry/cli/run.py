@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from quarry.runs.tally import Tally
 
 HELP = (
-    "Submit a file of jobs, one JSON body a line; follow them; write their results. The same command goes on after an interruption.\n"
-    "Exit code 1: a line failed, or the run stopped; stderr says which."
+    "Submit a file of jobs, one JSON body a line; follow them; write their results.\n"
+    "The same command goes on after an interruption. Exit code 1: a line failed, or the run stopped; stderr says which."
 )
 EXAMPLES = """\
   quarry run jobs.jsonl --output results.jsonl
