@@ -44,10 +44,10 @@ def _fields(schema: Json) -> str:
 def _field_rows(schema: Json, parts: Json, whole: str = "") -> Iterator[tuple[str, str, str]]:
     for name, field in schema["properties"].items():
         yield f"`{whole}{name}`", " or ".join(dict.fromkeys(_value(each, parts) for each in _kinds(field))), field["description"]
-        for kind in () if whole else _kinds(field):
+        for kind in () if whole and name != "fallbacks" else _kinds(field):
             part = parts.get(kind.get("items", kind).get("$ref", "").rpartition("/")[2], {})
             if "properties" in part:
-                yield from _field_rows(part, parts, f"{name}{'[]' if 'items' in kind else ''}.")
+                yield from _field_rows(part, parts, f"{whole}{name}{'[]' if 'items' in kind else ''}.")
 
 
 def _kinds(field: Json) -> list[Json]:

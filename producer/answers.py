@@ -4,6 +4,7 @@ The functions make what is sent; the models only describe it (a test holds the t
 on its way out.
 """
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -60,7 +61,7 @@ def _attempt_out(attempt: Attempt) -> dict[str, Any]:
         "target": attempt.target,
         "error": _error_out(attempt.error) if attempt.error else None,
         "usage": _usage_out(attempt.usage) if attempt.usage else None,
-        "fallbacks": list(attempt.fallbacks),
+        "fallbacks": [asdict(each) for each in attempt.fallbacks],
     }
 
 
@@ -146,6 +147,14 @@ class ResultLink(Shown):
     size_bytes: int = Field(description="Of the object there.")
 
 
+class FallbackView(Shown):
+    """A target that gave no answer, so that the next one of the route was asked."""
+
+    target: str = Field(description="What was called: provider, region and model.")
+    reason: str = Field(description="The code of what went wrong.")
+    seconds: float = Field(description="How long that took.")
+
+
 class AttemptView(Shown):
     """One try."""
 
@@ -156,7 +165,7 @@ class AttemptView(Shown):
     target: str | None = Field(description="What was called: provider, region and model.")
     error: JobError | None = Field(description="Why there was no answer.")
     usage: UsageView | None = Field(description="Tokens, where they are known.")
-    fallbacks: list[str] = Field(description="Targets that were tried before; none in this version.")
+    fallbacks: list[FallbackView] = Field(description="Targets that were asked before in vain, in order.")
 
 
 class JobSummary(Shown):

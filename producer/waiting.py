@@ -2,7 +2,7 @@
 than their statuses.
 
 Each job is asked for again after a hundredth of the time that has already been waited for it, but for bounds: so an answer is
-seen within a hundredth of its time, and a wait of 30 s costs some 370 small reads (half a read unit each, where an item is small).
+seen within a hundredth of its time, and a wait of 30 s costs some 370 reads (of half a read unit for each 4 KB of the item).
 """
 
 import asyncio

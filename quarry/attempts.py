@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
-from quarry.invocation import Usage
+from quarry.invocation import Fallback, Usage
 
 #: How many attempts the history keeps; older ones are dropped, `attempts` still counts them.
 HISTORY_LIMIT: Final = 20
@@ -44,7 +44,7 @@ class Attempt:
     target: str | None = None
     error: Failure | None = None
     usage: Usage | None = None
-    fallbacks: tuple[str, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Attempted:
         target: str | None = None,
         failure: Failure | None = None,
         usage: Usage | None = None,
-        fallbacks: tuple[str, ...] = (),
+        fallbacks: tuple[Fallback, ...] = (),
     ) -> Self:
         """With the running attempt at its end; those before it that are still open ended unseen."""
         started_at = self.open_attempts[-1] if self.open_attempts else now

@@ -3,7 +3,7 @@
 Who retries what:
 
 * SQS, DynamoDB and S3 calls are made idempotent by us, so the SDK may repeat them (its `standard` mode). The first try of most
-  goes a shorter way: `aws_shortway.py`.
+  goes a shorter way: `aws_shortway.py`; `total_max_attempts` counts those that follow.
 * A model call is billed, and Bedrock takes no idempotency token: the SDK never repeats one. Source: botocore 1.43,
   `bedrock-runtime/2023-09-30/service-2.json` (November 2026): Converse and InvokeModel have no such member.
 
@@ -125,6 +125,7 @@ async def bedrock_client(region: str, connections: int, session: AioSession | No
 
 
 def _watch_date(client: Any, observe: Observe) -> None:
+    """Hand the `Date` of every answer that comes the SDK's way to `observe`, and when it was asked for, on the monotonic clock."""
 
     def asked(context: dict[str, Any], **_: object) -> None:
         context["quarry_asked_at"] = time.monotonic()

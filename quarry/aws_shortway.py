@@ -5,19 +5,21 @@ service's model there and back, and asks some twenty hooks on the way: 0.7 ms of
 than half (measured in November 2026; ADR 0014).
 
 The SDK's are still the credentials, the signature, the endpoint, and the connections with their TLS, proxies and time-outs. Here
-nothing is tried twice: what DynamoDB or SQS neither answered nor decided is asked again by the SDK, under its rules for repeats. A
-model call is billed, so whatever becomes of it is raised.
+nothing is tried twice. What DynamoDB or SQS did not answer, or refused for the moment, goes to the SDK after a pause, and so does
+everything for a while: its rules for repeats, which also bound how many there are, then govern. A model call is billed, so
+whatever becomes of it is raised.
 """
 
+import asyncio
 import base64
 import json
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 from zlib import crc32
 
-from aiohttp import ClientError as AioHttpError
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -33,12 +35,20 @@ OPERATIONS: Final[Mapping[str, frozenset[str]]] = {
     "dynamodb": frozenset(
         {"BatchExecuteStatement", "BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"}
     ),
-    "sqs": frozenset({"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "ReceiveMessage", "SendMessageBatch"}),
+    "sqs": frozenset({"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "ReceiveMessage", "SendMessage", "SendMessageBatch"}),
 }
-#: Refusals by which DynamoDB has decided. Any other may pass: the SDK knows which.
-_DECISIONS: Final = frozenset({"ConditionalCheckFailedException", "TransactionCanceledException", "ValidationException"})
-_OK: Final = 200
-_SERVER_FAULT: Final = 500
+#: Refusals that pass. Source: those that botocore 1.43.117 repeats in its `standard` mode (`retries/standard.py`, November 2026).
+_PASSING: Final = frozenset(
+    {
+        "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException", "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
+        "RequestTimeout", "RequestTimeoutException", "SlowDown", "Throttling", "ThrottlingException", "ThrottledException",
+        "TooManyRequestsException", "TransactionInProgressException",
+    }
+)  # fmt: skip
+#: Before the SDK asks again: uniform between nothing and this; and for how long it is then asked first. Our own choices.
+_PAUSE_SECONDS: Final = 0.2
+_LONG_WAY_SECONDS: Final = 1.0
 
 
 def shorten(client: Any, observe: Observe | None = None) -> None:
@@ -62,44 +72,51 @@ class ShortWay:
         self._scope = (self._model.signing_name, client.meta.region_name)
         self._credentials = client._request_signer._credentials  # noqa: SLF001 - the SDK's own: it refreshes them
         self._send = client._endpoint.http_session.send  # noqa: SLF001 - its connections
-        #: Not known before the first call.
-        self._is_open: bool | None = None
+        #: Where requests go; None before the first.
+        self._url: str | None = None
+        #: Until then, on the monotonic clock, the SDK is asked: something has just failed.
+        self._shut_until = 0.0
 
     async def __call__(self, operation: str, request: Mapping[str, Any]) -> Any:
         """One call, as the client's method would make it.
 
         Raises:
             ClientError, BotoCoreError: as the SDK raises them.
-            aiohttp.ClientError, OSError, ValueError: the answer of a billed call broke off, or is not JSON.
+            ValueError: the answer of a billed call is not JSON.
         """
-        if operation not in self._operations or not await self._opened(operation):
+        if operation not in self._operations or not await self._is_open(operation, request):
             return await self._long_way(operation, request)
+        if time.monotonic() < self._shut_until:
+            return await self._by_the_sdk(operation, request)
         try:
             answer, metadata = await self._ask(operation, request)
-        except (BotoCoreError, AioHttpError, OSError, ValueError):
+        except (BotoCoreError, ValueError):  # the SDK reads the body within `send`, and wraps what goes wrong there
             if self._is_billed:
                 raise
             return await self._again(operation, request, unknown=True)
         status = metadata["HTTPStatusCode"]
-        if status == _OK:
-            return answer | {"ResponseMetadata": metadata}
+        if _is_done(status):
+            return {**answer, "ResponseMetadata": metadata}
         error = _refusal(operation, answer, metadata)
-        if self._is_billed or error.response["Error"]["Code"] in _DECISIONS:
+        if self._is_billed or _is_decided(error):
             raise error
-        return await self._again(operation, request, unknown=status >= _SERVER_FAULT)
+        return await self._again(operation, request, unknown=not _is_refused(status))
 
-    async def _opened(self, operation: str) -> bool:
+    async def _is_open(self, operation: str, request: Mapping[str, Any]) -> bool:
         """Whether requests are signed in the usual way: with credentials, and not with a bearer token, say."""
-        if self._is_open is None:
+        if self._url is None:
+            client, model = self._client, self._model.operation_model(operation)
             context = {
-                "client_config": self._client.meta.config,
-                "auth_type": self._model.operation_model(operation).resolved_auth_type,
+                "client_config": client.meta.config,
+                "client_region": client.meta.region_name,
+                "auth_type": model.resolved_auth_type,
                 "auth_options": self._model.metadata.get("auth"),
             }
-            signer = self._client._request_signer  # noqa: SLF001
-            version = await signer._choose_signer(operation, "standard", context)  # noqa: SLF001 - nobody else says it
-            self._is_open = self._credentials is not None and version == "v4"
-        return self._is_open
+            version = await client._request_signer._choose_signer(operation, "standard", context)  # noqa: SLF001 - nobody else says it
+            if self._credentials is None or version != "v4":
+                return False
+            self._url, *_ = await client._resolve_endpoint_ruleset(model, dict(request), context)  # noqa: SLF001 - the same
+        return True
 
     async def _ask(self, operation: str, request: Mapping[str, Any]) -> _Answer:
         """One request, and its answer, whatever its status."""
@@ -119,26 +136,62 @@ class ShortWay:
 
     def _placed(self, operation: str, request: Mapping[str, Any]) -> tuple[str, dict[str, str], bytes]:
         """A request's URL, headers and body: by target where the protocol is JSON, by path where it is REST."""
-        url, headers = self._client.meta.endpoint_url, {"User-Agent": self._client.meta.config.user_agent}
+        url, headers = f"{str(self._url).rstrip('/')}/", {"User-Agent": self._client.meta.config.user_agent}
         if self._is_billed:
             body = {name: value for name, value in request.items() if name != "modelId"}
-            url = f"{url.rstrip('/')}/model/{quote(request['modelId'], safe='-._~')}/{operation.lower()}"
+            url += f"model/{quote(request['modelId'], safe='-._~')}/{operation.lower()}"
             headers["Content-Type"] = "application/json"
             return url, headers, json.dumps(body, default=_base64).encode()
         metadata = self._model.metadata
         headers["Content-Type"] = f"application/x-amz-json-{metadata['jsonVersion']}"
         headers["X-Amz-Target"] = f"{metadata['targetPrefix']}.{operation}"
+        if "awsQueryCompatible" in metadata:
+            headers["x-amzn-query-mode"] = "true"
         return url, headers, json.dumps(request, default=_base64).encode()
 
     async def _again(self, operation: str, request: Mapping[str, Any], *, unknown: bool) -> Any:
         """By the SDK. Where nobody knows whether the first try was carried out, what comes of it says that it is a repeat."""
+        self._shut()
+        await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - no secret
         try:
-            answer = await self._long_way(operation, request)
+            answer = await self._by_the_sdk(operation, request)
         except ClientError as error:
-            error.response["ResponseMetadata"]["RetryAttempts"] += unknown
+            _count(error.response, unknown)
             raise
-        answer["ResponseMetadata"]["RetryAttempts"] += unknown
+        _count(answer, unknown)
         return answer
+
+    async def _by_the_sdk(self, operation: str, request: Mapping[str, Any]) -> Any:
+        try:
+            return await self._long_way(operation, request)
+        except (ClientError, BotoCoreError) as error:
+            if not _is_decided(error):
+                self._shut()
+            raise
+
+    def _shut(self) -> None:
+        self._shut_until = time.monotonic() + _LONG_WAY_SECONDS
+
+
+def _count(answer: Any, unknown: bool) -> None:
+    metadata = answer.setdefault("ResponseMetadata", {})
+    metadata["RetryAttempts"] = metadata.get("RetryAttempts", 0) + unknown
+
+
+def _is_done(status: int) -> bool:
+    return 200 <= status < 300
+
+
+def _is_refused(status: int) -> bool:
+    return 400 <= status < 500
+
+
+def _is_decided(error: Exception) -> bool:
+    """Whether asking again would be refused again."""
+    if not isinstance(error, ClientError):
+        return False
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return _is_refused(status) and error.response["Error"].get("Code") not in _PASSING
 
 
 def _base64(value: bytes) -> str:
@@ -146,25 +199,25 @@ def _base64(value: bytes) -> str:
 
 
 def _read(content: bytes, status: int) -> dict[str, Any]:
-    """The JSON of an answer; nothing where it is an error that somebody on the way made up, such as a proxy.
+    """The JSON of an answer without its nulls, which mean nothing; empty where somebody on the way made up the error, a proxy say.
 
     Raises:
         ValueError: it has none, or another one.
     """
     try:
-        answer = json.loads(content)
-    except ValueError:
-        if status == _OK:
-            raise
+        answer = json.loads(content or b"{}")
+    except (ValueError, RecursionError) as error:
+        if _is_done(status):
+            raise ValueError("the answer is no JSON") from error
         return {}
     if not isinstance(answer, dict):
         raise ValueError("the answer is no JSON object")  # noqa: TRY004 - as for what is no JSON at all
-    return answer
+    return {name: value for name, value in answer.items() if value is not None}
 
 
 def _refusal(operation: str, answer: dict[str, Any], metadata: Mapping[str, Any]) -> ClientError:
     """An error as the SDK would have it: its code from the header or the body, else its status; beside it, what the body says."""
-    told = metadata["HTTPHeaders"].get("x-amzn-errortype") or answer.get("code") or answer.pop("__type", "")
+    told = metadata["HTTPHeaders"].get("x-amzn-errortype") or answer.get("code") or answer.get("Code") or answer.get("__type", "")
     code = str(told).partition(":")[0].rpartition("#")[2] or str(metadata["HTTPStatusCode"])
-    fault = {"Code": code, "Message": answer.get("message") or answer.get("Message") or ""}
+    fault = {"Code": code, "Message": str(answer.get("message") or answer.get("Message") or "")}
     return ClientError({**answer, "Error": fault, "ResponseMetadata": metadata}, operation)  # type: ignore[typeddict-item]

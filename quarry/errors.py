@@ -51,7 +51,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal, TypeAlias
 
-from quarry.invocation import Usage
+from quarry.invocation import Fallback, Usage
 from quarry.job import Job
 
 Blame: TypeAlias = Literal["caller", "us", "provider"]
@@ -310,6 +310,8 @@ class InvocationError(QuarryError):
         self.retry_after_seconds = retry_after_seconds
         #: What was billed, where the provider said it; None where nobody knows.
         self.usage = usage
+        #: Who was asked before `target`, in order.
+        self.fallbacks: tuple[Fallback, ...] = ()
 
 
 class Throttled(InvocationError):

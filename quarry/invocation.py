@@ -62,6 +62,15 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """A target that was asked in vain, so that the next one of its route was: `reason` is the code of what it raised."""
+
+    target: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """A model's answer.
 
@@ -76,6 +85,8 @@ class Completion:
     usage: Usage
     served_by: Target
     provider_request_id: str | None = None
+    #: Who was asked before, in order.
+    fallbacks: tuple[Fallback, ...] = ()
 
     @property
     def text(self) -> str:

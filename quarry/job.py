@@ -17,7 +17,7 @@ from typing import Final
 
 from quarry.attempts import Attempted, AttemptOutcome, Failure
 from quarry.deadline import has_passed
-from quarry.invocation import Completion, Invocation, Usage
+from quarry.invocation import Completion, Fallback, Invocation, Usage
 
 #: One job that kills its worker takes the jobs beside it along, so take-overs have a budget of their own.
 MAX_TAKEOVERS: Final = 5
@@ -147,7 +147,6 @@ class Succeeded:
     """The model answered. With `stored`, the completion's content lies there and is empty here."""
 
     completion: Completion
-    fallbacks: tuple[str, ...] = ()
     stored: StoredObject | None = None
 
 
@@ -160,6 +159,7 @@ class RetryScheduled:
     target: str | None = None
     usage: Usage | None = None
     outcome: AttemptOutcome = AttemptOutcome.FAILED
+    fallbacks: tuple[Fallback, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +186,7 @@ class Failed:
     bury: bool
     target: str | None = None
     usage: Usage | None = None
+    fallbacks: tuple[Fallback, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +283,10 @@ def _claimed(job: Job, event: Claimed, now: datetime) -> Job:
 
 def _succeeded(job: Job, event: Succeeded, now: datetime) -> Job:
     answer = event.completion
-    ended = job.ended(now, AttemptOutcome.COMPLETED, str(answer.served_by), None, answer.usage, event.fallbacks)
-    return replace(ended, result=answer, result_object=event.stored, error=None, status_reason=None)
+    ended = job.ended(now, AttemptOutcome.COMPLETED, str(answer.served_by), None, answer.usage, answer.fallbacks)
+    # Who was asked in vain belongs to the attempt.
+    result = replace(answer, fallbacks=()) if answer.fallbacks else answer
+    return replace(ended, result=result, result_object=event.stored, error=None, status_reason=None)
 
 
 def _retry_scheduled(job: Job, event: RetryScheduled, now: datetime) -> Job:
@@ -302,7 +305,7 @@ def _handed_back(job: Job, event: HandedBack, now: datetime) -> Job:
 
 def _failed(job: Job, event: Failed, now: datetime) -> Job:
     if job.lease:
-        job = job.ended(now, AttemptOutcome.FAILED, event.target, event.failure, event.usage)
+        job = job.ended(now, AttemptOutcome.FAILED, event.target, event.failure, event.usage, event.fallbacks)
     return replace(job, error=event.failure, status_reason=event.reason, bury_reason=event.reason.value if event.bury else None)
 
 
@@ -325,7 +328,7 @@ def _expired(job: Job, event: Expired, now: datetime) -> Job:
 
 
 def _ended_failed(job: Job, event: RetryScheduled, now: datetime) -> Job:
-    return job.ended(now, event.outcome, event.target, event.failure, event.usage)
+    return job.ended(now, event.outcome, event.target, event.failure, event.usage, event.fallbacks)
 
 
 def _redriven(job: Job, event: Redriven, now: datetime) -> Job:

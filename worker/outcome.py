@@ -14,7 +14,7 @@ from quarry import errors
 from quarry.attempts import AttemptOutcome, Failure
 from quarry.backoff import Backoff
 from quarry.deadline import leaves_no_time
-from quarry.invocation import Completion, Usage
+from quarry.invocation import Completion, Fallback, Usage
 from quarry.job import (
     CLOCK_MARGIN,
     Cancelled,
@@ -239,18 +239,18 @@ def _of_error(error: errors.InvocationError, job: Job, now: datetime, draw: floa
         return _wait(Snoozed(now + BLOCKED.wait(job.snoozes + 1, draw), StatusReason.BLOCKED), job)
     failure = failure_of(error)
     if not error.time_helps:
-        return Verdict(Failed(StatusReason.REJECTED, failure, False, error.target, error.usage), Ack("rejected"))
+        return Verdict(Failed(StatusReason.REJECTED, failure, False, error.target, error.usage, error.fallbacks), Ack("rejected"))
     if job.attempts_spent >= job.max_attempts:
-        return _of_spent_budget(failure, error.target, error.usage)
+        return _of_spent_budget(failure, error.target, error.usage, error.fallbacks)
     unknown = isinstance(error, errors.InvocationTimedOut)
     outcome = AttemptOutcome.OUTCOME_UNKNOWN if unknown else AttemptOutcome.FAILED
     resume_at = now + max(RETRY.wait(job.attempts_spent, draw), _hint(error))
-    return _wait(RetryScheduled(resume_at, failure, error.target, error.usage, outcome), job)
+    return _wait(RetryScheduled(resume_at, failure, error.target, error.usage, outcome, error.fallbacks), job)
 
 
-def _of_spent_budget(failure: Failure, target: str | None, usage: Usage | None) -> Verdict:
+def _of_spent_budget(failure: Failure, target: str | None, usage: Usage | None, fallbacks: tuple[Fallback, ...] = ()) -> Verdict:
     reason = StatusReason.ATTEMPTS_EXHAUSTED
-    return Verdict(Failed(reason, failure, True, target, usage), Bury(reason.value))
+    return Verdict(Failed(reason, failure, True, target, usage, fallbacks), Bury(reason.value))
 
 
 def _wait(event: RetryScheduled | Snoozed, job: Job) -> Verdict:

@@ -1,14 +1,16 @@
-"""One invocation over a route: pick a target, call it, classify what came.
+"""One invocation over a route: its targets are asked in order, until one answers.
 
-A route has one target; the walk over several, their breakers and limiters have their place here.
+The next target is asked where it may help and nothing can have been paid for: an attempt is at most one billed call. After any
+other error the attempt is over, and the budget of attempts decides.
 
-The one retry inside an attempt is here too: a few tries within seconds, and only after a `ProviderUnavailable`, which says that
-the request was refused or never sent. After anything else a model may have worked, and been paid.
+The one retry of a target inside an attempt is here too, for a route's only target: a few tries within seconds, and only after a
+`ProviderUnavailable`, which says that the request was refused or never sent.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
@@ -16,8 +18,15 @@ from quarry.clock import Clock
 from quarry.errors import InvocationError, ModelNotFound, ProviderUnavailable, Throttled
 from quarry.inference.providers.base import Provider
 from quarry.inference.routes import Route
-from quarry.invocation import Completion, Invocation, Json, Target
+from quarry.invocation import Completion, Fallback, Invocation, Json, Target
+from quarry.telemetry.events import Event
+from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import InferenceMetrics
+
+_log = get_logger(__name__)
+
+#: A target that refused, and what is told of it.
+_Passed: TypeAlias = tuple[InvocationError, Fallback]
 
 #: Time for connecting, queueing and the first token, whatever is asked.
 _TIMEOUT_BASE: Final = timedelta(seconds=60)
@@ -50,7 +59,34 @@ class Engine:
         Raises:
             InvocationError: no target gave an answer.
         """
-        target, timeout = route.targets[0], timeout_for(invocation)
+        passed: list[_Passed] = []
+        for i, target in enumerate(route.targets, start=1):
+            began = self._clock.monotonic()
+            try:
+                completion = await self._served(target, invocation, labels, before_call, alone=len(route.targets) == 1)
+            except InvocationError as error:
+                if error.may_be_billed or not error.fallback_helps:
+                    error.fallbacks = _fallbacks(passed)
+                    raise
+                passed.append((error, Fallback(str(target), error.code, round(self._clock.monotonic() - began, 3))))
+                if i < len(route.targets):
+                    self._metrics.fallbacks.labels(target.provider, target.region, target.model, error.code).inc()
+                    _log.info(Event.FALLBACK_ENGAGED, target=str(target), error=error.code)
+            else:
+                return replace(completion, fallbacks=_fallbacks(passed)) if passed else completion
+        raise exhausted(passed)
+
+    async def _served(
+        self,
+        target: Target,
+        invocation: Invocation,
+        labels: Json,
+        before_call: Callable[[Target], Awaitable[None]],
+        *,
+        alone: bool,
+    ) -> Completion:
+        """Have one target answer. Where there is no other one, it may be tried a few times."""
+        timeout = timeout_for(invocation)
         ends: float | None = None
 
         async def once() -> Completion:
@@ -60,7 +96,7 @@ class Engine:
             ends = now + timeout.total_seconds() if ends is None else ends
             return await self._call(target, invocation, timedelta(seconds=ends - now), labels)
 
-        return await self._retrying()(once)
+        return await (self._retrying()(once) if alone else once())
 
     def _retrying(self) -> AsyncRetrying:
         started = self._clock.monotonic()
@@ -96,6 +132,26 @@ class Engine:
     def _observe(self, target: Target, outcome: str, seconds: float) -> None:
         self._metrics.invocations.labels(target.provider, target.region, target.model, outcome).inc()
         self._metrics.invocation_seconds.labels(target.provider, target.region, target.model).observe(seconds)
+
+
+def exhausted(passed: Sequence[_Passed]) -> InvocationError:
+    """What a route came to whose every target refused, and nothing was paid: the refusal that leaves most to hope for.
+
+    Where one of them lacked capacity, time helps: the one that asks for the shortest wait. Else, where one refused *us*, we can
+    mend it. Else the request is at fault. The error names the others, and keeps them as its cause.
+    """
+    errors = [error for error, _ in passed]
+    busy = [error for error in errors if error.lacks_capacity]
+    ours = [error for error in errors if error.blames == "us"]
+    chosen = min(busy, key=lambda error: error.retry_after_seconds or 0.0) if busy else (ours or errors)[0]
+    if len(errors) > 1:
+        chosen.fallbacks = tuple(fallback for error, fallback in passed if error is not chosen)
+        chosen.__cause__ = ExceptionGroup("no target of the route answered", [each for each in errors if each is not chosen])
+    return chosen
+
+
+def _fallbacks(passed: Sequence[_Passed]) -> tuple[Fallback, ...]:
+    return tuple(fallback for _, fallback in passed)
 
 
 def _wait(state: RetryCallState) -> float:

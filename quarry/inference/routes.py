@@ -6,7 +6,7 @@
     region = "us-east-1"
     model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
-A job names a route, or a model id that some target serves. A route has one target; what is not understood is refused.
+A job names a route, or a model id that some target serves; then those targets are its route. What is not understood is refused.
 """
 
 import re
@@ -30,7 +30,7 @@ _TARGET_FIELDS: Final = frozenset({"provider", "region", "model"})
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A name and the targets that serve it, in order."""
+    """A name and the targets that serve it: the first that can, in this order."""
 
     name: str
     targets: tuple[Target, ...]
@@ -53,11 +53,11 @@ class Routes:
         """
         if model in self._by_name:
             return self._by_name[model]
-        serving = tuple(target for route in self for target in route.targets if target.model == model)
+        serving = tuple(dict.fromkeys(target for route in self for target in route.targets if target.model == model))
         if not serving:
             known = ", ".join(sorted(self._by_name))
             raise ModelNotAllowed(f"no route and no target serves this model; the routes are: {known}")
-        return Route(model, serving[:1])
+        return Route(model, serving)
 
 
 def built_in(region: str) -> Routes:
@@ -96,8 +96,11 @@ def _route(path: str, name: str, value: Any) -> Route:
     _require(path, place, _NAME.fullmatch(name) is not None, "must be named by lower-case letters, digits and hyphens")
     _require(path, place, isinstance(value, Mapping) and set(value) == {"targets"}, "must hold [[targets]] and no more")
     targets = value["targets"]
-    _require(path, place, isinstance(targets, list) and len(targets) == 1, "needs exactly one target (this version)")
-    return Route(name, tuple(_target(path, f"[[routes.{name}.targets]]", each) for each in targets))
+    _require(path, place, isinstance(targets, list) and targets != [], "needs at least one target")
+    made = [_target(path, f"[[routes.{name}.targets]] ({i})", each) for i, each in enumerate(targets, start=1)]
+    twice = next((str(each) for i, each in enumerate(made) if each in made[:i]), None)
+    _require(path, place, twice is None, f"has the target {twice} twice")
+    return Route(name, tuple(made))
 
 
 def _target(path: str, place: str, value: Any) -> Target:

@@ -212,7 +212,7 @@ def _whole(delay: timedelta) -> int:
 
 
 def _delivery(message: Any) -> Delivery:
-    attributes = message.get("Attributes", {})
+    attributes = message.get("Attributes") or {}
     return Delivery(
         receipt=message["ReceiptHandle"],
         body=message["Body"],
@@ -224,12 +224,12 @@ def _delivery(message: Any) -> Delivery:
 
 
 def _dead_delivery(message: Any) -> DeadDelivery:
-    attributes = {name: value.get("StringValue") for name, value in message.get("MessageAttributes", {}).items()}
+    attributes = {name: value.get("StringValue") for name, value in (message.get("MessageAttributes") or {}).items()}
     return DeadDelivery(
         receipt=message["ReceiptHandle"],
         body=message["Body"],
         message_id=message["MessageId"],
-        sent_at=from_epoch_ms(int(message.get("Attributes", {}).get("SentTimestamp", 0))),
+        sent_at=from_epoch_ms(int((message.get("Attributes") or {}).get("SentTimestamp", 0))),
         reason=attributes.get("reason"),
         request_id=attributes.get("request_id"),
     )

@@ -18,7 +18,7 @@ from quarry.aws import code_of, unavailable
 from quarry.batching import Batcher
 from quarry.envelope import Envelope
 from quarry.errors import CancelRequested, ConfigurationError, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
-from quarry.ids import last_request_id_at
+from quarry.ids import last_request_id_at, new_token
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.store import expressions
 from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder
@@ -274,7 +274,8 @@ class DynamoStore:
         """One transaction; where it meets another one on the same item, which is over in milliseconds, again."""
         async for attempt in AsyncRetrying(stop=_CONFLICT_STOP, wait=_CONFLICT_WAIT, retry=_IF_CONFLICT, reraise=True):
             with attempt:
-                await self._client.transact_write_items(**request)
+                # One token for all sendings of this try: a repeat after a lost answer is then no second transaction.
+                await self._client.transact_write_items(**request, ClientRequestToken=new_token())
 
     async def _call(self, operation: str, **request: Any) -> Any:
         try:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from quarry.attempts import Attempt, AttemptOutcome, Failure
 from quarry.clock import from_epoch_ms, to_epoch_ms
-from quarry.invocation import Completion, Invocation, Target, Usage, result_document
+from quarry.invocation import Completion, Fallback, Invocation, Target, Usage, result_document
 from quarry.job import Job, JobStatus, Lease, StatusReason, StoredObject, status_for_readers
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def _attempt_out(attempt: Attempt) -> dict[str, Any]:
         "target": attempt.target,
         "error": asdict(attempt.error) if attempt.error else None,
         "usage": asdict(attempt.usage) if attempt.usage else None,
-        "fallbacks": attempt.fallbacks or None,
+        "fallbacks": [asdict(each) for each in attempt.fallbacks] or None,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -300,7 +300,7 @@ def _attempt_in(value: dict[str, Any]) -> Attempt:
         target=value.get("target"),
         error=_made(Failure, error) if error else None,
         usage=_made(Usage, usage) if usage else None,
-        fallbacks=tuple(value.get("fallbacks", ())),
+        fallbacks=tuple(_made(Fallback, each) for each in value.get("fallbacks", ())),
     )
 
 

@@ -72,4 +72,8 @@ class InferenceMetrics:
             "quarry_invocation_duration_seconds", "Time of a model call.", target, registry=registry, buckets=LATENCY_BUCKETS
         )
         self.tokens = Counter("quarry_tokens_total", "Tokens of answered calls.", [*target, "direction"], registry=registry)
+        self.fallbacks = Counter(
+            "quarry_fallbacks_total", "Targets that were passed over for the next one of their route.", [*target, "reason"],
+            registry=registry,
+        )  # fmt: skip
         self.throttles = Counter("quarry_throttles_total", "Model calls that were throttled.", target, registry=registry)

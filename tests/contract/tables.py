@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from quarry.attempts import Failure
+from quarry.invocation import Fallback
 from quarry.job import (
     CHECK_AFTER,
     CLOCK_MARGIN,
@@ -39,9 +40,13 @@ RETENTION = timedelta(days=14)
 TEXT = "Grüße, 世界 🚀\u2028 \\ \" ' \t\n \x7f \u0000"
 FAILURE = Failure("model_failed", f"It broke: {TEXT}")
 
+PASSED = Fallback("bedrock/us-west-2/other", "throttled", 0.25)
+
 #: All that can become of a held job.
 EVENTS: dict[str, Event] = {
-    "succeeded": Succeeded(a_completion(TEXT, content=({"text": TEXT}, {"reasoningContent": {"score": 0.1}})), ("a", "b")),
+    "succeeded": Succeeded(
+        a_completion(TEXT, content=({"text": TEXT}, {"reasoningContent": {"score": 0.1}}), fallbacks=(PASSED, PASSED))
+    ),
     "succeeded apart": Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")),
     "retry": RetryScheduled(LATER, FAILURE, "bedrock/us-east-1/model", a_completion().usage),
     "snoozed": Snoozed(LATER, StatusReason.WAITING_FOR_CAPACITY),

@@ -13,8 +13,12 @@ from quarry.aws import dynamodb_client, new_session, sqs_client
 from quarry.aws_shortway import OPERATIONS, ShortWay
 from quarry.provision import provision
 from quarry.settings import load_settings
+from quarry.store.base import IdempotencyKey
+from quarry.store.dynamodb import DynamoStore
 from quarry.store.item import job_key
+from quarry.testing import NOW, a_job
 from tests.contract.conftest import REGION, Backend, Faulty
+from tests.contract.tables import RETENTION
 from tests.contract.unkind import CUT, RESET, Answer, UnkindAws, refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -130,6 +134,8 @@ async def test_a_message_goes_there_and_back(emulated: tuple[Any, Any, str]) -> 
     ("trouble", "repeated"),
     [
         pytest.param(RESET, True, id="reset"),
+        pytest.param((200, {"Item": KEY}, {"x-amz-crc32": "1"}), True, id="damaged"),
+        pytest.param((302, {}), True, id="neither done nor refused"),
         pytest.param(CUT, True, id="cut"),
         pytest.param((500, refusal("InternalServerError")), True, id="broken"),
         pytest.param((400, refusal("ProvisionedThroughputExceededException")), False, id="throttled"),
@@ -155,9 +161,49 @@ async def test_tries_are_bounded(unkind: UnkindAws) -> None:
     assert failed.value.response["ResponseMetadata"]["RetryAttempts"] == 2
 
 
-async def test_what_is_decided_is_not_asked_again(unkind: UnkindAws) -> None:
+async def test_while_it_fails_the_sdk_is_asked_first(unkind: UnkindAws) -> None:
+    """Its bound on repeats holds in an outage: no call has a try more than it gives."""
+    unkind.answer((500, refusal("InternalServerError")))
+    async with sqs_client(REGION, 1) as client:
+        for tries in (3, 2, 2):
+            unkind.requests.clear()
+            with pytest.raises(ClientError):
+                await client.delete_message_batch(QueueUrl=unkind.url, Entries=[])
+            assert len(unkind.requests) == tries
+
+
+@pytest.mark.parametrize("answer", [{}, {"Messages": None}, None], ids=["no word", "null", "empty"])
+async def test_a_queue_with_nothing_in_it(unkind: UnkindAws, answer: dict[str, Any] | None) -> None:
+    """SQS has been seen to say so in each of these ways."""
+    unkind.answer((200, answer))
+    async with sqs_client(REGION, 1) as client:
+        received = await client.receive_message(QueueUrl=unkind.url)
+    assert "Messages" not in received
+    assert len(unkind.requests) == 1
+
+
+async def test_any_2xx_is_done(unkind: UnkindAws) -> None:
+    """A gateway may say 201; asking again would do it twice."""
+    unkind.answer((201, {"Attributes": ITEM}))
+    async with dynamodb_client(REGION, 1) as client:
+        answer = await client.update_item(TableName="jobs", Key=KEY)
+    assert (answer["Attributes"], len(unkind.requests)) == (ITEM, 1)
+
+
+async def test_a_transaction_is_the_same_when_it_is_sent_again(unkind: UnkindAws) -> None:
+    """DynamoDB knows it by its token: a repeat after a lost answer is no second transaction."""
+    unkind.answer(RESET, (200, {}))
+    async with dynamodb_client(REGION, 1) as client:
+        await DynamoStore(client, "jobs", RETENTION).withdraw(a_job(), IdempotencyKey("t", "key", "print", NOW))
+    tokens = [request["ClientRequestToken"] for _, request in unkind.requests]
+    assert len(tokens) == 2
+    assert len(set(tokens)) == 1
+
+
+@pytest.mark.parametrize("code", ["ConditionalCheckFailedException", "AccessDeniedException", "ExpiredTokenException"])
+async def test_what_is_decided_is_not_asked_again(unkind: UnkindAws, code: str) -> None:
     """It would only be refused again."""
-    unkind.answer((400, refusal("ConditionalCheckFailedException")))
+    unkind.answer((400, refusal(code)))
     async with dynamodb_client(REGION, 1) as client:
         with pytest.raises(ClientError):
             await client.get_item(TableName="jobs", Key=KEY)

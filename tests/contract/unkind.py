@@ -13,7 +13,8 @@ from aiohttp import web
 RESET: Final = "reset"
 #: The connection ends within the answer.
 CUT: Final = "cut"
-Answer: TypeAlias = str | tuple[int, dict[str, Any]]
+#: Or a status, a body (None: an empty one), and perhaps headers.
+Answer: TypeAlias = str | tuple[int, dict[str, Any] | None] | tuple[int, dict[str, Any] | None, dict[str, str]]
 
 
 @dataclass
@@ -45,8 +46,10 @@ class UnkindAws:
                 await response.write(b'{"Mess')
                 request.transport.close()
                 return response
-            case (status, body):
-                return web.json_response(body, status=status, content_type="application/x-amz-json-1.0")
+            case (status, body, *headers):
+                text = "" if body is None else json.dumps(body)
+                more = headers[0] if headers else {}
+                return web.Response(text=text, status=status, headers=more, content_type="application/x-amz-json-1.0")
 
 
 def refusal(code: str) -> dict[str, Any]:

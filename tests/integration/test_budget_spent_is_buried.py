@@ -11,7 +11,8 @@ def test_a_spent_budget_is_buried_with_its_reason(stack: Stack, simulator: Simul
     """Two attempts asked for, two made; the dead letter names the job and the reason.
 
     Red when: `worker/outcome.py`:
-    `Failed(reason, failure, True, target, usage), Bury(` -> `Failed(reason, failure, True, target, usage), Ack(`
+    `Failed(reason, failure, True, target, usage, fallbacks), Bury(` ->
+    `Failed(reason, failure, True, target, usage, fallbacks), Ack(`
     """
     stack.use(simulator)
     simulator.rule(act={"error": "ModelErrorException"})

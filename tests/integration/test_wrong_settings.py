@@ -62,7 +62,7 @@ ROUTES = [
     ("", "the top level"),
     ("not toml", "not TOML"),
     ("[routes.other]\ntargets = []", "default"),
-    ("[routes.default]\ntargets = []", "exactly one target"),
+    ("[routes.default]\ntargets = []", "at least one target"),
     ('[[routes.default.targets]]\nprovider = "bedrok"\nregion = "us-east-1"\nmodel = "m"', "provider"),
     ('[[routes.default.targets]]\nprovider = "bedrock"\nmodel = "m"', "region"),
     ('[[routes.default.targets]]\nprovider = "bedrock"\nregion = "us-east-1"', "model"),

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from quarry.attempts import AttemptOutcome, Failure
+from quarry.invocation import Fallback
 from quarry.job import (
     TRANSITIONS,
     Cancelled,
@@ -28,6 +29,7 @@ from quarry.testing import NOW, a_completion, a_job, a_lease
 
 FAILURE: Final = Failure("model_failed", "The provider broke. 💥")
 SOON: Final = timedelta(seconds=10)
+PASSED: Final = Fallback("bedrock/us-west-2/other", "throttled", 0.25)
 
 
 def events(at: datetime) -> dict[str, Event]:
@@ -35,7 +37,7 @@ def events(at: datetime) -> dict[str, Event]:
     usage = a_completion().usage
     return {
         "claimed": Claimed(a_lease(expires_at=at + SOON)),
-        "succeeded": Succeeded(a_completion(), ("bedrock/us-west-2/other",)),
+        "succeeded": Succeeded(a_completion(fallbacks=(PASSED,))),
         "succeeded apart": Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")),
         "retry scheduled": RetryScheduled(at + SOON, FAILURE, "echo", usage),
         "timed out": RetryScheduled(at + SOON, FAILURE, outcome=AttemptOutcome.OUTCOME_UNKNOWN),

@@ -136,7 +136,7 @@ def completion(answer: Mapping[str, Any], target: Target) -> Completion:
     if fault:
         raise MalformedCompletion(fault, target=str(target), provider_request_id=request_id, usage=usage)
     return Completion(
-        content=tuple(encoded(blocks)),
+        content=tuple(_told(block) for block in blocks),
         stop_reason=stop_reason,
         filtered=STOP_REASONS.get(stop_reason) is True,
         usage=usage,
@@ -200,10 +200,17 @@ def _native_usage(headers: Mapping[str, str], reading: dialects.Reading) -> Usag
     )
 
 
+def _told(block: Json) -> Any:
+    """A block as a caller may send it back: without nulls and type marks, binary as base64 text."""
+    return encoded({name: value for name, value in block.items() if value is not None and name != "__type"})
+
+
 def _usage(counted: Mapping[str, Any]) -> Usage:
     def count(name: str) -> int:
-        value = counted.get(name)
-        return value if isinstance(value, int) else 0
+        try:
+            return int(counted.get(name) or 0)
+        except (TypeError, ValueError):
+            return 0
 
     return Usage(
         input_tokens=count("inputTokens"),

@@ -5,7 +5,18 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from quarry.errors import InvocationError, InvocationTimedOut, LeaseLost, ModelFailed, ModelNotFound, ProviderUnavailable, Throttled
+from quarry.errors import (
+    AccessDenied,
+    ContextTooLong,
+    InvocationError,
+    InvocationRejected,
+    InvocationTimedOut,
+    LeaseLost,
+    ModelFailed,
+    ModelNotFound,
+    ProviderUnavailable,
+    Throttled,
+)
 from quarry.inference.engine import Engine, timeout_for
 from quarry.inference.routes import Route
 from quarry.invocation import Completion, Invocation, Target
@@ -35,7 +46,11 @@ class Bench:
 
     async def call(self, target: Target = TARGET) -> Completion:
         """Invoke; time stands still."""
-        return await self.engine.invoke(Route("default", (target,)), HELLO, labels={"a": "b"}, before_call=self.before_call)
+        return await self.walk(target)
+
+    async def walk(self, *targets: Target) -> Completion:
+        """Invoke over several targets; time stands still."""
+        return await self.engine.invoke(Route("default", targets), HELLO, labels={"a": "b"}, before_call=self.before_call)
 
     async def invoke(self, target: Target = TARGET) -> Completion:
         """Invoke, while time skips over the waits."""
@@ -134,3 +149,57 @@ async def test_a_provider_that_is_not_there_is_ours() -> None:
         await Bench().invoke(Target("other", "", "m"))
     error: InvocationError = caught.value
     assert (error.blames, error.target) == ("us", "other/m")
+
+
+# --- several targets --------------------------------------------------------------------------------------------------
+
+OTHERS = tuple(Target("bedrock", region, "m") for region in ("us-west-2", "eu-west-1"))
+
+
+@pytest.mark.parametrize("error", [ProviderUnavailable("503"), Throttled("429"), AccessDenied("no"), ContextTooLong("long")])
+async def test_the_next_target_is_asked_at_once(error: InvocationError) -> None:
+    """Where it may help and nothing was paid: no wait, one call each, a lease for each, and the answer says who was passed over."""
+    bench = Bench(error, "hi")
+    completion = await bench.walk(TARGET, *OTHERS)
+    assert [call.target for call in bench.provider.calls] == [TARGET, OTHERS[0]]
+    assert (bench.asked, bench.waited_seconds) == (2, 0)
+    assert [(each.target, each.reason) for each in completion.fallbacks] == [(str(TARGET), error.code)]
+
+
+@pytest.mark.parametrize("error", [ModelFailed("500"), InvocationTimedOut("?"), InvocationRejected("no")])
+async def test_what_ends_the_walk(error: InvocationError) -> None:
+    """What may have been paid, and what no other target would mend; the error says who was passed over before."""
+    bench = Bench(Throttled("429"), error, "never")
+    with pytest.raises(type(error)) as caught:
+        await bench.walk(TARGET, *OTHERS)
+    assert len(bench.provider.calls) == 2
+    assert [each.reason for each in caught.value.fallbacks] == ["throttled"]
+
+
+@pytest.mark.parametrize(
+    ("errors", "chosen"),
+    [
+        ([AccessDenied("no"), Throttled("a", retry_after_seconds=9), Throttled("b", retry_after_seconds=3)], 2),
+        ([ContextTooLong("long"), ProviderUnavailable("503"), AccessDenied("no")], 1),
+        ([ContextTooLong("long"), AccessDenied("no"), ModelNotFound("?")], 1),
+        ([ContextTooLong("long"), ContextTooLong("long"), ContextTooLong("long")], 0),
+    ],
+    ids=["the shortest wait", "capacity before all", "what we can mend", "the caller"],
+)
+async def test_a_route_that_is_exhausted(errors: list[InvocationError], chosen: int) -> None:
+    """The error that leaves most to hope for stands for all, and names the others."""
+    bench = Bench(*errors)
+    with pytest.raises(InvocationError) as caught:
+        await bench.walk(TARGET, *OTHERS)
+    assert caught.value is errors[chosen]
+    assert [each.reason for each in caught.value.fallbacks] == [each.code for i, each in enumerate(errors) if i != chosen]
+    assert isinstance(caught.value.__cause__, ExceptionGroup)
+
+
+async def test_a_lease_that_is_lost_ends_the_walk() -> None:
+    """No further target is asked."""
+    bench = Bench(Throttled("429"), "never")
+    bench.lost_after = 1
+    with pytest.raises(LeaseLost):
+        await bench.walk(TARGET, *OTHERS)
+    assert len(bench.provider.calls) == 1

@@ -8,14 +8,14 @@ import pytest
 
 from producer.answers import FoundJob, JobSummary, JobView, job_out, summary_out
 from quarry.attempts import AttemptOutcome, Failure
-from quarry.invocation import Usage
+from quarry.invocation import Fallback, Usage
 from quarry.job import Cancelled, Expired, Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason, Succeeded, advance
 from quarry.testing.builders import NOW, a_claimed_job, a_completion, a_job
 
 JOBS = {
     "queued": a_job(custom_id="c", metadata={"a": "b"}),
     "processing": a_claimed_job(),
-    "completed": advance(a_claimed_job(), Succeeded(a_completion(), fallbacks=("a/b/c",)), NOW),
+    "completed": advance(a_claimed_job(), Succeeded(a_completion(fallbacks=(Fallback("a/b/c", "throttled", 0.1),))), NOW),
     "retrying": advance(a_claimed_job(), RetryScheduled(NOW, Failure("throttled", "x"), "t", Usage(1, 2, 3)), NOW),
     "snoozed": advance(a_claimed_job(), Snoozed(NOW, StatusReason.BLOCKED), NOW),
     "handed back": advance(a_claimed_job(), HandedBack(call_cut=True), NOW),

@@ -1,10 +1,12 @@
 """The loop: slots before messages, many at once, and an end that loses nothing."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from quarry.job import JobStatus
+from quarry.queue.base import Delivery
 from quarry.testing.provider import Hold
 from tests.unit.worker.conftest import Bench
 from worker.shutdown import drain, poll_for
@@ -40,6 +42,22 @@ async def test_all_slots_can_be_used_at_once(bench: Bench) -> None:
     running = asyncio.create_task(loop.run())
     await bench.clock.settle()
     assert loop.in_flight == 25
+    running.cancel()
+
+
+async def test_receivers_are_out_of_step(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They begin one after the other, so that one of several long polls is always fresh."""
+    begun: list[float] = []
+    receive = bench.queue.receive
+
+    async def timed(limit: int, wait: timedelta) -> list[Delivery]:
+        begun.append(bench.clock.monotonic())
+        return await receive(limit, wait)
+
+    monkeypatch.setattr(bench.queue, "receive", timed)
+    running = asyncio.create_task(bench.loop(slots=40, receivers=4).run())
+    await bench.clock.advance(0.2)
+    assert len({round(each, 3) for each in begun}) == 4
     running.cancel()
 
 
