@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
@@ -146,11 +147,17 @@ def code_of(error: Exception) -> str:
 def unavailable(kind: type[_Unavailable], service: str, verb: str, error: Exception) -> _Unavailable:
     """What the SDK raised for want of an answer, or of a useful one, as the error of a port."""
     if not isinstance(error, ClientError):
-        return kind(f"{service} could not {verb}: {type(error).__name__}")
+        return kind(f"{service} could not {verb}: {type(error).__name__}{_place_of(error)}")
     answer = error.response["ResponseMetadata"]
     # An answer below 500 is a refusal, unless it is that of a repeat: the first try may have been carried out.
     refused = answer.get("HTTPStatusCode", 500) < 500 and not answer.get("RetryAttempts")
     return kind(f"{service} could not {verb}: {code_of(error)}", applied=False if refused else None)
+
+
+def _place_of(error: Exception) -> str:
+    """Where no answer came from, as far as the SDK says; not what was asked there."""
+    url = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url") or ""))
+    return f" at {url.scheme}://{url.netloc}" if url.netloc else ""
 
 
 @asynccontextmanager

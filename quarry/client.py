@@ -1,5 +1,7 @@
 """The REST API's client: what the command line and the demo speak. Synchronous, for a person is waiting."""
 
+import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -24,6 +26,9 @@ LOOKUP_MAX: Final = 100
 _PAUSE_SECONDS: Final = 1.0
 #: How long a follower of a job bears with an API that is away: a restart, a deploy.
 _PATIENCE_SECONDS: Final = 30.0
+#: For an answer: longer than the API holds a GET, and than it takes to find that a submission cannot be decided, which took 47 s
+#: in a trial of our own.
+_ANSWER_SECONDS: Final = 60.0
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -43,11 +48,15 @@ class ApiClient:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url.rstrip("/")
+        # As it is told: without a name and a password in it.
+        self._shown = re.sub(r"//[^/]*@", "//", self._url)
+        # For the API alone: the address of a large result is another service's.
+        self._identity = {"Authorization": f"Bearer {credential}"} if credential else {}
         self._pause = pause
         self._monotonic = monotonic
         self._http = httpx.Client(
-            timeout=httpx.Timeout(LONG_POLL_SECONDS + 10, connect=5),
-            headers={"User-Agent": f"quarry/{__version__}"} | ({"Authorization": f"Bearer {credential}"} if credential else {}),
+            timeout=httpx.Timeout(_ANSWER_SECONDS, connect=5),
+            headers={"User-Agent": f"quarry/{__version__}"},
             transport=transport,
             # A proxy that leads out of the machine does not lead back to it.
             trust_env=urlsplit(url).hostname not in _LOOPBACK,
@@ -61,8 +70,10 @@ class ApiClient:
 
     def submit(self, body: Mapping[str, Any], idempotency_key: str | None = None) -> JobView:
         """Submit one job; returns it as accepted."""
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        return self._json("POST", "/v1/jobs", json=dict(body), headers=headers)
+        key = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key.encode()}
+        # Encoded here: what JSON can hold and UTF-8 or the library cannot is for the API to judge.
+        headers = {"Content-Type": b"application/json", **key}
+        return self._json("POST", "/v1/jobs", content=json.dumps(dict(body)).encode(), headers=headers)
 
     def submit_many(self, bodies: Sequence[Mapping[str, Any]]) -> list[JobView]:
         """Submit up to 500 jobs; one row each, in order: `request_id` and `status`, or `error`, and the `custom_id`."""
@@ -156,26 +167,31 @@ class ApiClient:
         if answer.is_success and isinstance(body, dict):
             return body
         if answer.is_success or not isinstance(body, dict) or "code" not in body:
-            raise ApiUnreachable(f"what answers at {self._url} is not Quarry's API (HTTP {answer.status_code} for {path})")
+            raise ApiUnreachable(f"what answers at {self._shown} is not Quarry's API (HTTP {answer.status_code} for {path})")
         faults = tuple(FieldFault(each["path"], each["message"]) for each in body.get("errors", []))
         # With faults, `detail` only repeats them. Where nobody knows whether a job was accepted, its id is how to find out.
         text = body.get("title") if faults else body.get("detail")
         job = f" The request_id is {body['request_id']}." if body.get("request_id") else ""
         raise ApiRefused(answer.status_code, body["code"], f"{text}{job}", faults, _retry_after(answer))
 
-    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, headers: Mapping[str, str] | None = None, **request: Any) -> httpx.Response:
         try:
-            return self._http.request(method, self._url + path, **request)
+            return self._http.request(method, self._url + path, headers={**self._identity, **(headers or {})}, **request)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             why = str(error) or type(error).__name__
             raise ApiUnreachable(
-                f"no API answers at {self._url} ({why}); start one with `quarry api`, or name another with --api or "
+                f"no API answers at {self._shown} ({why}); start one with `quarry api`, or name another with --api or "
                 "QUARRY_CLIENT__API_URL",
                 heard=False,
             ) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError) as error:
+            raise ApiUnreachable(f"the API at {self._shown} cannot be asked that: {error}", heard=False) from error
+        except httpx.HTTPError as error:
             undecided = "; what was asked may have been done" if method == "POST" else ""
-            raise ApiUnreachable(f"the API at {self._url} gave no answer ({type(error).__name__}){undecided}") from error
+            raise ApiUnreachable(
+                f"the API at {self._shown} gave no answer ({type(error).__name__}){undecided}",
+                slow=isinstance(error, httpx.ReadTimeout),
+            ) from error
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

@@ -97,6 +97,11 @@ def from_epoch_ms(value: int) -> datetime:
     return EPOCH + timedelta(milliseconds=value)
 
 
+def seconds_between(start: str, end: str) -> float:
+    """Seconds from one of the API's instants to another."""
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
 def to_rfc3339(instant: datetime) -> str:
     """`2026-11-21T06:15:50.123Z`, as the API writes an instant."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -267,12 +267,14 @@ class Overloaded(QuarryError):
 class ApiUnreachable(QuarryError):
     """Nothing that is Quarry's API answered. The message says where it was looked for.
 
-    `heard` is False where what was asked has certainly not arrived there.
+    `heard` is False where what was asked has certainly not arrived there, `slow` is True where somebody took it and did not
+    answer in time.
     """
 
-    def __init__(self, detail: str, *, heard: bool = True) -> None:
+    def __init__(self, detail: str, *, heard: bool = True, slow: bool = False) -> None:
         super().__init__(detail)
         self.heard = heard
+        self.slow = slow
 
 
 class ApiRefused(QuarryError):

@@ -6,6 +6,7 @@ Each field: type, unit in its name, bounds, default, and one sentence on what go
 import os
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -278,12 +279,24 @@ class JobSettings(Group):
     retention_days: int = Field(14, ge=1, le=365, description="How long a finished job can be read.")
 
 
+def base_url(text: str) -> str:
+    """A base URL of an API, as it is.
+
+    Raises:
+        ValueError: it is none; the message says why.
+    """
+    parts = urlsplit(text)
+    # Whoever asks for a port that is none gets a ValueError.
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+        raise ValueError("it must begin with http:// or https:// and name a host")
+    return text
+
+
 class ClientSettings(Group):
     """The command line, where it talks to an API."""
 
-    api_url: str = Field(
+    api_url: Annotated[str, AfterValidator(base_url)] = Field(
         "http://127.0.0.1:8000",
-        pattern=_URL,
         description="Base URL of the API that `quarry submit`, `status`, `jobs` and `cancel` talk to. A wrong one ends them.",
     )
     api_key: SecretStr | None = Field(

@@ -51,6 +51,10 @@ COMMANDS: dict[str, Command] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:
+            # Closed by the caller. `print` would take the other one, or whatever file is opened next.
+            setattr(sys, stream, Path(os.devnull).open("w"))  # noqa: SIM115 - as long as the process
     arguments = parser().parse_args(argv)
     try:
         code = COMMANDS[arguments.verb].run(arguments)
@@ -58,12 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has read enough. What is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has read enough.
+        _let_go_of_stdout()
         return exits.CLOSED_PIPE
     except Exception as error:
         if arguments.debug:
             raise
+        _let_go_of_stdout()
         return _explained(error)
     return code
 
@@ -102,10 +107,20 @@ def _explained(error: Exception) -> int:
             text, code = f"{error} ({error.code}){faults}", exits.FAILED
         case QuarryError():
             text, code = str(error), exits.FAILED
+        case OSError(strerror=str(why)):
+            text, code = f"{why}: {error.filename}" if error.filename else why, exits.FAILED
         case _:
             text, code = f"a bug of Quarry: {type(error).__name__} at {_place(error)}: {error}", exits.FAILED
     print(f"quarry: {text}", file=sys.stderr)
     return code
+
+
+def _let_go_of_stdout() -> None:
+    """What is still buffered must not fail at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _place(error: Exception) -> str:

@@ -4,6 +4,7 @@ import argparse
 from importlib import import_module
 
 from quarry.cli.exits import stop_at_once
+from quarry.cli.values import port
 
 HELP = "Serve the REST API."
 EXAMPLES = """\
@@ -14,7 +15,7 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=port, default=8000, help="port to listen on (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from quarry.cli.values import url
+
 if TYPE_CHECKING:
     from quarry.client import ApiClient
 
@@ -18,21 +20,6 @@ def add_api_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--api", metavar="URL", type=url, help="base URL of the API (default: QUARRY_CLIENT__API_URL, else http://127.0.0.1:8000)"
     )
-
-
-def url(text: str) -> str:
-    """An option's value that is the base URL of an API."""
-    if not text.startswith(("http://", "https://")):
-        raise ValueError(text)
-    return text
-
-
-def seconds(text: str) -> float:
-    """An option's value that is a number of seconds."""
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise ValueError(text)
-    return value
 
 
 def connect(arguments: argparse.Namespace) -> "ApiClient":

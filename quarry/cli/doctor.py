@@ -4,7 +4,7 @@ import argparse
 import json
 
 from quarry.cli import exits
-from quarry.cli.connect import url
+from quarry.cli.values import url
 
 HELP = "Check settings, credentials, queues, table, clock and Bedrock's endpoint; say what to do. Changes and costs nothing."
 EXAMPLES = """\

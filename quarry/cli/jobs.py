@@ -5,6 +5,7 @@ import argparse
 from quarry.cli import exits
 from quarry.cli.connect import add_client_arguments, connect
 from quarry.cli.show import as_json, as_row
+from quarry.cli.values import count
 from quarry.job import JobStatus
 
 HELP = "List jobs, newest first."
@@ -18,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("--status", choices=[each.value for each in JobStatus], help="only jobs of this status")
     parser.add_argument("--created-after", metavar="INSTANT", help="only jobs made after this instant (RFC 3339)")
-    count = parser.add_mutually_exclusive_group()
-    count.add_argument("--limit", type=_count, default=20, metavar="N", help="how many (default: %(default)s)")
-    count.add_argument("--all", action="store_true", help="every job, however many")
+    how_many = parser.add_mutually_exclusive_group()
+    how_many.add_argument("--limit", type=count, default=20, metavar="N", help="how many (default: %(default)s)")
+    how_many.add_argument("--all", action="store_true", help="every job, however many")
     add_client_arguments(parser)
 
 
@@ -32,10 +33,3 @@ def run(arguments: argparse.Namespace) -> int:
         for job in client.list(status=arguments.status, created_after=arguments.created_after, limit=limit):
             print(form(job))
     return exits.DONE
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from quarry.cli import exits
+from quarry.cli.values import port, whole
 
 HELP = "Run everything on this machine: emulated AWS, a simulated Bedrock, the API and a worker. Ctrl-C stops it all."
 EXAMPLES = """\
@@ -16,14 +17,14 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("--port", type=_port, default=8000, help="the API's port; 0 takes any free one (default: %(default)s)")
-    parser.add_argument("--aws-port", type=_port, default=4566, metavar="PORT", help="emulated AWS's (default: %(default)s)")
-    parser.add_argument("--simulator-port", type=_port, default=4567, metavar="PORT", help="the simulator's (default: %(default)s)")
+    parser.add_argument("--port", type=port, default=8000, help="the API's port; 0 takes any free one (default: %(default)s)")
+    parser.add_argument("--aws-port", type=port, default=4566, metavar="PORT", help="emulated AWS's (default: %(default)s)")
+    parser.add_argument("--simulator-port", type=port, default=4567, metavar="PORT", help="the simulator's (default: %(default)s)")
     parser.add_argument(
-        "--metrics-port", type=_port, default=9090, metavar="PORT",
+        "--metrics-port", type=port, default=9090, metavar="PORT",
         help="the first worker's metrics; the API's are on the next port, and then come the other workers' (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--workers", type=_count, default=1, metavar="N", help="worker processes (default: %(default)s)")
+    parser.add_argument("--workers", type=whole(1, 16), default=1, metavar="N", help="worker processes (default: %(default)s)")
     parser.add_argument(
         "--brain", choices=("smollm2", "echo"), default="smollm2",
         help="what answers: a small real model, or an echo where that cannot be had (default: %(default)s)",
@@ -65,17 +66,3 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 16:
-        raise ValueError(text)
-    return value
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 1 << 16:
-        raise ValueError(text)
-    return value

@@ -11,6 +11,8 @@ from quarry.runs.tally import Pace, Speedometer, Tally, told
 #: Between two lines in a log. Our own choice.
 _LINE_SECONDS: Final = 10.0
 _BAR_SECONDS: Final = 0.25
+#: Less has no room for all the figures of a large run.
+_WIDE_COLUMNS: Final = 130
 
 
 class Meter(Protocol):
@@ -60,7 +62,9 @@ class Bar:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
         self._console = Console(file=stream, highlight=False)
-        columns = (BarColumn(bar_width=24), TaskProgressColumn(), TextColumn("{task.description}", markup=False))
+        self._is_wide = self._console.width >= _WIDE_COLUMNS
+        bar = (BarColumn(bar_width=16), TaskProgressColumn()) if self._is_wide else (BarColumn(bar_width=8),)
+        columns = (*bar, TextColumn("{task.description}", markup=False))
         self.progress = Progress(*columns, console=self._console, expand=False)
         self._task = self.progress.add_task("", total=None)
         self._speed = Speedometer()
@@ -83,7 +87,7 @@ class Bar:
         self.say(_ending(tally, self._began or tally, time.monotonic() - self._started))
 
     def _show(self, tally: Tally, pace: Pace) -> None:
-        self.progress.update(self._task, total=tally.total, completed=tally.done, description=told(tally, pace))
+        self.progress.update(self._task, total=tally.total, completed=tally.done, description=told(tally, pace, flow=self._is_wide))
 
 
 @contextmanager

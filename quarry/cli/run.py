@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING, Final
 
 from quarry.cli import exits
 from quarry.cli.connect import add_api_argument, connect
+from quarry.cli.values import count, masked
 
 if TYPE_CHECKING:
+    from quarry.client import ApiClient
+    from quarry.runs.journal import Journal
+    from quarry.runs.lines import FileFacts
+    from quarry.runs.output import Output
     from quarry.runs.tally import Tally
 
 HELP = (
-    "Submit a file of jobs, one JSON body a line; follow them; write their results. The same command goes on after an interruption."
+    "Submit a file of jobs, one JSON body a line; follow them; write their results.\n"
+    "The same command goes on after an interruption. Exit code 1: a line failed, or the run stopped; stderr says which."
 )
 EXAMPLES = """\
   quarry run jobs.jsonl --output results.jsonl
   quarry run jobs.jsonl --output results.jsonl --in-flight 500 --api http://127.0.0.1:8000
+  quarry run jobs.jsonl --output results.jsonl --retry-failed
   quarry run jobs.jsonl --output again.jsonl --anew"""
 
 IN_FLIGHT: Final = 2000
@@ -32,12 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a line for each line, as they finish; OUT.jsonl.journal beside it holds what a resumed run has to know",
     )  # fmt: skip
     parser.add_argument(
-        "--in-flight", metavar="N", type=_count, default=IN_FLIGHT,
+        "--in-flight", metavar="N", type=count, default=IN_FLIGHT,
         help="jobs that are submitted and not yet over, at most (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--anew", action="store_true",
         help="new jobs also for lines that were submitted before, within 24 h, for another output; else those give their answers",
+    )  # fmt: skip
+    parser.add_argument(
+        "--retry-failed", action="store_true",
+        help="where the run is over: try the lines that failed or expired again, as new jobs; what was redriven is only followed",
     )  # fmt: skip
     add_api_argument(parser)
 
@@ -72,7 +83,6 @@ def _run(arguments: argparse.Namespace) -> "Tally":
     from quarry.cli.meter import meter
     from quarry.runs.journal import Journal
     from quarry.runs.lines import facts_of
-    from quarry.runs.output import Output
     from quarry.runs.runner import Plan, Runner
 
     out: Path = arguments.output
@@ -81,8 +91,8 @@ def _run(arguments: argparse.Namespace) -> "Tally":
     _refuse_what_is_not_ours(out, journal_path)
     with (
         closing(Journal.open(journal_path, facts, uuid4().hex if arguments.anew else "")) as journal,
-        closing(Output.open(out, facts.last)) as output,
         connect(arguments) as client,
+        closing(_results(arguments, facts, journal, client)) as output,
         meter(sys.stderr) as show,
     ):
         runner = Runner(Plan(arguments.file, facts, arguments.in_flight), client, journal, output, show.tally, say=show.say)
@@ -93,7 +103,21 @@ def _run(arguments: argparse.Namespace) -> "Tally":
     return tally
 
 
+def _results(arguments: argparse.Namespace, facts: "FileFacts", journal: "Journal", client: "ApiClient") -> "Output":
+    from uuid import uuid4
+
+    from quarry.runs.output import Output
+    from quarry.runs.retrying import retry_failed
+
+    if arguments.retry_failed:
+        found = retry_failed(arguments.output, facts, journal, client, uuid4().hex)
+        _say("the run is not over and goes on; nothing is tried again" if found is None else f"lines to be tried again: {found:,}")
+    return Output.open(arguments.output, facts.last)
+
+
 def _refuse_what_is_not_ours(out: Path, journal: Path) -> None:
+    if str(out) == "-":
+        raise exits.WrongUsage("--output cannot be stdout: a run goes on by its file")
     if out.exists() and not out.is_file():
         raise exits.WrongUsage(f"{out} is no file, and a run needs one to go on with")
     if out.exists() and out.stat().st_size and not journal.exists():
@@ -101,15 +125,8 @@ def _refuse_what_is_not_ours(out: Path, journal: Path) -> None:
 
 
 def _how_to_resume() -> str:
-    return f"The same command goes on where this one stopped: quarry {shlex.join(sys.argv[1:])}"
+    return f"The same command goes on where this one stopped: quarry {masked(shlex.join(sys.argv[1:]))}"
 
 
 def _say(text: str) -> None:
     print(f"quarry: {text}", file=sys.stderr)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
+
+from quarry.clock import seconds_between
 
 _FIELDS: Final = (
     "request_id", "custom_id", "status", "status_reason", "model", "created_at", "available_at", "started_at", "finished_at",
@@ -56,11 +57,6 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
 def explain(error: Mapping[str, Any]) -> str:
     """A job's error in one line: its code and its message."""
     return f"{error['code']}: {error['message']}"
-
-
-def seconds_between(start: str, end: str) -> float:
-    """Seconds from one of the API's instants to another."""
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 def _attempt(attempt: Mapping[str, Any]) -> str:

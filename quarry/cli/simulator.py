@@ -1,14 +1,9 @@
 """`quarry simulator`: serve a simulated Bedrock Runtime."""
 
 import argparse
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from quarry.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from quarry.simulator.rules import Rule
+from quarry.cli.values import port
 
 HELP = "Serve a simulated Bedrock Runtime, for tests and laptops."
 EXAMPLES = """\
@@ -21,8 +16,8 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=4567, help="port to listen on; 0 takes any free one (default: %(default)s)")
-    parser.add_argument("--script", metavar="FILE", help="JSON list of rules to begin with")
+    parser.add_argument("--port", type=port, default=4567, help="port to listen on; 0 takes any free one (default: %(default)s)")
+    parser.add_argument("--script", type=Path, metavar="FILE", help="JSON list of rules to begin with")
     parser.add_argument("--brain", choices=("echo", "smollm2"), default="echo", help="what answers (default: %(default)s)")
     parser.add_argument(
         "--model-python", type=Path, default=Path(".venv-model/bin/python"), metavar="FILE",
@@ -34,23 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped."""
     # Here and not above: every other verb would wait for these imports.
-    from quarry.simulator.rules import RuleBook
+    from quarry.simulator.rules import RuleBook, read_script
     from quarry.simulator.server import main
 
-    rules = RuleBook(_script(arguments.script), seed=arguments.seed)
+    rules = RuleBook(read_script(arguments.script), seed=arguments.seed)
     model_python = arguments.model_python if arguments.brain == "smollm2" else None
     return main(rules, host=arguments.host, port=arguments.port, model_python=model_python)
-
-
-def _script(path: str | None) -> list["Rule"]:
-    from quarry.simulator.rules import parse_script
-
-    if path is None:
-        return []
-    try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"--script: {path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"--script: {path} is not JSON: {error}") from error
-    return parse_script(path, value)

@@ -3,9 +3,10 @@
 import argparse
 
 from quarry.cli import exits
-from quarry.cli.connect import add_client_arguments, connect, seconds
+from quarry.cli.connect import add_client_arguments, connect
 from quarry.cli.show import as_json, as_text
 from quarry.cli.submit import verdict
+from quarry.cli.values import seconds
 
 HELP = "Show one job: where it stands, its attempts, its answer."
 EXAMPLES = """\

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from quarry.cli import exits
-from quarry.cli.connect import add_client_arguments, connect, seconds
+from quarry.cli.connect import add_client_arguments, connect
 from quarry.cli.show import as_json, explain
+from quarry.cli.values import seconds, words
 
 if TYPE_CHECKING:
     from quarry.client import JobView
@@ -27,14 +28,17 @@ _FIELDS: Final = ("model", "system", "max_tokens", "custom_id")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     body = parser.add_mutually_exclusive_group(required=True)
-    body.add_argument("prompt", nargs="?", metavar="PROMPT", help="the prompt; `-` reads it from stdin")
+    body.add_argument("prompt", nargs="?", type=words, metavar="PROMPT", help="the prompt; `-` reads it from stdin")
     body.add_argument("--file", metavar="FILE", help="a submission body as JSON, as the REST API takes it; `-` reads it from stdin")
-    parser.add_argument("--model", help="route or model id (default: the route `default`)")
-    parser.add_argument("--system", metavar="TEXT", help="system prompt")
+    parser.add_argument("--model", type=words, help="route or model id (default: the route `default`)")
+    parser.add_argument("--system", type=words, metavar="TEXT", help="system prompt")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="most tokens of the answer (default: the API's)")
-    parser.add_argument("--custom-id", metavar="ID", help="a name of your own for the job; it need not be unique")
+    parser.add_argument("--custom-id", type=words, metavar="ID", help="a name of your own for the job; it need not be unique")
     parser.add_argument(
-        "--idempotency-key", metavar="KEY", help="the same key and body give the same job, however often they are sent, for 24 h"
+        "--idempotency-key",
+        type=words,
+        metavar="KEY",
+        help="the same key and body give the same job, however often they are sent, for 24 h",
     )
     parser.add_argument(
         "--wait", nargs="?", type=seconds, const=float("inf"), metavar="SECONDS",
@@ -85,7 +89,7 @@ def _prompt(text: str) -> str:
 def _from_file(path: str) -> dict[str, Any]:
     try:
         body = json.loads(_read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise exits.WrongUsage(f"{path} is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise exits.WrongUsage(f"{path} does not hold a JSON object")
@@ -94,7 +98,8 @@ def _from_file(path: str) -> dict[str, Any]:
 
 def _read(path: str) -> str:
     try:
-        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return content.decode("utf-8-sig")
     except OSError as error:
         raise exits.WrongUsage(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -17,6 +17,11 @@ BURIED: Final = frozenset(
         StatusReason.UNRECORDABLE.value,
     }
 )
+#: All that can stand as a reason: why a job failed, what its message is, and what a worker says of a message without a job.
+REASONS: Final = frozenset(
+    {reason.value for reason in StatusReason}
+    | {Fate.OVER.value, Fate.STRANDED.value, Fate.NO_RECORD.value, "malformed_envelope", "unsupported_envelope"}
+)
 
 
 @dataclass(frozen=True, slots=True)

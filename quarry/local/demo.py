@@ -8,15 +8,16 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from quarry.clock import seconds_between
 from quarry.errors import ConfigurationError, QuarryError
 from quarry.local.ports import Ports
 from quarry.local.processes import Stopped
 from quarry.local.stack import DEFAULT_EMULATOR_PYTHON, DEFAULT_MODEL_PYTHON, Plan, local_stack
 from quarry.runs.lines import facts_of
+from quarry.simulator.rules import read_script
 
 _HEADINGS: Final = ("custom_id", "status", "seconds", "tokens", "served by", "answer")
 _BRAINS: Final = {"echo": "the simulator gives back what it is told", "smollm2": "by SmolLM2-135M-Instruct, on this machine"}
@@ -57,8 +58,9 @@ def _outcome(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace, directory: Path) -> bool:
     """Start, run, print, stop; whether every job completed."""
     started, output = time.monotonic(), directory / "answers.jsonl"
-    # A file that is none is refused before anything starts.
+    # Files that are none are refused before anything starts.
     facts_of(arguments.file)
+    read_script(arguments.script)
 
     def say(what: str) -> None:
         _say(f"{time.monotonic() - started:4.1f} s  {what}")
@@ -105,12 +107,9 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     if row["status"] != "completed":
         return name, row["status"], "-", "-", "-", f"{row['error']['code']}: {row['error']['message']}"
     usage = row["usage"]
+    seconds = seconds_between(row["created_at"], row["finished_at"])
     tokens = f"{usage['input_tokens']}+{usage['output_tokens']}"
-    return name, row["status"], f"{_latency(row):.1f}", tokens, row["served_by"]["model"], row["result"]["text"]
-
-
-def _latency(row: Mapping[str, Any]) -> float:
-    return (datetime.fromisoformat(row["finished_at"]) - datetime.fromisoformat(row["created_at"])).total_seconds()
+    return name, row["status"], f"{seconds:.1f}", tokens, row["served_by"]["model"], row["result"]["text"]
 
 
 def _say(text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from quarry.errors import ConfigurationError
 
 HOST: Final = "127.0.0.1"
+_LAST: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,10 @@ def choose(ports: Ports, workers: int) -> Chosen:
     """
     first = ports.metrics
     metrics = [first + i if first else 0 for i in range(workers + 1)]
+    if metrics[-1] > _LAST:
+        raise ConfigurationError(
+            f"--metrics-port {first} leaves no room for the metrics of an API and {workers} workers: ports end at {_LAST}"
+        )
     wanted = [ports.api, ports.aws, ports.simulator, *metrics]
     names = ["the API (--port)", "emulated AWS (--aws-port)", "the simulator (--simulator-port)"]
     names += ["metrics (--metrics-port)"] * len(metrics)
@@ -62,7 +67,7 @@ def _bound(port: int, held: ExitStack) -> int | None:
         probe.bind((HOST, port))
         # Two sockets may be bound alike as long as neither listens: so one number given twice is found out.
         probe.listen(1)
-    except (OSError, OverflowError):
+    except OSError:
         return None
     number: int = probe.getsockname()[1]
     return number

@@ -30,11 +30,16 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 class ChildFailed(QuarryError):
-    """A process ended that should not have, or did not get ready. The message holds the end of its log."""
+    """A process ended that should not have, or did not get ready: `what`. The message holds the end of its log, too."""
+
+    def __init__(self, what: str, log: Path) -> None:
+        self.what = what
+        tail = log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        super().__init__("\n  ".join((f"{what}; the end of {log}:", *tail)))
 
 
 class Stopped(QuarryError):
-    """SIGINT (Ctrl-C), SIGTERM or SIGHUP (a lost terminal) came; `number` says which.
+    """SIGINT (Ctrl-C), SIGTERM or SIGHUP (a lost terminal) came; `number` says which, and `what`.
 
     `signals` are those that have come, and goes on growing.
     """
@@ -42,7 +47,8 @@ class Stopped(QuarryError):
     def __init__(self, signals: Sequence[int]) -> None:
         self.number = signals[0]
         self._signals = signals
-        super().__init__(signal.Signals(self.number).name)
+        self.what = signal.Signals(self.number).name
+        super().__init__(self.what)
 
     @property
     def in_haste(self) -> bool:
@@ -68,8 +74,7 @@ class Child:
 
     def failure(self, what: str) -> ChildFailed:
         """The error that says `what` of this process."""
-        tail = self._log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
-        return ChildFailed("\n  ".join((f"{self.name} {what}; the end of {self._log}:", *tail)))
+        return ChildFailed(f"{self.name} {what}", self._log)
 
     def ended(self, code: int) -> ChildFailed:
         """The error that says how it ended."""

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from quarry.errors import ConfigurationError
 from quarry.local.ports import Ports
 from quarry.local.processes import ChildFailed, Stopped
 from quarry.local.stack import LocalStack, Plan, local_stack
+from quarry.simulator.rules import read_script
 
 _ANSWERS: Final = {"echo": "it echoes", "smollm2": "SmolLM2-135M-Instruct answers, on this machine"}
 #: For other terminals; it lies beside the logs.
@@ -46,24 +47,31 @@ def serve(plan: Plan, say: Callable[[str], None], show: Callable[[str], None]) -
         ChildFailed: a process died, or did not get ready. The logs are kept.
     """
     started, in_order = time.monotonic(), True
+    read_script(plan.script)
     with _directory(plan.data) as directory:
         try:
             with local_stack(directory, plan, say) as stack:
                 (directory / _ENVIRONMENT).write_text(exports(stack), encoding="utf-8")
                 say(f"ready after {time.monotonic() - started:.1f} s. Ctrl-C stops everything; a second one kills it.")
                 show(told(stack, plan, directory))
-                _wait(stack, say)
+                wait(stack, say)
         except Stopped as stopped:
             in_order = not stopped.in_haste
     say("stopped" if in_order else "killed")
     return in_order
 
 
-def _wait(stack: LocalStack, say: Callable[[str], None]) -> None:
+def wait(stack: LocalStack, say: Callable[[str], None]) -> NoReturn:
+    """Wait for a signal, or for a part to die, and `say` which, since stopping the rest takes a while.
+
+    Raises:
+        ChildFailed: a part has died.
+        Stopped: a signal came.
+    """
     try:
         stack.processes.wait()
-    except Stopped as stopped:
-        say(f"{stopped}: stopping")
+    except (Stopped, ChildFailed) as ending:
+        say(f"{ending.what}: stopping")
         raise
 
 

@@ -6,6 +6,7 @@ Lines of JSON, only ever appended. A record that a crash tore is cut off when it
     {"trying": [lines], "at": instant}           before they are submitted
     {"accepted": {line: request_id}}             these are jobs
     {"untouched": [lines]}                       these certainly are not: nothing was done
+    {"again": [lines], "salt": …}                these have failed, and are to be submitted under other keys
 
 What was tried and has no answer may or may not have been accepted. Its idempotency key makes trying again safe, for a day.
 """
@@ -23,16 +24,24 @@ from quarry.clock import to_rfc3339
 from quarry.runs.lines import FileFacts, RunRefused
 
 _VERSION: Final = 1
+#: What the first line begins with.
+_HEAD: Final = b'{"run":1,"sha256":"'
+#: A first line that is longer is not ours: our own choice.
+_HEAD_MAX_BYTES: Final = 4096
 #: The API keeps an idempotency key for 24 h. An hour less, for clocks that differ and answers that took long: our own choice.
 KEY_SAFE_FOR: Final = timedelta(hours=23)
 
 
 @dataclass(slots=True)
 class Past:
-    """What earlier runs left open, by line: jobs, and when something was first tried that has no answer."""
+    """What earlier runs left open, by line: jobs, and when something was first tried that has no answer.
+
+    `salts` are those of lines that are tried again after they have failed.
+    """
 
     accepted: dict[int, str] = field(default_factory=dict)
     tried_at: dict[int, datetime] = field(default_factory=dict)
+    salts: dict[int, str] = field(default_factory=dict)
 
 
 class Journal:
@@ -64,21 +73,33 @@ class Journal:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise RunRefused(f"another process is at this run: it holds {self.path}") from error
-        cut_torn_end(self._descriptor)
         with self.path.open("rb") as file:
-            first = file.readline()
-        if not first:
+            first = file.readline(_HEAD_MAX_BYTES)
+        # Whose file it is comes first: nothing is cut off somebody else's.
+        if first.endswith(b"\n"):
+            self._check_head(first, facts)
+            cut_torn_end(self._descriptor)
+        elif not is_torn(first, _HEAD):
+            raise self._foreign()
+        else:
+            os.ftruncate(self._descriptor, 0)
             self._write({"run": _VERSION, "sha256": facts.sha256, "salt": self.salt}, sync=True)
-            _sync_directory(self.path.parent)
-            return
+            sync_directory(self.path.parent)
+
+    def _check_head(self, first: bytes, facts: FileFacts) -> None:
         head = _record(first)
-        if head.get("run") != _VERSION:
-            raise RunRefused(f"{self.path} is no journal of a run; name another --output")
+        if head.get("run") != _VERSION or not isinstance(head.get("sha256"), str) or not isinstance(head.get("salt"), str):
+            raise self._foreign()
         if head["sha256"] != facts.sha256:
             raise RunRefused(
                 f"the file is not what it was when this run began ({self.path}); undo the change, or name another --output"
             )
+        if self.salt and not head["salt"]:
+            raise RunRefused(f"this run was begun without --anew ({self.path}); to make new jobs, name another --output")
         self.salt = head["salt"]
+
+    def _foreign(self) -> RunRefused:
+        return RunRefused(f"{self.path} is no journal of a run; name another --output")
 
     def past(self, done: bytearray) -> Past:
         """What is open, of lines that are not done. `done` has a byte for each line, by number."""
@@ -101,6 +122,10 @@ class Journal:
         """These were tried, and nothing was done."""
         if numbers:
             self._write({"untouched": list(numbers)})
+
+    def again(self, numbers: Sequence[int], salt: str) -> None:
+        """These have failed, and are to be submitted anew. It lasts before this returns: the keys must not change once used."""
+        self._write({"again": list(numbers), "salt": salt}, sync=True)
 
     def close(self) -> None:
         """Let go of it."""
@@ -126,6 +151,10 @@ def replay(past: Past, record: Mapping[str, Any], done: bytearray) -> None:
             past.accepted[int(name)] = request_id
     for number in record.get("untouched", ()):
         past.tried_at.pop(number, None)
+    for number in record.get("again", ()):
+        past.accepted.pop(number, None)
+        past.tried_at.pop(number, None)
+        past.salts[number] = record["salt"]
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -145,6 +174,11 @@ def open_to_append(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise RunRefused(f"{path} cannot be written: {error.strerror}") from error
+
+
+def is_torn(end: bytes, beginning: bytes) -> bool:
+    """Whether what stands behind the last line break can be of a line that begins like that."""
+    return end.startswith(beginning) or beginning.startswith(end)
 
 
 def cut_torn_end(descriptor: int) -> None:
@@ -168,7 +202,8 @@ def _record(raw: bytes) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Let last which files are in it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -60,12 +60,18 @@ def facts_of(path: Path) -> FileFacts:
     return FileFacts(digest.hexdigest(), last, jobs)
 
 
-def read(path: Path, salt: str) -> Iterator[Line | BadLine]:
-    """Every line but empty ones, in order; `salt` goes into the idempotency keys."""
+def read(
+    path: Path, salt: str, salts: Mapping[int, str] | None = None, see: Callable[[bytes], object] | None = None
+) -> Iterator[Line | BadLine]:
+    """Every line but empty ones, in order; `see` is called with all the bytes.
+
+    `salt` goes into the idempotency keys. The lines in `salts`, by number, have one of their own, and need a new key.
+    """
+    salts = salts or {}
     with _open(path) as file:
-        for number, raw in raw_lines(file):
+        for number, raw in raw_lines(file, see):
             if raw:
-                yield parsed(number, raw, salt)
+                yield parsed(number, raw, salts.get(number, salt), is_anew=number in salts)
 
 
 def raw_lines(file: BinaryIO, see: Callable[[bytes], object] | None = None) -> Iterator[tuple[int, bytes]]:
@@ -83,8 +89,8 @@ def raw_lines(file: BinaryIO, see: Callable[[bytes], object] | None = None) -> I
         number += not cut
 
 
-def parsed(number: int, raw: bytes, salt: str) -> Line | BadLine:
-    """One line, as it is submitted or as it is refused."""
+def parsed(number: int, raw: bytes, salt: str, *, is_anew: bool = False) -> Line | BadLine:
+    """One line, as it is submitted or as it is refused. Anew, its own idempotency key, which stands for another job, gives way."""
     if len(raw) > LINE_MAX_BYTES:
         return BadLine(number, None, "payload_too_large", f"the line has more than {LINE_MAX_BYTES:,} bytes")
     try:
@@ -97,7 +103,7 @@ def parsed(number: int, raw: bytes, salt: str) -> Line | BadLine:
         return BadLine(number, None, "invalid_request", "the line is not a JSON object")
     custom_id = body["custom_id"] if isinstance(body.get("custom_id"), str) else None
     try:
-        if body.get(KEY_FIELD) is None:
+        if is_anew or body.get(KEY_FIELD) is None:
             body[KEY_FIELD] = key_of(body, None if custom_id else number, salt)
         encoded = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
     except (ValueError, RecursionError):

@@ -3,18 +3,19 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
 
-from quarry.runs.journal import cut_torn_end, open_to_append, write_all
+from quarry.runs.journal import cut_torn_end, is_torn, open_to_append, write_all
 from quarry.runs.lines import BadLine, RunRefused
 
 COMPLETED: Final = "completed"
 FAILED: Final = "failed"
 #: What a resumed run has to know of a line stands at its head, so that results are not parsed again.
-_HEAD: Final = re.compile(rb'\{"line":(\d+),"status":"([a-z]+)","tokens":(\d+),')
+HEAD: Final = re.compile(rb'\{"line":(\d+),"status":"([a-z]+)","tokens":(\d+),')
+_BEGINNING: Final = b'{"line":'
 _HEAD_MAX_BYTES: Final = 128
 _PIECE_BYTES: Final = 1 << 20
 _KEPT: Final = (
@@ -63,15 +64,18 @@ class Output:
         return output
 
     def _recover(self, path: Path) -> None:
-        cut_torn_end(self._descriptor)
         with path.open("rb") as file:
-            for number, head in enumerate(heads(file), start=1):
-                found = _HEAD.match(head)
+            for number, (head, is_whole) in enumerate(heads(file), start=1):
+                if not is_whole and is_torn(head, _BEGINNING):
+                    break
+                found = HEAD.match(head)
                 line = int(found[1]) if found else 0
                 if not found or not 1 <= line < len(self.done) or self.done[line]:
                     raise RunRefused(f"line {number} of {path} was not written by this run; name another --output")
                 self.done[line] = 1
                 self.count.add(found[2].decode(), int(found[3]))
+        # Not before all of it is known to be ours.
+        cut_torn_end(self._descriptor)
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write finished lines, each as `row_of_job` or `row_of_fault` made it. They outlive this process from then on."""
@@ -116,9 +120,10 @@ def encoded(row: Mapping[str, Any]) -> bytes:
         return json.dumps(row, separators=(",", ":")).encode() + b"\n"
 
 
-def heads(file: BinaryIO) -> Iterable[bytes]:
-    """The beginning of each line; a long line is not held as a whole."""
+def heads(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+    """The beginning of each line, and whether the line is whole; a long line is not held."""
     while part := file.readline(_PIECE_BYTES):
-        yield part[:_HEAD_MAX_BYTES]
+        head = part[:_HEAD_MAX_BYTES]
         while part and not part.endswith(b"\n"):
             part = file.readline(_PIECE_BYTES)
+        yield head, bool(part)

@@ -31,13 +31,13 @@ class Patience:
         """It was not: wait, longer each time, and as long as the API asks for.
 
         Raises:
-            RunStopped: time does not help, or has not; or nobody has ever answered there, so that the URL may be wrong.
+            RunStopped: time does not help, or has not; or nobody has ever been there, so that the URL may be wrong.
         """
-        if isinstance(error, ApiRefused):
-            if error.status != 429 and error.status < 500:
-                raise RunStopped(f"{error} ({error.code})") from error
+        if isinstance(error, ApiRefused) and error.status != 429 and error.status < 500:
+            raise RunStopped(f"{error} ({error.code})") from error
+        if self._answered_at is None and (isinstance(error, ApiRefused) or error.slow):
             # Somebody is there.
-            self._answered_at = now if self._answered_at is None else self._answered_at
+            self._answered_at = now
         if self._answered_at is None or now - self._answered_at > PATIENCE_SECONDS:
             raise RunStopped(str(error)) from error
         self.troubles += 1

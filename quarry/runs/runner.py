@@ -14,10 +14,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from quarry.client import ApiClient, JobView
+from quarry.clock import seconds_between
 from quarry.errors import ApiRefused, ApiUnreachable
 from quarry.job import TERMINAL
 from quarry.runs.following import Followed, Following
@@ -90,7 +92,7 @@ class Runner:
         """To its end.
 
         Raises:
-            RunStopped: the API was away for too long, refuses to be spoken to, or knows none of the jobs.
+            RunStopped: the API was away for too long, refuses to be spoken to, or knows none of the jobs; or the file changed.
         """
         started = self._monotonic()
         for number, request_id in self._past.accepted.items():
@@ -125,7 +127,10 @@ class Runner:
 
     def _unsubmitted(self) -> Iterator[Line]:
         """The lines that are to be submitted; those that cannot be are written down on the way."""
-        for line in read(self._plan.path, self._journal.salt):
+        facts, digest = self._plan.facts, sha256()
+        for line in read(self._plan.path, self._journal.salt, self._past.salts, digest.update):
+            if line.number > facts.last:
+                break
             if self._output.done[line.number] or line.number in self._past.accepted:
                 continue
             tried_at = self._past.tried_at.get(line.number)
@@ -135,6 +140,8 @@ class Runner:
                 self._output.append([row_of_fault(_undecided(line, tried_at))])
             else:
                 yield line
+        if digest.hexdigest() != facts.sha256:
+            raise RunStopped("the file changed while it ran; undo the change, or name another --output")
 
     def _submit_some(self) -> bool:
         """Submit a batch where there is one and room for it; whether there was."""
@@ -185,7 +192,9 @@ class Runner:
             self._put_back(batch, parted=True)
             return
         [line] = batch
-        errors = [{"path": fault.path, "message": fault.message} for fault in error.faults]
+        errors = [
+            {"path": fault.path.removeprefix("jobs[0]").removeprefix("."), "message": fault.message} for fault in error.faults
+        ]
         self._output.append([row_of_fault(BadLine(line.number, line.custom_id, error.code, str(error)), errors=errors)])
 
     def _put_back(self, batch: list[Line], *, parted: bool) -> None:
@@ -270,7 +279,7 @@ class Runner:
             text = f"the job is {view['status']}, and its result cannot be had: {error}"
             faults = (BadLine(number, view["custom_id"], "result_unavailable", text) for number in job.lines)
             return [row_of_fault(fault, job.request_id) for fault in faults]
-        self._following.over(job, _seconds_of(view))
+        self._following.over(job, seconds_between(view["created_at"], view["finished_at"]))
         return [row_of_job(number, view) for number in job.lines]
 
     def _whole(self, view: JobView) -> JobView:
@@ -298,8 +307,3 @@ def _undecided(line: Line, tried_at: datetime) -> BadLine:
         "idempotency key to tell. Look for it with `quarry jobs --created-after`, or submit it in another file"
     )
     return BadLine(line.number, line.custom_id, "submission_undecided", text)
-
-
-def _seconds_of(view: JobView) -> float:
-    start, end = (datetime.fromisoformat(view[name]) for name in ("created_at", "finished_at"))
-    return (end - start).total_seconds()

@@ -56,13 +56,16 @@ class Speedometer:
         return Pace(rate, (tally.tokens - tokens) / seconds, timedelta(seconds=round((tally.total - tally.done) / rate)))
 
 
-def told(tally: Tally, pace: Pace) -> str:
-    """`1,234 of 10,000 done, 3 failed · 2,000 in flight · 88.2 jobs/s · 10,512 tokens/s · 0:01:39 left`."""
+def told(tally: Tally, pace: Pace, *, flow: bool = True) -> str:
+    """`1,234 of 10,000 done, 3 failed · 2,000 in flight · 88.2 jobs/s · 10,512 tokens/s · 0:01:39 left`.
+
+    Without `flow`, what is in flight and the tokens are left out.
+    """
     parts = (
         f"{tally.done:,} of {tally.total:,} done, {tally.failed:,} failed",
-        f"{tally.in_flight:,} in flight",
+        f"{tally.in_flight:,} in flight" if flow else "",
         f"{pace.jobs_per_second:,.1f} jobs/s",
-        f"{pace.tokens_per_second:,.0f} tokens/s",
+        f"{pace.tokens_per_second:,.0f} tokens/s" if flow else "",
         "" if pace.left is None or tally.done == tally.total else f"{pace.left} left",
     )
     return " · ".join(part for part in parts if part)

@@ -54,14 +54,15 @@ class Ledger:
         """A call came to its end: `answered`, an exception's name, `hung`, `reset`, `closed`, or `client_left`."""
         self._outcomes[outcome] += 1
 
-    def summary(self) -> dict[str, Any]:
-        """All counts, JSON-safe."""
+    def summary(self, only: str | None = None) -> dict[str, Any]:
+        """All counts, JSON-safe; of the request ids `only` one, where it is given."""
+        entries = self._entries if only is None else {only: self._entries[only]} if only in self._entries else {}
         return {
             "calls": self._calls,
             "answered": self._outcomes["answered"],
             "billed": self._billed,
             "by_outcome": {outcome: count for outcome, count in sorted(self._outcomes.items()) if count},
-            "by_request_id": {request_id: asdict(entry) for request_id, entry in self._entries.items()},
+            "by_request_id": {request_id: asdict(entry) for request_id, entry in entries.items()},
             "request_ids_forgotten": self._forgotten,
         }
 

@@ -6,15 +6,17 @@ The first rule that matches and has times left decides. A rule whose `times` are
 """
 
 import itertools
+import json
 import random
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from quarry.errors import ConfigurationError
 from quarry.inference.converse import body_faults
-from quarry.simulator.wire import Call, Refusal, statuses, streamed_errors
+from quarry.simulator.wire import Call, Refusal, statuses, stop_reasons, streamed_errors
 
 #: What may stand in a header's value.
 _HeaderValue = Annotated[str, Field(pattern=r"^[\t\x20-\x7e]*$")]
@@ -68,6 +70,13 @@ class Act(_Part):
     text: str | None = None
     content: list[dict[str, Any]] | None = None
     stop_reason: str | None = None
+
+    @field_validator("stop_reason")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in stop_reasons():
+            raise ValueError(f"is none of Converse's: {', '.join(sorted(stop_reasons()))}")
+        return value
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -128,6 +137,10 @@ class RuleBook:
         self._rules[rule_id] = rule
         return rule_id
 
+    def drop(self, rule_id: str) -> bool:
+        """Drop one rule; whether it was there."""
+        return self._rules.pop(rule_id, None) is not None
+
     def clear(self) -> None:
         """Drop all rules and begin the draws anew."""
         self._rules: dict[str, Rule] = {}
@@ -166,6 +179,23 @@ def parse_rule(value: Any) -> Rule:
             for each in error.errors(include_url=False)
         )
         raise ValueError("; ".join(places)) from error
+
+
+def read_script(path: Path | None) -> list[Rule]:
+    """The rules of a file; None has none.
+
+    Raises:
+        ConfigurationError: one sentence that names the file, and the rule.
+    """
+    if path is None:
+        return []
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"--script: {path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"--script: {path} is not JSON: {error}") from error
+    return parse_script(str(path), value)
 
 
 def parse_script(name: str, value: Any) -> list[Rule]:

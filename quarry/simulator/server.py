@@ -1,8 +1,8 @@
 """The simulator's HTTP server: Converse for AWS clients, and `/_simulator` for whoever directs the play.
 
 POST   /model/{modelId}/converse, /converse-stream, /invoke, /invoke-with-response-stream, /count-tokens
-POST   /_simulator/rules   a rule → 201 {"id"}      GET: all rules      DELETE: none any more
-GET    /_simulator/calls   what was called and billed                   DELETE: count from zero
+POST   /_simulator/rules   a rule → 201 {"id"}      GET: all rules      DELETE: none any more; …/{id}: not that one
+GET    /_simulator/calls   what was called and billed (?request_id=)    DELETE: count from zero
 GET    /livez
 """
 
@@ -74,6 +74,7 @@ class Simulator:
                 web.post("/_simulator/rules", self.add_rule),
                 web.get("/_simulator/rules", self.list_rules),
                 web.delete("/_simulator/rules", self.drop_rules),
+                web.delete("/_simulator/rules/{id}", self.drop_rule),
                 web.get("/_simulator/calls", self.show_calls),
                 web.delete("/_simulator/calls", self.forget_calls),
                 web.get("/livez", self.livez),
@@ -151,9 +152,13 @@ class Simulator:
         self._rules.clear()
         return web.Response(status=204)
 
-    async def show_calls(self, _request: web.Request) -> web.Response:
+    async def drop_rule(self, request: web.Request) -> web.Response:
+        """Without that one."""
+        return web.Response(status=204 if self._rules.drop(request.match_info["id"]) else 404)
+
+    async def show_calls(self, request: web.Request) -> web.Response:
         """The counters."""
-        return web.json_response(self._ledger.summary())
+        return web.json_response(self._ledger.summary(request.query.get("request_id")))
 
     async def forget_calls(self, _request: web.Request) -> web.Response:
         """Count from zero."""

@@ -24,7 +24,8 @@ DEFAULT_PYTHON: Final = Path(".venv-model/bin/python")
 SLOTS: Final = 4
 #: Calls under way and waiting. One more is throttled, as by a service whose quota is used up.
 CALLS_MAX: Final = 64
-_LOAD_SECONDS: Final = 60.0
+#: `quarry local` waits 60 s for the simulator, which is to echo by then where the model is not there.
+_LOAD_SECONDS: Final = 45.0
 _STOP_SECONDS: Final = 5.0
 _ERROR_BYTES: Final = 2000
 

@@ -139,6 +139,12 @@ def streamed_errors() -> frozenset[str]:
     )
 
 
+@cache
+def stop_reasons() -> frozenset[str]:
+    """Why Converse says that a model stopped."""
+    return frozenset(service_model().shape_for("StopReason").enum)  # type: ignore[attr-defined]
+
+
 def text_of(blocks: list[Any]) -> str:
     """The text blocks, joined."""
     return "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))

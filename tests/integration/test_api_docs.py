@@ -98,7 +98,7 @@ def test_the_docs_work_offline(api: httpx.Client) -> None:
 def test_the_command_names_its_options() -> None:
     """`quarry api --help`.
 
-    Red when: `quarry/cli/api.py`: `"--port", type=int` -> `"--listen", type=int`
+    Red when: `quarry/cli/api.py`: `"--port", type=port` -> `"--listen", type=port`
     """
     done = subprocess.run(quarry("api", "--help"), capture_output=True, text=True, check=True, cwd=ROOT)
     assert "--host HOST" in done.stdout

@@ -83,7 +83,7 @@ def test_jobs_are_listed_and_cancelled(stack: Stack) -> None:
 def test_the_same_key_gives_the_same_job(stack: Stack) -> None:
     """Typing a submission twice with its key makes one job.
 
-    Red when: `quarry/client.py`: `if idempotency_key else {}` -> `if False else {}`
+    Red when: `quarry/client.py`: `{} if idempotency_key is None else` -> `{} if True else`
     """
     with stack.running_api():
         first, second = (run(stack, "submit", "Hi", "--idempotency-key", "k").stdout for _ in range(2))

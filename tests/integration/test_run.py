@@ -12,6 +12,7 @@ import pytest
 
 from quarry.cli import exits
 from tests.support.processes import ROOT, Process, eventually, quarry, running
+from tests.support.simulator import Simulator
 from tests.support.stack import Stack
 
 
@@ -227,3 +228,26 @@ def test_a_run_is_told_from_another(stack: Stack) -> None:
         assert run.jobs() == 6
     run.file.unlink()
     assert "there is no" in run.to_its_end(code=exits.USAGE)
+
+
+def test_failed_lines_run_again_once(stack: Stack, simulator: Simulator) -> None:
+    """`--retry-failed`, killed and typed again: each failed line comes to one job more, and each line to one line of results.
+
+    Red when: `quarry/runs/journal.py`: `past.salts[number] = record["salt"]` -> `pass`: they are given the jobs that failed.
+    """
+    stack.use(simulator)
+    run = Run(stack, *prompts(20))
+    simulator.rule(match={"text_contains": "7"}, act={"error": "ValidationException", "message": "no"})
+    with stack.running_api(), stack.running_worker():
+        run.to_its_end(code=exits.FAILED)
+        assert sorted(row["line"] for row in run.rows if row["status"] == "failed") == [7, 17]
+        simulator.reset()
+        journal = run.out.with_name("results.jsonl.journal")
+        with run.going("--retry-failed", "--in-flight", "1") as process:
+            eventually(lambda: b'"again"' in journal.read_bytes(), what="the journal to say so")
+            process.popen.kill()
+            process.popen.wait()
+        run.to_its_end("--retry-failed")
+    assert Counter(row["line"] for row in run.rows) == Counter(range(1, 21))
+    assert {row["status"] for row in run.rows} == {"completed"}
+    assert run.jobs() == 22

@@ -254,7 +254,7 @@ def test_a_script_is_in_force_from_the_start(tmp_path: Path) -> None:
 def test_a_wrong_script_stops_the_start(tmp_path: Path, script: str | None, words: str) -> None:
     """Exit 78 and one sentence.
 
-    Red when: `quarry/cli/simulator.py`: `except (ValueError, RecursionError) as error:` -> `except RecursionError as error:`
+    Red when: `quarry/simulator/rules.py`: `except (ValueError, RecursionError) as error:` -> `except RecursionError as error:`
     """
     path = tmp_path / "faults.json"
     if script is not None:

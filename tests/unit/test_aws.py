@@ -8,9 +8,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
-from quarry.aws import dynamodb_client, new_session, sync_session
-from quarry.errors import ConfigurationError
+from quarry.aws import dynamodb_client, new_session, sync_session, unavailable
+from quarry.errors import ConfigurationError, StoreUnavailable
 
 
 async def test_a_profile_that_does_not_exist_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,3 +84,11 @@ async def test_a_client_is_of_the_session_that_it_is_given() -> None:
     async with dynamodb_client("us-east-1", 1, session) as client:
         await client.list_tables()
     assert _Late.signed[-1] == "AKIDOFTHESESSION"
+
+
+def test_who_gives_no_answer_is_named() -> None:
+    """Whoever has the wrong endpoint, or none, sees which one was asked; what was asked there is not told."""
+    error = EndpointConnectionError(endpoint_url="http://127.0.0.1:4566/bucket/tenant?signature")
+    told = str(unavailable(StoreUnavailable, "DynamoDB", "describe", error))
+    assert told == "DynamoDB could not describe: EndpointConnectionError at http://127.0.0.1:4566"
+    assert str(unavailable(StoreUnavailable, "DynamoDB", "describe", TimeoutError())) == "DynamoDB could not describe: TimeoutError"

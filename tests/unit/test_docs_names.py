@@ -13,11 +13,13 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from docs import access, generate, rest
-from producer import answers, idempotency
+from producer import answers, idempotency, waiting
 from producer.problems import INTERNAL, PROBLEMS
 from producer.requests import Submission
 from quarry.cli import parser
 from quarry.job import StatusReason
+from quarry.queue.sqs import BATCH_MAX_ENTRIES
+from quarry.store.dynamodb import BATCH_MAX_STATEMENTS
 from quarry.telemetry import metrics
 from quarry.telemetry.acts import Act
 from quarry.telemetry.events import Event
@@ -176,3 +178,13 @@ def test_every_field_of_an_act_is_told() -> None:
     recorded = [each for path in sources() for each in logged(ast.parse(path.read_text()), Act)]
     assert len(recorded) >= 6
     assert [(act, fields) for act, fields in recorded if not fields - {"tenant"} <= set(re.findall(r"\w+", told[act]))] == []
+
+
+def test_the_page_on_performance_tells_the_codes_numbers() -> None:
+    """Its prose stands outside the tables that are written by machine."""
+    text = " ".join((ROOT / "docs" / "reference" / "performance.md").read_text().split())
+    assert (
+        f"A long-poll looks again after {100 * waiting._INTERVAL_OF_WAITED:g} % of the time that it has waited, "  # noqa: SLF001
+        f"at least {1000 * waiting.TICK_SECONDS:g} ms and at most {waiting._INTERVAL_MAX_SECONDS:g} s."  # noqa: SLF001
+    ) in text
+    assert f"up to {BATCH_MAX_STATEMENTS} writes, up to {BATCH_MAX_ENTRIES} messages" in text

@@ -1,5 +1,7 @@
 """Settings: what the environment may say, and one sentence for whatever it may not."""
 
+import re
+
 import pytest
 
 from quarry.errors import ConfigurationError
@@ -154,9 +156,10 @@ def test_a_client_needs_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
     """It talks to an API; what is wrong with that is one sentence, too."""
     given(monkeypatch, QUARRY_CLIENT__API_URL="https://quarry.example.com")
     assert load_client_settings().api_url == "https://quarry.example.com"
-    given(monkeypatch, QUARRY_CLIENT__API_URL="quarry.example.com")
-    with pytest.raises(ConfigurationError, match="QUARRY_CLIENT__API_URL is 'quarry"):
-        load_client_settings()
+    for wrong in ("quarry.example.com", "http://[::1", "http://127.0.0.1:port", "ftp://quarry"):
+        given(monkeypatch, QUARRY_CLIENT__API_URL=wrong)
+        with pytest.raises(ConfigurationError, match=rf"QUARRY_CLIENT__API_URL is '{re.escape(wrong)}"):
+            load_client_settings()
 
 
 def test_a_variables_name() -> None:

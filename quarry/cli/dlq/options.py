@@ -1,21 +1,18 @@
 """What the verbs share: which jobs are meant, and whether a person means it."""
 
 import argparse
-import re
 import sys
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from quarry.cli import exits
+from quarry.cli.values import count, instant
 from quarry.ids import is_request_id
 
 if TYPE_CHECKING:
     from quarry.deadletters.selection import Selection
 
 _FILTERS: Final = ("reason", "model", "since", "until")
-_AGE = re.compile(r"(\d+)([smhd])")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
@@ -50,28 +47,16 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
 
 
-def instant(text: str) -> datetime:
-    """An option's value that is an instant, or how long ago it was."""
-    if age := _AGE.fullmatch(text):
-        return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
-    value = datetime.fromisoformat(text)
-    if value.tzinfo is None:
-        raise ValueError(text)
-    return value
-
-
-def count(text: str) -> int:
-    """An option's value that is a number of things, at least one."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
-
-
 def selection_of(arguments: argparse.Namespace, all_reasons: frozenset[str] | None = None) -> "Selection":
-    """What the filters mean; `all_reasons` are those of `--all`."""
-    from quarry.deadletters.selection import Selection
+    """What the filters mean; `all_reasons` are those of `--all`.
 
+    Raises:
+        WrongUsage: there is no such reason.
+    """
+    from quarry.deadletters.selection import REASONS, Selection
+
+    for reason in sorted(set(arguments.reason or ()) - REASONS):
+        raise exits.WrongUsage(f"there is no reason {reason!r}; there are {', '.join(sorted(REASONS))}")
     given = frozenset(arguments.reason) if arguments.reason else None
     reasons = all_reasons if getattr(arguments, "all", False) and given is None else given
     return Selection(arguments.tenant, reasons, arguments.model, arguments.since, arguments.until)

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from quarry.cli import exits
-from quarry.cli.connect import seconds
-from quarry.cli.dlq.options import add_choice, check_choice, count, request_ids, selection_of
+from quarry.cli.dlq.options import add_choice, check_choice, request_ids, selection_of
+from quarry.cli.values import count, rate, seconds
 
 if TYPE_CHECKING:
     from quarry.deadletters.redrive import Report, Terms
@@ -21,7 +21,7 @@ _MAX_DEADLINE_SECONDS: Final = 1_036_800
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     add_choice(parser, " of jobs that failed, expired or were cancelled")
-    parser.add_argument("--rate", type=_rate, default=50.0, metavar="N", help="at most so many jobs a second (default: 50)")
+    parser.add_argument("--rate", type=rate, default=50.0, metavar="N", help="at most so many jobs a second (default: 50)")
     canary = parser.add_mutually_exclusive_group()
     canary.add_argument(
         "--canary", type=count, default=5, metavar="N",
@@ -96,10 +96,3 @@ def _terms(settings: "Settings", arguments: argparse.Namespace) -> "Terms":
             raise exits.WrongUsage(f"--route {arguments.route}: {error} (QUARRY_ROUTES_FILE, as the workers have it)") from error
     deadline = timedelta(seconds=arguments.deadline_seconds or settings.job.deadline_seconds)
     return Terms(deadline, arguments.max_attempts, arguments.route)
-
-
-def _rate(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise ValueError(text)
-    return value

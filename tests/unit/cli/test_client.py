@@ -179,6 +179,19 @@ def test_a_lost_answer_is_called_undecided() -> None:
     with pytest.raises(ApiUnreachable) as caught:
         client(lost).get(ID)
     assert "may have been done" not in str(caught.value)
+    assert caught.value.slow
+
+
+def test_the_api_may_take_as_long_as_it_takes_at_worst() -> None:
+    """A submission that nobody can decide is told after some 47 s: the client is still there then."""
+    seen: dict[str, float] = {}
+
+    def accept(request: httpx.Request) -> httpx.Response:
+        seen.update(request.extensions["timeout"])
+        return httpx.Response(202, json={"request_id": ID})
+
+    client(accept).submit({"prompt": "x"})
+    assert (seen["read"], seen["connect"]) == (60, 5)
 
 
 @pytest.mark.parametrize("request_id", ["", "..", "a/b", "x" * 32, ID.upper()])
@@ -204,6 +217,72 @@ def test_the_idempotency_key_travels_in_its_header() -> None:
     assert seen == {"key": "order-1", "body": {"prompt": "x"}}
 
 
+def test_an_empty_idempotency_key_is_no_lack_of_one() -> None:
+    """A script whose variable is empty is told so by the API; submitted without a key, it would pay twice."""
+    seen: list[str | None] = []
+
+    def accept(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("Idempotency-Key"))
+        return httpx.Response(202, json={"request_id": ID})
+
+    client(accept).submit({"prompt": "x"}, idempotency_key="")
+    client(accept).submit({"prompt": "x"})
+    assert seen == ["", None]
+
+
+@pytest.mark.parametrize("body", [{"prompt": "\ud800"}, {"temperature": float("nan")}])
+def test_what_json_can_hold_is_judged_by_the_api(body: dict[str, Any]) -> None:
+    """Half a surrogate pair, and what Python takes for a number: sent as they are."""
+    seen: list[bytes] = []
+
+    def accept(request: httpx.Request) -> httpx.Response:
+        seen.append(request.content)
+        assert request.headers["Content-Type"] == "application/json"
+        return httpx.Response(202, json={"request_id": ID})
+
+    client(accept).submit(body)
+    assert seen == [json.dumps(body).encode()]
+
+
+def test_an_idempotency_key_may_be_any_text() -> None:
+    """The API says what a key is; one that cannot be a header is not called a lost answer."""
+    seen: list[bytes] = []
+
+    def accept(request: httpx.Request) -> httpx.Response:
+        seen.extend(value for name, value in request.headers.raw if name == b"Idempotency-Key")
+        return httpx.Response(202, json={"request_id": ID})
+
+    client(accept).submit({"prompt": "x"}, idempotency_key="ä")
+    assert seen == ["ä".encode()]
+
+    def illegal(request: httpx.Request) -> httpx.Response:
+        raise httpx.LocalProtocolError("Illegal header value", request=request)
+
+    with pytest.raises(ApiUnreachable, match="cannot be asked that") as caught:
+        client(illegal).submit({"prompt": "x"}, idempotency_key="a\nb")
+    assert "may have been done" not in str(caught.value)
+    assert not caught.value.heard
+
+
+@pytest.mark.parametrize("url", ["http://xn--/", "http://a\x00b"])
+def test_a_host_that_can_be_none_was_not_asked(url: str) -> None:
+    """Not every name can be one, which the library finds out as it asks."""
+    with pytest.raises(ApiUnreachable, match="cannot be asked that") as caught:
+        ApiClient(url).submit({"prompt": "x"})
+    assert not caught.value.heard
+
+
+def test_a_password_in_the_url_is_not_told() -> None:
+    """Errors end in logs and in tickets."""
+
+    def nobody(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    api = ApiClient("http://me:secret@api.example", transport=httpx.MockTransport(nobody))
+    with pytest.raises(ApiUnreachable, match=r"at http://api\.example \(refused\)"):
+        api.get(ID)
+
+
 def test_the_text_of_a_large_result_is_fetched() -> None:
     """A small one is there; where a large one cannot be had, the error names the place and not the signature."""
 
@@ -215,3 +294,17 @@ def test_the_text_of_a_large_result_is_fetched() -> None:
     with pytest.raises(ApiUnreachable, match=r"s3\.example") as caught:
         client(answer).text_of({"url": "http://s3.example/gone?signature"})
     assert "signature" not in str(caught.value)
+
+
+def test_a_credential_is_for_the_api_alone() -> None:
+    """The address of a large result is another service's, which has no business with our key, and may refuse two of them."""
+    asked: dict[str, str | None] = {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked[request.url.host] = request.headers.get("Authorization")
+        return httpx.Response(200, json={"status": "completed"})
+
+    with ApiClient("http://api.example", "quarry_key", transport=httpx.MockTransport(answer)) as api:
+        api.submit({"prompt": "Hi"}, "a key")
+        api.result_of({"url": "http://bucket.example/result?X-Amz-Signature=0"})
+    assert asked == {"api.example": "Bearer quarry_key", "bucket.example": None}

@@ -5,10 +5,12 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
-from quarry.cli import COMMANDS, exits, main, parser
+from quarry.cli import COMMANDS, exits, main, parser, values
 from quarry.errors import ApiRefused, ApiUnreachable, ConfigurationError, FieldFault, StoreUnavailable
 
 SECONDS_OF_IMPORTS = {"boto3", "botocore", "aiobotocore", "fastapi", "uvicorn", "httpx", "pydantic", "aiohttp", "structlog"}
@@ -37,6 +39,7 @@ class Raising:
         (ConfigurationError("QUARRY_X is wrong"), 78, "quarry: QUARRY_X is wrong\n"),
         (exits.WrongUsage("body.json is not JSON"), 2, "quarry: body.json is not JSON\n"),
         (ApiUnreachable("no API answers"), 1, "quarry: no API answers\n"),
+        (OSError(28, "No space left on device", "notes"), 1, "quarry: No space left on device: notes\n"),
         (StoreUnavailable("DynamoDB is away"), 1, "quarry: DynamoDB is away\n"),
         (
             ApiRefused(422, "invalid_request", "Not valid.", (FieldFault("max_tokens", "must be at least 1"),)),
@@ -91,6 +94,44 @@ def test_a_reader_that_has_enough_ends_the_command_quietly() -> None:
     assert (process.returncode, said) == (exits.CLOSED_PIPE, b"")
 
 
+@pytest.mark.parametrize(("stdout", "code"), [("/dev/full", 1), ("&-", 0)])
+def test_a_stdout_that_takes_nothing_is_no_bug(stdout: str, code: int) -> None:
+    """A full disk is said once, and fails; a stdout that the caller closed takes what there is, and that is that."""
+    program = (
+        "import sys, quarry.cli as cli\n"
+        "class Short:\n"
+        "    HELP = EXAMPLES = ''\n"
+        "    def add_arguments(self, parser): pass\n"
+        "    def run(self, arguments): return print('a line of a job') or 0\n"
+        "cli.COMMANDS['short'] = Short()\n"
+        "sys.exit(cli.main(['short']))\n"
+    )
+    command = ["sh", "-c", f'exec "$0" -c "$1" >{stdout}', sys.executable, program]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (code, "quarry: No space left on device\n" if code else "")
+
+
+def test_ctrl_c_ends_quietly_while_things_are_imported() -> None:
+    """It mostly comes in the first moment, from who typed the wrong line: no stack trace."""
+    program = (
+        "import sys\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'quarry.cli.exits': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "from quarry.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (exits.INTERRUPTED, "")
+
+
+def test_the_installed_command_is_that_one() -> None:
+    """Whoever types `quarry` gets it as well."""
+    scripts = tomllib.loads(Path("pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"quarry": "quarry.__main__:main"}
+
+
 def test_help_imports_nothing_slow() -> None:
     """`quarry --help` answers at once: AWS, HTTP and settings libraries are imported by the verbs that use them, when they run."""
     program = (
@@ -134,6 +175,9 @@ def test_every_example_is_a_command_line_that_parses(verb: str) -> None:
     [
         "", "nosuch", "submit", "submit text --file x", "submit text --max-tokens many", "submit text --wait -1", "status",
         "jobs --limit 0", "jobs --status done", "jobs --limit 5 --all", "status x --api localhost:8000",
+        "status x --api http://[::1", "status x --api http://127.0.0.1:notaport", "status x --api http://", "submit \udcff",
+        "submit x --idempotency-key \udcff", "run x --output y --in-flight 0", "local --workers 17", "local --port -1",
+        "api --port 65536", "simulator --port 99999", "dlq redrive --rate 0", "dlq list --since yesterday", "jobs --limit ٣",
     ],
 )  # fmt: skip
 def test_wrong_usage_is_exit_code_2(line: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,4 +185,26 @@ def test_wrong_usage_is_exit_code_2(line: str, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as ended:
         main(line.split())
     assert ended.value.code == exits.USAGE
-    assert "usage: quarry" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "usage: quarry" in said
+    # Names of our functions are nobody's business.
+    assert not re.search(r"invalid \w*[^a-z ]\w* value|invalid (count|port|url|seconds|rate|instant|words|value) value", said)
+
+
+def test_a_run_needs_a_file_for_its_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`-` is stdout elsewhere, and is not made a file of that name."""
+    monkeypatch.chdir(tmp_path)
+    Path("jobs.jsonl").write_text("{}")
+    assert main(["run", "jobs.jsonl", "--output", "-"]) == exits.USAGE
+    assert "--output cannot be stdout" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["jobs.jsonl"]
+
+
+def test_a_command_to_type_again_tells_no_password() -> None:
+    """Nor does an error in the URL itself."""
+    assert values.masked("quarry jobs --api http://me:secret@api.example/x") == "quarry jobs --api http://…@api.example/x"
+    with pytest.raises(argparse.ArgumentTypeError) as caught:
+        values.url("http://me:secret@api.example:port")
+    assert "secret" not in str(caught.value)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from quarry.cli import exits, main, parser
+from quarry.cli import exits, main, parser, values
 from quarry.cli.audit import OperatorAudit
 from quarry.cli.dlq import listing, office, options
 from quarry.deadletters.redrive import Done, Report
@@ -64,10 +64,10 @@ def test_a_person_is_asked(answer: str, meant: bool, monkeypatch: pytest.MonkeyP
 
 def test_an_instant_may_be_an_age() -> None:
     """Or RFC 3339 with an offset."""
-    assert options.instant("2026-11-21T12:00:00Z") == NOW
-    assert options.instant("2026-11-21T13:00:00+01:00") == NOW
+    assert values.instant("2026-11-21T12:00:00Z") == NOW
+    assert values.instant("2026-11-21T13:00:00+01:00") == NOW
     for text, age in (("90s", 90), ("15m", 900), ("2h", 7200), ("7d", 604_800)):
-        assert abs(datetime.now(UTC) - options.instant(text) - timedelta(seconds=age)) < timedelta(seconds=5)
+        assert abs(datetime.now(UTC) - values.instant(text) - timedelta(seconds=age)) < timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("text", ["", "2h30m", "yesterday", "2026-11-21T12:00:00", "-2h", "2w"])
@@ -108,10 +108,18 @@ def test_all_means_its_reasons_unless_others_are_named() -> None:
     """And filters narrow it."""
     everything = frozenset({"a", "b"})
     assert options.selection_of(typed("redrive", "--all"), everything).reasons == everything
-    assert options.selection_of(typed("redrive", "--all", "--reason", "c"), everything).reasons == frozenset("c")
+    assert options.selection_of(typed("redrive", "--all", "--reason", "rejected"), everything).reasons == frozenset({"rejected"})
     assert options.selection_of(typed("redrive", "--since", "1h"), everything).reasons is None
-    named = options.selection_of(typed("list", "--reason", "c", "--reason", "d", "--model", "m", "--tenant", "t"))
-    assert (named.reasons, named.model, named.tenant) == (frozenset("cd"), "m", "t")
+    named = options.selection_of(typed("list", "--reason", "over", "--reason", "rejected", "--model", "m", "--tenant", "t"))
+    assert (named.reasons, named.model, named.tenant) == (frozenset({"over", "rejected"}), "m", "t")
+
+
+def test_a_reason_that_does_not_exist_is_usage() -> None:
+    """With a slip of the finger "nothing was done" would be taken for good news; those that exist are told."""
+    for known in ("attempts_exhausted", "no_record", "stranded", "malformed_envelope"):
+        assert options.selection_of(typed("list", "--reason", known)).reasons == frozenset({known})
+    with pytest.raises(exits.WrongUsage, match=r"no reason 'attempts_exausted'; there are attempts_exhausted, "):
+        options.selection_of(typed("redrive", "--reason", "attempts_exausted"))
 
 
 def test_ids_are_taken_once() -> None:

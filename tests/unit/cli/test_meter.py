@@ -3,6 +3,8 @@
 import io
 import os
 import pty
+import re
+import time
 from contextlib import suppress
 
 import pytest
@@ -29,8 +31,7 @@ def test_a_log_gets_a_line_now_and_then() -> None:
 
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     """It moves in place, and what was said stands beside it; whatever ends the run, the cursor is shown again."""
-    monkeypatch.setenv("TERM", "xterm")
-    control, terminal = pty.openpty()
+    control, terminal = opened(monkeypatch, columns=130)
     with os.fdopen(terminal, "w") as stream, meter(stream) as shown:
         shown.tally(Tally(10, completed=2, failed=1))
         shown.say("[a sentence]")
@@ -40,6 +41,32 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "100%" in text
     assert "quarry: [a sentence]" in text
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize(("columns", "flow"), [(80, False), (130, True)])
+def test_nothing_is_cut_at_this_width(columns: int, flow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large run in an ordinary window: the bar is one, and the time that is left can be read."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    control, terminal = opened(monkeypatch, columns)
+    with os.fdopen(terminal, "w") as stream, meter(stream) as shown:
+        shown.tally(Tally(100_000, completed=90_000, in_flight=2000))
+        now[0] = 120.0
+        shown.tally(Tally(100_000, completed=92_000, failed=1000, in_flight=2000, tokens=500_000))
+        shown.end(Tally(100_000, completed=92_000, failed=1000, in_flight=2000, tokens=500_000))
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", _all_of(control))
+    assert "━━━━━━━" in text
+    assert "…" not in text
+    assert "93,000 of 100,000 done, 1,000 failed" in text
+    assert " left" in text
+    assert ("2,000 in flight" in text) is ("tokens/s" in text) is flow
+
+
+def opened(monkeypatch: pytest.MonkeyPatch, columns: int) -> tuple[int, int]:
+    """A terminal's two ends."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    return pty.openpty()
 
 
 def test_a_stream_that_is_no_terminal_gets_no_bar() -> None:

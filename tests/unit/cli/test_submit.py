@@ -15,6 +15,11 @@ def body(*arguments: str) -> dict[str, Any]:
     return submit._body(namespace)  # noqa: SLF001 - what is sent is what matters
 
 
+def typed(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    """What stdin gives, to whom decodes it like a machine without a locale."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), "ascii", errors="surrogateescape"))
+
+
 def test_only_what_was_given_is_sent() -> None:
     """Defaults are the API's: an option that was not given is no field."""
     assert body("Hello") == {"prompt": "Hello"}
@@ -39,13 +44,16 @@ def test_an_option_wins_over_the_file(tmp_path: Path) -> None:
 
 def test_stdin_is_a_prompt_or_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
     """`-` as the prompt is text, `--file -` is JSON."""
-    monkeypatch.setattr("sys.stdin", io.StringIO("What is\nthis?"))
-    assert body("-") == {"prompt": "What is\nthis?"}
-    monkeypatch.setattr("sys.stdin", io.StringIO('{"prompt": "Hi"}'))
+    typed(monkeypatch, "What is\nthis: ü?".encode())
+    assert body("-") == {"prompt": "What is\nthis: ü?"}
+    typed(monkeypatch, b'\xef\xbb\xbf{"prompt": "Hi"}')
     assert body("--file", "-") == {"prompt": "Hi"}
+    typed(monkeypatch, b"\xff")
+    with pytest.raises(exits.WrongUsage, match="is not UTF-8"):
+        body("-")
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"[" * 100_000])
 def test_a_file_that_is_no_body_is_named(content: bytes, tmp_path: Path) -> None:
     """The message says which file, and nothing is sent."""
     path = tmp_path / "body.json"

@@ -54,7 +54,7 @@ def test_a_number_given_twice_is_taken_the_second_time() -> None:
 
 def test_a_number_beyond_the_last_port_is_refused() -> None:
     """The metrics of many workers may run out of ports."""
-    with pytest.raises(ConfigurationError, match="port 65536, for metrics"):
+    with pytest.raises(ConfigurationError, match="--metrics-port 65535 leaves no room"):
         choose(Ports(api=0, aws=0, simulator=0, metrics=65_535), 1)
 
 

@@ -70,11 +70,42 @@ def test_a_journal_is_one_runs_and_one_processs(tmp_path: Path) -> None:
         Journal.open(path, FACTS, "")
     with pytest.raises(RunRefused, match="is not what it was"):
         Journal.open(path, FileFacts("other", 5, 5), "")
-    path.write_text("notes\n")
-    with pytest.raises(RunRefused, match="is no journal"):
-        Journal.open(path, FACTS, "")
     with pytest.raises(RunRefused, match="cannot be written"):
         Journal.open(tmp_path / "nosuch" / "journal", FACTS, "")
+
+
+@pytest.mark.parametrize("content", ["notes\n", "notes\nand more", "notes", '{"run":1}\n', '{"run":1}', '{"running":', "[]\n{"])
+def test_what_is_no_journal_is_left_alone(content: str, tmp_path: Path) -> None:
+    """It is somebody's file, whole or not: nothing of it is cut off."""
+    path = tmp_path / "journal"
+    path.write_text(content)
+    with pytest.raises(RunRefused, match="is no journal"):
+        Journal.open(path, FACTS, "")
+    assert path.read_text() == content
+
+
+def test_what_was_begun_as_usual_is_not_begun_anew(tmp_path: Path) -> None:
+    """`--anew` with an output that is there would do nothing; what was begun with it goes on with it, as without."""
+    path, other = tmp_path / "journal", tmp_path / "other"
+    Journal.open(path, FACTS, "").close()
+    with pytest.raises(RunRefused, match="name another --output"):
+        Journal.open(path, FACTS, "salt")
+    Journal.open(other, FACTS, "salt").close()
+    for salt in ("", "salt", "another"):
+        with closing(Journal.open(other, FACTS, salt)) as journal:
+            assert journal.salt == "salt"
+
+
+def test_a_journal_torn_in_its_first_record_begins_anew(tmp_path: Path) -> None:
+    """At every byte: nothing had been submitted then."""
+    path = tmp_path / "journal"
+    Journal.open(path, FACTS, "salt").close()
+    head = path.read_bytes()
+    for kept in range(len(head)):
+        path.write_bytes(head[:kept])
+        with closing(Journal.open(path, FACTS, "salt")) as journal:
+            assert journal.salt == "salt"
+        assert path.read_bytes() == head
 
 
 def test_results_tell_what_is_done(tmp_path: Path) -> None:
@@ -120,7 +151,9 @@ def test_a_result_longer_than_a_buffer_is_one_line(tmp_path: Path) -> None:
         assert path.read_bytes() == b""
 
 
-@pytest.mark.parametrize("content", ["mine\n", '{"line":6,"status":"completed","tokens":0,"x":1}\n', "\n"])
+@pytest.mark.parametrize(
+    "content", ["mine\n", "mine", "mine\nand", '{"lines": 3', '{"line":6,"status":"completed","tokens":0,"x":1}\n', "\n"]
+)
 def test_what_the_run_did_not_write_is_left_alone(content: str, tmp_path: Path) -> None:
     """Whoever edited the file, or named another one, is told; nothing of it is lost."""
     path = tmp_path / "out"

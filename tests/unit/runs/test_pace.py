@@ -84,6 +84,15 @@ def test_a_wrong_url_is_said_at_once() -> None:
         Patience().trouble(AWAY, 0.0, 0.5)
 
 
+def test_who_takes_long_is_there() -> None:
+    """A busy API's first answer may come too late: that is no slip of the finger, and is waited out like any other trouble."""
+    patience = Patience()
+    patience.trouble(ApiUnreachable("slow", slow=True), 0.0, 0.5)
+    assert patience.not_before > 0
+    with pytest.raises(RunStopped, match="slow"):
+        patience.trouble(ApiUnreachable("slow", slow=True), PATIENCE_SECONDS + 1, 0.5)
+
+
 def test_a_deploy_is_borne_with_and_an_outage_is_not_for_ever() -> None:
     """Longer and longer waits, up to the bound; an answer begins them anew."""
     patience = Patience()

@@ -103,6 +103,7 @@ def test_a_draw_that_fails_costs_no_time() -> None:
         ({"act": {"text": "a", "after_events": 1}}, "`after_events` belongs to"),
         ({"act": {"error": "AccessDeniedException", "after_events": 1}}, "a stream has no event for it"),
         ({"act": {"close": True, "after_events": -1}}, "act.after_events"),
+        ({"act": {"stop_reason": "nonsense"}}, "act.stop_reason: is none of Converse's: content_filtered, end_turn, "),
         ({"act": {"status": 500}}, "belong to an `error`"),
         ({"act": {"error": "ThrottlingException", "headers": {"a": "b\r\nc: d"}}}, "act.headers.a"),
     ],

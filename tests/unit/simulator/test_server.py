@@ -293,3 +293,26 @@ async def test_a_guardrail_says_what_it_did(bench: Bench, reason: str, action: s
         assert (await answer.json())["amazon-bedrock-guardrailAction"] == action
     async with bench.post("invoke", HELLO) as answer:
         assert "amazon-bedrock-guardrailAction" not in await answer.json()
+
+
+async def test_a_rule_can_be_dropped_by_its_id(bench: Bench) -> None:
+    """The others stay in force; an id that is none is 404."""
+    first, second = (bench.rules.add(parse_rule({"act": {"text": text}})) for text in "ab")
+    url = f"{bench.url}/_simulator/rules"
+    async with bench.http.delete(f"{url}/{first}") as answer:
+        assert answer.status == 204
+    async with bench.http.delete(f"{url}/{first}") as answer:
+        assert answer.status == 404
+    assert [rule["id"] for rule in bench.rules.listed()] == [second]
+
+
+async def test_one_jobs_calls_can_be_asked_for(bench: Bench) -> None:
+    """Of 100,000 ids, the one that matters; the totals are everybody's."""
+    for name in ("mine", "other"):
+        bench.ledger.began(name)
+    url = f"{bench.url}/_simulator/calls"
+    async with bench.http.get(url, params={"request_id": "mine"}) as answer:
+        said = await answer.json()
+    assert (said["by_request_id"], said["calls"]) == ({"mine": {"calls": 1, "billed": 0}}, 2)
+    async with bench.http.get(url, params={"request_id": "nobody"}) as answer:
+        assert (await answer.json())["by_request_id"] == {}
