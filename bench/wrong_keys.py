@@ -59,20 +59,23 @@ class Flood:
     valid: Calm
 
 
+def measured(seconds: float) -> tuple[Calm, list[Flood]]:
+    """The valid requests alone, and beside each kind of flood, so long each."""
+    with _api(authenticating=True) as (url, aws, _):
+        return asyncio.run(_submit(url, seconds)), [_flooded(url, aws, kind, seconds) for kind in KINDS]
+
+
 def main(seconds: float) -> None:
     """Measure and print."""
-    with _api(authenticating=True) as (url, aws, _):
-        calm = asyncio.run(_submit(url, seconds))
-        sys.stdout.write(f"idle: p50 {calm.p50_ms:.1f} ms, p99 {calm.p99_ms:.1f} ms ({calm.count} requests)\n")
-        for kind in KINDS:
-            flood = _flooded(url, aws, kind, seconds)
-            ratio = flood.valid.p99_ms / calm.p99_ms
-            sys.stdout.write(
-                f"{kind}: p50 {flood.valid.p50_ms:.1f} ms, p99 {flood.valid.p99_ms:.1f} ms, {ratio:.1f} times idle (asked: ≤ 5); "
-                f"{flood.rate:.0f} wrong keys/s; store: {flood.reads} reads, {flood.writes} writes (asked: 0) for them\n"
-            )
-            sys.stdout.flush()
-    off, on = _overhead()
+    calm, floods = measured(seconds)
+    sys.stdout.write(f"idle: p50 {calm.p50_ms:.1f} ms, p99 {calm.p99_ms:.1f} ms ({calm.count} requests)\n")
+    for flood in floods:
+        ratio = flood.valid.p99_ms / calm.p99_ms
+        sys.stdout.write(
+            f"{flood.kind}: p50 {flood.valid.p50_ms:.1f} ms, p99 {flood.valid.p99_ms:.1f} ms, {ratio:.1f} times idle (asked: ≤ 5); "
+            f"{flood.rate:.0f} wrong keys/s; store: {flood.reads} reads, {flood.writes} writes (asked: 0) for them\n"
+        )
+    off, on = overhead()
     sys.stdout.write(f"CPU of a submission: {off:.3f} ms without keys, {on:.3f} ms with: {on / off - 1:+.1%} (asked: ≤ 15%)\n")
 
 
@@ -138,7 +141,7 @@ async def _submit(url: str, seconds: float) -> Calm:
     return Calm(hundredths[49], hundredths[98], len(taken))
 
 
-def _overhead() -> tuple[float, float]:
+def overhead() -> tuple[float, float]:
     """CPU of a submission in ms, without and with keys: medians of turns."""
     with _api(authenticating=False) as (open_url, _, open_api), _api(authenticating=True) as (url, _, api):
         turns: tuple[list[float], list[float]] = ([], [])
