@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack, closing
 from datetime import timedelta
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
@@ -23,17 +24,14 @@ from producer.waiting import Waiters
 from producer.web import create_app, refusals
 from quarry import __version__, eventloop
 from quarry.access import load_roles
-from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client
+from quarry.aws import new_session
 from quarry.clock import CorrectedClock
 from quarry.ids import new_request_id
 from quarry.inference import converse
-from quarry.inference.routes import load_routes
+from quarry.inference.routes import Routes, load_routes
 from quarry.keys.dynamodb import DynamoKeys
-from quarry.queue.base import visibility_for
-from quarry.queue.sqs import SqsQueue, resolve_urls
+from quarry.opening import Backing, Connections, opened
 from quarry.settings import Settings
-from quarry.store.dynamodb import DynamoStore
-from quarry.store.payloads import S3Payloads
 from quarry.telemetry.audit import audit_log
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
@@ -43,7 +41,7 @@ from quarry.telemetry.probes import serve_probes
 _log = get_logger(__name__)
 
 #: Connections to each service: more than the batches that can be under way at once.
-_CONNECTIONS = 64
+_CONNECTIONS: Final = Connections(table=64, bucket=64, queues=64)
 
 
 def main(settings: Settings, host: str, port: int) -> int:
@@ -60,51 +58,59 @@ def main(settings: Settings, host: str, port: int) -> int:
 async def run(settings: Settings, host: str, port: int) -> int:
     """Build the producer and serve it."""
     require_authentication(settings)
-    clock, registry, session = CorrectedClock(), CollectorRegistry(), new_session()
+    clock, registry = CorrectedClock(), CollectorRegistry()
     metrics = ProducerMetrics(registry)
     routes = load_routes(settings.routes_file, settings.region)
     roles = load_roles(settings.api.roles_file)
     async with AsyncExitStack() as stack:
         audit = stack.enter_context(closing(audit_log(settings, clock, metrics.audit_records)))
         bound = stack.enter_context(bind(host, port))
-        dynamodb = await stack.enter_async_context(dynamodb_client(settings.region, _CONNECTIONS, session, clock.observe))
-        sqs = await stack.enter_async_context(sqs_client(settings.region, _CONNECTIONS, session))
-        store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
-        await store.check()
-        s3 = await stack.enter_async_context(s3_client(settings.region, _CONNECTIONS, session))
-        payloads = S3Payloads(s3, settings.store.bucket, settings.store.kms_key_id)
-        await payloads.check()
-        urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
-        queue = SqsQueue(sqs, *urls, visibility=visibility_for(settings.worker.lease_seconds))
-        checks = {
-            "queue": lambda: sqs.get_queue_attributes(QueueUrl=urls[0], AttributeNames=["QueueArn"]),
-            "store": lambda: store.get(DEFAULT_TENANT, new_request_id(clock.now())),
-        }
-        health = Health(checks, clock)
-        waiters = Waiters(store, clock, settings.api.waiters, metrics)
-        lookup = Lookup(store, Results(payloads, clock, timedelta(seconds=settings.store.url_seconds)), waiters, clock)
-        submitter = Submitter(store, payloads, queue, routes, settings.job, clock, metrics)
-        bodies = Bodies(settings.api.inflight_body_bytes)
+        backing = await stack.enter_async_context(opened(settings, clock, new_session(), _CONNECTIONS))
+        means = Means(settings, DynamoKeys(backing.dynamodb, settings.store.table), clock, roles)
         witness = Witness(audit, settings.api.trusted_proxies)
-        means = Means(settings, DynamoKeys(dynamodb, settings.store.table), clock, roles)
         gate = Gate(await stack.enter_async_context(schemes(means)), witness)
-        context = Context(gate, witness, submitter, lookup, Canceller(store, lookup, clock), bodies, health, settings.api, clock)
+        context = _context(settings, backing, routes, gate, witness, metrics, clock)
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})
-        probes = serve_probes(registry, health.unready, host=settings.api.metrics_host, port=settings.api.metrics_port)
+        unready = context.health.unready
+        probes = serve_probes(registry, unready, host=settings.api.metrics_host, port=settings.api.metrics_port)
         metrics_port = await stack.enter_async_context(probes)
         _log.info(Event.SERVICE_STARTED, version=__version__, port=bound.getsockname()[1], metrics_port=metrics_port)
-
-        def stopping() -> None:
-            health.stopping = True
-            waiters.close()
-
         app, limits = create_app(context, metrics), Limits(room_for(settings.api.connections))
-        serving = serve(app, bound, limits, refusals(authenticating=not gate.is_open), stopping)
-        code = await _supervise(asyncio.create_task(serving), health)
-        await asyncio.gather(queue.close(), store.close())
+        serving = serve(app, bound, limits, refusals(authenticating=not gate.is_open), context.stop)
+        code = await _supervise(asyncio.create_task(serving), context.health)
     _log.info(Event.SERVICE_STOPPED)
     return code
+
+
+def _context(
+    settings: Settings,
+    backing: Backing,
+    routes: Routes,
+    gate: Gate,
+    witness: Witness,
+    metrics: ProducerMetrics,
+    clock: CorrectedClock,
+) -> Context:
+    """The verbs, over what was opened."""
+    store, sqs, url = backing.store, backing.sqs, backing.queue_url
+    results = Results(backing.payloads, clock, timedelta(seconds=settings.store.url_seconds))
+    lookup = Lookup(store, results, Waiters(store, clock, settings.api.waiters, metrics), clock)
+    checks = {
+        "queue": lambda: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"]),
+        "store": lambda: store.get(DEFAULT_TENANT, new_request_id(clock.now())),
+    }
+    return Context(
+        gate=gate,
+        witness=witness,
+        submitter=Submitter(store, backing.payloads, backing.queue, routes, settings.job, clock, metrics),
+        lookup=lookup,
+        canceller=Canceller(store, lookup, clock),
+        bodies=Bodies(settings.api.inflight_body_bytes),
+        health=Health(checks, clock),
+        limits=settings.api,
+        clock=clock,
+    )
 
 
 async def _supervise(serving: asyncio.Task[None], health: Health) -> int:

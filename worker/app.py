@@ -8,25 +8,23 @@ import socket
 from collections.abc import Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
 from quarry import __version__, eventloop
-from quarry.aws import bedrock_client, dynamodb_client, new_session, s3_client, sqs_client
+from quarry.aws import bedrock_client, new_session
 from quarry.clock import Clock, CorrectedClock
 from quarry.inference.engine import Engine
 from quarry.inference.providers.base import Provider
 from quarry.inference.providers.bedrock import BedrockProvider
 from quarry.inference.providers.echo import EchoProvider
 from quarry.inference.routes import Routes, load_routes
-from quarry.queue.base import JobQueue, visibility_for
-from quarry.queue.sqs import SqsQueue, resolve_urls
+from quarry.opening import Connections, opened
+from quarry.queue.base import JobQueue
 from quarry.settings import Settings
 from quarry.store.base import JobStore
-from quarry.store.dynamodb import DynamoStore
-from quarry.store.payloads import Payloads, S3Payloads
+from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
@@ -81,7 +79,10 @@ async def run(settings: Settings) -> int:
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
     async with AsyncExitStack() as stack:
         session = new_session()
-        ports = await _ports(stack, settings, session, clock)
+        # Each job has at most one write to the table under way, plus a renewal.
+        connections = Connections(table=2 * slots, bucket=slots, queues=slots + settings.worker.receivers + 16)
+        backing = await stack.enter_async_context(opened(settings, clock, session, connections))
+        ports = Ports(backing.store, backing.queue, backing.payloads, backing.queue_url)
         engine = Engine(await _providers(stack, routes, session, slots), InferenceMetrics(registry), clock)
         loop, leases, sweep = parts(ports, settings, engine, routes, metrics, health, clock)
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
@@ -90,23 +91,6 @@ async def run(settings: Settings) -> int:
         code = await supervise(loop, [leases.keep(), leases.listen(), sweep.keep()], leases, health, drain_seconds)
     _log.info(Event.SERVICE_STOPPED)
     return code
-
-
-async def _ports(stack: AsyncExitStack, settings: Settings, session: "AioSession", clock: CorrectedClock) -> Ports:
-    slots, region = settings.worker.slots, settings.region
-    # Each job has at most one write to the table under way, plus a renewal.
-    dynamodb = await stack.enter_async_context(dynamodb_client(region, 2 * slots, session, clock.observe))
-    store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
-    await store.check()
-    payloads = S3Payloads(
-        await stack.enter_async_context(s3_client(region, slots, session)), settings.store.bucket, settings.store.kms_key_id
-    )
-    await payloads.check()
-    sqs = await stack.enter_async_context(sqs_client(region, slots + settings.worker.receivers + 16, session))
-    urls = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
-    queue = SqsQueue(sqs, *urls, visibility=visibility_for(settings.worker.lease_seconds))
-    stack.push_async_callback(queue.close)  # what was handed in goes out before the client is closed
-    return Ports(store, queue, payloads, urls[0])
 
 
 def parts(

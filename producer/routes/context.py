@@ -31,6 +31,11 @@ class Context:
     limits: ApiSettings
     clock: Clock
 
+    def stop(self) -> None:
+        """Take no more, and let go of who waits."""
+        self.health.stopping = True
+        self.lookup.waiters.close()
+
 
 async def _context(request: Request) -> Context:
     context: Context = request.app.state.context

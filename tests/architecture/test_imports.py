@@ -21,7 +21,7 @@ LAYERS = (
     ("quarry.envelope", "quarry.settings", "quarry.access"),
     ("quarry.aws", "quarry.aws_shortway", "quarry.telemetry", "quarry.eventloop"),
     ("quarry.queue", "quarry.store", "quarry.keys"),
-    ("quarry.inference",),
+    ("quarry.inference", "quarry.opening"),
     ("quarry.provision", "quarry.deadletters", "quarry.testing", "quarry.simulator", "quarry.client"),
     ("quarry.runs",),
     ("quarry.local",),

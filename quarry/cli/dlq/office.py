@@ -7,18 +7,17 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from quarry.aws import dynamodb_client, new_session, s3_client, sqs_client
+from quarry.aws import new_session
 from quarry.cli import exits
 from quarry.cli.audit import OperatorAudit
 from quarry.cli.dlq.options import first, request_ids
 from quarry.clock import CorrectedClock
 from quarry.deadletters.reading import failed_jobs
 from quarry.deadletters.redrive import CHUNK, Done, Report
-from quarry.queue.base import visibility_for
-from quarry.queue.sqs import SqsDeadLetters, SqsQueue, resolve_urls
+from quarry.opening import Connections, opened
+from quarry.queue.sqs import SqsDeadLetters, SqsQueue
 from quarry.store.dynamodb import DynamoStore
 from quarry.store.payloads import S3Payloads
 from quarry.telemetry.acts import Act
@@ -59,21 +58,10 @@ async def office(settings: "Settings") -> AsyncIterator[Office]:
     Raises:
         ConfigurationError: they are not there.
     """
-    clock, region, session = CorrectedClock(), settings.region, new_session()
+    clock = CorrectedClock()
     # Reading a page asks all shards at once.
-    async with (
-        dynamodb_client(region, 2 * CHUNK, session, clock.observe) as dynamodb,
-        sqs_client(region, CHUNK, session) as sqs,
-        s3_client(region, CHUNK, session) as s3,
-    ):
-        store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
-        await store.check()
-        url, dlq_url = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
-        lane = SqsQueue(sqs, url, dlq_url, visibility=visibility_for(settings.worker.lease_seconds))
-        yield Office(
-            store, S3Payloads(s3, settings.store.bucket, settings.store.kms_key_id), lane, SqsDeadLetters(sqs, dlq_url), clock
-        )
-        await lane.close()
+    async with opened(settings, clock, new_session(), Connections(table=2 * CHUNK, bucket=CHUNK, queues=CHUNK)) as backing:
+        yield Office(backing.store, backing.payloads, backing.queue, backing.dead_letters, clock)
 
 
 def printing(as_json: bool) -> Report:

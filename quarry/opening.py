@@ -1,0 +1,70 @@
+"""Opens what every process has behind it: the job table, the bucket, the queues. Only composition roots call it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from quarry.aws import dynamodb_client, s3_client, sqs_client
+from quarry.clock import CorrectedClock
+from quarry.queue.base import visibility_for
+from quarry.queue.sqs import SqsDeadLetters, SqsQueue, resolve_urls
+from quarry.settings import Settings
+from quarry.store.dynamodb import DynamoStore
+from quarry.store.payloads import S3Payloads
+
+if TYPE_CHECKING:
+    from aiobotocore.session import AioSession
+    from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_sqs import SQSClient
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How many to each service, at most."""
+
+    table: int
+    bucket: int
+    queues: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """What was opened; the clients are for what no port has."""
+
+    store: DynamoStore
+    payloads: S3Payloads
+    queue: SqsQueue
+    dead_letters: SqsDeadLetters
+    queue_url: str
+    dynamodb: "DynamoDBClient"
+    sqs: "SQSClient"
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, clock: CorrectedClock, session: "AioSession", connections: Connections
+) -> AsyncIterator[Backing]:
+    """Open it for the length of the block, and see that it is there; what was handed in goes out at the end.
+
+    `clock` is set right by the table's answers.
+
+    Raises:
+        ConfigurationError: something of it is not there, or may not be seen.
+        TransportError: AWS does not answer.
+    """
+    region = settings.region
+    async with AsyncExitStack() as stack:
+        dynamodb = await stack.enter_async_context(dynamodb_client(region, connections.table, session, clock.observe))
+        store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
+        await store.check()
+        s3 = await stack.enter_async_context(s3_client(region, connections.bucket, session))
+        payloads = S3Payloads(s3, settings.store.bucket, settings.store.kms_key_id)
+        await payloads.check()
+        sqs = await stack.enter_async_context(sqs_client(region, connections.queues, session))
+        url, dlq_url = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
+        queue = SqsQueue(sqs, url, dlq_url, visibility=visibility_for(settings.worker.lease_seconds))
+        stack.push_async_callback(store.close)
+        stack.push_async_callback(queue.close)
+        yield Backing(store, payloads, queue, SqsDeadLetters(sqs, dlq_url), url, dynamodb, sqs)
