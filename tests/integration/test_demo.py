@@ -70,17 +70,18 @@ def test_without_the_model_the_demo_says_so_and_echoes(tmp_path: Path) -> None:
 
 
 def test_a_process_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
-    """The simulator does not take its script: the demo says so, in the simulator's words, instead of waiting.
+    """The emulator does not start: the demo says so, in its words, instead of waiting.
 
     Red when: `quarry/local/processes.py`: `splitlines()[-_TAIL_LINES:]` -> `splitlines()[:0]`
     """
-    script = tmp_path / "script.json"
-    script.write_text("{")
-    with demo(tmp_path, str(PROMPTS), "--script", str(script)) as process:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho there is no emulator here >&2\nexit 3\n")
+    python.chmod(0o700)
+    with demo(tmp_path, str(PROMPTS), "--emulator-python", str(python)) as process:
         out, err = process.communicate(timeout=50)
     assert (process.returncode, out) == (1, "")
-    assert "simulator ended with 78; the end of" in err
-    assert "script.json is not JSON" in err
+    assert "emulator ended with 3; the end of" in err
+    assert "there is no emulator here" in err
     assert "Traceback" not in err
 
 

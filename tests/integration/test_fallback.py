@@ -62,7 +62,7 @@ def test_what_may_be_paid_is_not_asked_elsewhere_in_the_same_attempt(stack: Stac
     simulator.rule(match={"region": "us-east-1"}, act={"reset": True})
     with stack.running_api(), stack.running_worker():
         job = stack.finished(stack.submit(prompt="Hello", max_attempts=1))
-    assert (job["status"], job["error"]["code"]) == ("failed", "invocation_timed_out")
+    assert (job["status"], (job["error"] or {}).get("code")) == ("failed", "invocation_timed_out")
     assert [attempt["target"] for attempt in job["attempt_history"]] == [FIRST]
 
 

@@ -63,6 +63,8 @@ def tree(tmp_path: Path) -> Path:
         ("pyproject.toml", PROJECT),
         ("quarry/__init__.py", QUARRY),
         ("quarry/cli.py", CLI),
+        # What the installed `quarry` starts.
+        ("quarry/__main__.py", "from quarry.cli import main\n"),
         ("tests/integration/test_it.py", TESTS),
     ):
         file = made / path
