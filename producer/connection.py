@@ -7,7 +7,7 @@ read. How long a body may take is for those to say who read it: `producer/body.p
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import h11
 from starlette.responses import Response
@@ -49,8 +49,12 @@ class Refusals:
     broken: Response
 
 
+#: Where a request's scope has its connection.
+CONNECTION: Final = "quarry.connection"
+
+
 class Connection(H11Protocol):
-    """A connection."""
+    """A connection. `ended` is done when it is over."""
 
     transport: "_Transport"  # type: ignore[assignment]
 
@@ -65,6 +69,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.ended: asyncio.Future[None] = self.loop.create_future()
         self.transport = _Transport(transport, self, self._limits.parting_seconds)
         if len(self.connections) > 2 * self._limits.connections:
             self.transport.abort()  # those that were turned away are still there: this is a flood
@@ -80,6 +85,8 @@ class Connection(H11Protocol):
         # uvicorn leaves it running where the connection was reset, and with it all of this in memory.
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
+        if not self.ended.done():
+            self.ended.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         if not self.transport.is_parting:
@@ -89,10 +96,17 @@ class Connection(H11Protocol):
     def handle_events(self) -> None:
         """Also called when an answer is complete: what is there of the next request is looked at then."""
         super().handle_events()
+        if self.cycle is not None:
+            # Its task has not begun.
+            cast("dict[str, Any]", self.cycle.scope)[CONNECTION] = self
         if self.conn.their_state is not h11.IDLE:
             self._stop_head_timer()
         elif self._head_timer is None and self.conn.trailing_data[0]:
             self._expect_head()
+
+    def forget_body(self) -> None:
+        """Let go of what came of the body: nobody will read it."""
+        self.cycle.body = bytearray()
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn does with what is no HTTP."""
@@ -174,6 +188,9 @@ class _Http(h11.Connection):
         except h11.RemoteProtocolError as error:
             self.is_too_large = error.error_status_hint == 431
             raise
+        if type(event) is h11.Request and {b"content-length", b"transfer-encoding"} <= {name for name, _ in event.headers}:
+            # Two ends of one body: who is in front of us may believe the other one (RFC 9112, section 6.1).
+            raise h11.RemoteProtocolError("a body with two lengths")
         if type(event) is h11.Request and _size_of(event) > self._head_bytes:
             self.is_too_large = True
             raise h11.RemoteProtocolError("the head is too large", error_status_hint=431)

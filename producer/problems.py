@@ -50,7 +50,7 @@ class Kind:
         return f"urn:quarry:problem:{self.code}"
 
 
-_TRY_AGAIN: Final = "A service behind this one did not answer; nothing was done. Try again."
+_TRY_AGAIN: Final = "A service behind this one did not answer. Trying again is safe."
 
 #: Error class → problem. A subclass without a row takes its parent's.
 PROBLEMS: Final[Mapping[type[QuarryError], Kind]] = {

@@ -1,5 +1,6 @@
 """The ASGI app: routes, and one answer for each way in which they can fail."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 
 from producer.auth.rules import require_rules
 from producer.auth.turnstile import Turnstile
-from producer.connection import Refusals
+from producer.connection import CONNECTION, Refusals
 from producer.documents import document
 from producer.faults import told
 from producer.observe import Observed
@@ -28,6 +29,7 @@ from producer.problems import (
 from producer.routes import jobs, probes
 from producer.routes.context import Context, admitted
 from quarry.errors import InvalidSubmission, Overloaded, PayloadLost, QuarryError, SubmissionError, TransportError, Unauthenticated
+from quarry.telemetry.audit import Fold
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import ProducerMetrics
@@ -41,7 +43,7 @@ def create_app(context: Context, metrics: ProducerMetrics) -> FastAPI:
     """The app over verbs that are already built."""
     app = FastAPIOffline(title="Quarry", docs_url=None, redoc_url=None, redirect_slashes=False, dependencies=[Depends(admitted)])
     app.state.context = context
-    app.state.turnstile = Turnstile(context.clock)
+    app.state.turnstile, app.state.told = Turnstile(context.clock), Fold()
     app.include_router(jobs.router)
     app.include_router(probes.router)
     app.add_middleware(Observed, metrics=metrics, clock=context.clock)
@@ -78,12 +80,28 @@ async def _refused(_request: Request, error: Exception) -> JSONResponse:
 
 async def _unknown(request: Request, _error: Exception) -> JSONResponse:
     turnstile: Turnstile = request.app.state.turnstile
-    await turnstile.turn()
+    waits: list[asyncio.Future[None]] = [asyncio.ensure_future(turnstile.turn())]
+    if connection := request.scope.get(CONNECTION):
+        # Whoever hangs up is waited for no longer, and nothing of what they sent is kept: what waits is bounded by the connections.
+        connection.forget_body()
+        waits.append(asyncio.shield(connection.ended))
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()
     return _unauthenticated()
 
 
 async def _unserved(request: Request, error: Exception) -> JSONResponse:
-    _log.warning(Event.REQUEST_UNSERVED, route=getattr(request.scope.get("route"), "path", ""), error=_chain(error))
+    told: Fold = request.app.state.told
+    # While a service is away, everybody meets this, strangers too.
+    if told.takes(request.app.state.context.clock.monotonic()):
+        folded, told.count = told.count, 0
+        route = getattr(request.scope.get("route"), "path", "")
+        _log.warning(Event.REQUEST_UNSERVED, route=route, error=_chain(error), folded=folded)
+    else:
+        told.count += 1
     document = problem_of(error)
     return _answer(document, _LATER if document["status"] == 503 else None)
 

@@ -75,24 +75,24 @@ class ApiClient:
         headers = {"Content-Type": b"application/json", **key}
         return self._json("POST", "/v1/jobs", content=json.dumps(dict(body)).encode(), headers=headers)
 
-    def submit_many(self, bodies: Sequence[Mapping[str, Any]]) -> list[JobView]:
+    def submit_many(self, bodies: Sequence[Mapping[str, Any]]) -> Sequence[JobView]:
         """Submit up to 500 jobs; one row each, in order: `request_id` and `status`, or `error`, and the `custom_id`."""
         answer = self._json("POST", "/v1/jobs/bulk", json={"jobs": [dict(body) for body in bodies]})
-        return list(answer["jobs"])
+        return self._jobs_in(answer)
 
-    def submit_encoded(self, bodies: Sequence[bytes]) -> list[JobView]:
+    def submit_encoded(self, bodies: Sequence[bytes]) -> Sequence[JobView]:
         """The same with bodies that are JSON already, which are sent as they are."""
         content = b'{"jobs":[' + b",".join(bodies) + b"]}"
         answer = self._json("POST", "/v1/jobs/bulk", content=content, headers={"Content-Type": "application/json"})
-        return list(answer["jobs"])
+        return self._jobs_in(answer)
 
     def get(self, request_id: str, wait_seconds: float = 0) -> JobView:
         """One job; the API waits up to `wait_seconds` (at most 30) for it to become terminal."""
         return self._json("GET", _job_path(request_id), params={"wait_seconds": f"{wait_seconds:.1f}"})
 
-    def look_up(self, request_ids: Sequence[str]) -> list[JobView]:
+    def look_up(self, request_ids: Sequence[str]) -> Sequence[JobView]:
         """Up to 100 jobs, in order; a row with `error` for one that does not exist."""
-        return list(self._json("POST", "/v1/jobs/lookup", json={"request_ids": list(request_ids)})["jobs"])
+        return self._jobs_in(self._json("POST", "/v1/jobs/lookup", json={"request_ids": list(request_ids)}))
 
     def cancel(self, request_id: str) -> JobView:
         """Ask for a job to be stopped; returns it."""
@@ -107,9 +107,10 @@ class ApiClient:
         while left is None or left > 0:
             page["limit"] = LOOKUP_MAX if left is None else min(left, LOOKUP_MAX)
             answer = self._json("GET", "/v1/jobs", params=page)
-            yield from answer["jobs"]
-            left = None if left is None else left - len(answer["jobs"])
-            if not answer["next_cursor"]:
+            jobs = self._jobs_in(answer)
+            yield from jobs
+            left = None if left is None else left - len(jobs)
+            if not answer.get("next_cursor"):
                 return
             page["cursor"] = answer["next_cursor"]
 
@@ -158,6 +159,12 @@ class ApiClient:
         """Whether the API says that it is ready."""
         return self._send("GET", "/readyz").status_code == 200
 
+    def _jobs_in(self, answer: Mapping[str, Any]) -> Sequence[JobView]:
+        jobs = answer.get("jobs")
+        if not isinstance(jobs, Sequence):
+            raise ApiUnreachable(f"what answers at {self._shown} is not Quarry's API")
+        return jobs
+
     def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         answer = self._send(method, path, **request)
         try:
@@ -185,7 +192,8 @@ class ApiClient:
                 heard=False,
             ) from error
         except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError) as error:
-            raise ApiUnreachable(f"the API at {self._shown} cannot be asked that: {error}", heard=False) from error
+            # Not in its words: they quote what could not be sent, which may be the key.
+            raise ApiUnreachable(f"the API at {self._shown} cannot be asked that ({type(error).__name__})", heard=False) from error
         except httpx.HTTPError as error:
             undecided = "; what was asked may have been done" if method == "POST" else ""
             raise ApiUnreachable(

@@ -191,7 +191,7 @@ class ApiSettings(Group):
         4096,
         ge=10,
         le=200_000,
-        description="Connections at a time; one more is answered with 503 and closed. Too many: memory (up to 40 KiB each) and the "
+        description="Connections at a time; one more is answered with 503 and closed. Too many: memory (tens of KiB each) and the "
         "process's open files; too few: callers are turned away, long-polls with them.",
     )
     waiters: int = Field(
@@ -292,6 +292,14 @@ def base_url(text: str) -> str:
     return text
 
 
+def _credential(given: SecretStr) -> SecretStr:
+    """As it can be sent: mounted secrets end in a line break."""
+    text = given.get_secret_value().strip()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("it holds what no key and no token has: a space, a line break, or what is not ASCII")
+    return SecretStr(text)
+
+
 class ClientSettings(Group):
     """The command line, where it talks to an API."""
 
@@ -299,7 +307,7 @@ class ClientSettings(Group):
         "http://127.0.0.1:8000",
         description="Base URL of the API that `quarry submit`, `status`, `jobs` and `cancel` talk to. A wrong one ends them.",
     )
-    api_key: SecretStr | None = Field(
+    api_key: Annotated[SecretStr, AfterValidator(_credential)] | None = Field(
         None, description="The key, or token, that they send. Without it, an API that asks who is calling refuses them."
     )
 
@@ -428,5 +436,7 @@ def _sentence(error: ValidationError) -> str:
     elif not first["loc"]:
         text = message  # a cross-check names its variables itself
     else:
-        text = f"{name} is {first['input']!r}: {message[0].lower()}{message[1:]}"
+        # A client's settings hold a key, and perhaps a password in a URL.
+        shown = "" if first["loc"][0] == "client" else f" is {first['input']!r}"
+        text = f"{name}{shown}: {message[0].lower()}{message[1:]}"
     return text if len(faults) == 1 else f"{text} (and {len(faults) - 1} more)"

@@ -1,4 +1,5 @@
-"""Refusals leave one by one, so that a flood of wrong credentials waits for itself, and nobody else does.
+"""Refusals leave one by one, so that a flood of wrong credentials waits for itself, and whoever has a right one does not wait. Who
+errs in the middle of a flood waits with it, for five seconds at most.
 
 Who tries credentials as fast as they are answered would have this process do nothing else. It is the answer that waits, and not the
 next request of the connection, over which a load balancer may send somebody else's.
@@ -10,7 +11,7 @@ from quarry.clock import Clock
 
 #: Our own choices. Of a core's time so many take a few hundredths; a caller who errs now and then is not held up.
 PER_SECOND: Final = 100
-#: However many wait: each is a connection, and those are bounded.
+#: However many wait: each has its connection, or is let go, and connections are bounded.
 WAIT_MAX_SECONDS: Final = 5.0
 
 

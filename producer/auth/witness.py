@@ -51,6 +51,7 @@ def _address_in(entry: str) -> str:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        return str(ip_address(text))
+        # A scope (`fe80::1%eth0`) is any text, and means nothing here.
+        return str(ip_address(text.partition("%")[0]))
     except ValueError:
         return ""

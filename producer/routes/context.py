@@ -48,5 +48,11 @@ async def admitted(request: Request) -> Principal:
     return await context.gate.admit(request)
 
 
+async def gone(request: Request) -> None:
+    """Returns when the caller has hung up. What they still send is thrown away."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 Verbs = Annotated[Context, Depends(_context)]
 Caller = Annotated[Principal, Depends(admitted)]

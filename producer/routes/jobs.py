@@ -11,9 +11,9 @@ from producer.documents import json_body, problems
 from producer.faults import checked
 from producer.problems import item_error
 from producer.requests import Bulk, GetQuery, ListQuery, LookupIds, NoQuery, Submission
-from producer.routes.context import Caller, Verbs
+from producer.routes.context import Caller, Verbs, gone
 from producer.submit import Accepted
-from quarry.errors import FieldFault, InvalidSubmission, SubmissionUndecided
+from quarry.errors import FieldFault, InvalidSubmission, StoreUnavailable, SubmissionUndecided
 from quarry.store.item import json_text
 from quarry.telemetry.acts import Act
 
@@ -123,7 +123,7 @@ async def list_(caller: Caller, verbs: Verbs, query: Annotated[ListQuery, Query(
 )
 async def get(request: Request, request_id: str, caller: Caller, verbs: Verbs, query: Annotated[GetQuery, Query()]) -> JSONResponse:
     """Get a job; with `wait_seconds`, as soon as it is terminal."""
-    job = await verbs.lookup.wait(caller.tenant, request_id, query.wait_seconds, partial(_gone, request))
+    job = await verbs.lookup.wait(caller.tenant, request_id, query.wait_seconds, partial(gone, request))
     return Answer(await verbs.lookup.show(job))
 
 
@@ -139,7 +139,12 @@ async def get(request: Request, request_id: str, caller: Caller, verbs: Verbs, q
 )
 async def cancel(request: Request, request_id: str, caller: Caller, verbs: Verbs, _: Unqueried) -> JSONResponse:
     """Cancel a job: at once while it waits, and soon while it is worked."""
-    job, already = await verbs.canceller.cancel(caller.tenant, request_id)
+    try:
+        job, already = await verbs.canceller.cancel(caller.tenant, request_id)
+    except StoreUnavailable as error:
+        if error.applied is not False:
+            verbs.witness.saw(Act.JOB_CANCELLED, caller, request, request_id=request_id, status="undecided")
+        raise
     if not already:
         verbs.witness.saw(Act.JOB_CANCELLED, caller, request, request_id=request_id, status=job.status.value)
     return Answer(await verbs.lookup.show(job), 200 if already else 202)
@@ -158,9 +163,3 @@ def _made(verdict: Accepted | Exception) -> str | None:
     if isinstance(verdict, Accepted):
         return verdict.job.request_id
     return verdict.request_id if isinstance(verdict, SubmissionUndecided) else None
-
-
-async def _gone(request: Request) -> None:
-    """Returns when the caller has hung up."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

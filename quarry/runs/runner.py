@@ -11,7 +11,7 @@ It may die at any point. What is done, the file of results says; what is a job, 
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -201,7 +201,7 @@ class Runner:
         middle = len(batch) // 2 if parted else 0
         self._again.extendleft(part for part in (batch[middle:], batch[:middle]) if part)
 
-    def _take_in(self, batch: list[Line], rows: list[JobView]) -> None:
+    def _take_in(self, batch: list[Line], rows: Sequence[JobView]) -> None:
         """What became of each line of a bulk."""
         accepted: dict[int, str] = {}
         again: list[Line] = []

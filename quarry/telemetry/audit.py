@@ -96,7 +96,7 @@ class AuditFile:
         self._fd, self._torn = fresh, False
 
 
-class _Fold:
+class Fold:
     """Of what comes too often: which get a record, and how many did not since the last that did."""
 
     def __init__(self) -> None:
@@ -106,6 +106,7 @@ class _Fold:
         self.since = ""
 
     def takes(self, monotonic: float) -> bool:
+        """Whether this one gets a record."""
         second = int(monotonic)
         if second != self._second:
             self._second, self._left = second, REFUSALS_PER_SECOND
@@ -132,7 +133,7 @@ class AuditLog:
         self._clock = clock
         self._strict = strict
         self._failing = False
-        self._folds: dict[Act, _Fold] = {}
+        self._folds: dict[Act, Fold] = {}
         #: One look-up each, here and not for each record.
         self._outcomes = {name: counted.labels(name) for name in ("written", "folded", "lost")} if counted else None
 
@@ -173,7 +174,7 @@ class AuditLog:
         """Write that somebody was not let; of many in a second, the first few, and how many followed."""
         if self._file is None:
             return
-        fold = self._folds.get(act) or self._folds.setdefault(act, _Fold())
+        fold = self._folds.get(act) or self._folds.setdefault(act, Fold())
         if fold.takes(self._clock.monotonic()):
             self.record(act, who, verdict="refused", **fields, **fold.fields())
             return

@@ -43,7 +43,8 @@ class Event(StrEnum):
     FALLBACK_ENGAGED = "fallback.engaged"  # target, error (the next target of the route is asked)
 
     REQUEST_FAILED = "request.failed"  # route, error (a bug: the caller sees an internal error)
-    REQUEST_UNSERVED = "request.unserved"  # route, error (queue or store did not answer: the caller sees a 503)
+    REQUEST_UNSERVED = "request.unserved"  # route, error, folded (queue or store did not answer: the caller sees a 503; `folded`
+    # others since the line before: at most ten a second are told)
     AUDIT_FAILED = "audit.failed"  # error (audit records are lost, until it works again)
     CREDENTIAL_REFUSED = "credential.refused"  # reason (at level debug: whoever reaches the API can bring these about)
     DEPENDENCY_LOST = "dependency.lost"  # dependency, error

@@ -33,7 +33,7 @@ def bearer(key: str, **more: str) -> dict[str, str]:
 def test_every_act_is_on_record_with_who_and_from_where(stack: Stack) -> None:
     """Callers' and operators': one line each, a bulk's too. No prompt, no key, and nothing that was only read.
 
-    Red when: `producer/routes/jobs.py`: `verbs.witness.saw(Act.JOB_CANCELLED, caller, request,` -> `dict(`
+    Red when: `producer/routes/jobs.py`, after `if not already:`: `verbs.witness.saw(Act.JOB_CANCELLED, caller, request,` -> `dict(`
     Red when: `producer/auth/gate.py`: `raise Forbidden("you may not do that here")` -> `pass`
     Red when: `quarry/cli/dlq/office.py`: `deed.record(audit, arguments.tenant, report)` -> `pass`
     """

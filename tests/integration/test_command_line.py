@@ -65,7 +65,7 @@ def test_a_job_is_followed_by_its_id(stack: Stack, tmp_path: Path) -> None:
 def test_jobs_are_listed_and_cancelled(stack: Stack) -> None:
     """Newest first, through all pages, by status; a cancelled job is done, and cancelling what is over is refused.
 
-    Red when: `quarry/client.py`: `if not answer["next_cursor"]:` -> `if True:`: only the first page is listed.
+    Red when: `quarry/client.py`: `if not answer.get("next_cursor"):` -> `if True:`: only the first page is listed.
     """
     with stack.running_api():
         ids = [stack.submit(prompt="x", custom_id=str(number)) for number in range(103)]

@@ -29,7 +29,7 @@ async def refused(caller: Caller) -> float:
 def test_refusals_leave_at_a_pace() -> None:
     """All together, however many connections they come on; a caller who is known does not wait with them.
 
-    Red when: `producer/web.py`: `await turnstile.turn()` -> `pass`
+    Red when: `producer/auth/turnstile.py`: `if mine > now:` -> `if False:`
     """
 
     async def scenario() -> None:
@@ -45,5 +45,28 @@ def test_refusals_leave_at_a_pace() -> None:
             ends = await asyncio.gather(*flood)
             assert max(ends) - began > 0.9 * CALLERS * EACH / PER_SECOND
             assert served_at < min(ends)
+
+    run(scenario())
+
+
+def test_a_refusal_ends_with_its_caller() -> None:
+    """Who hangs up instead of waiting for the answer leaves nothing behind: a flood holds no more than its connections.
+
+    Red when: `producer/web.py`: `waits.append(asyncio.shield(connection.ended))` -> `pass`
+    """
+
+    async def scenario() -> None:
+        async with served(Limits(connections=100), authenticating=True) as port:
+            before = len(asyncio.all_tasks())
+            for _ in range(10 * CALLERS):
+                async with calling(port) as stranger:
+                    stranger.say(request("wrong"))
+                    stranger.say(b"x" * 100_000)
+                    await asyncio.sleep(0)
+                    stranger.hang_up()
+            async with calling(port) as friend:
+                friend.say(request(CREDENTIAL))
+                assert (await friend.hear())[0].startswith(b"HTTP/1.1 202 ")
+            assert len(asyncio.all_tasks()) - before < CALLERS
 
     run(scenario())

@@ -1,7 +1,5 @@
 """Settings: what the environment may say, and one sentence for whatever it may not."""
 
-import re
-
 import pytest
 
 from quarry.errors import ConfigurationError
@@ -158,7 +156,7 @@ def test_a_client_needs_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_client_settings().api_url == "https://quarry.example.com"
     for wrong in ("quarry.example.com", "http://[::1", "http://127.0.0.1:port", "ftp://quarry"):
         given(monkeypatch, QUARRY_CLIENT__API_URL=wrong)
-        with pytest.raises(ConfigurationError, match=rf"QUARRY_CLIENT__API_URL is '{re.escape(wrong)}"):
+        with pytest.raises(ConfigurationError, match="QUARRY_CLIENT__API_URL: "):
             load_client_settings()
 
 
@@ -166,3 +164,32 @@ def test_a_variables_name() -> None:
     """As it stands in the environment."""
     assert variable_name(("worker", "slots")) == "QUARRY_WORKER__SLOTS"
     assert variable_name(("region",)) == variable_name(("AWS_REGION",)) == "AWS_REGION"
+
+
+@pytest.mark.parametrize("key", ["quarry_0_s\n", " quarry_0_s", "quarry_0_s\r\n"])
+def test_a_key_from_a_file_is_taken_without_its_line_break(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """As mounted secrets end in one."""
+    monkeypatch.setenv("QUARRY_CLIENT__API_KEY", key)
+    loaded = load_client_settings().api_key
+    assert loaded
+    assert loaded.get_secret_value() == "quarry_0_s"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("QUARRY_CLIENT__API_KEY", "quarry_s3cret with more"),
+        ("QUARRY_CLIENT__API_KEY", "quarry_s3cret\x01"),
+        ("QUARRY_CLIENT__API_KEY", "quarry_s3cret\u00fc"),
+        ("QUARRY_CLIENT", '"quarry_s3cret"'),
+        ("QUARRY_CLIENT", '["quarry_s3cret"]'),
+        ("QUARRY_CLIENT", '{"api_key": ["quarry_s3cret"]}'),
+        ("QUARRY_CLIENT__API_URL", "ftp://u:s3cret@host"),
+    ],
+)
+def test_what_is_wrong_with_a_clients_settings_is_told_without_them(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """They hold a key, or a password: a terminal, and a log of CI, are no place for these."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="QUARRY_CLIENT") as refused:
+        load_client_settings()
+    assert "s3cret" not in str(refused.value)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -93,7 +94,8 @@ class Deed:
 def carry_out(
     audit: OperatorAudit, arguments: argparse.Namespace, deed: Deed, report: Report, work: Coroutine[Any, Any, None]
 ) -> int:
-    """Run a verb's work to its end, or until Ctrl-C, and say the counts to stderr. Returns the exit code."""
+    """Run a verb's work to its end, or until it is told to stop, and say the counts to stderr. Returns the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was done is recorded then too
     try:
         asyncio.run(work)
     except KeyboardInterrupt:

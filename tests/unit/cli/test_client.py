@@ -296,6 +296,19 @@ def test_the_text_of_a_large_result_is_fetched() -> None:
     assert "signature" not in str(caught.value)
 
 
+def test_a_credential_that_cannot_be_sent_is_not_told() -> None:
+    """The library quotes it."""
+    with ApiClient("http://127.0.0.1:1", "quarry_s3cret\n") as api, pytest.raises(ApiUnreachable) as refused:
+        api.get(ID)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_an_answer_that_is_nobodys_is_no_bug() -> None:
+    """Something else listens there."""
+    with client(lambda _: httpx.Response(200, json={})) as api, pytest.raises(ApiUnreachable, match="is not Quarry's API"):
+        list(api.list(status=None, created_after=None, limit=None))
+
+
 def test_a_credential_is_for_the_api_alone() -> None:
     """The address of a large result is another service's, which has no business with our key, and may refuse two of them."""
     asked: dict[str, str | None] = {}
