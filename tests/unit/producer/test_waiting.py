@@ -46,7 +46,7 @@ async def test_ten_waiters_are_one_read(producer: Producer) -> None:
 
 
 async def test_a_fresh_wait_looks_often_and_a_long_one_seldom(producer: Producer) -> None:
-    """A job is seen within a hundredth of its time, so that a long one costs little."""
+    """A job is seen within a two-hundredth of its time, so that a long one costs less."""
     reads = Reads(producer)
     job = producer.store.put(a_job())
     waiting = asyncio.create_task(producer.waiters.wait(job, 60, never))
@@ -55,11 +55,11 @@ async def test_a_fresh_wait_looks_often_and_a_long_one_seldom(producer: Producer
     await producer.clock.advance(3.9)
     before = len(reads.sizes)
     await producer.clock.advance(1)
-    assert 15 <= len(reads.sizes) - before <= 25
+    assert 20 <= len(reads.sizes) - before <= 52
     await producer.clock.advance(20)
     before = len(reads.sizes)
     await producer.clock.advance(10)
-    assert 25 <= len(reads.sizes) - before <= 40
+    assert 50 <= len(reads.sizes) - before <= 75
     waiting.cancel()
 
 
