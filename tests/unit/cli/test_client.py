@@ -1,6 +1,7 @@
 """The REST client: it waits politely, bears with a deploy, pages through lists, and explains what it got."""
 
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -298,8 +299,10 @@ def test_the_text_of_a_large_result_is_fetched() -> None:
 
 def test_a_credential_that_cannot_be_sent_is_not_told() -> None:
     """The library quotes it."""
-    with ApiClient("http://127.0.0.1:1", "quarry_s3cret\n") as api, pytest.raises(ApiUnreachable) as refused:
-        api.get(ID)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with ApiClient(url, "quarry_s3cret\n") as api, pytest.raises(ApiUnreachable, match="cannot be asked that") as refused:
+            api.get(ID)
     assert "s3cret" not in str(refused.value)
 
 

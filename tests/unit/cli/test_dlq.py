@@ -2,6 +2,8 @@
 
 import argparse
 import io
+import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -150,6 +152,29 @@ class Recorded(OperatorAudit):
         self.records.append((act, tenant, fields))
 
 
+@pytest.fixture
+def _sigterm() -> Iterator[None]:
+    """This process gets its handler back."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("_sigterm")
+def test_what_was_done_before_a_sigterm_is_recorded() -> None:
+    """A redrive may take hours, and be ended by whoever ends the machine."""
+    audit, deed, report = Recorded(), office.Deed(Act.JOBS_DISCARDED, "discarded", "discarded messages"), Report(lambda _: None)
+
+    async def work() -> None:
+        report.add(Done("1", "discarded"))
+        signal.raise_signal(signal.SIGTERM)
+
+    arguments = typed("discard", "--all", "--tenant", "acme")
+    assert office.carry_out(audit, arguments, deed, report, work()) == exits.INTERRUPTED
+    assert [fields["count"] for _, _, fields in audit.records] == [1]
+
+
+@pytest.mark.usefixtures("_sigterm")
 @pytest.mark.parametrize("ends", [None, QueueUnavailable("away"), KeyboardInterrupt()], ids=["done", "failed", "interrupted"])
 def test_what_was_done_is_recorded_however_it_ends(ends: BaseException | None) -> None:
     """Counts and ends of what was done, for the tenant it was done to; nothing where nothing was, or in a dry run."""
