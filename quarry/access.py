@@ -3,12 +3,10 @@ is the name of either; what is neither allows nothing.
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from quarry.errors import ConfigurationError
+from quarry.toml_file import TomlFile
 
 #: Everything that can be permitted, `action:resource`, and what it opens.
 PERMISSIONS: Final[Mapping[str, str]] = {
@@ -59,27 +57,16 @@ def load_roles(path: str | None) -> Roles:
     """
     if path is None:
         return BUILT_IN
-    try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"QUARRY_API__ROLES_FILE: {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"QUARRY_API__ROLES_FILE: {path} is not TOML: {error}") from error
-    named: Any = document.get("roles")
-    _require(path, "the top level", set(document) == {"roles"} and isinstance(named, dict), "must hold [roles] and no more")
-    return {**BUILT_IN, **{name: _role(path, name, value) for name, value in named.items()}}
+    file = TomlFile("QUARRY_API__ROLES_FILE", path)
+    named = file.table("roles", "[roles]")
+    return {**BUILT_IN, **{name: _role(file, name, value) for name, value in named.items()}}
 
 
-def _role(path: str, name: str, value: Any) -> frozenset[str]:
+def _role(file: TomlFile, name: str, value: Any) -> frozenset[str]:
     place = f"[roles] {name}"
-    _require(path, place, _ROLE.fullmatch(name) is not None, "must be named by letters, digits and . _ / -, a letter first")
-    _require(path, place, isinstance(value, list), "must be a list of permissions")
+    file.require(place, _ROLE.fullmatch(name) is not None, "must be named by letters, digits and . _ / -, a letter first")
+    file.require(place, isinstance(value, list), "must be a list of permissions")
     for each in value:
         known = isinstance(each, str) and each in PERMISSIONS
-        _require(path, place, known, f"lists {each!r}, which is no permission; there are {', '.join(PERMISSIONS)}")
+        file.require(place, known, f"lists {each!r}, which is no permission; there are {', '.join(PERMISSIONS)}")
     return frozenset(value)
-
-
-def _require(path: str, place: str, holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise ConfigurationError(f"QUARRY_API__ROLES_FILE: {path}: {place} {otherwise}")

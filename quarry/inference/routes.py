@@ -10,14 +10,13 @@ A job names a route, or a model id that some target serves; then those targets a
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from quarry.errors import ConfigurationError, ModelNotAllowed
 from quarry.invocation import Target
+from quarry.toml_file import TomlFile
 
 DEFAULT_ROUTE: Final = "default"
 #: A geographic inference profile whose member regions are in the United States, so it is built in for callers there only.
@@ -79,43 +78,32 @@ def load_routes(path: str | None, region: str) -> Routes:
     """
     if path is None:
         return built_in(region)
-    try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"QUARRY_ROUTES_FILE: {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"QUARRY_ROUTES_FILE: {path} is not TOML: {error}") from error
-    routes: Any = document.get("routes")
-    _require(path, "the top level", set(document) == {"routes"} and isinstance(routes, dict), "must hold [routes.NAME] and no more")
-    _require(path, "[routes]", DEFAULT_ROUTE in routes, f"needs a route named {DEFAULT_ROUTE!r}")
-    return Routes([_route(path, name, value) for name, value in routes.items()])
+    file = TomlFile("QUARRY_ROUTES_FILE", path)
+    routes = file.table("routes", "[routes.NAME]")
+    file.require("[routes]", DEFAULT_ROUTE in routes, f"needs a route named {DEFAULT_ROUTE!r}")
+    return Routes([_route(file, name, value) for name, value in routes.items()])
 
 
-def _route(path: str, name: str, value: Any) -> Route:
+def _route(file: TomlFile, name: str, value: Any) -> Route:
     place = f"[routes.{name}]"
-    _require(path, place, _NAME.fullmatch(name) is not None, "must be named by lower-case letters, digits and hyphens")
-    _require(path, place, isinstance(value, Mapping) and set(value) == {"targets"}, "must hold [[targets]] and no more")
+    file.require(place, _NAME.fullmatch(name) is not None, "must be named by lower-case letters, digits and hyphens")
+    file.require(place, isinstance(value, Mapping) and set(value) == {"targets"}, "must hold [[targets]] and no more")
     targets = value["targets"]
-    _require(path, place, isinstance(targets, list) and targets != [], "needs at least one target")
-    made = [_target(path, f"[[routes.{name}.targets]] ({i})", each) for i, each in enumerate(targets, start=1)]
+    file.require(place, isinstance(targets, list) and targets != [], "needs at least one target")
+    made = [_target(file, f"[[routes.{name}.targets]] ({i})", each) for i, each in enumerate(targets, start=1)]
     twice = next((str(each) for i, each in enumerate(made) if each in made[:i]), None)
-    _require(path, place, twice is None, f"has the target {twice} twice")
+    file.require(place, twice is None, f"has the target {twice} twice")
     return Route(name, tuple(made))
 
 
-def _target(path: str, place: str, value: Any) -> Target:
-    _require(path, place, isinstance(value, Mapping), "must be a table")
+def _target(file: TomlFile, place: str, value: Any) -> Target:
+    file.require(place, isinstance(value, Mapping), "must be a table")
     unknown = sorted(set(value) - _TARGET_FIELDS)
-    _require(path, place, not unknown, f"does not know {', '.join(unknown)}")
+    file.require(place, not unknown, f"does not know {', '.join(unknown)}")
     for name, each in value.items():
-        _require(path, f"{place} {name}", isinstance(each, str) and each != "", "must be a text")
+        file.require(f"{place} {name}", isinstance(each, str) and each != "", "must be a text")
     provider = value.get("provider", "")
-    _require(path, f"{place} provider", provider in PROVIDER_NAMES, f"must be one of {', '.join(sorted(PROVIDER_NAMES))}")
-    _require(path, f"{place} model", "model" in value, "is missing")
-    _require(path, f"{place} region", provider != "bedrock" or "region" in value, "is missing")
+    file.require(f"{place} provider", provider in PROVIDER_NAMES, f"must be one of {', '.join(sorted(PROVIDER_NAMES))}")
+    file.require(f"{place} model", "model" in value, "is missing")
+    file.require(f"{place} region", provider != "bedrock" or "region" in value, "is missing")
     return Target(provider, value.get("region", ""), value["model"])
-
-
-def _require(path: str, place: str, holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise ConfigurationError(f"QUARRY_ROUTES_FILE: {path}: {place} {otherwise}")

@@ -79,8 +79,7 @@ ROUTES = [
 def test_a_wrong_routes_file_is_named_with_its_place(tmp_path: Path, text: str, names: str) -> None:
     """The file, the place in it, and what is wrong.
 
-    Red when: `quarry/inference/routes.py`:
-    `f"QUARRY_ROUTES_FILE: {path}: {place} {otherwise}"` -> `f"QUARRY_ROUTES_FILE: {path}: {otherwise}"`
+    Red when: `quarry/toml_file.py`: `{self._path}: {place} {otherwise}"` -> `{self._path}: {otherwise}"`
     """
     path = tmp_path / "routes.toml"
     path.write_text(text)
