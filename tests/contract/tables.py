@@ -61,7 +61,6 @@ NON_TERMINAL = ("retry", "snoozed", "handed back", "cut")
 TERMINAL = tuple(name for name in EVENTS if name not in NON_TERMINAL)
 #: So jobs are put into moto past the store.
 MOTO_INSERT = "moto 5.2.5 answers a PartiQL INSERT with parameters with status 500 (py-partiql-parser 0.6.3 cannot read it)"
-MOTO_RACE = "moto 5.2.5 holds no lock between the condition and the write: of two concurrent writes, both may succeed"
 
 
 @dataclass

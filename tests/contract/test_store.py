@@ -19,7 +19,7 @@ from quarry.job import (
 from quarry.store.base import KeyHolder
 from quarry.testing import NOW, a_lease, an_envelope, an_invocation
 from tests.contract.conftest import Faulty
-from tests.contract.tables import EVENTS, LATER, MOTO_INSERT, MOTO_RACE, MS, TEXT, Table
+from tests.contract.tables import EVENTS, LATER, MOTO_INSERT, MS, TEXT, Table
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -120,9 +120,8 @@ async def test_a_key_belongs_to_its_tenant(table: Table) -> None:
     assert await other.store.create_with_key(other.job(), other.key(), NOW) is None
 
 
-async def test_of_many_with_one_key_one_is_written(table: Table, faulty: Faulty) -> None:
+async def test_of_many_with_one_key_one_is_written(table: Table) -> None:
     """The others learn whose it is (or, where AWS would not say, that they should try again)."""
-    faulty.now_and_then(moto=MOTO_RACE)
     jobs = [table.job() for _ in range(6)]
     answers = await asyncio.gather(*(table.store.create_with_key(job, table.key(), NOW) for job in jobs), return_exceptions=True)
     written = list(await table.store.get_many(table.tenant, [job.request_id for job in jobs]))

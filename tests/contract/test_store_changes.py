@@ -25,8 +25,7 @@ from quarry.job import (
     check_later,
 )
 from quarry.testing import NOW, a_completion, a_lease, an_envelope
-from tests.contract.conftest import Faulty
-from tests.contract.tables import EVENTS, FAILURE, LAPSED, LATER, MOTO_RACE, MS, Table
+from tests.contract.tables import EVENTS, FAILURE, LAPSED, LATER, MS, Table
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -107,9 +106,8 @@ async def test_what_changed_since_it_was_read_is_not_replaced(table: Table) -> N
     assert await table.store.get(table.tenant, unknown.request_id) is None
 
 
-async def test_of_cancel_and_claim_one_wins(table: Table, faulty: Faulty) -> None:
+async def test_of_cancel_and_claim_one_wins(table: Table) -> None:
     """Never both: a job that is cancelled is not worked."""
-    faulty.now_and_then(moto=MOTO_RACE)
     for _ in range(5):
         waiting = await table.submitted()
         cancelled = advance(waiting, Cancelled(), NOW)

@@ -28,8 +28,7 @@ from quarry.job import (
     advance,
 )
 from quarry.testing import NOW, MemoryStore, a_lease, an_envelope
-from tests.contract.conftest import Faulty
-from tests.contract.tables import EVENTS, LAPSED, LATER, MOTO_RACE, MS, TERMINAL, Table
+from tests.contract.tables import EVENTS, LAPSED, LATER, MS, TERMINAL, Table
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -138,9 +137,8 @@ async def test_a_repeated_take_over_returns_the_job_again(table: Table) -> None:
     assert first.takeovers == 1
 
 
-async def test_of_many_claims_one_wins(table: Table, faulty: Faulty) -> None:
+async def test_of_many_claims_one_wins(table: Table) -> None:
     """The others are told that it is held."""
-    faulty.now_and_then(moto=MOTO_RACE)
     job = await table.submitted()
     claims = await asyncio.gather(*(table.store.claim(an_envelope(job), a_lease(), NOW) for _ in range(8)), return_exceptions=True)
     [winner] = [each for each in claims if isinstance(each, Job)]
@@ -149,9 +147,8 @@ async def test_of_many_claims_one_wins(table: Table, faulty: Faulty) -> None:
     assert winner.attempts == 1
 
 
-async def test_of_many_take_overs_one_wins(table: Table, faulty: Faulty) -> None:
+async def test_of_many_take_overs_one_wins(table: Table) -> None:
     """Each judges the same lapsed lease; the write names the token that was seen."""
-    faulty.now_and_then(moto=MOTO_RACE)
     job, until = await table.claimed(), LAPSED + timedelta(seconds=60)
     claims = await asyncio.gather(
         *(table.store.claim(an_envelope(job), a_lease(expires_at=until), LAPSED) for _ in range(8)), return_exceptions=True

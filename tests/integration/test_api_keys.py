@@ -6,7 +6,7 @@ import httpx
 
 from quarry.keys.expressions import to_item
 from quarry.testing import NOW, a_key
-from tests.support.keys import ASKING, created, id_of, listed, typed, with_key
+from tests.support.keys import ASKING, created, id_of, listed, secret_of, typed, with_key
 from tests.support.processes import eventually
 from tests.support.proxy import FaultProxy, Line, leading_to
 from tests.support.stack import Stack
@@ -125,7 +125,7 @@ def test_nothing_secret_of_a_key_is_shown_or_logged(stack: Stack) -> None:
         api.get(f"/{key}")
         api.post("/v1/jobs", content=key, headers=with_key(key) | {"Content-Type": "application/json"})
         api.post("/v1/jobs", json={"prompt": "Hi", key: key}, headers=with_key(key) | {"Idempotency-Key": key})
-    secret = key.split("_", 2)[2]
+    secret = secret_of(key)
     [record] = [row for row in rows(stack) if row["sk"]["S"] == "key"]
     shown = typed(stack, "list").stdout + typed(stack, "list", "--json").stdout + typed(stack, "revoke", id_of(key)).stderr
     for each in (secret, record["digest"]["S"], record["salt"]["S"]):

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.keys import id_of, secret_of
 from tests.support.processes import ROOT, free_port, quarry
 from tests.support.stack import Stack
 
@@ -56,7 +57,7 @@ def test_every_act_is_on_record_with_who_and_from_where(stack: Stack) -> None:
     operate(stack, "dlq", "redrive", made, "--tenant", "acme")
 
     records = recorded(path)
-    callers, readers = member.split("_")[1], reader.split("_")[1]
+    callers, readers = id_of(member), id_of(reader)
     assert [(each["act"], each["verdict"], each["tenant"]) for each in records] == [
         ("key.created", "allowed", "acme"),
         ("key.created", "allowed", "acme"),
@@ -80,7 +81,7 @@ def test_every_act_is_on_record_with_who_and_from_where(stack: Stack) -> None:
     assert (wrong["claimed"], "claimed" in without) == (callers, False)
     assert (redriven["count"], redriven["first_request_id"], redriven["last_request_id"]) == (1, made, made)
     assert len({each["id"] for each in records}) == len(records)
-    assert not [secret for secret in (SECRET, member.split("_")[2], reader.split("_")[2]) if secret in path.read_text()]
+    assert not [secret for secret in (SECRET, secret_of(member), secret_of(reader)) if secret in path.read_text()]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 

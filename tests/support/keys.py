@@ -36,6 +36,11 @@ def id_of(key: str) -> str:
     return key.split("_")[1]
 
 
+def secret_of(key: str) -> str:
+    """The secret in it, which may hold an underscore too."""
+    return key.split("_", 2)[2]
+
+
 def with_key(key: str) -> dict[str, str]:
     """The header that carries it."""
     return {"Authorization": f"Bearer {key}"}
