@@ -40,7 +40,7 @@ from quarry.testing import MemoryPayloads, MemoryQueue, MemoryStore
 from worker.app import Ports, parts
 from worker.health import Health as WorkerHealth
 
-_ROUTES = Routes([Route("default", (Target("echo", "", "echo"),))])
+_ROUTES = Routes([Route.of("default", Target("echo", "", "echo"))])
 
 
 async def run(settings: Settings, port: int) -> None:

@@ -153,6 +153,7 @@ class FallbackView(Shown):
     target: str = Field(description="What was called: provider, region and model.")
     reason: str = Field(description="The code of what went wrong.")
     seconds: float = Field(description="How long that took.")
+    skipped: bool = Field(description="It was not asked at all: it may not serve this job, or was known not to answer.")
 
 
 class AttemptView(Shown):

@@ -63,11 +63,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """A target that was asked in vain, so that the next one of its route was: `reason` is the code of what it raised."""
+    """A target that did not serve, so that the next one of its route was asked: `reason` is the code of the error.
+
+    `skipped` where it was not asked at all: it may not serve this job, or its circuit is open.
+    """
 
     target: str
     reason: str
     seconds: float
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

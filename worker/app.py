@@ -140,7 +140,7 @@ async def supervise(loop: Loop, sides: Iterable[Coroutine[Any, Any, None]], leas
 async def _providers(stack: AsyncExitStack, routes: Routes, session: "AioSession", slots: int) -> dict[str, Provider]:
     """One provider of each kind that the routes use, with a Bedrock client for each of their regions."""
     providers: dict[str, Provider] = {"echo": EchoProvider()}
-    targets = [target for route in routes for target in route.targets]
+    targets = [each.target for route in routes for each in route.targets]
     regions = sorted({target.region for target in targets if target.provider == "bedrock"})
     if regions:
         clients = {region: await stack.enter_async_context(bedrock_client(region, slots, session)) for region in regions}

@@ -1,5 +1,9 @@
 """Invoking: the one thing between claim and record. It gives a result, whatever happens."""
 
+from collections import Counter
+from collections.abc import Mapping
+
+from quarry.attempts import AttemptOutcome
 from quarry.errors import (
     InternalFault,
     InvocationError,
@@ -9,9 +13,11 @@ from quarry.errors import (
     PayloadLost,
     PayloadsUnavailable,
 )
+from quarry.inference.candidates import Request
 from quarry.inference.engine import Engine
 from quarry.inference.routes import Routes
 from quarry.invocation import Target
+from quarry.job import Job
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -67,4 +73,10 @@ class Invoker:
         await share.take()
         invocation = await invocation_of(job, self._payloads)
         labels = {"quarry_request_id": job.request_id, "quarry_attempt": str(job.attempts)}
-        return await self._engine.invoke(route, invocation, labels=labels, before_call=before_call)
+        return await self._engine.invoke(route, Request(invocation, labels, failures_of(job)), before_call)
+
+
+def failures_of(job: Job) -> Mapping[str, int]:
+    """How often earlier attempts failed on each target, fallbacks inside an attempt not counted."""
+    ended = (AttemptOutcome.FAILED, AttemptOutcome.OUTCOME_UNKNOWN)
+    return Counter(each.target for each in job.attempt_history if each.target and each.outcome in ended)

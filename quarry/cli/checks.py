@@ -84,7 +84,7 @@ def _bedrock(client: Callable[..., Any], settings: Settings) -> Iterator[Finding
     except ConfigurationError as error:
         yield Finding("routes", Level.FAIL, str(error))
         return
-    targets = [target for route in routes for target in route.targets]
+    targets = [each.target for route in routes for each in route.targets]
     yield Finding("routes", Level.OK, f"{settings.routes_file or 'built in'}: {', '.join(str(target) for target in targets)}")
     for region in sorted({target.region for target in targets if target.provider == "bedrock"}):
         yield from _asked("bedrock", partial(_reachable, partial(client, "bedrock-runtime", region_name=region)))

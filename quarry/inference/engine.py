@@ -7,6 +7,7 @@ The one retry of a target inside an attempt is here too, for a route's only targ
 `ProviderUnavailable`, which says that the request was refused or never sent.
 """
 
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +17,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from quarry.clock import Clock
 from quarry.errors import InvocationError, ModelNotFound, ProviderUnavailable, Throttled
+from quarry.inference.candidates import Candidate, Request, candidates
+from quarry.inference.fallback import another_may_be_asked, in_order
 from quarry.inference.providers.base import Provider
 from quarry.inference.routes import Route
 from quarry.invocation import Completion, Fallback, Invocation, Json, Target
@@ -42,34 +45,44 @@ _JITTER: Final = wait_random_exponential(multiplier=0.5, max=2.0)
 
 
 class Engine:
-    """Serves invocations. `providers` by name, one of each that the routes use."""
+    """Serves invocations. `providers` by name, one of each that the routes use; `draw` gives numbers in [0, 1)."""
 
-    def __init__(self, providers: Mapping[str, Provider], metrics: InferenceMetrics, clock: Clock) -> None:
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        metrics: InferenceMetrics,
+        clock: Clock,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
         self._providers = providers
         self._metrics = metrics
         self._clock = clock
+        self._draw = draw
 
-    async def invoke(
-        self, route: Route, invocation: Invocation, *, labels: Json, before_call: Callable[[Target], Awaitable[None]]
-    ) -> Completion:
-        """Have `invocation` answered by the route.
+    async def invoke(self, route: Route, request: Request, before_call: Callable[[Target], Awaitable[None]]) -> Completion:
+        """Have `request` answered by the route.
 
         `before_call` is awaited before every billable call, a repeated one too; what it raises (a lost lease, say) ends the walk.
 
         Raises:
             InvocationError: no target gave an answer.
         """
-        passed: list[_Passed] = []
-        for i, target in enumerate(route.targets, start=1):
+        able, barred = candidates(route, request)
+        passed: list[_Passed] = [(error, _skipped(error)) for error in barred]
+        left = in_order(route.policy, able, request.failures, self._draw())
+        alone = len(left) == 1
+        while left:
+            candidate = left.pop(0)
             began = self._clock.monotonic()
             try:
-                completion = await self._served(target, invocation, labels, before_call, alone=len(route.targets) == 1)
+                completion = await self._served(candidate, request.labels, before_call, alone=alone)
             except InvocationError as error:
-                if error.may_be_billed or not error.fallback_helps:
+                if not another_may_be_asked(error):
                     error.fallbacks = _fallbacks(passed)
                     raise
+                target = candidate.place.target
                 passed.append((error, Fallback(str(target), error.code, round(self._clock.monotonic() - began, 3))))
-                if i < len(route.targets):
+                if left:
                     self._metrics.fallbacks.labels(target.provider, target.region, target.model, error.code).inc()
                     _log.info(Event.FALLBACK_ENGAGED, target=str(target), error=error.code)
             else:
@@ -77,15 +90,10 @@ class Engine:
         raise exhausted(passed)
 
     async def _served(
-        self,
-        target: Target,
-        invocation: Invocation,
-        labels: Json,
-        before_call: Callable[[Target], Awaitable[None]],
-        *,
-        alone: bool,
+        self, candidate: Candidate, labels: Json, before_call: Callable[[Target], Awaitable[None]], *, alone: bool
     ) -> Completion:
         """Have one target answer. Where there is no other one, it may be tried a few times."""
+        target, invocation = candidate.place.target, candidate.invocation
         timeout = timeout_for(invocation)
         ends: float | None = None
 
@@ -148,6 +156,10 @@ def exhausted(passed: Sequence[_Passed]) -> InvocationError:
         chosen.fallbacks = tuple(fallback for error, fallback in passed if error is not chosen)
         chosen.__cause__ = ExceptionGroup("no target of the route answered", [each for each in errors if each is not chosen])
     return chosen
+
+
+def _skipped(error: InvocationError) -> Fallback:
+    return Fallback(error.target or "", error.code, 0.0, skipped=True)
 
 
 def _fallbacks(passed: Sequence[_Passed]) -> tuple[Fallback, ...]:

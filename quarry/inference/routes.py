@@ -12,7 +12,7 @@ A job names a route, or a model id that some target serves; then those targets a
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from quarry.errors import ConfigurationError, ModelNotAllowed
 from quarry.invocation import Target
@@ -23,16 +23,31 @@ DEFAULT_ROUTE: Final = "default"
 BUILT_IN_MODEL: Final = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 #: What a target's `provider` may be: each is a file in `quarry/inference/providers/`.
 PROVIDER_NAMES: Final = frozenset({"bedrock", "echo"})
+#: In which order a route's targets are asked: each is a class in `quarry/inference/fallback.py`.
+Policy: TypeAlias = Literal["ordered"]
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]*")
 _TARGET_FIELDS: Final = frozenset({"provider", "region", "model"})
 
 
 @dataclass(frozen=True, slots=True)
+class RouteTarget:
+    """A target as one route has it."""
+
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """A name and the targets that serve it: the first that can, in this order."""
+    """A name and the targets that serve it. Which of them is asked first, and which next, `policy` says."""
 
     name: str
-    targets: tuple[Target, ...]
+    targets: tuple[RouteTarget, ...]
+    policy: Policy = "ordered"
+
+    @classmethod
+    def of(cls, name: str, *targets: Target) -> "Route":
+        """A route over these targets, in this order, with nothing else said of them."""
+        return cls(name, tuple(RouteTarget(target) for target in targets))
 
 
 class Routes:
@@ -52,11 +67,11 @@ class Routes:
         """
         if model in self._by_name:
             return self._by_name[model]
-        serving = tuple(dict.fromkeys(target for route in self for target in route.targets if target.model == model))
+        serving = {each.target: each for route in self for each in route.targets if each.target.model == model}
         if not serving:
             known = ", ".join(sorted(self._by_name))
             raise ModelNotAllowed(f"no route and no target serves this model; the routes are: {known}")
-        return Route(model, serving)
+        return Route(model, tuple(serving.values()))
 
 
 def built_in(region: str) -> Routes:
@@ -67,7 +82,7 @@ def built_in(region: str) -> Routes:
     """
     if not region.startswith("us-") or region.startswith("us-gov-"):
         raise ConfigurationError(f"QUARRY_ROUTES_FILE is not set, and there is no built-in route for {region}; write a routes.toml")
-    return Routes([Route(DEFAULT_ROUTE, (Target("bedrock", region, BUILT_IN_MODEL),))])
+    return Routes([Route.of(DEFAULT_ROUTE, Target("bedrock", region, BUILT_IN_MODEL))])
 
 
 def load_routes(path: str | None, region: str) -> Routes:
@@ -93,7 +108,7 @@ def _route(file: TomlFile, name: str, value: Any) -> Route:
     made = [_target(file, f"[[routes.{name}.targets]] ({i})", each) for i, each in enumerate(targets, start=1)]
     twice = next((str(each) for i, each in enumerate(made) if each in made[:i]), None)
     file.require(place, twice is None, f"has the target {twice} twice")
-    return Route(name, tuple(made))
+    return Route.of(name, *made)
 
 
 def _target(file: TomlFile, place: str, value: Any) -> Target:

@@ -49,6 +49,8 @@ PURE = (
     "quarry.runs.following",
     "quarry.runs.patience",
     "quarry.runs.tally",
+    "quarry.inference.candidates",
+    "quarry.inference.fallback",
     "quarry.inference.verdicts",
     "worker.outcome",
     "producer.problems",

@@ -41,7 +41,7 @@ def _two_regions(stack: Stack, simulator: Simulator, tmp_path: Path) -> None:
 def test_the_second_target_answers_where_the_first_refuses(stack: Stack, simulator: Simulator, error: str, reason: str) -> None:
     """In the same attempt, at once; `attempt_history` names the first and its reason.
 
-    Red when: `quarry/inference/engine.py`: `if error.may_be_billed or not error.fallback_helps:` -> `if True:`
+    Red when: `quarry/inference/fallback.py`: `return error.fallback_helps and not error.may_be_billed` -> `return False`
     """
     simulator.rule(match={"region": "us-east-1"}, act={"error": error})
     with stack.running_api(), stack.running_worker() as worker:
@@ -56,8 +56,8 @@ def test_the_second_target_answers_where_the_first_refuses(stack: Stack, simulat
 def test_what_may_be_paid_is_not_asked_elsewhere_in_the_same_attempt(stack: Stack, simulator: Simulator) -> None:
     """A connection that broke after the request was sent: whether to pay again is for the budget of attempts to say.
 
-    Red when: `quarry/inference/engine.py`: `if error.may_be_billed or not error.fallback_helps:` ->
-    `if not error.fallback_helps:`
+    Red when: `quarry/inference/fallback.py`: `return error.fallback_helps and not error.may_be_billed` ->
+    `return error.fallback_helps`
     """
     simulator.rule(match={"region": "us-east-1"}, act={"reset": True})
     with stack.running_api(), stack.running_worker():

@@ -31,7 +31,7 @@ from worker.sweep import Sweep
 if TYPE_CHECKING:
     from tests.model.world import World
 
-ROUTES: Final = Routes([Route("default", (Target("bedrock", "us-east-1", "model"),))])
+ROUTES: Final = Routes([Route.of("default", Target("bedrock", "us-east-1", "model"))])
 SLOTS: Final = 3
 #: Room for two large jobs: the third waits.
 BUDGET_BYTES: Final = 1_200_000

@@ -63,7 +63,7 @@ async def served(
     """The port of an API; `beside` is served at `/beside`."""
     clock, store, metrics = SystemClock(), MemoryStore(), ProducerMetrics(CollectorRegistry())
     payloads, settings = MemoryPayloads(), ApiSettings()
-    routes = Routes([Route("default", (Target("echo", "", "echo"),))])
+    routes = Routes([Route.of("default", Target("echo", "", "echo"))])
     lookup = Lookup(store, Results(payloads, clock, timedelta(hours=1)), Waiters(store, clock, 10, metrics), clock)
     submitter = Submitter(store, payloads, MemoryQueue(clock), routes, JobSettings(), clock, metrics)
     witness = Witness(AuditLog(None, clock), 0)

@@ -17,6 +17,7 @@ from quarry.errors import (
     ProviderUnavailable,
     Throttled,
 )
+from quarry.inference.candidates import Request
 from quarry.inference.engine import Engine, timeout_for
 from quarry.inference.routes import Route
 from quarry.invocation import Completion, Invocation, Target
@@ -50,7 +51,7 @@ class Bench:
 
     async def walk(self, *targets: Target) -> Completion:
         """Invoke over several targets; time stands still."""
-        return await self.engine.invoke(Route("default", targets), HELLO, labels={"a": "b"}, before_call=self.before_call)
+        return await self.engine.invoke(Route.of("default", *targets), Request(HELLO, labels={"a": "b"}), self.before_call)
 
     async def invoke(self, target: Target = TARGET) -> Completion:
         """Invoke, while time skips over the waits."""

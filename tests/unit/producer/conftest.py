@@ -21,7 +21,7 @@ from quarry.testing.payloads import MemoryPayloads
 from quarry.testing.queue import MemoryQueue
 from quarry.testing.store import MemoryStore
 
-ROUTES = Routes([Route("default", (Target("echo", "", "echo"),))])
+ROUTES = Routes([Route.of("default", Target("echo", "", "echo"))])
 
 
 @dataclass
