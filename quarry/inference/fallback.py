@@ -1,7 +1,7 @@
 """Fallback policies: who of a route's candidates is asked first, and after an error, who next. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, get_args
 
 from quarry.errors import InvocationError
 from quarry.inference.candidates import Candidate
@@ -16,7 +16,7 @@ class Ordered:
         return candidates
 
 
-POLICIES: Final[Mapping[Policy, Ordered]] = {"ordered": Ordered()}
+POLICIES: Final[Mapping[Policy, Ordered]] = dict.fromkeys(get_args(Policy), Ordered())
 
 
 def in_order(policy: Policy, candidates: Sequence[Candidate], failures: Mapping[str, int], draw: float) -> list[Candidate]:

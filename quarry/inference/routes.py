@@ -24,9 +24,26 @@ BUILT_IN_MODEL: Final = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 #: What a target's `provider` may be: each is a file in `quarry/inference/providers/`.
 PROVIDER_NAMES: Final = frozenset({"bedrock", "echo"})
 #: In which order a route's targets are asked: each is a class in `quarry/inference/fallback.py`.
-Policy: TypeAlias = Literal["ordered"]
+Policy: TypeAlias = Literal["ordered", "ladder", "weighted", "cheapest"]
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]*")
 _TARGET_FIELDS: Final = frozenset({"provider", "region", "model"})
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """How a request is changed for one target. `drop` names fields of the submission, `converse` ones after a dot."""
+
+    drop: frozenset[str] = frozenset()
+    #: No more than this many tokens are asked for; None: as many as the caller asks for.
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a million tokens cost, in micro-dollars, as the operator wrote it: prices change, and none is built in."""
+
+    input_usd_micros: int
+    output_usd_micros: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +51,41 @@ class RouteTarget:
     """A target as one route has it."""
 
     target: Target
+    #: Its share under `weighted`.
+    weight: int = 1
+    #: Ceilings; None: as many as it takes.
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    #: How long an answer may take, in place of the time that follows from `max_tokens`.
+    timeout_seconds: float | None = None
+    #: Called as a stream even where nobody listens, so that a stall is told from a slow answer.
+    streamed: bool = False
+    #: What it can do; None: what its model's family is known to do, and everything where that is not known.
+    capabilities: frozenset[str] | None = None
+    adapt: Adaptation = Adaptation()
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DegradedAnswer:
+    """What a job is answered when nobody serves it and its deadline is less than `within_seconds` away."""
+
+    text: str
+    within_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """An endpoint that is not Bedrock, as `[providers.NAME]` declares it; targets name it as their provider."""
+
+    name: str
+    kind: Literal["openai", "sagemaker"]
+    base_url: str = ""
+    #: Where its key is: a variable of the environment, or a secret in Secrets Manager; None: it takes none.
+    api_key_env: str | None = None
+    api_key_secret: str | None = None
+    #: Where prompts go, as AWS would name it; empty: nowhere that is known, so that no residency can be promised.
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +95,11 @@ class Route:
     name: str
     targets: tuple[RouteTarget, ...]
     policy: Policy = "ordered"
+    #: After a call that may have been paid and whose answer nobody saw: pay again, or give up.
+    on_unknown_outcome: Literal["retry", "fail"] = "retry"
+    #: Prompts stay in these; None: wherever its targets are. A job may narrow it further.
+    allowed_regions: frozenset[str] | None = None
+    degraded: DegradedAnswer | None = None
 
     @classmethod
     def of(cls, name: str, *targets: Target) -> "Route":
@@ -53,8 +110,9 @@ class Route:
 class Routes:
     """All routes of this process."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[Route], providers: Iterable[ProviderSpec] = ()) -> None:
         self._by_name = {route.name: route for route in routes}
+        self.providers = {provider.name: provider for provider in providers}
 
     def __iter__(self) -> Iterator[Route]:
         return iter(self._by_name.values())
