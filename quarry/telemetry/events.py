@@ -40,6 +40,7 @@ class Event(StrEnum):
     DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)
     TARGET_BLOCKED = "target.blocked"  # target, error
     TARGET_UNBLOCKED = "target.unblocked"  # target
+    INVOCATION_ADAPTED = "invocation.adapted"  # target, adapted (what of the request it is asked without, or with less of)
     FALLBACK_ENGAGED = "fallback.engaged"  # target, error (the next target of the route is asked)
 
     REQUEST_FAILED = "request.failed"  # route, error (a bug: the caller sees an internal error)
