@@ -8,17 +8,14 @@ import socket
 from collections.abc import Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from quarry import __version__, eventloop
-from quarry.aws import bedrock_client, new_session
+from quarry.aws import new_session
 from quarry.clock import Clock, CorrectedClock
 from quarry.inference.engine import Engine
-from quarry.inference.providers.base import Provider
-from quarry.inference.providers.bedrock import BedrockProvider
-from quarry.inference.providers.echo import EchoProvider
 from quarry.inference.routes import Routes, load_routes
 from quarry.opening import Connections, opened
 from quarry.queue.base import JobQueue
@@ -38,14 +35,12 @@ from worker.isolation import Isolation
 from worker.lease import Leases
 from worker.loop import Loop
 from worker.process import Steps
+from worker.providers import opened_providers
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
 from worker.shutdown import drain, poll_for, stop_on_signals
 from worker.sweep import Sweep
-
-if TYPE_CHECKING:
-    from aiobotocore.session import AioSession
 
 _log = get_logger(__name__)
 
@@ -83,7 +78,8 @@ async def run(settings: Settings) -> int:
         connections = Connections(table=2 * slots, bucket=slots, queues=slots + settings.worker.receivers + 16)
         backing = await stack.enter_async_context(opened(settings, clock, session, connections))
         ports = Ports(backing.store, backing.queue, backing.payloads, backing.queue_url)
-        engine = Engine(await _providers(stack, routes, session, slots), InferenceMetrics(registry), clock)
+        providers = await stack.enter_async_context(opened_providers(routes, settings, session, clock))
+        engine = Engine(providers, InferenceMetrics(registry), clock)
         loop, leases, sweep = parts(ports, settings, engine, routes, metrics, health, clock)
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
@@ -135,17 +131,6 @@ async def supervise(loop: Loop, sides: Iterable[Coroutine[Any, Any, None]], leas
         task.cancel()
     await asyncio.wait(tasks)
     return 1 if dead else 0
-
-
-async def _providers(stack: AsyncExitStack, routes: Routes, session: "AioSession", slots: int) -> dict[str, Provider]:
-    """One provider of each kind that the routes use, with a Bedrock client for each of their regions."""
-    providers: dict[str, Provider] = {"echo": EchoProvider()}
-    targets = [each.target for route in routes for each in route.targets]
-    regions = sorted({target.region for target in targets if target.provider == "bedrock"})
-    if regions:
-        clients = {region: await stack.enter_async_context(bedrock_client(region, slots, session)) for region in regions}
-        providers["bedrock"] = BedrockProvider(clients)
-    return providers
 
 
 def _owner() -> str:
