@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -55,27 +55,21 @@ class _Opening:
 
     async def bedrock(self) -> Provider:
         """A client for each region of its targets."""
+        targets = [each.target for route in self._routes for each in route.targets]
+        regions = sorted({target.region for target in targets if target.provider == "bedrock"})
         slots, session = self._settings.worker.slots, self._session
         return BedrockProvider(
-            {each: await self._stack.enter_async_context(bedrock_client(each, slots, session)) for each in self._regions("bedrock")}
+            {each: await self._stack.enter_async_context(bedrock_client(each, slots, session)) for each in regions}
         )
 
     async def declared(self, spec: ProviderSpec) -> Provider:
         """An endpoint."""
         slots = self._settings.worker.slots
         if spec.kind == "sagemaker":
-            clients: dict[str, Any] = {}
-            for region in self._regions(spec.name):
-                opening = sagemaker_client(region or spec.region or self._settings.region, slots, self._session)
-                clients[region] = await self._stack.enter_async_context(opening)
-            return SageMakerProvider(clients)
+            return SageMakerProvider(await self._stack.enter_async_context(sagemaker_client(spec.region, slots, self._session)))
         check_address(spec, self._settings.environment)
         key = await self._key(spec)
         return OpenAIProvider(spec.base_url, key, await self._stack.enter_async_context(chat_session(slots)))
-
-    def _regions(self, provider: str) -> list[str]:
-        targets = [each.target for route in self._routes for each in route.targets]
-        return sorted({target.region for target in targets if target.provider == provider})
 
     async def _key(self, spec: ProviderSpec) -> ProviderKey | None:
         if spec.api_key_env is None and spec.api_key_secret is None:

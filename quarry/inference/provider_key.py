@@ -52,13 +52,14 @@ class ProviderKey:
         Raises:
             CredentialsExpired: it cannot be had.
         """
-        if self._is_old():
+        # While one reads it anew, the others go on with the one that there is; the first one they await.
+        if self._is_old() or self._key is None:
             async with self._lock:
                 if self._is_old():
                     try:
                         await self.load()
                     except ConfigurationError as error:
-                        _log.warning(Event.SECRET_READ_FAILED, provider=self._name, error=str(error))
+                        _log.warning(Event.READ_OF_KEY_FAILED, provider=self._name, error=str(error))
         if self._key is None:
             raise CredentialsExpired(f"the key of {self._name} cannot be read")
         return self._key.get_secret_value()

@@ -1,7 +1,7 @@
 """Chat completions, as OpenAI, LiteLLM, vLLM and Ollama serve them, and containers behind a SageMaker endpoint.
 
 The same brain, rules and ledger as for Bedrock, so that a fallback from one to the other can be played. Where a rule's `error` is
-Bedrock's, a chat completion has its status only. What a chat completion may hold is not checked as closely as Converse's: texts, images and tools.
+Bedrock's, a chat completion has its status only. What one may hold is not checked as closely as Converse's: texts, images, tools.
 """
 
 import json

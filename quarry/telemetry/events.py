@@ -40,7 +40,7 @@ class Event(StrEnum):
     DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)
     TARGET_BLOCKED = "target.blocked"  # target, error
     TARGET_UNBLOCKED = "target.unblocked"  # target
-    SECRET_READ_FAILED = "secret.read_failed"  # provider, error (the key that was read before is used)
+    READ_OF_KEY_FAILED = "provider_key.read_failed"  # provider, error (the key that was read before is used)
     FALLBACK_ENGAGED = "fallback.engaged"  # target, error (the next target of the route is asked)
 
     REQUEST_FAILED = "request.failed"  # route, error (a bug: the caller sees an internal error)

@@ -173,7 +173,7 @@ async def bedrock(simulator: Simulator, _aws: None) -> AsyncIterator[Real]:
 async def sagemaker(simulator: Simulator, _aws: None) -> AsyncIterator[Real]:
     """An endpoint of SageMaker, simulated."""
     async with sagemaker_client("eu-west-3", 8) as client:
-        yield Real(SageMakerProvider({"eu-west-3": client}), Target("endpoints", "eu-west-3", "llama-8b"), simulator)
+        yield Real(SageMakerProvider(client), Target("endpoints", "eu-west-3", "llama-8b"), simulator)
 
 
 @pytest.fixture

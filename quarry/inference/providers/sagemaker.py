@@ -18,7 +18,7 @@ from aiohttp import ClientError as AioHttpError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from quarry import errors
-from quarry.errors import InvocationError, ModelNotFound, NotCapable
+from quarry.errors import InvocationError, NotCapable
 from quarry.inference.chat_answer import chat_completion
 from quarry.inference.chat_request import chat_request
 from quarry.inference.chat_verdicts import chat_error
@@ -53,20 +53,17 @@ _INFERENCE_ID_MAX: Final = 64
 
 
 class SageMakerProvider:
-    """Calls endpoints, with one client per region."""
+    """Calls the endpoints of one region."""
 
-    def __init__(self, clients: Mapping[str, Any]) -> None:
-        self._clients = clients
+    def __init__(self, client: Any) -> None:
+        self._client = client
 
     async def invoke(self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json) -> Completion:
         where, native = str(target), invocation.native
-        client = self._clients.get(target.region)
-        if client is None:
-            raise ModelNotFound(f"no client for the region {target.region!r}", target=where)
         try:
             request = endpoint_request(target, chat_request(invocation) if native is None else native, labels)
             async with asyncio.timeout(timeout.total_seconds()):
-                answer = await client.invoke_endpoint(**request)
+                answer = await self._client.invoke_endpoint(**request)
                 document = await bounded(answer["Body"].iter_chunks())
             request_id = answer["ResponseMetadata"].get("RequestId")
         except NotCapable as error:
