@@ -68,7 +68,7 @@ def test_tools_and_the_choice_among_them() -> None:
         ({"any": {}}, "required"),
         ({"tool": {"name": "weather"}}, {"type": "function", "function": {"name": "weather"}}),
     ):
-        given = config | ({"toolChoice": choice} if choice else {})
+        given: dict[str, Any] = config | ({"toolChoice": choice} if choice else {})
         body = chat_request(Invocation(messages=HELLO, converse={"toolConfig": given}))
         assert (body["tools"], body.get("tool_choice")) == ([{"type": "function", "function": function}], sent)
 

@@ -39,7 +39,9 @@ def test_what_is_asked(model: ServiceModel) -> None:
         "Accept": "application/json",
         "InferenceId": "0193-2",
     }
-    members = model.operation_model("InvokeEndpoint").input_shape.members
+    shape = model.operation_model("InvokeEndpoint").input_shape
+    assert shape is not None
+    members = shape.members
     assert request.keys() <= members.keys()
     long = endpoint_request(Target("endpoints", "", "llama-8b"), {}, {"quarry_request_id": "x" * 99})
     assert len(long["InferenceId"]) == members["InferenceId"].metadata["max"]
