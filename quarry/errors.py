@@ -39,7 +39,7 @@
     ├── ApiRefused                      the command line's: it answered with a problem
     └── InvocationError                 a model call that gave no answer
         ├── Throttled  ModelNotReady  ProviderUnavailable  ModelFailed  MalformedCompletion  InvocationTimedOut
-        ├── InvocationRejected  ContextTooLong
+        ├── InvocationRejected  ContextTooLong  NotCapable
         ├── AccessDenied  ModelNotFound  CredentialsExpired  QuotaExceeded
         └── InternalFault
 
@@ -401,6 +401,14 @@ class ContextTooLong(InvocationError):
     """The request does not fit this model; a larger one may take it."""
 
     code = "context_too_long"
+    fallback_helps = True
+    blames = "caller"
+
+
+class NotCapable(InvocationError):
+    """The target cannot do what is asked, or its provider has no words for it; another may."""
+
+    code = "target_not_capable"
     fallback_helps = True
     blames = "caller"
 

@@ -399,6 +399,11 @@ def load_client_settings() -> ClientSettings:
     return _load(_ClientEnvironment).client
 
 
+def environment_secret(name: str) -> SecretStr | None:
+    """A secret that a configuration file names by its variable; None where that is not set, or empty."""
+    return SecretStr(os.environ[name]) if os.environ.get(name) else None
+
+
 def _load(kind: type[_Read]) -> _Read:
     _refuse_unknown_groups()
     try:

@@ -76,6 +76,8 @@ class ProviderSpec:
     api_key_secret: str | None = None
     #: Where prompts go, as AWS would name it; empty: nowhere that is known, so that no residency can be promised.
     region: str = ""
+    #: Prompts and the key may go there in clear, by http, over a network that others may read.
+    plaintext: bool = False
 
 
 @dataclass(frozen=True, slots=True)

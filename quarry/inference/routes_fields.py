@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from quarry.aws import regions_of
 from quarry.inference import converse
@@ -71,9 +72,14 @@ def _matching(pattern: re.Pattern[str], reason: str) -> Callable[[str], str]:
 
 def _url(text: str) -> str:
     try:
-        return base_url(text).rstrip("/")
+        parts = urlsplit(base_url(text))
     except ValueError as error:
         raise ValueError(f"is {text!r}: {error}") from error
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user or a password; its key is named by api_key_env or api_key_secret")
+    if parts.query or parts.fragment:
+        raise ValueError("must end with a path: no ? and no #")
+    return text.rstrip("/")
 
 
 _REGION: Final = checked(TEXT, _region, "region")
@@ -139,7 +145,8 @@ TARGET: Final[Mapping[str, Field]] = {
     "model": Field(
         TEXT,
         "Any model id of Bedrock: a foundation model, an inference profile, or an ARN, which must be of the target's region. "
-        "For `openai` the model as its server calls it, for `sagemaker` the endpoint's name.",
+        "For `openai` the model as its server calls it; for `sagemaker` the endpoint's name, or `ENDPOINT/COMPONENT` for one of "
+        "its inference components.",
         required=True,
     ),
     "weight": Field(whole(1, 1000), "Its share of the jobs, under `weighted` (1)."),
@@ -211,7 +218,7 @@ def _provider(name: str, kind: Literal["openai", "sagemaker"], **more: Any) -> P
     if kind == "sagemaker":
         faults += [
             Fault((each,), 'means nothing to kind "sagemaker", which is called with credentials of AWS; drop it')
-            for each in ("base_url", "api_key_env", "api_key_secret")
+            for each in ("base_url", "plaintext", "api_key_env", "api_key_secret")
             if each in more
         ]
         if "region" not in more:
@@ -232,6 +239,11 @@ PROVIDER: Final[Mapping[str, Field]] = {
     "base_url": Field(checked(TEXT, _url, "URL"), "Of `openai`: what comes before `/chat/completions`."),
     "region": Field(
         _REGION, "Where prompts are processed; of `sagemaker`, where it is called. Without it, no residency is promised."
+    ),
+    "plaintext": Field(
+        FLAG,
+        "Prompts and the key may go there in clear, by http:// over a network. Without it, that is refused but to this machine, "
+        "and where `QUARRY_ENVIRONMENT` is `local`.",
     ),
     "api_key_env": Field(
         checked(TEXT, _matching(_ENVIRONMENT_NAME, "must be the name of a variable of the environment, not the key itself")),

@@ -23,8 +23,9 @@ from quarry.toml_lines import Path
 VARIABLE: Final = "QUARRY_ROUTES_FILE"
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
-#: Source: `EndpointName` in the SageMaker Runtime service model of botocore 1.43.117 (November 2026).
-_ENDPOINT_NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+#: An endpoint, or one of its inference components. Source: `EndpointName` and `InferenceComponentHeader` in the SageMaker Runtime
+#: service model of botocore 1.43.117 (November 2026).
+_ENDPOINT_NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}(/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})?")
 
 
 def _require_name(name: str) -> None:

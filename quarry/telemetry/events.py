@@ -42,6 +42,7 @@ class Event(StrEnum):
     TARGET_UNBLOCKED = "target.unblocked"  # target
     ROUTES_RELOADED = "routes.reloaded"  # routes, targets (how many there are now)
     ROUTES_REFUSED = "routes.refused"  # error (the file has become wrong: the earlier routes go on serving)
+    READ_OF_KEY_FAILED = "provider_key.read_failed"  # provider, error (the key that was read before is used)
     FALLBACK_ENGAGED = "fallback.engaged"  # target, error (the next target of the route is asked)
 
     REQUEST_FAILED = "request.failed"  # route, error (a bug: the caller sees an internal error)

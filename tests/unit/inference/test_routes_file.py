@@ -180,6 +180,8 @@ def test_defaults_are_those_of_the_dataclasses(load: Callable[..., Routes]) -> N
         (ONE + '[providers.bedrock]\nkind = "openai"\nbase_url = "http://h"\n', "5: providers.bedrock is the name of a built-in"),
         (ONE + '[providers.a]\nkind = "opanai"\nbase_url = "http://h"\n', "6: providers.a.kind is 'opanai'"),
         (ONE + '[providers.a]\nkind = "openai"\n', "5: providers.a needs base_url"),
+        (ONE + '[providers.a]\nkind = "openai"\nbase_url = "https://u:p@h/v1"\n', "7: providers.a.base_url holds a user"),
+        (ONE + '[providers.a]\nkind = "openai"\nbase_url = "https://h/v1?key=1"\n', "7: providers.a.base_url must end with a path"),
         (ONE + '[providers.a]\nkind = "openai"\nbase_url = "localhost:1"\n', "7: providers.a.base_url is 'localhost:1'"),
         (ONE + OWN + 'api_key_env = "sk-1"\n', "not the key itself"),
         (
