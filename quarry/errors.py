@@ -406,7 +406,7 @@ class ContextTooLong(InvocationError):
 
 
 class NotCapable(InvocationError):
-    """The target was not asked: the request needs what it has not."""
+    """The target cannot do what is asked, or its provider has no words for it; another may."""
 
     code = "target_not_capable"
     fallback_helps = True

@@ -399,6 +399,11 @@ def load_client_settings() -> ClientSettings:
     return _load(_ClientEnvironment).client
 
 
+def environment_secret(name: str) -> SecretStr | None:
+    """A secret that a configuration file names by its variable; None where that is not set, or empty."""
+    return SecretStr(os.environ[name]) if os.environ.get(name) else None
+
+
 def _load(kind: type[_Read]) -> _Read:
     _refuse_unknown_groups()
     try:
@@ -408,6 +413,11 @@ def _load(kind: type[_Read]) -> _Read:
         raise ConfigurationError(f"{error}; set the group's fields one by one, such as QUARRY_WORKER__SLOTS") from error
     except ValidationError as error:
         raise ConfigurationError(_sentence(error)) from error
+
+
+def is_set(variable: str) -> bool:
+    """Whether a variable that a configuration file names has a value."""
+    return bool(os.environ.get(variable))
 
 
 def variable_name(path: tuple[str | int, ...]) -> str:
