@@ -168,8 +168,8 @@ TARGET: Final[Mapping[str, Field]] = {
     "streamed": Field(FLAG, "Have the answer streamed even where nobody listens, so that a stall is told from a slow answer."),
     "capabilities": Field(
         checked(list_of(checked(TEXT, _capability), "list of capabilities"), frozenset),
-        "All that it [can do](../howto/residency.md#what-a-request-needs), in place of what is known of its model. A job that needs "
-        "more skips it.",
+        "All that it [can do](../howto/residency.md#what-a-request-needs), in place of what is known of its model. A job that "
+        "needs more skips it.",
     ),
     "adapt": Field(table(ADAPT, Adaptation), "How a request is changed for it."),
     "regions": Field(
