@@ -330,7 +330,7 @@ class Settings(BaseSettings):
     )
     routes_file: str | None = Field(
         None,
-        description="Path of routes.toml, which is followed: a change holds within seconds. Without it there is one built-in route. "
+        description="Path of routes.toml, which is followed: changes hold within seconds. Without it there is one built-in route. "
         "A wrong one stops the process at its start, and later changes nothing.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
