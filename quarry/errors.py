@@ -39,7 +39,7 @@
     ├── ApiRefused                      the command line's: it answered with a problem
     └── InvocationError                 a model call that gave no answer
         ├── Throttled  ModelNotReady  ProviderUnavailable  ModelFailed  MalformedCompletion  InvocationTimedOut
-        ├── InvocationRejected  ContextTooLong  NotCapable
+        ├── InvocationRejected  ContextTooLong  NotCapable  ResidencyForbids
         ├── AccessDenied  ModelNotFound  CredentialsExpired  QuotaExceeded
         └── InternalFault
 
@@ -406,11 +406,22 @@ class ContextTooLong(InvocationError):
 
 
 class NotCapable(InvocationError):
-    """The target cannot do what is asked, or its provider has no words for it; another may."""
+    """The request needs what the target has not, or what its provider has no words for: mostly found before it is asked."""
 
     code = "target_not_capable"
     fallback_helps = True
     blames = "caller"
+
+
+class ResidencyForbids(InvocationError):
+    """The target was not asked: the prompt may not be processed everywhere that it may process it.
+
+    A job is refused at its submission where that is so of every target. If it comes to be so later, the routes were changed: ours.
+    """
+
+    code = "region_not_allowed"
+    fallback_helps = True
+    blames = "us"
 
 
 class AccessDenied(InvocationError):

@@ -54,6 +54,8 @@ class RouteTarget:
     capabilities: frozenset[str] | None = None
     adapt: Adaptation = Adaptation()
     price: Price | None = None
+    #: Where it may process prompts, as the operator declares it: for what nobody else can know.
+    regions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class Event(StrEnum):
     TARGET_BLOCKED = "target.blocked"  # target, error
     TARGET_UNBLOCKED = "target.unblocked"  # target
     READ_OF_KEY_FAILED = "provider_key.read_failed"  # provider, error (the key that was read before is used)
+    INVOCATION_ADAPTED = "invocation.adapted"  # target, adapted (what of the request it is asked without, or with less of)
     FALLBACK_ENGAGED = "fallback.engaged"  # target, error (the next target of the route is asked)
 
     REQUEST_FAILED = "request.failed"  # route, error (a bug: the caller sees an internal error)
