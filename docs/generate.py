@@ -159,6 +159,7 @@ def metric_catalogue() -> str:
         ("API", metrics.ProducerMetrics),
         ("Worker", metrics.WorkerMetrics),
         ("Model calls (in the worker)", metrics.InferenceMetrics),
+        ("The routes file (in both)", metrics.RoutesMetrics),
     ):
         registry = CollectorRegistry()
         found = [value for value in vars(catalogue(registry)).values() if hasattr(value, "_labelnames")]

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -16,6 +17,7 @@ from quarry import __version__, eventloop
 from quarry.aws import new_session
 from quarry.clock import Clock, CorrectedClock
 from quarry.inference.engine import Engine
+from quarry.inference.reload import RoutesFile
 from quarry.inference.routes import Routes
 from quarry.inference.routes_file import load_routes
 from quarry.opening import Connections, opened
@@ -25,7 +27,7 @@ from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
-from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
+from quarry.telemetry.metrics import InferenceMetrics, RoutesMetrics, WorkerMetrics
 from quarry.telemetry.probes import serve_probes
 from worker.budget import Budget
 from worker.claim import Claimer
@@ -71,7 +73,8 @@ async def run(settings: Settings) -> int:
     clock, registry = CorrectedClock(), CollectorRegistry()
     metrics = WorkerMetrics(registry)
     health = Health(metrics, clock, clock.offset_seconds)
-    routes = load_routes(settings.routes_file, settings.region, is_set)
+    load = partial(load_routes, settings.routes_file, settings.region, is_set)
+    file = RoutesFile(settings.routes_file, load, RoutesMetrics(registry), clock)
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
     async with AsyncExitStack() as stack:
         session = new_session()
@@ -79,13 +82,14 @@ async def run(settings: Settings) -> int:
         connections = Connections(table=2 * slots, bucket=slots, queues=slots + settings.worker.receivers + 16)
         backing = await stack.enter_async_context(opened(settings, clock, session, connections))
         ports = Ports(backing.store, backing.queue, backing.payloads, backing.queue_url)
-        providers = await stack.enter_async_context(opened_providers(routes, settings, session, clock))
+        providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock))
         engine = Engine(providers, InferenceMetrics(registry), clock)
-        loop, leases, sweep = parts(ports, settings, engine, routes, metrics, health, clock)
+        loop, leases, sweep = parts(ports, settings, engine, file.routes, metrics, health, clock)
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=ports.queue_url, slots=slots, metrics_port=port)
-        code = await supervise(loop, [leases.keep(), leases.listen(), sweep.keep()], leases, health, drain_seconds)
+        sides = [leases.keep(), leases.listen(), sweep.keep(), file.keep(providers.follow)]
+        code = await supervise(loop, sides, leases, health, drain_seconds)
     _log.info(Event.SERVICE_STOPPED)
     return code
 

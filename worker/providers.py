@@ -1,9 +1,10 @@
 """Opening the providers that the routes use: one of each kind, and one for each endpoint that `[providers.NAME]` declares."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -22,6 +23,9 @@ from quarry.settings import Environment, Settings, environment_secret
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
+    from types_aiobotocore_bedrock_runtime import BedrockRuntimeClient
+
+_T = TypeVar("_T")
 
 _LOOPBACK_NAME: Final = "localhost"
 
@@ -29,52 +33,89 @@ _LOOPBACK_NAME: Final = "localhost"
 @asynccontextmanager
 async def opened_providers(
     routes: Routes, settings: Settings, session: "AioSession", clock: Clock
-) -> AsyncIterator[Mapping[str, Provider]]:
-    """They are open while the block runs, by the name that targets have for them.
+) -> AsyncIterator["OpenProviders"]:
+    """They are open while the block runs.
 
     Raises:
         ConfigurationError: an address or a key that is missing or cannot be used; the message names the provider.
     """
     async with AsyncExitStack() as stack:
-        opening = _Opening(stack, routes, settings, session, clock)
-        providers: dict[str, Provider] = {"echo": EchoProvider()}
-        for name in sorted({each.target.provider for route in routes for each in route.targets} - providers.keys()):
-            providers[name] = await opening.bedrock() if name == "bedrock" else await opening.declared(routes.providers[name])
+        providers = OpenProviders(stack, settings, session, clock)
+        await providers.follow(routes)
         yield providers
+
+
+class OpenProviders(Mapping[str, Provider]):
+    """By the name that targets have for them.
+
+    What was opened stays open to the end: a job in flight may call what no route names any more.
+    """
+
+    def __init__(self, stack: AsyncExitStack, settings: Settings, session: "AioSession", clock: Clock) -> None:
+        self._stack = stack
+        self._opening = _Opening(settings, session, clock)
+        #: Bedrock's clients, by region.
+        self._clients: dict[str, Any] = {}
+        self._declared: dict[ProviderSpec, Provider] = {}
+        self._by_name: dict[str, Provider] = {"echo": EchoProvider(), "bedrock": BedrockProvider(self._clients)}
+
+    def __getitem__(self, name: str) -> Provider:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    async def follow(self, routes: Routes) -> None:
+        """Open what these routes use and is not open yet, or is declared otherwise than it was.
+
+        Raises:
+            ConfigurationError: something cannot be opened; then every name leads where it led.
+        """
+        used = {each.target for route in routes for each in route.targets}
+        for region in sorted({target.region for target in used if target.provider == "bedrock"} - self._clients.keys()):
+            self._clients[region] = await self._kept(partial(self._opening.bedrock, region))
+        specs = {name: routes.providers[name] for name in sorted({target.provider for target in used} & routes.providers.keys())}
+        for spec in specs.values():
+            if spec not in self._declared:
+                self._declared[spec] = await self._kept(partial(self._opening.declared, spec))
+        self._by_name |= {name: self._declared[spec] for name, spec in specs.items()}
+
+    async def _kept(self, opening: Callable[[AsyncExitStack], Awaitable[_T]]) -> _T:
+        """What an opening gives. What it had opened until it failed is closed: it may be tried again and again."""
+        async with AsyncExitStack() as stack:
+            opened = await opening(stack)
+            self._stack.push_async_callback(stack.pop_all().aclose)
+        return opened
 
 
 class _Opening:
     """What opening them needs, and how each kind is opened."""
 
-    def __init__(self, stack: AsyncExitStack, routes: Routes, settings: Settings, session: "AioSession", clock: Clock) -> None:
-        self._stack = stack
-        self._routes = routes
+    def __init__(self, settings: Settings, session: "AioSession", clock: Clock) -> None:
         self._settings = settings
         self._session = session
         self._clock = clock
 
-    async def bedrock(self) -> Provider:
-        """A client for each region of its targets."""
-        targets = [each.target for route in self._routes for each in route.targets]
-        regions = sorted({target.region for target in targets if target.provider == "bedrock"})
-        slots, session = self._settings.worker.slots, self._session
-        return BedrockProvider(
-            {each: await self._stack.enter_async_context(bedrock_client(each, slots, session)) for each in regions}
-        )
+    async def bedrock(self, region: str, stack: AsyncExitStack) -> "BedrockRuntimeClient":
+        """A client of one region."""
+        return await stack.enter_async_context(bedrock_client(region, self._settings.worker.slots, self._session))
 
-    async def declared(self, spec: ProviderSpec) -> Provider:
+    async def declared(self, spec: ProviderSpec, stack: AsyncExitStack) -> Provider:
         """An endpoint."""
         slots = self._settings.worker.slots
         if spec.kind == "sagemaker":
-            return SageMakerProvider(await self._stack.enter_async_context(sagemaker_client(spec.region, slots, self._session)))
+            return SageMakerProvider(await stack.enter_async_context(sagemaker_client(spec.region, slots, self._session)))
         check_address(spec, self._settings.environment)
-        key = await self._key(spec)
-        return OpenAIProvider(spec.base_url, key, await self._stack.enter_async_context(chat_session(slots)))
+        key = await self._key(spec, stack)
+        return OpenAIProvider(spec.base_url, key, await stack.enter_async_context(chat_session(slots)))
 
-    async def _key(self, spec: ProviderSpec) -> ProviderKey | None:
+    async def _key(self, spec: ProviderSpec, stack: AsyncExitStack) -> ProviderKey | None:
         if spec.api_key_env is None and spec.api_key_secret is None:
             return None
-        client = await self._stack.enter_async_context(secrets_client(self._settings.region, self._session))
+        client = await stack.enter_async_context(secrets_client(self._settings.region, self._session))
 
         async def read() -> SecretStr:
             if spec.api_key_secret is not None:

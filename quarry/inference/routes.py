@@ -102,7 +102,7 @@ class Route:
 
 
 class Routes:
-    """All routes of this process."""
+    """All routes of this process. A `Route` that was handed out never changes; what is handed out next may."""
 
     def __init__(self, routes: Iterable[Route], providers: Iterable[ProviderSpec] = ()) -> None:
         self._by_name = {route.name: route for route in routes}
@@ -110,6 +110,11 @@ class Routes:
 
     def __iter__(self) -> Iterator[Route]:
         return iter(self._by_name.values())
+
+    def become(self, other: "Routes") -> None:
+        """Say from now on what `other` says."""
+        self._by_name = {route.name: route for route in other}
+        self.providers = other.providers
 
     def resolve(self, model: str) -> Route:
         """The route that a job's `model` means: a route's name, else a model id that some target serves.

@@ -145,8 +145,8 @@ TARGET: Final[Mapping[str, Field]] = {
     "model": Field(
         TEXT,
         "Any model id of Bedrock: a foundation model, an inference profile, or an ARN, which must be of the target's region. "
-        "For `openai` the model as its server calls it; for `sagemaker` the endpoint's name, or `ENDPOINT/COMPONENT` for an "
-        "inference component of it.",
+        "For `openai` the model as its server calls it; for `sagemaker` the endpoint's name, or `ENDPOINT/COMPONENT` for one of "
+        "its inference components.",
         required=True,
     ),
     "weight": Field(whole(1, 1000), "Its share of the jobs, under `weighted` (1)."),
