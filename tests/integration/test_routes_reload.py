@@ -3,7 +3,6 @@
 import signal
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.support.processes import Process, eventually
@@ -86,14 +85,14 @@ def test_a_wrong_file_is_refused_and_the_old_routes_go_on_serving(stack: Stack, 
 def test_a_job_in_flight_keeps_its_route(stack: Stack, simulator: Simulator, path: Path) -> None:
     """What was begun is finished where it was begun, fallbacks included, whatever the file says by then.
 
-    Red when: `quarry/inference/routes.py`: `self._by_name = {route.name: route for route in other}` ->
-    `self._by_name = {route.name: route for route in other}; [object.__setattr__(each, "targets", ()) for each in self]`
+    Red when: `worker/providers.py`: `used = {each.target for route in routes` ->
+    `self._clients.clear(); used = {each.target for route in routes`
     """
     path.write_text(target("us-east-1") + target("us-east-2"))
     simulator.rule(match={"region": "us-east-1"}, act={"delay_seconds": 12, "error": "ServiceUnavailableException"})
     with stack.running_api(), stack.running_worker():
         request_id = stack.submit(prompt="Hi", max_attempts=1)
-        eventually(lambda: simulator.calls()["seen"] == 1)
+        eventually(lambda: simulator.calls()["calls"] == 1)
         path.write_text(target("us-west-2"))
         eventually(lambda: told(stack, "routes.reloaded"))
         assert stack.job(request_id)["status"] == "processing"
@@ -109,10 +108,10 @@ def test_sighup_has_the_file_read_at_once(stack: Stack, path: Path) -> None:
     """
 
     def answers(worker: Process, count: int) -> None:
-        worker.send_signal(signal.SIGHUP)
+        worker.signal(signal.SIGHUP)
         eventually(lambda: log_of(stack, "worker").count("routes.reloaded") == count, seconds=3)
 
     with stack.running_api(), stack.running_worker() as worker:
         answers(worker, 1)
         answers(worker, 2)
-        assert httpx.get(f"{stack._probes[worker]}/livez").status_code == 200
+        assert stack.readiness(worker)[0] == 200
