@@ -137,6 +137,17 @@ def test_the_routes_of_the_page_on_routes_load(tmp_path: Path) -> None:
     assert len(examples) > 1
 
 
+def test_the_routes_of_the_page_on_other_providers_load(tmp_path: Path) -> None:
+    """Each example is a whole file."""
+    texts = list(blocks(ROOT / "docs" / "howto" / "other-providers.md", "toml"))
+    assert len(texts) == 4
+    path = tmp_path / "routes.toml"
+    for text in texts:
+        path.write_text(text)
+        routes = load_routes(str(path), "us-east-1")
+        assert {spec.name for spec in routes.providers.values()} <= {each.target.provider for each in next(iter(routes)).targets}
+
+
 def test_the_example_prompts_are_submissions() -> None:
     """Every line of the demo's file is one, with a name of its own."""
     bodies = [json.loads(line) for line in (ROOT / "examples" / "prompts.jsonl").read_text().splitlines()]
