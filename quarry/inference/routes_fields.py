@@ -157,7 +157,7 @@ TARGET: Final[Mapping[str, Field]] = {
         "its inference components.",
         required=True,
     ),
-    "weight": Field(whole(1, 1000), "Its share of the jobs, under `weighted` (1)."),
+    "weight": Field(whole(0, 1000), "Its share of the jobs, under `weighted` (1). With 0 it is asked when all others failed."),
     "requests_per_minute": Field(whole(1, 10_000_000), "Ceiling on calls of the whole fleet. Without it, as many as it takes."),
     "tokens_per_minute": Field(
         whole(1, 10_000_000_000), "Ceiling on tokens, prompts and answers together. Without it, as many as it takes."
@@ -168,8 +168,8 @@ TARGET: Final[Mapping[str, Field]] = {
     "streamed": Field(FLAG, "Have the answer streamed even where nobody listens, so that a stall is told from a slow answer."),
     "capabilities": Field(
         checked(list_of(checked(TEXT, _capability), "list of capabilities"), frozenset),
-        "All that it [can do](../howto/residency.md#what-a-request-needs), in place of what is known of its model. A job that needs "
-        "more skips it.",
+        "All that it [can do](../howto/residency.md#what-a-request-needs), in place of what is known of its model. A job that "
+        "needs more skips it.",
     ),
     "adapt": Field(table(ADAPT, Adaptation), "How a request is changed for it."),
     "regions": Field(

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from quarry.inference.candidates import Request, candidates
+from quarry.inference.capabilities import lacks
 from quarry.inference.fallback import in_order
-from quarry.inference.model_ids import IN_ITS_REGION, VENDORS, Kind, ModelId, read_model_id
+from quarry.inference.model_ids import VENDORS, Kind, ModelId, read_model_id
+from quarry.inference.residency import regions_of
 from quarry.inference.routes import ProviderSpec, Route, RouteTarget
 from quarry.invocation import Invocation
 
@@ -49,14 +51,6 @@ def _by_order(route: Route, ordered: Sequence[Any]) -> Sequence[Any]:
     return sorted(ordered, key=lambda each: -each.place.weight) if route.policy == "weighted" else ordered
 
 
-def regions_of(place: RouteTarget) -> tuple[str, ...] | None:
-    """Where a target may process prompts; None where nothing proves it."""
-    target = place.target
-    if target.provider == "bedrock" and read_model_id(target.model).kind not in IN_ITS_REGION:
-        return None
-    return (target.region,) if target.region else None
-
-
 def _target(
     route: Route, place: RouteTarget, barred: str | None, specs: Mapping[str, ProviderSpec], is_set: Callable[[str], bool]
 ) -> dict[str, Any]:
@@ -70,13 +64,14 @@ def _target(
         "model": target.model,
         "kind": str(model.kind) if model else spec.kind if spec else target.provider,
         "foundation_model": model.foundation_model if model else None,
-        "regions": regions_of(place),
+        "regions": _listed(regions_of(place)),
         "share": round(place.weight / weights, 3) if route.policy == "weighted" and weights else None,
         "requests_per_minute": place.requests_per_minute,
         "tokens_per_minute": place.tokens_per_minute,
         "timeout_seconds": place.timeout_seconds,
         "streamed": place.streamed,
         "capabilities": _listed(place.capabilities),
+        "lacks": sorted(lacks(place)),
         "drop": sorted(place.adapt.drop),
         "max_tokens": place.adapt.max_tokens,
         "usd_per_million_tokens": {
@@ -105,6 +100,8 @@ def _notes_of_target(
 ) -> Iterator[str]:
     if model and model.kind in _UNUSUAL_KINDS:
         yield _UNUSUAL_KINDS[model.kind]
+    if model and model.kind is Kind.GEOGRAPHIC_PROFILE and regions_of(place) is None:
+        yield f"nothing is published of this profile when it is called from {place.target.region}: it may be refused there"
     if model and model.vendor and model.vendor not in VENDORS:
         yield f"the vendor {model.vendor!r} is none that this version knows"
     if place.target.provider == "echo":
@@ -139,16 +136,24 @@ def _lines_of_target(each: Mapping[str, Any]) -> Iterator[str]:
     changes += [f"at most {each['max_tokens']:,} tokens"] if each["max_tokens"] else []
     yield from _line("never asked", each["never_asked"])
     yield from _line("kind", f"{each['kind']}{of}")
-    yield from _line("processed in", ", ".join(each["regions"]) if each["regions"] else "nothing proves where")
+    yield from _line("processed in", _where(each))
     yield from _line("share", f"{each['share']:.1%} of the jobs" if each["share"] is not None else None)
     yield from _line("ceilings", " and ".join(ceilings) or "none")
     yield from _line("price", f"${price['input']:g} in, ${price['output']:g} out, for a million tokens" if price else None)
     yield from _line("timeout", f"{each['timeout_seconds']:g} s" if each["timeout_seconds"] else None)
     yield from _line("streamed", "always" if each["streamed"] else None)
-    yield from _line("can do", ", ".join(each["capabilities"]) or "no more than text" if each["capabilities"] is not None else None)
+    yield from _line("cannot", ", ".join(each["lacks"]))
     yield from _line("asked", ", ".join(changes))
     for note in each["notes"]:
         yield from _line("unusual", note)
+
+
+def _where(each: Mapping[str, Any]) -> str:
+    if each["kind"] == Kind.GLOBAL_PROFILE:
+        return "any commercial region of AWS"
+    if each["regions"] is None:
+        return "nothing proves where"
+    return ", ".join(each["regions"]) or "this process"
 
 
 def _line(name: str, text: str | None) -> list[str]:

@@ -63,6 +63,7 @@ def test_json_has_everything_that_a_target_says(capsys: pytest.CaptureFixture[st
     ]
     first, _, adapted, own = default["targets"]
     assert (first["kind"], first["foundation_model"]) == (Kind.GEOGRAPHIC_PROFILE, "anthropic.claude-sonnet-4-5-20250929-v1:0")
+    assert first["regions"] == ["us-east-1", "us-east-2", "us-west-2"]
     assert (first["requests_per_minute"], first["tokens_per_minute"]) == (600, 400_000)
     assert (adapted["regions"], adapted["max_tokens"]) == (["us-east-2"], 5000)
     assert (own["kind"], own["timeout_seconds"], own["drop"]) == ("openai", 120, ["converse.serviceTier"])
@@ -118,6 +119,7 @@ def test_without_a_file_it_is_that_of_the_settings(
         (bedrock(f"{ACCOUNT}:prompt/PROMPT0001"), "Prompt management"),
         (bedrock(f"{ACCOUNT}:application-inference-profile/abcdef123456"), "only its owner knows"),
         (bedrock(f"{ACCOUNT}:prompt-router/abc"), "is known afterwards only"),
+        (bedrock("eu.amazon.nova-lite-v1:0"), "nothing is published of this profile when it is called from us-east-1"),
         (bedrock("newcomer.model-1"), "the vendor 'newcomer' is none that this version knows"),
         ('provider = "echo"\nmodel = "echo"', "for tests"),
         ('provider = "own"\nmodel = "m"', "declares no region"),
