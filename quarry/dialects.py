@@ -30,8 +30,9 @@ _STOP_REASONS: Final[Mapping[str, str]] = {
 }
 #: Where a request's body bounds its output, by family.
 _OUTPUT_BOUNDS: Final = (
-    ("max_tokens",),
+    # Before the older one: a server that knows both goes by this.
     ("max_completion_tokens",),
+    ("max_tokens",),
     ("max_gen_len",),
     ("textGenerationConfig", "maxTokenCount"),
     ("inferenceConfig", "maxTokens"),

@@ -406,7 +406,7 @@ class ContextTooLong(InvocationError):
 
 
 class NotCapable(InvocationError):
-    """The target cannot do what is asked, or its provider has no words for it; another may."""
+    """The request needs what the target has not, or what its provider has no words for: mostly found before it is asked."""
 
     code = "target_not_capable"
     fallback_helps = True

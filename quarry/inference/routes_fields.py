@@ -157,7 +157,7 @@ TARGET: Final[Mapping[str, Field]] = {
         "its inference components.",
         required=True,
     ),
-    "weight": Field(whole(1, 1000), "Its share of the jobs, under `weighted` (1)."),
+    "weight": Field(whole(0, 1000), "Its share of the jobs, under `weighted` (1). With 0 it is asked when all others failed."),
     "requests_per_minute": Field(whole(1, 10_000_000), "Ceiling on calls of the whole fleet. Without it, as many as it takes."),
     "tokens_per_minute": Field(
         whole(1, 10_000_000_000), "Ceiling on tokens, prompts and answers together. Without it, as many as it takes."

@@ -43,6 +43,8 @@ async def _read_endpoint(request: web.Request) -> Call:
 
 
 def _speak(call: Call) -> tuple[Call, Answer]:
+    if call.body.get("stream"):
+        raise Refusal("invalid_request", "the simulator does not stream chat completions", status=400)
     try:
         body = _as_converse(call.body)
     except (LookupError, TypeError, AttributeError, ValueError) as error:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 from quarry import errors
 from quarry.aws import bedrock_client, sagemaker_client
@@ -48,6 +50,10 @@ def _of_chat(code: str, kind: type[InvocationError], status: int) -> Fault:
     return Fault(code, kind, status, "the key is missing, wrong or expired" if kind is CredentialsExpired else "because")
 
 
+_SAGEMAKER = ServiceModel(Loader().load_service_model("sagemaker-runtime", "service-2"), "sagemaker-runtime")
+#: So that an SDK which repeats what looks passing would do so.
+_SAGEMAKER_STATUSES = {shape.name: shape.metadata.get("error", {}).get("httpStatusCode", 400) for shape in _SAGEMAKER.error_shapes}
+
 #: Every row of every table.
 FAULTS = {
     "scripted": [Fault(code, kind) for code, kind in ERROR_CODES.items()],
@@ -60,7 +66,7 @@ FAULTS = {
             for status, kind in ((400, errors.InvocationRejected), (500, errors.ModelFailed))
         ),
     ],
-    "sagemaker": [Fault(code, kind, 400) for code, kind in sagemaker_provider.ERROR_CODES.items()],
+    "sagemaker": [Fault(code, kind, _SAGEMAKER_STATUSES.get(code, 400)) for code, kind in sagemaker_provider.ERROR_CODES.items()],
 }
 
 

@@ -20,6 +20,7 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     ConnectionTimeoutError,
+    DummyCookieJar,
     TCPConnector,
 )
 
@@ -97,7 +98,9 @@ async def chat_session(connections: int) -> AsyncIterator[ClientSession]:
     connector = TCPConnector(limit=connections, keepalive_timeout=_KEEPALIVE_SECONDS)
     # Each call brings its own bound.
     timeout = ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_SECONDS)
-    async with ClientSession(connector=connector, timeout=timeout, headers={"User-Agent": f"quarry/{__version__}"}) as session:
+    headers = {"User-Agent": f"quarry/{__version__}"}
+    # Nothing that a server sets is sent back: calls are of jobs that have nothing to do with each other.
+    async with ClientSession(connector=connector, timeout=timeout, headers=headers, cookie_jar=DummyCookieJar()) as session:
         yield session
 
 

@@ -154,7 +154,7 @@ def test_defaults_are_those_of_the_dataclasses(load: Callable[..., Routes]) -> N
         (ONE.replace(MODEL, PROVISIONED), "the ARN is of eu-west-1, and the target's region is us-east-1"),
         (ONE.replace(MODEL, "a b"), "'a b' is no model id: neither VENDOR.MODEL"),
         (ONE + ONE, "5: targets (2) is bedrock/us-east-1/amazon.nova-lite-v1:0 again"),
-        (ONE + "weight = 0\n", "5: targets (1) weight is 0"),
+        (ONE + "weight = -1\n", "5: targets (1) weight is -1"),
         (ONE + "requests_per_minute = -5\n", "requests_per_minute is -5, and must be a whole number, 1 to"),
         (ONE + "tokens_per_minute = 0\n", "tokens_per_minute is 0"),
         (ONE + "tokens_per_minute = 1.5\n", "tokens_per_minute is 1.5"),
@@ -221,7 +221,7 @@ def test_what_is_wrong_is_told_with_its_line(load: Callable[..., Routes], text: 
 def test_all_faults_are_told_at_once(load: Callable[..., Routes]) -> None:
     """Whoever mends a file need not start the service once for each: in the order of their lines, and each once."""
     text = (
-        f"{ONE}weight = 0\ncolour = 1\n".replace("us-east-1", "us-east1").replace("amazon", "amazn")
+        f"{ONE}weight = -1\ncolour = 1\n".replace("us-east-1", "us-east1").replace("amazon", "amazn")
         + f"{OTHER}requests_per_minute = 0\n".replace('"bedrock"', '"bedrok"')
         + '[routes.Bad]\n[providers.a]\nkind = "openai"\n'
     )
