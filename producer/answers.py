@@ -44,6 +44,7 @@ def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> di
     if error is None and effective_status(job, now) is JobStatus.EXPIRED:
         error = EXPIRY
     return summary_out(job, now) | {
+        "allowed_regions": list(job.allowed_regions) or None,
         "attempt_history": [_attempt_out(each) for each in job.visible_history],
         "result": result_document(result) if result and not job.result_object else stored,
         "usage": _usage_out(result.usage) if result else None,
@@ -62,6 +63,7 @@ def _attempt_out(attempt: Attempt) -> dict[str, Any]:
         "error": _error_out(attempt.error) if attempt.error else None,
         "usage": _usage_out(attempt.usage) if attempt.usage else None,
         "fallbacks": [asdict(each) for each in attempt.fallbacks],
+        "adapted": list(attempt.adapted),
     }
 
 
@@ -167,6 +169,9 @@ class AttemptView(Shown):
     error: JobError | None = Field(description="Why there was no answer.")
     usage: UsageView | None = Field(description="Tokens, where they are known.")
     fallbacks: list[FallbackView] = Field(description="Targets that were asked before in vain, in order.")
+    adapted: list[str] = Field(
+        description="What of the request the target was asked without, or with less of (`max_tokens`), where it answered."
+    )
 
 
 class JobSummary(Shown):
@@ -191,6 +196,7 @@ class JobSummary(Shown):
 class JobView(JobSummary):
     """A job."""
 
+    allowed_regions: list[str] | None = Field(description="As submitted: where the prompt may be processed.")
     attempt_history: list[AttemptView] = Field(description="The last 20 attempts.")
     result: ResultView | ResultLink | None = Field(description="The answer, once `completed`; above 256 KiB, where it can be had.")
     usage: UsageView | None = Field(description="Tokens of the answer.")

@@ -45,6 +45,8 @@ class Attempt:
     error: Failure | None = None
     usage: Usage | None = None
     fallbacks: tuple[Fallback, ...] = ()
+    #: What of the request the target was asked without, or with less of, where it answered.
+    adapted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +87,11 @@ class Attempted:
         failure: Failure | None = None,
         usage: Usage | None = None,
         fallbacks: tuple[Fallback, ...] = (),
+        adapted: tuple[str, ...] = (),
     ) -> Self:
         """With the running attempt at its end; those before it that are still open ended unseen."""
         started_at = self.open_attempts[-1] if self.open_attempts else now
-        last = Attempt(self.attempts, started_at, now, outcome, target, failure, usage, fallbacks)
+        last = Attempt(self.attempts, started_at, now, outcome, target, failure, usage, fallbacks, adapted)
         return self._closed(*self._taken_over(), last)
 
     def given_back(self) -> Self:

@@ -1,7 +1,7 @@
 """Telling what happened to a delivery: metrics, the canonical log line of an attempt, and what `/readyz` should know."""
 
 from quarry.clock import Clock
-from quarry.errors import ClaimRefused, InvocationError, PayloadLost, PayloadsUnavailable
+from quarry.errors import ClaimRefused, InvocationError, PayloadLost, PayloadsUnavailable, ResidencyForbids
 from quarry.invocation import Completion
 from quarry.job import Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason
 from quarry.queue.base import Delivery
@@ -56,7 +56,11 @@ class Reporter:
                 fields |= {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
             case InvocationError():
                 fields |= {"target": result.target, "error": result.code, "provider_request_id": result.provider_request_id}
-                if isinstance(verdict.record, Snoozed) and verdict.record.reason is StatusReason.BLOCKED:
+                if (
+                    isinstance(verdict.record, Snoozed)
+                    and verdict.record.reason is StatusReason.BLOCKED
+                    and not _of_one_job(result)
+                ):
                     self._health.blocked(result.target or "unknown", result.code)
             case PayloadLost() | PayloadsUnavailable():
                 fields |= {"error": str(result)}
@@ -81,6 +85,11 @@ def _may_be_paid_again(result: Result, verdict: Verdict) -> bool:
     started = isinstance(result, Interrupted) and result.call_started
     billed = isinstance(result, InvocationError) and result.may_be_billed
     return (started or billed) and isinstance(verdict.record, (RetryScheduled, HandedBack))
+
+
+def _of_one_job(error: InvocationError) -> bool:
+    """Whether what blocks a job says nothing of its target: other jobs may well be served there."""
+    return isinstance(error, ResidencyForbids)
 
 
 def _reason(result: Result) -> str:

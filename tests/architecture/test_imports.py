@@ -51,6 +51,7 @@ PURE = (
     "quarry.runs.tally",
     "quarry.inference.candidates",
     "quarry.inference.fallback",
+    "quarry.inference.model_ids",
     "quarry.inference.verdicts",
     "worker.outcome",
     "producer.problems",

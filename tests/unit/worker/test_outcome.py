@@ -95,6 +95,8 @@ TABLE: list[tuple[Result, tuple[JobStatus, type[Settlement], int]]] = [
     (errors.PayloadLost("x"), (JobStatus.FAILED, Bury, 1)),
     (errors.InvocationRejected("x"), REJECTED),
     (errors.ContextTooLong("x"), REJECTED),
+    (errors.NotCapable("x"), REJECTED),
+    (errors.ResidencyForbids("x"), BLOCKED),
     (Interrupted(Interruption.CANCEL_REQUESTED, call_started=True), (JobStatus.CANCELLED, Ack, 1)),
     (Interrupted(Interruption.DRAINING, call_started=False), (JobStatus.QUEUED, Release, 0)),
     (Interrupted(Interruption.MAKING_WAY, call_started=False), (JobStatus.QUEUED, Release, 0)),
