@@ -69,7 +69,7 @@ def test_while_bedrock_is_down_another_provider_answers(
 ) -> None:
     """In the same attempt; the history names both, and the key is in no log.
 
-    Red when: `worker/providers.py`: `providers[name] = await opening.bedrock() if name == "bedrock" else` -> `_ =`
+    Red when: `worker/providers.py`: `self._by_name |= {name: self._declared[spec] for name, spec in specs.items()}` -> `pass`
     """
     routed(_BEDROCK, target)
     simulator.rule({"error": "ServiceUnavailableException"}, match={"model": "amazon.nova-lite-v1:0"})
