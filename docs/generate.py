@@ -16,7 +16,7 @@ from typing import Any, Final, get_args
 
 from prometheus_client import CollectorRegistry
 
-from docs import access, rest, targets
+from docs import access, rest, routes, targets
 from docs.markdown import table
 from producer import problems
 from quarry import attempts, errors, job
@@ -420,6 +420,8 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "submission": rest.submission_fields,
     "queries": rest.query_fields,
     "job": rest.job_fields,
+    "routes-fields": routes.fields,
+    "model-ids": routes.model_ids,
     "status-reasons": status_reasons,
     "attempt-outcomes": attempt_outcomes,
     "transitions": state_diagram,

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any
 
 from producer.faults import checked
 from producer.requests import CONVERSE_FIELDS, Submission
 from quarry import dialects
+from quarry.aws import regions_of
 from quarry.errors import FieldFault, InvalidSubmission, PayloadTooLarge, ResidencyForbids
 from quarry.inference import converse
 from quarry.inference.candidates import Request, candidates
@@ -15,7 +17,6 @@ from quarry.inference.routes import DEFAULT_ROUTE, Route, Routes
 from quarry.inference.verdicts import scrub
 from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, Job
-from quarry.regions import unknown_regions
 from quarry.settings import JobSettings
 from quarry.store.item import invocation_json
 
@@ -76,11 +77,10 @@ def _bounds(submission: Submission, limits: JobSettings) -> Iterator[FieldFault]
 
 
 def _regions(submission: Submission) -> Iterator[FieldFault]:
-    given = submission.allowed_regions or ()
-    unknown = unknown_regions(given)
-    for i, region in enumerate(given):
-        if region in unknown:
-            yield FieldFault(f"allowed_regions[{i}]", unknown[region])
+    for i, region in enumerate(submission.allowed_regions or ()):
+        if region not in (known := regions_of("ec2")):
+            meant = "".join(f"; did you mean {near}?" for near in get_close_matches(region, known, n=1))
+            yield FieldFault(f"allowed_regions[{i}]", f"is no AWS region that is known here{meant}")
 
 
 def _check_served(route: Route, invocation: Invocation, submission: Submission) -> None:

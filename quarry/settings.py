@@ -328,7 +328,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"),
         description="AWS region of queue, table and bucket, and of the built-in route.",
     )
-    routes_file: str | None = Field(None, description="Path of routes.toml; without it there is one built-in route.")
+    routes_file: str | None = Field(
+        None,
+        description="Path of routes.toml, which is followed: changes hold within seconds. Without it there is one built-in route. "
+        "A wrong one stops the process at its start, and later changes nothing.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
     queue: QueueSettings = QueueSettings()
     store: StoreSettings = StoreSettings()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from quarry import __version__
-from quarry.cli import api, cancel, dlq, doctor, exits, jobs, keys, local, provision, run, simulator, status, submit, worker
+from quarry.cli import api, cancel, dlq, doctor, exits, jobs, keys, local, provision, routes, run, simulator, status, submit, worker
 from quarry.errors import ApiRefused, ConfigurationError, QuarryError
 
 
@@ -45,6 +45,7 @@ COMMANDS: dict[str, Command] = {
     "cancel": cancel,
     "dlq": dlq,
     "keys": keys,
+    "routes": routes,
     "doctor": doctor,
 }
 

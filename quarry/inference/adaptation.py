@@ -15,7 +15,7 @@ from quarry.invocation import Invocation, Json
 CACHE_POINT: Final = "cachePoint"
 #: Fields of a submission that can be dropped, and what stands in for them; beside these those of `converse`, by their names after a
 #: dot, and `cachePoint`: every such block.
-_EMPTY: Final[Mapping[str, Any]] = {"temperature": None, "top_p": None, "stop_sequences": (), "system": ()}
+EMPTY: Final[Mapping[str, Any]] = {"temperature": None, "top_p": None, "stop_sequences": (), "system": ()}
 
 
 def adapted(place: RouteTarget, invocation: Invocation) -> tuple[Invocation, tuple[str, ...]]:
@@ -44,8 +44,8 @@ def adapted(place: RouteTarget, invocation: Invocation) -> tuple[Invocation, tup
 
 def dropped(invocation: Invocation, name: str) -> Invocation:
     """The request without one field; as it was where it has no such field."""
-    if name in _EMPTY:
-        return replace(invocation, **{name: _EMPTY[name]})
+    if name in EMPTY:
+        return replace(invocation, **{name: EMPTY[name]})
     if name == CACHE_POINT:
         return _without_cache_points(invocation)
     rest = {each: value for each, value in invocation.converse.items() if f"converse.{each}" != name}

@@ -18,6 +18,8 @@ from quarry.invocation import Invocation, Json, Target
 
 #: Fields of a model's own, which only its family takes.
 _OF_A_FAMILY: Final = "additionalModelRequestFields"
+#: The words of every other provider.
+_CHAT: Final = "chat completions"
 #: Member of a native body → the family that it is for. Source: "Request and Response" of Anthropic's Messages in the Amazon
 #: Bedrock User Guide, which requires it (read November 2026).
 _NATIVE_MARKS: Final[Mapping[str, str]] = {"anthropic_version": "anthropic.claude"}
@@ -74,11 +76,11 @@ def _judged(
 
 
 def family_of(target: Target) -> str | None:
-    """Whose model a target is: `anthropic.claude`; another provider's name stands for its models. None: nobody knows."""
+    """Whose words a target takes, beside Converse's: `anthropic.claude`. None: nobody knows."""
     if target.provider == "echo":
         return None
     if target.provider != "bedrock":
-        return target.provider
+        return _CHAT
     try:
         return read_model_id(target.model).family
     except ValueError:

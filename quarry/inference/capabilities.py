@@ -42,8 +42,8 @@ TUNING: Final[Mapping[str, str]] = {
     "service_tier": "converse.serviceTier",
     "latency": "converse.performanceConfig",
 }
-#: What only Bedrock has.
-_BEDROCKS: Final = frozenset({"guardrail", "prompt_cache", "service_tier", "latency"})
+#: What a chat completion, in which every other provider is asked, has no words for.
+_UNSAID: Final = frozenset({"documents", "video", "audio", "guardrail", "prompt_cache", "service_tier", "latency"})
 
 #: Member of a block, or of a tool → the capability that it needs.
 _BLOCKS: Final[Mapping[str, str]] = {
@@ -92,7 +92,7 @@ def lacks(place: RouteTarget) -> frozenset[str]:
             return facts_of(place.target.model).lacks
         case "echo":
             return frozenset({"native"})
-    return _BEDROCKS
+    return _UNSAID
 
 
 def _blocks(invocation: Invocation) -> Iterator[Json]:

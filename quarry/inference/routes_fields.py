@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from quarry.aws import regions_of
 from quarry.inference import converse
+from quarry.inference.adaptation import CACHE_POINT, EMPTY
+from quarry.inference.capabilities import CAPABILITIES
 from quarry.inference.model_ids import misplaced, read_model_id
 from quarry.inference.routes import (
     Adaptation,
@@ -43,13 +45,19 @@ _ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: botocore 1.43.117 (November 2026).
 _SECRET: Final = re.compile(r"[\x21-\x7e]{1,2048}")
 #: Fields of a submission that a target can be asked without, beside those of `converse`.
-_DROPPED: Final = ("temperature", "top_p", "stop_sequences")
+_DROPPED: Final = (*EMPTY, CACHE_POINT)
 
 
 def _region(text: str) -> str:
     known = regions_of("ec2")
     if text not in known:
         raise ValueError(f"is {text!r}, which is no region that this SDK knows{nearest(text, sorted(known))}")
+    return text
+
+
+def _capability(text: str) -> str:
+    if text not in CAPABILITIES:
+        raise ValueError(f"is {text!r}, which is no capability{nearest(text, list(CAPABILITIES))}")
     return text
 
 
@@ -88,8 +96,8 @@ _REGIONS: Final = checked(list_of(_REGION, "list of regions", least=1), frozense
 ADAPT: Final[Mapping[str, Field]] = {
     "drop": Field(
         checked(list_of(checked(TEXT, _droppable), "list of fields"), frozenset),
-        "Fields of a submission that this target is asked without: `temperature`, `top_p`, `stop_sequences`, and those of "
-        "`converse`, such as `converse.serviceTier`.",
+        "Fields of a submission that this target is asked without: `temperature`, `top_p`, `stop_sequences`, `system`, those of "
+        "`converse`, such as `converse.serviceTier`, and `cachePoint`, every such block.",
     ),
     "max_tokens": Field(
         whole(1, 1_000_000), "No more tokens than this are asked of this target. Without it, as many as the caller asks for."
@@ -149,7 +157,7 @@ TARGET: Final[Mapping[str, Field]] = {
         "its inference components.",
         required=True,
     ),
-    "weight": Field(whole(1, 1000), "Its share of the jobs, under `weighted` (1)."),
+    "weight": Field(whole(0, 1000), "Its share of the jobs, under `weighted` (1). With 0 it is asked when all others failed."),
     "requests_per_minute": Field(whole(1, 10_000_000), "Ceiling on calls of the whole fleet. Without it, as many as it takes."),
     "tokens_per_minute": Field(
         whole(1, 10_000_000_000), "Ceiling on tokens, prompts and answers together. Without it, as many as it takes."
@@ -159,10 +167,16 @@ TARGET: Final[Mapping[str, Field]] = {
     ),
     "streamed": Field(FLAG, "Have the answer streamed even where nobody listens, so that a stall is told from a slow answer."),
     "capabilities": Field(
-        checked(list_of(TEXT, "list of texts"), frozenset),
-        "What it can do, in place of what is known of its model's family. A job that needs more skips it.",
+        checked(list_of(checked(TEXT, _capability), "list of capabilities"), frozenset),
+        "All that it [can do](../howto/residency.md#what-a-request-needs), in place of what is known of its model. A job that "
+        "needs more skips it.",
     ),
     "adapt": Field(table(ADAPT, Adaptation), "How a request is changed for it."),
+    "regions": Field(
+        _REGIONS,
+        "Where it may process prompts, where only you can know: of an application inference profile, a prompt router, a provider "
+        "without a region.",
+    ),
     "price": Field(table(PRICE, _price), "What it costs, in US dollars, as you pay it: none is built in. Needed by `cheapest`."),
 }
 

@@ -127,6 +127,16 @@ def test_the_routes_of_the_settings_page_load(tmp_path: Path) -> None:
     assert [route.name for route in load_routes(str(path), "us-east-1")] == list(tomllib.loads(text)["routes"])
 
 
+def test_the_routes_of_the_page_on_routes_load(tmp_path: Path) -> None:
+    """Each example is a whole file, and so is the long one that it names."""
+    examples = [*blocks(ROOT / "docs" / "howto" / "routes.md", "toml"), (ROOT / "examples" / "routes.toml").read_text()]
+    for text in examples:
+        path = tmp_path / "routes.toml"
+        path.write_text(text)
+        assert [route.name for route in load_routes(str(path), "us-east-1")] == list(tomllib.loads(text)["routes"])
+    assert len(examples) > 1
+
+
 def test_the_routes_of_the_page_on_other_providers_load(tmp_path: Path) -> None:
     """Each example is a whole file."""
     texts = list(blocks(ROOT / "docs" / "howto" / "other-providers.md", "toml"))

@@ -77,7 +77,10 @@ def test_what_a_request_needs(invocation: Invocation, needed: set[str]) -> None:
         (place(ARN), set()),
         (place("no model id"), set()),
         (place("anything", "echo"), {"native"}),
-        (place(HAIKU, "litellm"), {"guardrail", "prompt_cache", "service_tier", "latency"}),
+        (
+            place(HAIKU, "litellm"),
+            {"documents", "video", "audio", "guardrail", "prompt_cache", "service_tier", "latency"},
+        ),
         (place("amazon.nova-micro-v1:0", capabilities=frozenset(CAPABILITIES)), set()),
         (place(ARN, capabilities=frozenset({"tools", "system"})), CAPABILITIES.keys() - {"tools", "system"}),
     ],
@@ -190,7 +193,7 @@ def test_a_models_own_fields_stay_in_its_family(targets: tuple[RouteTarget, ...]
     [
         ({"inputText": "Hi"}, (place(TITAN), place(SONNET), place(ARN), place("echo", "echo")), [True, False, True, False]),
         ({"anthropic_version": "x"}, (place(TITAN), place(SONNET)), [False, True]),
-        ({"messages": []}, (place("m", "vllm"), place(SONNET), place("n", "vllm")), [True, False, True]),
+        ({"messages": []}, (place("m", "vllm"), place(SONNET), place("n", "litellm")), [True, False, True]),
     ],
 )
 def test_a_native_body_stays_in_its_family(body: dict[str, Any], targets: tuple[RouteTarget, ...], able: list[bool]) -> None:

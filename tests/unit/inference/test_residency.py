@@ -2,12 +2,12 @@
 
 import pytest
 
+from quarry.aws import regions_of as known_regions
 from quarry.inference import profiles
 from quarry.inference.candidates import Request, candidates
 from quarry.inference.residency import narrowed, objection, regions_of
 from quarry.inference.routes import Route, RouteTarget
 from quarry.invocation import Invocation, Target
-from quarry.regions import known_regions, unknown_regions
 
 US = frozenset({"us-east-1", "us-east-2", "us-west-2"})
 ARN = "arn:aws:bedrock:eu-west-1:123456789012:"
@@ -123,13 +123,6 @@ def test_a_row_of_the_table_is_possible(profile: str) -> None:
     inside = {"us": ("us-", "ca-"), "us-gov": ("us-gov-",), "ca": ("ca-",), "eu": ("eu-", "il-"), "apac": ("ap-", "me-")}
     inside |= {"au": ("ap-southeast-",), "jp": ("ap-northeast-",)}
     for source, destinations in profiles.PROFILES[profile].items():
-        assert {source} | destinations <= known_regions()
+        assert {source} | destinations <= known_regions("ec2")
         assert all(each.startswith(inside[profile.partition(".")[0]]) for each in {source} | destinations)
         assert ("us-gov-" in source) == profile.startswith("us-gov.")
-
-
-def test_regions_are_those_of_botocore() -> None:
-    """Of every partition; of one that is not there the nearest is named, where there is one near."""
-    assert {"us-east-1", "eu-west-3", "us-gov-west-1", "cn-north-1"} <= known_regions()
-    assert unknown_regions(["us-east-1"]) == {}
-    assert unknown_regions(["nowhere"]) == {"nowhere": "is no AWS region that is known here"}
