@@ -155,6 +155,7 @@ def exhausted(passed: Sequence[_Passed]) -> InvocationError:
     busy = [error for error in errors if error.lacks_capacity]
     ours = [error for error in errors if error.blames == "us"]
     chosen = min(busy, key=lambda error: error.retry_after_seconds or 0.0) if busy else (ours or errors)[0]
+    chosen.refusals = _fallbacks(passed)
     if len(errors) > 1:
         chosen.fallbacks = tuple(fallback for error, fallback in passed if error is not chosen)
         chosen.__cause__ = ExceptionGroup("no target of the route answered", [each for each in errors if each is not chosen])

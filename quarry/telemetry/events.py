@@ -40,6 +40,7 @@ class Event(StrEnum):
     DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)
     TARGET_BLOCKED = "target.blocked"  # target, error
     TARGET_UNBLOCKED = "target.unblocked"  # target
+    JOB_DEGRADED = "job.degraded"  # target, error (nobody served it in time: it was answered with what its route declares)
     FALLBACK_ENGAGED = "fallback.engaged"  # target, error (the next target of the route is asked)
 
     REQUEST_FAILED = "request.failed"  # route, error (a bug: the caller sees an internal error)
