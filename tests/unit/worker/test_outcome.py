@@ -212,7 +212,7 @@ def test_a_route_may_forbid_to_pay_twice(result: Result, outcome: AttemptOutcome
     job = advance(running(), verdict.record, NOW) if verdict.record else running()
     assert verdict.settlement == Bury("outcome_unknown")
     assert (job.status, job.status_reason, job.attempts) == (JobStatus.FAILED, StatusReason.OUTCOME_UNKNOWN, spent)
-    assert job.error and job.error.code == "outcome_unknown"
+    assert job.error == failure_of(errors.OutcomeUnknown("x"))
     assert [each.outcome for each in job.attempt_history] == [outcome] * spent
 
 

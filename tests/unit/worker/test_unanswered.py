@@ -8,7 +8,7 @@ import pytest
 from quarry import errors
 from quarry.inference.routes import DegradedAnswer, Route, Routes
 from quarry.invocation import Target
-from quarry.job import JobStatus, StatusReason
+from quarry.job import JobStatus, Redriven, StatusReason, advance
 from quarry.testing import NOW, an_envelope
 from tests.unit.worker.conftest import LEASE_SECONDS, Bench
 from worker.outcome import Ack, Bury, Interruption
@@ -63,10 +63,8 @@ async def test_an_attempt_of_before_the_redrive_is_forgiven(bench: Bench) -> Non
     job = await bench.submitted()
     bench.provider.play(errors.InvocationTimedOut("?"), "hi")
     await bench.work()
-    failed = bench.store.job(job.request_id)
-    again = replace(
-        failed, status=JobStatus.QUEUED, generation=1, attempts_before=failed.attempts, finished_at=None, bury_reason=None
-    )
+    redriven = Redriven(NOW + timedelta(days=1), max_attempts=1)
+    again = advance(bench.store.job(job.request_id), redriven, bench.clock.now())
     bench.store.put(again)
     await bench.queue.send([an_envelope(again)])
     assert await bench.work() == Ack("completed")
