@@ -21,7 +21,10 @@ from docs.markdown import table
 from producer import problems
 from quarry import attempts, errors, job
 from quarry.cli import parser
-from quarry.inference.routes import DegradedAnswer, Route
+from quarry.inference import fallback
+from quarry.inference.candidates import Candidate
+from quarry.inference.routes import DegradedAnswer, Route, RouteTarget
+from quarry.invocation import Target
 from quarry.settings import DELIMITER, PREFIX, Group, Settings
 from quarry.telemetry import events, metrics
 from quarry.testing.builders import NOW, a_claimed_job, a_completion, a_delivery, a_job, a_lease
@@ -234,6 +237,46 @@ def job_errors() -> str:
     return table(("code", "message", "what Quarry does", "billed"), rows)
 
 
+def two_questions() -> str:
+    """What each error of a model call says to the two questions, and so to everything else."""
+    rows = [
+        (
+            f"`{kind.code}`",
+            _yes(kind.time_helps),
+            _yes(kind.fallback_helps),
+            "perhaps" if kind.may_be_billed else "no",
+            _asked_next(kind),
+            _follows(kind),
+        )
+        for kind in _invocation_errors(errors.InvocationError)
+    ]
+    return table(("error", "does time help?", "does another target help?", "paid?", "who is asked next", "if nobody serves"), rows)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _asked_next(kind: type[errors.InvocationError]) -> str:
+    """The fallback's own functions, asked about a model here and elsewhere, another model, and another provider."""
+    error = kind("x")
+    if not fallback.another_may_be_asked(error):
+        return "nobody in this attempt"
+    model, other = "amazon.nova-lite-v1:0", "amazon.nova-pro-v1:0"
+    places = {
+        "the model elsewhere": Target("bedrock", "us-west-2", model),
+        "another model": Target("bedrock", "us-east-1", other),
+        "another provider": Target("other", "", "m"),
+    }
+    able = [Candidate(RouteTarget(each), a_job().invocation) for each in (Target("bedrock", "us-east-1", model), *places.values())]
+    left, needless = fallback.remaining(error, able[0], able[1:])
+    names = {str(target): name for name, target in places.items()}
+    if needless:
+        return f"not {' nor '.join(names[str(each.place.target)] for each in needless)}, else the next one"
+    first = left[0].place.target
+    return "the next one" if left == able[1:] else f"{names[str(first)]} first, then the next one"
+
+
 def _invocation_errors(kind: type[errors.InvocationError]) -> Iterator[type[errors.InvocationError]]:
     for each in kind.__subclasses__():
         yield each
@@ -437,6 +480,8 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "submission": rest.submission_fields,
     "queries": rest.query_fields,
     "job": rest.job_fields,
+    "explanation": rest.explanation_fields,
+    "two-questions": two_questions,
     "status-reasons": status_reasons,
     "attempt-outcomes": attempt_outcomes,
     "transitions": state_diagram,

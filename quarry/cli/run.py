@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--retry-failed", action="store_true",
-        help="where the run is over: try the lines that failed, expired or were degraded again, as new jobs; redriven ones are only followed",
+        help="where the run is over: try what failed, expired or was degraded again, as new jobs; what was redriven is followed",
     )  # fmt: skip
     add_api_argument(parser)
 

@@ -24,7 +24,7 @@ _UNDECIDED: Final = "submission_undecided"
 
 
 def retry_failed(out: Path, facts: FileFacts, journal: Journal, client: ApiClient, salt: str) -> int | None:
-    """Have the lines that failed, expired or were degraded run again, where the run is over; returns how many; None where it is not.
+    """Have lines that failed, expired or were degraded run again, where the run is over; returns how many; None where it is not.
 
     A line whose job is no longer so, after a redrive, is only followed; `salt` goes into the keys of the others.
 
