@@ -28,7 +28,8 @@ from quarry.aws import new_session
 from quarry.clock import CorrectedClock
 from quarry.ids import new_request_id
 from quarry.inference import converse
-from quarry.inference.routes import Routes, load_routes
+from quarry.inference.routes import Routes
+from quarry.inference.routes_file import load_routes
 from quarry.keys.dynamodb import DynamoKeys
 from quarry.opening import Backing, Connections, opened
 from quarry.settings import Settings

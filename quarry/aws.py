@@ -16,6 +16,7 @@ The standard endpoint variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SQS`, …
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore.config import Config
 from botocore.exceptions import ClientError, ProfileNotFound
+from botocore.session import get_session as get_sync_session
 
 from quarry import __version__
 from quarry.aws_shortway import Observe, shorten
@@ -174,6 +176,17 @@ async def _client(service: str, region: str, config: AioConfig, session: AioSess
         yield client
     finally:
         await making.__aexit__(None, None, None)
+
+
+@cache
+def regions_of(service: str) -> frozenset[str]:
+    """The regions of all partitions in which the installed botocore knows a service, by the name of its endpoints.
+
+    Bedrock Runtime is among those of `bedrock`: botocore 1.43.117 lists it under no name of its own (November 2026).
+    """
+    session = get_sync_session()
+    partitions = session.get_available_partitions()
+    return frozenset(region for each in partitions for region in session.get_available_regions(service, partition_name=each))
 
 
 def sync_session(region: str) -> "boto3.session.Session":

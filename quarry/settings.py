@@ -410,6 +410,11 @@ def _load(kind: type[_Read]) -> _Read:
         raise ConfigurationError(_sentence(error)) from error
 
 
+def is_set(variable: str) -> bool:
+    """Whether a variable that a configuration file names has a value."""
+    return bool(os.environ.get(variable))
+
+
 def variable_name(path: tuple[str | int, ...]) -> str:
     """`("worker", "slots")` → `QUARRY_WORKER__SLOTS`."""
     if path and path[0] in ("AWS_REGION", "region"):

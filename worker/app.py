@@ -19,10 +19,11 @@ from quarry.inference.engine import Engine
 from quarry.inference.providers.base import Provider
 from quarry.inference.providers.bedrock import BedrockProvider
 from quarry.inference.providers.echo import EchoProvider
-from quarry.inference.routes import Routes, load_routes
+from quarry.inference.routes import Routes
+from quarry.inference.routes_file import load_routes
 from quarry.opening import Connections, opened
 from quarry.queue.base import JobQueue
-from quarry.settings import Settings
+from quarry.settings import Settings, is_set
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
@@ -75,7 +76,7 @@ async def run(settings: Settings) -> int:
     clock, registry = CorrectedClock(), CollectorRegistry()
     metrics = WorkerMetrics(registry)
     health = Health(metrics, clock, clock.offset_seconds)
-    routes = load_routes(settings.routes_file, settings.region)
+    routes = load_routes(settings.routes_file, settings.region, is_set)
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
     async with AsyncExitStack() as stack:
         session = new_session()

@@ -14,7 +14,7 @@ from producer import answers
 from producer.requests import Bulk, Submission
 from quarry.access import load_roles
 from quarry.cli import COMMANDS
-from quarry.inference.routes import load_routes
+from quarry.inference.routes_file import load_routes
 
 ROOT = generate.ROOT
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
