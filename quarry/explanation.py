@@ -67,7 +67,7 @@ def explanation(job: Job, now: datetime) -> dict[str, Any]:
 
 
 def _steps(job: Job, now: datetime) -> Iterator[Step]:
-    yield Step(job.created_at, "submitted", f"Submitted, to be answered by {job.model}.")
+    yield Step(job.created_at, "submitted", f"Submitted for `{job.model}`.")
     history = job.visible_history
     if history and history[0].attempt > 1:
         yield Step(history[0].started_at, "forgotten", f"Attempts before number {history[0].attempt} are no longer on record.")
@@ -107,7 +107,9 @@ def _came_to(attempt: Attempt, seconds: float | None) -> str:
     ending = {AttemptOutcome.CANCELLED: "was stopped", AttemptOutcome.OUTCOME_UNKNOWN: "ended unseen"}.get(
         attempt.outcome, "failed"
     )
-    return f"{name} {ending}{after}{f': {said(attempt.error.code)}' if attempt.error else ''}."
+    # Where a target is named, it says why.
+    why = f": {said(attempt.error.code)}" if attempt.error and not attempt.target else ""
+    return f"{name} {ending}{after}{why}."
 
 
 def _vanished(attempt: Attempt) -> bool:

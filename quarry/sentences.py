@@ -115,7 +115,9 @@ def said(code: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration as people say it: `0.2 s`, `4 min 10 s`, `2 h 05 min`, `3 d 4 h`."""
+    """A duration as people say it: `250 ms`, `4.2 s`, `4 min 10 s`, `2 h 05 min`, `3 d 4 h`."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

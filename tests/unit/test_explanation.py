@@ -207,7 +207,16 @@ def test_an_expired_job_is_told_what_to_do() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0.0 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s"), (250.4, "4 min 10 s"), (7_500, "2 h 05 min"), (273_600, "3 d 4 h")],
+    [
+        (0, "0 ms"),
+        (0.2496, "250 ms"),
+        (0.9996, "1.0 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 00 s"),
+        (250.4, "4 min 10 s"),
+        (7_500, "2 h 05 min"),
+        (273_600, "3 d 4 h"),
+    ],
 )
 def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
     """No more digits than one reads."""
