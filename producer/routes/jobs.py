@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from producer import answers, idempotency
 from producer.documents import json_body, problems
+from producer.explanations import ExplanationView
 from producer.faults import checked
 from producer.problems import item_error
 from producer.requests import Bulk, GetQuery, ListQuery, LookupIds, NoQuery, Submission
@@ -125,6 +126,16 @@ async def get(request: Request, request_id: str, caller: Caller, verbs: Verbs, q
     """Get a job; with `wait_seconds`, as soon as it is terminal."""
     job = await verbs.lookup.wait(caller.tenant, request_id, query.wait_seconds, partial(gone, request))
     return Answer(await verbs.lookup.show(job))
+
+
+@router.get(
+    "/{request_id}/explanation",
+    response_model=None,
+    responses={**problems(404, 503), 200: {"model": ExplanationView, "description": "What happened to it so far."}},
+)
+async def explain(request_id: str, caller: Caller, verbs: Verbs, _: Unqueried) -> JSONResponse:
+    """Explain a job: what happened when and why, where the time went, what was paid, and what there is to do."""
+    return Answer(await verbs.lookup.explain(caller.tenant, request_id))
 
 
 @router.post(

@@ -154,7 +154,7 @@ async def test_a_provider_that_is_not_there_is_ours() -> None:
 
 # --- several targets --------------------------------------------------------------------------------------------------
 
-OTHERS = tuple(Target("bedrock", region, "m") for region in ("us-west-2", "eu-west-1"))
+OTHERS = (Target("bedrock", "us-west-2", "n"), Target("bedrock", "eu-west-1", "o"))
 
 
 @pytest.mark.parametrize("error", [ProviderUnavailable("503"), Throttled("429"), AccessDenied("no"), ContextTooLong("long")])
@@ -217,6 +217,16 @@ async def test_an_answer_says_who_was_skipped_and_in_which_form_it_was_asked_for
     assert [(each.target, each.skipped) for each in completion.fallbacks] == [(str(HERE), True)]
     assert (completion.adapted, [call.invocation.max_tokens for call in bench.provider.calls]) == (("max_tokens",), [10])
     assert bench.asked == 1
+
+
+async def test_who_would_say_the_same_is_not_asked() -> None:
+    """The model to which the text is too long is not asked elsewhere; the answer tells that it was passed over, and why."""
+    bench = Bench(ContextTooLong("long"), "hi")
+    elsewhere = Target("bedrock", "us-west-2", TARGET.model)
+    completion = await bench.walk(TARGET, elsewhere, OTHERS[0])
+    assert completion.served_by == OTHERS[0]
+    told = [(each.target, each.reason, each.skipped) for each in completion.fallbacks]
+    assert told == [(str(TARGET), "context_too_long", False), (str(elsewhere), "context_too_long", True)]
 
 
 async def test_a_lease_that_is_lost_ends_the_walk() -> None:

@@ -67,6 +67,7 @@ class Bench:
     payloads: MemoryPayloads = field(default_factory=MemoryPayloads)
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    routes: Routes = ROUTES
 
     def __post_init__(self) -> None:
         self.queue = MemoryQueue(self.clock, visibility=visibility_for(LEASE_SECONDS))
@@ -79,7 +80,7 @@ class Bench:
         self.steps = Steps(
             claimer=Claimer(self.store, self.leases, self.clock),
             leases=self.leases,
-            invoker=Invoker(engine, ROUTES, self.payloads, self.leases, self.isolation),
+            invoker=Invoker(engine, self.routes, self.payloads, self.leases, self.isolation),
             recorder=Recorder(self.store, self.payloads, self.clock),
             settler=Settler(self.queue, self.store, self.clock, self.metrics),
             reporter=Reporter(self.metrics, self.health, self.front, self.clock),
