@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from quarry.errors import InvocationError
+from quarry.inference.providers.base import Heard
 from quarry.inference.routes import Route, RouteTarget
 from quarry.invocation import Invocation, Json
 
@@ -16,6 +17,8 @@ class Request:
     labels: Json = field(default_factory=dict)
     #: How often earlier attempts of the job failed on a target, by its name: another one is preferred now.
     failures: Mapping[str, int] = field(default_factory=dict)
+    #: Who listens to the answer as it comes. Once a text was heard, it is the last call that is made for this request.
+    heard: Heard | None = None
 
 
 @dataclass(frozen=True, slots=True)

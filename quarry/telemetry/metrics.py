@@ -74,6 +74,10 @@ class InferenceMetrics:
         self.invocation_seconds = Histogram(
             "quarry_invocation_duration_seconds", "Time of a model call.", target, registry=registry, buckets=LATENCY_BUCKETS
         )
+        self.time_to_first_token = Histogram(
+            "quarry_time_to_first_token_seconds", "Time of a streamed model call until its first text.", target, registry=registry,
+            buckets=LATENCY_BUCKETS,
+        )  # fmt: skip
         self.tokens = Counter("quarry_tokens_total", "Tokens of answered calls.", [*target, "direction"], registry=registry)
         self.fallbacks = Counter(
             "quarry_fallbacks_total", "Targets that were passed over for the next one of their route.", [*target, "reason"],

@@ -1,4 +1,5 @@
-"""Amazon Bedrock: Converse, and InvokeModel for native bodies. The only file that knows botocore's errors of that service.
+"""Amazon Bedrock: Converse, ConverseStream, and InvokeModel for native bodies. The only file that knows botocore's errors of that
+service.
 
 The question that matters about an error without an answer is whether the request was *sent*. botocore's classes do not say it:
 aiobotocore 3.10 reports a reset after the request was sent as an `EndpointConnectionError` too (`httpsession.py`), so what
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from aiohttp import ClientConnectorError
 from aiohttp import ClientError as AioHttpError
+from botocore.eventstream import ParserError as EventStreamFault
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -41,15 +43,18 @@ from quarry.errors import (
     InvocationRejected,
     InvocationTimedOut,
     MalformedCompletion,
+    ModelFailed,
     ModelNotFound,
     ProviderUnavailable,
 )
 from quarry.inference.converse import OWNED_FIELDS, decoded, encoded
+from quarry.inference.converse_stream import PATIENT, Assembly, Patience, StreamEnded, StreamStalled, listen
+from quarry.inference.providers.base import Heard
 from quarry.inference.verdicts import STOP_REASONS, classify, scrub
 from quarry.invocation import Completion, Invocation, Json, Target, Usage
 
 #: Calls of a model; an error of another operation came on the way to one.
-_OURS: Final = frozenset({"Converse", "InvokeModel"})
+_OURS: Final = frozenset({"Converse", "ConverseStream", "InvokeModel"})
 #: botocore has no credentials to sign with: nothing was sent.
 _NO_CREDENTIALS: Final = (
     NoCredentialsError,
@@ -62,31 +67,44 @@ _NO_CREDENTIALS: Final = (
     LoginError,
 )
 #: An answer came, and botocore's parser stumbled over it: not JSON, not UTF-8, or of another shape.
-_UNREADABLE: Final = (ResponseParserError, AttributeError, KeyError, TypeError, ValueError)
+_UNREADABLE: Final = (ResponseParserError, EventStreamFault, AttributeError, KeyError, TypeError, ValueError)
+#: A stream that failed by itself.
+_UNFINISHED: Final = (StreamEnded, StreamStalled)
 
 
 class BedrockProvider:
-    """Calls Converse or InvokeModel, with one client per region."""
+    """Calls Converse, ConverseStream or InvokeModel, with one client per region. A native body is never streamed."""
 
-    def __init__(self, clients: Mapping[str, Any]) -> None:
+    def __init__(self, clients: Mapping[str, Any], patience: Patience = PATIENT) -> None:
         self._clients = clients
+        self._patience = patience
 
-    async def invoke(self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json) -> Completion:
+    async def invoke(
+        self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json, heard: Heard | None = None
+    ) -> Completion:
         client = self._clients.get(target.region)
         if client is None:
             raise ModelNotFound(f"no client for the region {target.region!r}", target=str(target))
-        native = invocation.native
+        native, assembly = invocation.native, Assembly()
         request = converse_request(target, invocation, labels) if native is None else native_request(target, native, labels)
+        answer: dict[str, Any] = {}
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                if native is None:
-                    answer = await client.converse(**request)
-                else:
+                if native is not None:
                     answer = await client.invoke_model(**request)
                     answer["body"] = await answer["body"].read()
+                elif heard is None:
+                    answer = await client.converse(**request)
+                else:
+                    answer = await client.converse_stream(**request)
+                    await listen(answer["stream"], assembly, heard, self._patience)
+                    answer |= assembly.answer()
             return completion(answer, target) if native is None else native_completion(answer, target)
-        except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *_UNREADABLE) as error:
-            raise _translated(error, str(target)) from error
+        except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *_UNFINISHED, *_UNREADABLE) as error:
+            translated = _translated(error, str(target))
+            translated.provider_request_id = translated.provider_request_id or _request_id(answer)
+            translated.usage = None if assembly.usage is None else _usage(assembly.usage)
+            raise (_begun(translated) if assembly.has_begun else translated) from error
 
 
 def converse_request(target: Target, invocation: Invocation, labels: Json) -> dict[str, Any]:
@@ -125,7 +143,7 @@ def completion(answer: Mapping[str, Any], target: Target) -> Completion:
         AttributeError, TypeError, ValueError: it has not even Converse's shape.
     """
     usage = _usage(answer.get("usage") or {})
-    request_id = answer.get("ResponseMetadata", {}).get("RequestId")
+    request_id = _request_id(answer)
     blocks: Any = ((answer.get("output") or {}).get("message") or {}).get("content")
     stop_reason: Any = answer.get("stopReason")
     fault = None
@@ -200,6 +218,11 @@ def _native_usage(headers: Mapping[str, str], reading: dialects.Reading) -> Usag
     )
 
 
+def _request_id(answer: Mapping[str, Any]) -> str | None:
+    request_id: str | None = answer.get("ResponseMetadata", {}).get("RequestId")
+    return request_id
+
+
 def _told(block: Json) -> Any:
     """A block as a caller may send it back: without nulls and type marks, binary as base64 text."""
     return encoded({name: value for name, value in block.items() if value is not None and name != "__type"})
@@ -225,6 +248,10 @@ def _translated(error: Exception, where: str) -> InvocationError:
     match error:
         case ClientError():
             return _of_answer(error, where)
+        case StreamStalled():
+            return InvocationTimedOut(f"the stream stalled: {error}", target=where)
+        case StreamEnded():
+            return ModelFailed("the stream ended before the answer did", target=where)
         case TimeoutError():
             return InvocationTimedOut("no answer in time", target=where)
         case BotoCoreError() if _never_sent(error):
@@ -240,6 +267,16 @@ def _translated(error: Exception, where: str) -> InvocationError:
     return MalformedCompletion("the answer cannot be read", target=where)
 
 
+def _begun(error: InvocationError) -> InvocationError:
+    """An error after which a part of the answer had come. Whatever it is called (a throttle, say): the provider broke while it
+    worked, and what it had made is billed.
+    """
+    if error.may_be_billed:
+        return error
+    told = f"{error.code}: {error}"
+    return ModelFailed(told, target=error.target, provider_request_id=error.provider_request_id, usage=error.usage)
+
+
 def _never_sent(error: BotoCoreError) -> bool:
     """Whether the connection itself failed, so that no request went out."""
     if isinstance(error, EndpointConnectionError):
@@ -253,7 +290,9 @@ def _of_answer(error: ClientError, where: str) -> InvocationError:
         return CredentialsExpired(f"{error.operation_name} gave no credentials", target=where)
     fault, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
     message = fault.get("Message") or ""
-    kind = classify(fault.get("Code", ""), message, metadata.get("HTTPStatusCode", 500))
+    # Within a stream, an error is named like a member: `throttlingException`.
+    code = fault.get("Code", "")
+    kind = classify(code[:1].upper() + code[1:], message, metadata.get("HTTPStatusCode", 500))
     return kind(
         scrub(message),
         target=where,
