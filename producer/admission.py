@@ -60,6 +60,7 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
         max_attempts=submission.max_attempts or limits.max_attempts,
         custom_id=submission.custom_id,
         metadata=submission.metadata or {},
+        stream=submission.stream or False,
         check_at=now + CHECK_AFTER,
     )
 

@@ -44,6 +44,7 @@ def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> di
     if error is None and effective_status(job, now) is JobStatus.EXPIRED:
         error = EXPIRY
     return summary_out(job, now) | {
+        "stream": job.stream,
         "attempt_history": [_attempt_out(each) for each in job.visible_history],
         "result": result_document(result) if result and not job.result_object else stored,
         "usage": _usage_out(result.usage) if result else None,
@@ -191,6 +192,7 @@ class JobSummary(Shown):
 class JobView(JobSummary):
     """A job."""
 
+    stream: bool = Field(description="Its text can be followed as it comes: `GET /v1/jobs/{request_id}/events`.")
     attempt_history: list[AttemptView] = Field(description="The last 20 attempts.")
     result: ResultView | ResultLink | None = Field(description="The answer, once `completed`; above 256 KiB, where it can be had.")
     usage: UsageView | None = Field(description="Tokens of the answer.")

@@ -102,6 +102,8 @@ class Job(Attempted):
     priority: str = "normal"
     custom_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    #: Its answer's text is kept as it comes, for whoever follows the job.
+    stream: bool = False
     #: Where the invocation is, if it is too large for the record.
     payload: StoredObject | None = None
 

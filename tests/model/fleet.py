@@ -27,6 +27,7 @@ from worker.process import Steps
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.speech import Speech
 from worker.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Worker:
         steps = Steps(
             claimer=Claimer(store, self.leases, clock),
             leases=self.leases,
-            invoker=Invoker(engine, ROUTES, payloads, self.leases, self.isolation),
+            invoker=Invoker(engine, ROUTES, payloads, self.leases, self.isolation, Speech(store, clock, metrics)),
             recorder=Recorder(store, payloads, clock),
             settler=Settler(queue, store, clock, metrics),
             reporter=Reporter(metrics, health, front, clock),
