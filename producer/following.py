@@ -13,7 +13,7 @@ from starlette.types import Send
 
 from producer.answers import job_out
 from producer.lookup import Lookup
-from producer.progress import Place, Progress, Told
+from producer.progress import ID_PATTERN, Place, Progress, Told
 from quarry.clock import Clock
 from quarry.errors import JobNotFound, Overloaded, PayloadLost, TransportError
 from quarry.job import Job, JobStatus, effective_status
@@ -32,6 +32,17 @@ Server-Sent Events, each with an `id`, until the job is over, for at most 5 minu
 - `done`: the job as `GET` gives it, once it is terminal. It is the last event. Where the result is not in it but has a `url`, the
   end of the text may be there alone.
 """
+
+#: One event. OpenAPI before 3.2 describes a stream by its items.
+EVENT: Final = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["status", "text", "restart", "done"]},
+        "id": {"type": "string", "pattern": ID_PATTERN},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "id", "data"],
+}
 
 #: Our own choices. A proxy ends a connection on which nothing comes, often after a minute; one that lasts for ever keeps a process
 #: from ending, and a key that was revoked open.
@@ -143,6 +154,10 @@ class Following:
         self._metrics.followers.set(self._followers)
 
 
+#: To JSON and to event streams they are characters like others; to readers that split lines as Python does, they end one.
+_LINE_ENDS: Final = str.maketrans({end: f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"})
+
+
 def _wire(told: Told) -> str:
     """One event. JSON has no line breaks of its own."""
-    return f"id: {told.id}\nevent: {told.name}\ndata: {json_text(told.data)}\n\n"
+    return f"id: {told.id}\nevent: {told.name}\ndata: {json_text(told.data).translate(_LINE_ENDS)}\n\n"

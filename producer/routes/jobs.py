@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from producer import answers, idempotency
 from producer.documents import json_body, problems
 from producer.faults import checked
-from producer.following import EVENTS, Events
+from producer.following import EVENT, EVENTS, Events
 from producer.problems import item_error
 from producer.progress import ID_PATTERN, Place
 from producer.requests import Bulk, GetQuery, ListQuery, LookupIds, NoQuery, Submission
@@ -142,7 +142,7 @@ async def get(request: Request, request_id: str, caller: Caller, verbs: Verbs, q
     response_model=None,
     responses={
         **problems(404, 503),
-        200: {"description": EVENTS},
+        200: {"description": EVENTS, "content": {"text/event-stream": {"schema": EVENT}}},
         204: {"description": "`done` was told already, by `Last-Event-ID`; a browser then asks no more."},
     },
 )

@@ -12,7 +12,7 @@ from tests.support.simulator import Simulator
 from tests.support.sse import followed, following
 from tests.support.stack import Stack
 
-TEXT = "It was a dark and stormy night; the rain fell in torrents. Grüße, 世界 🚀\n" * 6
+TEXT = "It was a dark and stormy night; the rain fell in torrents. Grüße, 世界 🚀\u2028\x85\r\n" * 6
 
 
 @pytest.fixture
