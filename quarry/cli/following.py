@@ -24,6 +24,5 @@ def follow(client: "ApiClient", request_id: str, *, as_json: bool) -> "JobView":
     job: JobView = event.data
     if not as_json and job["status"] == "completed":
         # Of a job that is not streamed nothing has come yet, of a very large answer not all.
-        whole = not printed or "url" in job["result"]
-        print(client.text_of(job["result"])[printed:] if whole else "")
+        print(client.text_of(job["result"])[printed:])
     return job

@@ -45,7 +45,7 @@ def test_an_answer_is_printed_as_it_comes(stack: Stack) -> None:
     """By `submit --stream`, and by `status --follow`, of a job that is not streamed too; the events are JSON for programs.
 
     Red when: `quarry/cli/submit.py`: `given["stream"] = arguments.stream or None` -> `given["stream"] = None`
-    Red when: `quarry/cli/following.py`: `whole = not printed or` -> `whole = True or`
+    Red when: `quarry/cli/following.py`: `[printed:]` -> `[0:]`
     """
     with stack.running_api(), stack.running_worker():
         assert run(stack, "submit", "Grüße, 世界", "--stream").stdout == "Grüße, 世界\n"
@@ -54,7 +54,7 @@ def test_an_answer_is_printed_as_it_comes(stack: Stack) -> None:
         assert "".join(each["data"]["text"] for each in events if each["event"] == "text") == "Hi"
         request_id = run(stack, "submit", "Hi").stdout.strip()
         assert run(stack, "status", request_id, "--follow").stdout == "Hi\n"
-        assert "no such job" in run(stack, "status", "0" * 32, "--follow", code=exits.FAILED).stderr
+        assert "no such job" in run(stack, "status", request_id[:-6] + "abcdef", "--follow", code=exits.FAILED).stderr
 
 
 def test_a_job_is_followed_by_its_id(stack: Stack, tmp_path: Path) -> None:
