@@ -111,6 +111,9 @@ class Progress:
 
     def _said(self, look: Look) -> Iterator[Told]:
         if look.token is None:
+            if not self._place.mark.offset:
+                # What is there is void: whatever will count is of a later claim.
+                self._place = replace(self._place, mark=Mark(look.job.revision, 0, 0))
             return
         yield from self._restarted(look.token)
         for piece in look.pieces:

@@ -117,6 +117,16 @@ def test_another_attempt_restarts_the_text() -> None:
     assert reader.text == "It "
 
 
+def test_what_is_void_is_not_read_again() -> None:
+    """While a job waits, whoever has been told nothing of it wants no more than what the next claim will say."""
+    reader = Reader()
+    waiting = advance(HELD, RetryScheduled(LATER, FAILURE), NOW)
+    reader.sees(look(piece(0, "void"), job=waiting, whose=None))
+    assert reader.progress.since > piece(999, "").mark
+    again = replace(HELD, revision=waiting.revision + 1, attempts=2)
+    assert reader.sees(look(piece(0, "It ", again.revision, whose="two"), job=again, whose="two")) == ["status", "text"]
+
+
 def test_another_call_restarts_the_text() -> None:
     """Within the same attempt, under the same token."""
     reader = Reader()
