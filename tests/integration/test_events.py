@@ -159,13 +159,12 @@ def test_a_stopping_api_lets_its_followers_go(stack: Stack, api: httpx.Client, w
 
     Red when: `producer/routes/context.py`: `self.following.close()` -> `pass`
     """
-    request_id = stack.submit(prompt="a story", stream=True)
     port = free_port()
     base, log = f"http://127.0.0.1:{port}", stack.directory / "other.log"
     with (
         serving(quarry("api", "--port", str(port)), stack.environ(), log, f"{base}/readyz") as process,
         httpx.Client(base_url=base) as other,
-        following(other, request_id) as follower,
+        following(other, request_id := stack.submit(prompt="a story", stream=True)) as follower,
     ):
         follower.until("text")
         began = time.monotonic()
