@@ -203,6 +203,7 @@ def label_values() -> str:
             ", or an [error](errors.md#errors-of-jobs)",
         ),
         ("quarry_tokens_total", "direction", ("input", "output"), ""),
+        ("quarry_breaker_openings_total", "reason", ("local", "peer", "throttled"), ""),
     )
     rows = [(f"`{name}`", f"`{label}`", ", ".join(f"`{each}`" for each in values) + more) for name, label, values, more in labels]
     return table(("metric", "label", "values"), rows)

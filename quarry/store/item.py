@@ -77,6 +77,11 @@ def notice_key(owner: str, request_id: str) -> Item:
     return {"pk": {"S": f"#notices#{owner}"}, "sk": {"S": request_id}}
 
 
+def worker_key(worker: str) -> Item:
+    """The primary key of a worker's heartbeat: all of them are one partition."""
+    return {"pk": {"S": "#workers"}, "sk": {"S": worker}}
+
+
 def role_key(role: str) -> Item:
     """The primary key of the lease of a role."""
     return {"pk": {"S": "#roles"}, "sk": {"S": role}}
