@@ -212,7 +212,9 @@ ROUTE: Final[Mapping[str, Field]] = {
         "After a call that may have been paid and whose answer nobody saw: ask again (`retry`), or let the job fail.",
     ),
     "allowed_regions": Field(
-        _REGIONS, "Prompts stay in these regions: a target that may process them elsewhere is skipped. Without it, in all."
+        _REGIONS,
+        "Prompts stay in these regions: a target that may [process them elsewhere](../howto/residency.md) is refused. Without it, "
+        "in all.",
     ),
     "degraded": Field(
         table(DEGRADED, DegradedAnswer), "An answer for jobs that nobody serves, instead of none. Marked, and counted apart."
