@@ -136,7 +136,7 @@ def test_what_one_provider_cannot_say_another_is_asked(stack: Stack, simulator: 
 def test_a_key_from_secrets_manager(stack: Stack, routed: Any, tmp_path: Path) -> None:
     """It is read at the start; without it the worker does not start, and says which one is missing.
 
-    Red when: `worker/providers.py`: `await key.load()` -> `pass`
+    Red when: `worker/providers.py`: `raise ConfigurationError(f"[providers.{spec.name}]: {error}") from error` -> `raise`
     """
     routed(_GATEWAY)
     path = tmp_path / "others.toml"
