@@ -45,6 +45,7 @@ def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> di
         error = EXPIRY
     return summary_out(job, now) | {
         "allowed_regions": list(job.allowed_regions) or None,
+        "stream": job.stream,
         "attempt_history": [_attempt_out(each) for each in job.visible_history],
         "result": result_document(result) if result and not job.result_object else stored,
         "usage": _usage_out(result.usage) if result else None,
@@ -197,6 +198,7 @@ class JobView(JobSummary):
     """A job."""
 
     allowed_regions: list[str] | None = Field(description="As submitted: where the prompt may be processed.")
+    stream: bool = Field(description="Its text can be followed as it comes: `GET /v1/jobs/{request_id}/events`.")
     attempt_history: list[AttemptView] = Field(description="The last 20 attempts.")
     result: ResultView | ResultLink | None = Field(description="The answer, once `completed`; above 256 KiB, where it can be had.")
     usage: UsageView | None = Field(description="Tokens of the answer.")

@@ -12,6 +12,7 @@ from quarry.errors import InvocationError, NotCapable, ResidencyForbids
 from quarry.inference.adaptation import adapted
 from quarry.inference.capabilities import CAPABILITIES, lacks, needs
 from quarry.inference.model_ids import Kind, known_model_id
+from quarry.inference.providers.base import Heard
 from quarry.inference.residency import narrowed, objection
 from quarry.inference.routes import Route, RouteTarget
 from quarry.invocation import Invocation, Json, Target
@@ -35,6 +36,8 @@ class Request:
     failures: Mapping[str, int] = field(default_factory=dict)
     #: Prompts stay in these, beside what the route says; empty: wherever its targets are.
     allowed_regions: tuple[str, ...] = ()
+    #: Who listens to the answer as it comes. Once a text was heard, it is the last call that is made for this request.
+    heard: Heard | None = None
 
 
 @dataclass(frozen=True, slots=True)
