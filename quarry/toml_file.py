@@ -38,7 +38,8 @@ class TomlFile:
             raise ConfigurationError(f"{self._where} cannot be read: {error.strerror}") from error
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(self._not_toml(str(error))) from error
-        except UnicodeDecodeError as error:
+        except (ValueError, RecursionError) as error:
+            # It is no UTF-8, or nested too deeply, or has a number of thousands of digits.
             raise ConfigurationError(f"{self._where} is not TOML: {error}") from error
 
     def read(self, kind: Kind[_T]) -> _T:
