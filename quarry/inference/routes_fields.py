@@ -193,6 +193,8 @@ def _route(name: str, targets: tuple[RouteTarget, ...], **more: Any) -> Route:
 
 
 def _faults_of_policy(route: Route) -> Iterator[Fault]:
+    if not any(each.weight for each in route.targets):
+        yield Fault(("targets",), "needs a weight above 0: nobody is asked first")
     for i, each in enumerate(route.targets):
         if each.weight != 1 and route.policy != "weighted":
             yield Fault(
@@ -212,7 +214,9 @@ ROUTE: Final[Mapping[str, Field]] = {
         "After a call that may have been paid and whose answer nobody saw: ask again (`retry`), or let the job fail.",
     ),
     "allowed_regions": Field(
-        _REGIONS, "Prompts stay in these regions: a target that may process them elsewhere is skipped. Without it, in all."
+        _REGIONS,
+        "Prompts stay in these regions: a target that may [process them elsewhere](../howto/residency.md) is refused. Without it, "
+        "in all.",
     ),
     "degraded": Field(
         table(DEGRADED, DegradedAnswer), "An answer for jobs that nobody serves, instead of none. Marked, and counted apart."

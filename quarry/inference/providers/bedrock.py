@@ -100,10 +100,10 @@ class BedrockProvider:
                     answer |= assembly.answer()
             return completion(answer, target) if native is None else native_completion(answer, target)
         except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *_UNFINISHED, *UNREADABLE) as error:
-            fault = translated(error, str(target))
-            fault.provider_request_id = fault.provider_request_id or _request_id(answer)
-            fault.usage = None if assembly.usage is None else _usage(assembly.usage)
-            raise (_begun(fault) if assembly.has_begun else fault) from error
+            told = translated(error, str(target))
+            told.provider_request_id = told.provider_request_id or _request_id(answer)
+            told.usage = None if assembly.usage is None else _usage(assembly.usage)
+            raise (_begun(told) if assembly.has_begun else told) from error
 
 
 def converse_request(target: Target, invocation: Invocation, labels: Json) -> dict[str, Any]:
@@ -245,9 +245,8 @@ def _usage(counted: Mapping[str, Any]) -> Usage:
 
 def _judged(answer: Json) -> tuple[type[InvocationError], str]:
     fault = answer.get("Error", {})
-    message = fault.get("Message") or ""
     # Within a stream, an error is named like a member: `throttlingException`.
-    code = fault.get("Code", "")
+    code, message = fault.get("Code", ""), fault.get("Message") or ""
     return classify(code[:1].upper() + code[1:], message, answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)), message
 
 

@@ -64,7 +64,6 @@ class OpenAIProvider:
     async def invoke(
         self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json, heard: Heard | None = None
     ) -> Completion:
-        # Not streamed yet: who listens hears nothing before the end.
         where, native = str(target), invocation.native is not None
         try:
             body = chat_request(invocation, self._bound) | {"model": target.model}

@@ -62,7 +62,6 @@ class SageMakerProvider:
     async def invoke(
         self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json, heard: Heard | None = None
     ) -> Completion:
-        # Not streamed yet: who listens hears nothing before the end.
         where, native = str(target), invocation.native
         try:
             request = endpoint_request(target, chat_request(invocation) if native is None else native, labels)
