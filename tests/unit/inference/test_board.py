@@ -187,12 +187,10 @@ async def test_of_two_that_were_admitted_one_begins() -> None:
 async def test_who_failed_and_throttles_is_left_alone_for_the_longer_time() -> None:
     """Both have to agree."""
     bench = Bench()
-    for _ in range(4):
-        await bench.call(ModelFailed("x"))
-    for _ in range(2):
-        await bench.call(Throttled("x"))
     with suppress(ModelFailed), bench.board.call(TARGET):
         with suppress(Throttled), bench.board.call(TARGET):
+            for error in (ModelFailed("x"), ModelFailed("x"), ModelFailed("x"), ModelFailed("x"), Throttled("x"), Throttled("x")):
+                await bench.call(error)
             raise Throttled("x")
         raise ModelFailed("x")
     with pytest.raises(CircuitOpen) as caught:
