@@ -151,7 +151,7 @@ class Breaker:
             elif how is Ended.WELL:
                 self._well_at = now
                 self._close()
-        elif how is Ended.WELL and call.told is not Ended.WELL:
+        elif how is Ended.WELL:
             self._does_well(call, now)
         elif how is Ended.BADLY and call.told is not Ended.BADLY:
             # While it is open too: what did not open it may yet keep it from closing.
@@ -211,9 +211,8 @@ class Breaker:
         self._failures = [each for each in self._failures if each.mark > call.number and each.call is not call]
         if not self._failures:
             self._well = 0
-        withdrawn = call.told is Ended.BADLY and len(self._failures) < self._limits.failures
-        if self.until is not None and (call.probe or withdrawn):
-            self._close()
+        if self.until is not None and call.told is Ended.BADLY and len(self._failures) < self._limits.failures:
+            self._close()  # it was slow, and no more
 
     def _judge(self, now: float, hint_seconds: float | None) -> None:
         failed = len(self._failures)

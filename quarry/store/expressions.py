@@ -286,13 +286,14 @@ def heartbeats(table: str, now: datetime, start: Item | None = None) -> Request:
 
 
 def heartbeat_in(item: Mapping[str, Any]) -> Heartbeat:
-    """What a worker's row says."""
+    """What a worker's row says; one of another version may have less in it, or more."""
+    none: Item = {"N": "0"}
     return Heartbeat(
         worker=item["sk"]["S"],
         at=from_epoch_ms(int(item["at"]["N"])),
-        openings={target: int(left["N"]) / 1000 for target, left in item["openings"]["M"].items()},
-        slots=int(item["slots"]["N"]),
-        slots_in_use=int(item["slots_in_use"]["N"]),
+        openings={target: int(left["N"]) / 1000 for target, left in item.get("openings", {"M": {}})["M"].items()},
+        slots=int(item.get("slots", none)["N"]),
+        slots_in_use=int(item.get("slots_in_use", none)["N"]),
     )
 
 

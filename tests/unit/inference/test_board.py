@@ -147,15 +147,55 @@ async def test_what_takes_far_longer_than_usual_counts_before_it_ends() -> None:
     assert bench.is_asked()
 
 
+async def test_what_is_quick_is_not_overdue_before_three_seconds() -> None:
+    """A pause of the network is none of the target's; whoever asks next learns of a longer one."""
+    bench = Bench()
+    for _ in range(5):
+        await bench.call(seconds=0.01)
+    under_way = [bench.board.call(TARGET) for _ in range(5)]
+    for each in under_way:
+        each.__enter__()
+    await bench.clock.advance(2.9)
+    assert bench.is_asked()
+    await bench.clock.advance(0.2)
+    assert not bench.is_asked()
+
+
 async def test_nothing_is_overdue_before_anything_is_usual() -> None:
     """A first answer may take as long as it likes."""
     bench = Bench()
     for _ in range(4):
         await bench.call(seconds=1)
-    for _ in range(10):
-        bench.board.call(TARGET).__enter__()
+    under_way = [bench.board.call(TARGET) for _ in range(10)]
+    for each in under_way:
+        each.__enter__()
     await bench.clock.advance(1000)
     assert bench.is_asked()
+
+
+async def test_of_two_that_were_admitted_one_begins() -> None:
+    """Where there is room for one: between the question and the call, a lease may have been renewed."""
+    bench = Bench()
+    for _ in range(5):
+        await bench.call(ModelFailed("x"))
+    await bench.clock.advance(30)
+    assert (bench.is_asked(), bench.is_asked()) == (True, True)
+    with bench.board.call(TARGET), pytest.raises(CircuitOpen), bench.board.call(TARGET):
+        pass
+
+
+async def test_who_failed_and_throttles_is_left_alone_for_the_longer_time() -> None:
+    """Both have to agree."""
+    bench = Bench()
+    with suppress(ModelFailed), bench.board.call(TARGET):
+        with suppress(Throttled), bench.board.call(TARGET):
+            for error in (ModelFailed("x"), ModelFailed("x"), ModelFailed("x"), ModelFailed("x"), Throttled("x"), Throttled("x")):
+                await bench.call(error)
+            raise Throttled("x")
+        raise ModelFailed("x")
+    with pytest.raises(CircuitOpen) as caught:
+        bench.board.admit(TARGET)
+    assert caught.value.retry_after_seconds == 30
 
 
 async def test_peers_hear_at_once() -> None:

@@ -57,6 +57,8 @@ class Bench:
 def test_it_opens_on_failures_and_says_for_how_long() -> None:
     """The fifth one; until then it is asked."""
     bench = Bench()
+    for _ in range(50):
+        bench.one()
     bench.fail(4)
     assert (bench.state, bench.wait()) == ("CLOSED", None)
     bench.fail(1)
@@ -117,6 +119,21 @@ def test_few_failures_among_many_calls_do_not_open_it() -> None:
         if len(under_way) >= 95:
             bench.end(under_way.pop(0))
     assert bench.state == "CLOSED"
+
+
+def test_failures_are_weighed_against_the_calls_that_go_on() -> None:
+    """Five of seventy fail while the others are being answered; of ten, they would open it."""
+    bench, small = Bench(), Bench()
+    before = bench.begin(4)
+    bench.fail(1)
+    bench.end(*before)
+    assert bench.wait() is None
+    bench.begin(60)
+    bench.fail(5)
+    small.fail(1)
+    small.begin(4)
+    small.fail(4)
+    assert (bench.state, small.state) == ("CLOSED", "OPEN")
 
 
 def test_of_many_calls_at_once_few_are_wasted() -> None:
@@ -298,6 +315,13 @@ def test_our_own_answers_weigh_more() -> None:
     bench.now += 2
     bench.breaker.follow([18, 23], bench.now)
     assert bench.wait() == 29
+    bench = Bench().half_open()
+    [probe] = bench.begin()
+    bench.breaker.follow([20, 25], bench.now)
+    assert bench.state == "HALF_OPEN"
+    bench.end(probe)
+    bench.breaker.follow([20, 25], bench.now)
+    assert bench.state == "CLOSED"
 
 
 def test_of_those_that_have_opened_the_last_one_asks() -> None:

@@ -278,6 +278,11 @@ async def test_the_tries_of_an_only_target_count_and_end() -> None:
         await bench.invoke()
     assert len(bench.provider.calls) == 5
     assert bench.waited_seconds < 5
+    await bench.clock.advance(20)
+    before = bench.waited_seconds
+    with pytest.raises(CircuitOpen):
+        await bench.invoke()
+    assert bench.waited_seconds == before
 
 
 async def test_an_only_target_is_waited_for_where_a_call_under_way_decides() -> None:
