@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from quarry.inference.providers.base import Heard
 
@@ -87,7 +87,18 @@ class Assembly:
         return self._blocks.setdefault(told["contentBlockIndex"], {})
 
 
-async def listen(stream: Any, assembly: Assembly, heard: Heard, patience: Patience = PATIENT) -> None:
+class Growing(Protocol):
+    """What an answer is put together in."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all has come."""
+
+    def take(self, event: Mapping[str, Any], /) -> str:
+        """Add an event; returns the text that it brings."""
+
+
+async def listen(stream: Any, assembly: Growing, heard: Heard, patience: Patience = PATIENT) -> None:
     """Put a stream together, telling its text as it comes; closes it, whatever happens.
 
     Raises:
