@@ -124,10 +124,9 @@ class Progress:
                 if self._place.mark.offset:
                     yield self._restart()
                 self._place = replace(self._place, mark=replace(piece.mark, offset=0))
-            told = self._place.mark.offset - piece.mark.offset
-            if 0 <= told < len(piece.text):
+            if piece.mark == self._place.mark:
                 self._token = piece.token
-                yield self._more(piece.text[told:])
+                yield self._more(piece.text)
 
     def _restarted(self, token: str | None) -> Iterator[Told]:
         """Say that the text so far is void, where it was another one's."""
