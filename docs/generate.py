@@ -16,7 +16,7 @@ from typing import Any, Final, get_args
 
 from prometheus_client import CollectorRegistry
 
-from docs import access, rest
+from docs import access, rest, routes, targets
 from docs.markdown import table
 from producer import problems
 from quarry import attempts, errors, job
@@ -164,6 +164,7 @@ def metric_catalogue() -> str:
         ("API", metrics.ProducerMetrics),
         ("Worker", metrics.WorkerMetrics),
         ("Model calls (in the worker)", metrics.InferenceMetrics),
+        ("The routes file (in both)", metrics.RoutesMetrics),
     ):
         registry = CollectorRegistry()
         found = [value for value in vars(catalogue(registry)).values() if hasattr(value, "_labelnames")]
@@ -231,7 +232,8 @@ def job_errors() -> str:
     """The codes in a job's `error` and in its attempts."""
     rows: list[tuple[str, str, str, str]] = []
     for kind in _invocation_errors(errors.InvocationError):
-        failure = outcome.failure_of(kind("(the provider's own words)"))
+        words = "(what it has not)" if kind is errors.NotCapable else "(the provider's own words)"
+        failure = outcome.failure_of(kind(words))
         rows.append((f"`{failure.code}`", failure.message, _follows(kind), "perhaps" if kind.may_be_billed else "no"))
     rows += [(f"`{each.code}`", each.message, "nothing more", "see the attempts") for each in _failures()]
     return table(("code", "message", "what Quarry does", "billed"), rows)
@@ -344,7 +346,8 @@ def state_diagram() -> str:
 #: What each reason beside a status says.
 _REASONS: Final[Mapping[job.StatusReason, str]] = {
     job.StatusReason.WAITING_FOR_CAPACITY: "it was throttled, or the provider is away; it waits at no cost",
-    job.StatusReason.BLOCKED: "the provider refuses *us*: credentials, access, model id; it waits at no cost until that is mended",
+    job.StatusReason.BLOCKED: "the provider refuses *us*: credentials, access, model id; or no target of the route may serve "
+    "it any more; it waits at no cost until that is mended",
     job.StatusReason.WAITING_FOR_PAYLOAD: "S3 does not answer; it waits at no cost",
     job.StatusReason.HANDED_BACK: "a stopping worker gave it back",
     job.StatusReason.REJECTED: "the request is at fault: no time will mend it",
@@ -482,10 +485,15 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "job": rest.job_fields,
     "explanation": rest.explanation_fields,
     "two-questions": two_questions,
+    "routes-fields": routes.fields,
+    "model-ids": routes.model_ids,
     "status-reasons": status_reasons,
     "attempt-outcomes": attempt_outcomes,
     "transitions": state_diagram,
     "outcomes": outcome_table,
+    "profiles": targets.profiles,
+    "capabilities": targets.capabilities,
+    "model-facts": targets.model_facts,
 }
 
 if __name__ == "__main__":

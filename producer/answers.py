@@ -48,6 +48,7 @@ def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> di
     return summary_out(job, now) | {
         "degraded": job.degraded is not None,
         "waits": [_wait_out(each) for each in job.waits],
+        "allowed_regions": list(job.allowed_regions) or None,
         "attempt_history": [_attempt_out(each) for each in job.visible_history],
         "result": result_document(result) if result and not job.result_object else stored,
         "usage": _usage_out(result.usage if result else Usage()) if result or job.degraded is not None else None,
@@ -67,6 +68,7 @@ def _attempt_out(attempt: Attempt) -> dict[str, Any]:
         "usage": _usage_out(attempt.usage) if attempt.usage else None,
         "fallbacks": [asdict(each) for each in attempt.fallbacks],
         "retry_at": _instant(attempt.retry_at),
+        "adapted": list(attempt.adapted),
     }
 
 
@@ -192,6 +194,9 @@ class AttemptView(Shown):
     usage: UsageView | None = Field(description="Tokens, where they are known.")
     fallbacks: list[FallbackView] = Field(description="Targets that were asked before in vain, in order.")
     retry_at: AwareDatetime | None = Field(description="Of one that failed: the next one was not to begin before.")
+    adapted: list[str] = Field(
+        description="What of the request the target was asked without, or with less of (`max_tokens`), where it answered."
+    )
 
 
 class WaitView(Shown):
@@ -229,6 +234,7 @@ class JobView(JobSummary):
     """A job."""
 
     degraded: bool = Field(description="No model answered it in time: `result` is what its route declares for that.")
+    allowed_regions: list[str] | None = Field(description="As submitted: where the prompt may be processed.")
     attempt_history: list[AttemptView] = Field(description="The last 20 attempts.")
     waits: list[WaitView] = Field(description="The last 10 waits that cost no attempt.")
     result: ResultView | ResultLink | None = Field(description="The answer, once `completed`; above 256 KiB, where it can be had.")

@@ -54,6 +54,8 @@ class Attempt:
     fallbacks: tuple[Fallback, ...] = ()
     #: Of one that failed: the next one was not to begin before.
     retry_at: datetime | None = None
+    #: What of the request the target was asked without, or with less of, where it answered.
+    adapted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +131,11 @@ class Attempted:
         usage: Usage | None = None,
         fallbacks: tuple[Fallback, ...] = (),
         retry_at: datetime | None = None,
+        adapted: tuple[str, ...] = (),
     ) -> Self:
         """With the running attempt at its end; those before it that are still open ended unseen."""
         started_at = self.open_attempts[-1] if self.open_attempts else now
-        last = Attempt(self.attempts, started_at, now, outcome, target, failure, usage, _kept(fallbacks), retry_at)
+        last = Attempt(self.attempts, started_at, now, outcome, target, failure, usage, _kept(fallbacks), retry_at, adapted)
         return self._closed(*self._taken_over(), last)
 
     def given_back(self) -> Self:

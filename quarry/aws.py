@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore.config import Config
-from botocore.exceptions import ClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from botocore.session import get_session as get_sync_session
 
 from quarry import __version__
@@ -124,6 +124,42 @@ async def bedrock_client(region: str, connections: int, session: AioSession | No
     async with _client("bedrock-runtime", region, config, session) as client:
         shorten(client)
         yield client
+
+
+@asynccontextmanager
+async def sagemaker_client(region: str, connections: int, session: AioSession | None = None) -> AsyncIterator[Any]:
+    """A SageMaker Runtime client that never sends a request twice: InvokeEndpoint takes no idempotency token either."""
+    config = AioConfig(
+        **_EVERY,
+        read_timeout=_MODEL_READ_TIMEOUT_SECONDS,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": 1},
+    )
+    async with _client("sagemaker-runtime", region, config, session) as client:
+        yield client
+
+
+@asynccontextmanager
+async def secrets_client(region: str, session: AioSession | None = None) -> AsyncIterator[Any]:
+    """A Secrets Manager client, for keys of providers."""
+    config = AioConfig(**_EVERY, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    async with _client("secretsmanager", region, config, session) as client:
+        yield client
+
+
+async def read_secret(client: Any, name: str) -> str:
+    """The text of a secret. It is looked for each time anew.
+
+    Raises:
+        ConfigurationError: it cannot be had; the message names it, and the service's reason.
+    """
+    try:
+        secret = (await client.get_secret_value(SecretId=name)).get("SecretString")
+    except (ClientError, BotoCoreError) as error:
+        raise ConfigurationError(f"the secret {name} cannot be read: {code_of(error) or type(error).__name__}") from error
+    if not isinstance(secret, str):
+        raise ConfigurationError(f"the secret {name} is binary; it must be a text")
+    return secret
 
 
 def _watch_date(client: Any, observe: Observe) -> None:

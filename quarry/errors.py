@@ -40,7 +40,7 @@
     └── InvocationError                 a model call that gave no answer
         ├── Throttled  ModelNotReady  ProviderUnavailable  ModelFailed  MalformedCompletion  InvocationTimedOut
         ├── OutcomeUnknown              and it is not paid again
-        ├── InvocationRejected  ContextTooLong
+        ├── InvocationRejected  ContextTooLong  NotCapable  ResidencyForbids
         ├── AccessDenied  ModelNotFound  CredentialsExpired  QuotaExceeded
         └── InternalFault
 
@@ -413,6 +413,25 @@ class ContextTooLong(InvocationError):
     code = "context_too_long"
     fallback_helps = True
     blames = "caller"
+
+
+class NotCapable(InvocationError):
+    """The request needs what the target has not, or what its provider has no words for: mostly found before it is asked."""
+
+    code = "target_not_capable"
+    fallback_helps = True
+    blames = "caller"
+
+
+class ResidencyForbids(InvocationError):
+    """The target was not asked: the prompt may not be processed everywhere that it may process it.
+
+    A job is refused at its submission where that is so of every target. If it comes to be so later, the routes were changed: ours.
+    """
+
+    code = "region_not_allowed"
+    fallback_helps = True
+    blames = "us"
 
 
 class AccessDenied(InvocationError):

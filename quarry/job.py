@@ -106,6 +106,8 @@ class Job(Attempted):
     priority: str = "normal"
     custom_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    #: The caller's: prompts stay in these, whatever the route allows; empty: the route alone says it.
+    allowed_regions: tuple[str, ...] = ()
     #: Where the invocation is, if it is too large for the record.
     payload: StoredObject | None = None
 
@@ -306,9 +308,10 @@ def _claimed(job: Job, event: Claimed, now: datetime) -> Job:
 
 def _succeeded(job: Job, event: Succeeded, now: datetime) -> Job:
     answer = event.completion
-    ended = job.ended(now, AttemptOutcome.COMPLETED, str(answer.served_by), None, answer.usage, answer.fallbacks)
-    # Who was asked in vain belongs to the attempt.
-    result = replace(answer, fallbacks=()) if answer.fallbacks else answer
+    served_by, passed, adapted = str(answer.served_by), answer.fallbacks, answer.adapted
+    ended = job.ended(now, AttemptOutcome.COMPLETED, served_by, None, answer.usage, passed, adapted=adapted)
+    # Who was asked in vain, and in which form, belongs to the attempt.
+    result = replace(answer, fallbacks=(), adapted=()) if answer.fallbacks or answer.adapted else answer
     return replace(ended, result=result, result_object=event.stored, error=None, status_reason=None)
 
 

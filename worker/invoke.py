@@ -81,7 +81,8 @@ class Invoker:
         await share.take()
         invocation = await invocation_of(job, self._payloads)
         labels = {"quarry_request_id": job.request_id, "quarry_attempt": str(job.attempts)}
-        return await self._engine.invoke(route, Request(invocation, labels, failures_of(job)), before_call)
+        request = Request(invocation, labels, failures_of(job), job.allowed_regions)
+        return await self._engine.invoke(route, request, before_call)
 
 
 def failures_of(job: Job) -> Mapping[str, int]:

@@ -337,6 +337,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "credentials_expired": "The service's credentials were refused.",
     "internal_error": "The service failed while working on this job.",
     "quota_exceeded": "An account quota was exceeded.",
+    "region_not_allowed": "No target of the route may process the prompt: it would leave the regions that are allowed.",
 }
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from quarry.clock import Clock
-from quarry.errors import ClaimRefused, InvocationError, OutcomeUnknown, PayloadLost, PayloadsUnavailable
+from quarry.errors import ClaimRefused, InvocationError, OutcomeUnknown, PayloadLost, PayloadsUnavailable, ResidencyForbids
 from quarry.inference.routes import Route
 from quarry.invocation import Completion
 from quarry.job import Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason
@@ -64,7 +64,11 @@ class Reporter:
                 fields |= {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
             case InvocationError():
                 fields |= {"target": result.target, "error": result.code, "provider_request_id": result.provider_request_id}
-                if isinstance(verdict.record, Snoozed) and verdict.record.reason is StatusReason.BLOCKED:
+                if (
+                    isinstance(verdict.record, Snoozed)
+                    and verdict.record.reason is StatusReason.BLOCKED
+                    and not _of_one_job(result)
+                ):
                     self._health.blocked(result.target or "unknown", result.code)
             case PayloadLost() | PayloadsUnavailable():
                 fields |= {"error": str(result)}
@@ -100,6 +104,11 @@ def _is_withheld(result: Result, verdict: Verdict) -> bool:
     """Whether a call ended unseen here, and is not followed by another one. One that a take-over found is counted by then."""
     unknown = isinstance(verdict.record, Failed) and verdict.record.reason is StatusReason.OUTCOME_UNKNOWN
     return unknown and not isinstance(result, OutcomeUnknown)
+
+
+def _of_one_job(error: InvocationError) -> bool:
+    """Whether what blocks a job says nothing of its target: other jobs may well be served there."""
+    return isinstance(error, ResidencyForbids)
 
 
 def _reason(result: Result) -> str:

@@ -23,6 +23,7 @@ from quarry.cli import (
     keys,
     local,
     provision,
+    routes,
     run,
     simulator,
     status,
@@ -62,6 +63,7 @@ COMMANDS: dict[str, Command] = {
     "cancel": cancel,
     "dlq": dlq,
     "keys": keys,
+    "routes": routes,
     "doctor": doctor,
 }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from quarry.cli import exits
 from quarry.cli.connect import add_client_arguments, connect
 from quarry.cli.show import as_json, explain
-from quarry.cli.values import seconds, words
+from quarry.cli.values import listed, seconds, words
 
 if TYPE_CHECKING:
     from quarry.client import JobView
@@ -22,7 +22,7 @@ EXAMPLES = """\
   git diff | quarry submit - --system "Summarise this change." --wait"""
 
 #: Option → field of the submission. An option wins over what the file says.
-_FIELDS: Final = ("model", "system", "max_tokens", "custom_id")
+_FIELDS: Final = ("model", "system", "max_tokens", "allowed_regions", "custom_id")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=words, help="route or model id (default: the route `default`)")
     parser.add_argument("--system", type=words, metavar="TEXT", help="system prompt")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="most tokens of the answer (default: the API's)")
+    parser.add_argument(
+        "--allowed-regions",
+        type=listed,
+        metavar="REGIONS",
+        help="AWS regions with commas between: the prompt is processed nowhere else",
+    )
     parser.add_argument("--custom-id", type=words, metavar="ID", help="a name of your own for the job; it need not be unique")
     parser.add_argument(
         "--idempotency-key",

@@ -74,6 +74,8 @@ class Engine:
         alone = len(left) == 1
         while left:
             candidate = left.pop(0)
+            if candidate.adapted:
+                _log.info(Event.INVOCATION_ADAPTED, target=str(candidate.place.target), adapted=candidate.adapted)
             began = self._clock.monotonic()
             try:
                 completion = await self._served(candidate, request.labels, before_call, alone=alone)
@@ -89,7 +91,7 @@ class Engine:
                     self._metrics.fallbacks.labels(target.provider, target.region, target.model, error.code).inc()
                     _log.info(Event.FALLBACK_ENGAGED, target=str(target), error=error.code)
             else:
-                return replace(completion, fallbacks=_fallbacks(passed)) if passed else completion
+                return replace(completion, fallbacks=_fallbacks(passed), adapted=candidate.adapted)
         raise exhausted(passed)
 
     async def _served(
@@ -149,12 +151,14 @@ def exhausted(passed: Sequence[_Passed]) -> InvocationError:
     """What a route came to whose every target refused, and nothing was paid: the refusal that leaves most to hope for.
 
     Where one of them lacked capacity, time helps: the one that asks for the shortest wait. Else, where one refused *us*, we can
-    mend it. Else the request is at fault. The error names the others, and keeps them as its cause.
+    mend it. Else the request is at fault. One that was asked tells more than one that was skipped. The error names the others, and
+    keeps them as its cause.
     """
     errors = [error for error, _ in passed]
     busy = [error for error in errors if error.lacks_capacity]
-    ours = [error for error in errors if error.blames == "us"]
-    chosen = min(busy, key=lambda error: error.retry_after_seconds or 0.0) if busy else (ours or errors)[0]
+    asked = [error for error, fallback in passed if not fallback.skipped] or errors
+    ours = [error for error in asked if error.blames == "us"]
+    chosen = min(busy, key=lambda error: error.retry_after_seconds or 0.0) if busy else (ours or asked)[0]
     chosen.refusals = _fallbacks(passed)
     if len(errors) > 1:
         chosen.fallbacks = tuple(fallback for error, fallback in passed if error is not chosen)

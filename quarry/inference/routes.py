@@ -54,6 +54,8 @@ class RouteTarget:
     capabilities: frozenset[str] | None = None
     adapt: Adaptation = Adaptation()
     price: Price | None = None
+    #: Where it may process prompts, as the operator declares it: for what nobody else can know.
+    regions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class ProviderSpec:
     api_key_secret: str | None = None
     #: Where prompts go, as AWS would name it; empty: nowhere that is known, so that no residency can be promised.
     region: str = ""
+    #: Prompts and the key may go there in clear, by http, over a network that others may read.
+    plaintext: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class Route:
 
 
 class Routes:
-    """All routes of this process."""
+    """All routes of this process. A `Route` that was handed out never changes; what is handed out next may."""
 
     def __init__(self, routes: Iterable[Route], providers: Iterable[ProviderSpec] = ()) -> None:
         self._by_name = {route.name: route for route in routes}
@@ -106,6 +110,11 @@ class Routes:
 
     def __iter__(self) -> Iterator[Route]:
         return iter(self._by_name.values())
+
+    def become(self, other: "Routes") -> None:
+        """Say from now on what `other` says."""
+        self._by_name = {route.name: route for route in other}
+        self.providers = other.providers
 
     def resolve(self, model: str) -> Route:
         """The route that a job's `model` means: a route's name, else a model id that some target serves.

@@ -7,9 +7,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from quarry.aws import regions_of
 from quarry.inference import converse
+from quarry.inference.adaptation import CACHE_POINT, EMPTY
+from quarry.inference.capabilities import CAPABILITIES
 from quarry.inference.model_ids import misplaced, read_model_id
 from quarry.inference.routes import (
     Adaptation,
@@ -42,13 +45,19 @@ _ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: botocore 1.43.117 (November 2026).
 _SECRET: Final = re.compile(r"[\x21-\x7e]{1,2048}")
 #: Fields of a submission that a target can be asked without, beside those of `converse`.
-_DROPPED: Final = ("temperature", "top_p", "stop_sequences")
+_DROPPED: Final = (*EMPTY, CACHE_POINT)
 
 
 def _region(text: str) -> str:
     known = regions_of("ec2")
     if text not in known:
         raise ValueError(f"is {text!r}, which is no region that this SDK knows{nearest(text, sorted(known))}")
+    return text
+
+
+def _capability(text: str) -> str:
+    if text not in CAPABILITIES:
+        raise ValueError(f"is {text!r}, which is no capability{nearest(text, list(CAPABILITIES))}")
     return text
 
 
@@ -71,9 +80,14 @@ def _matching(pattern: re.Pattern[str], reason: str) -> Callable[[str], str]:
 
 def _url(text: str) -> str:
     try:
-        return base_url(text).rstrip("/")
+        parts = urlsplit(base_url(text))
     except ValueError as error:
         raise ValueError(f"is {text!r}: {error}") from error
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user or a password; its key is named by api_key_env or api_key_secret")
+    if parts.query or parts.fragment:
+        raise ValueError("must end with a path: no ? and no #")
+    return text.rstrip("/")
 
 
 _REGION: Final = checked(TEXT, _region, "region")
@@ -82,8 +96,8 @@ _REGIONS: Final = checked(list_of(_REGION, "list of regions", least=1), frozense
 ADAPT: Final[Mapping[str, Field]] = {
     "drop": Field(
         checked(list_of(checked(TEXT, _droppable), "list of fields"), frozenset),
-        "Fields of a submission that this target is asked without: `temperature`, `top_p`, `stop_sequences`, and those of "
-        "`converse`, such as `converse.serviceTier`.",
+        "Fields of a submission that this target is asked without: `temperature`, `top_p`, `stop_sequences`, `system`, those of "
+        "`converse`, such as `converse.serviceTier`, and `cachePoint`, every such block.",
     ),
     "max_tokens": Field(
         whole(1, 1_000_000), "No more tokens than this are asked of this target. Without it, as many as the caller asks for."
@@ -139,10 +153,11 @@ TARGET: Final[Mapping[str, Field]] = {
     "model": Field(
         TEXT,
         "Any model id of Bedrock: a foundation model, an inference profile, or an ARN, which must be of the target's region. "
-        "For `openai` the model as its server calls it, for `sagemaker` the endpoint's name.",
+        "For `openai` the model as its server calls it; for `sagemaker` the endpoint's name, or `ENDPOINT/COMPONENT` for one of "
+        "its inference components.",
         required=True,
     ),
-    "weight": Field(whole(1, 1000), "Its share of the jobs, under `weighted` (1)."),
+    "weight": Field(whole(0, 1000), "Its share of the jobs, under `weighted` (1). With 0 it is asked when all others failed."),
     "requests_per_minute": Field(whole(1, 10_000_000), "Ceiling on calls of the whole fleet. Without it, as many as it takes."),
     "tokens_per_minute": Field(
         whole(1, 10_000_000_000), "Ceiling on tokens, prompts and answers together. Without it, as many as it takes."
@@ -152,10 +167,16 @@ TARGET: Final[Mapping[str, Field]] = {
     ),
     "streamed": Field(FLAG, "Have the answer streamed even where nobody listens, so that a stall is told from a slow answer."),
     "capabilities": Field(
-        checked(list_of(TEXT, "list of texts"), frozenset),
-        "What it can do, in place of what is known of its model's family. A job that needs more skips it.",
+        checked(list_of(checked(TEXT, _capability), "list of capabilities"), frozenset),
+        "All that it [can do](../howto/residency.md#what-a-request-needs), in place of what is known of its model. A job that "
+        "needs more skips it.",
     ),
     "adapt": Field(table(ADAPT, Adaptation), "How a request is changed for it."),
+    "regions": Field(
+        _REGIONS,
+        "Where it may process prompts, where only you can know: of an application inference profile, a prompt router, a provider "
+        "without a region.",
+    ),
     "price": Field(table(PRICE, _price), "What it costs, in US dollars, as you pay it: none is built in. Needed by `cheapest`."),
 }
 
@@ -211,7 +232,7 @@ def _provider(name: str, kind: Literal["openai", "sagemaker"], **more: Any) -> P
     if kind == "sagemaker":
         faults += [
             Fault((each,), 'means nothing to kind "sagemaker", which is called with credentials of AWS; drop it')
-            for each in ("base_url", "api_key_env", "api_key_secret")
+            for each in ("base_url", "plaintext", "api_key_env", "api_key_secret")
             if each in more
         ]
         if "region" not in more:
@@ -232,6 +253,11 @@ PROVIDER: Final[Mapping[str, Field]] = {
     "base_url": Field(checked(TEXT, _url, "URL"), "Of `openai`: what comes before `/chat/completions`."),
     "region": Field(
         _REGION, "Where prompts are processed; of `sagemaker`, where it is called. Without it, no residency is promised."
+    ),
+    "plaintext": Field(
+        FLAG,
+        "Prompts and the key may go there in clear, by http:// over a network. Without it, that is refused but to this machine, "
+        "and where `QUARRY_ENVIRONMENT` is `local`.",
     ),
     "api_key_env": Field(
         checked(TEXT, _matching(_ENVIRONMENT_NAME, "must be the name of a variable of the environment, not the key itself")),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from quarry.inference.residency import objection
 from quarry.inference.routes import BUILT_IN_PROVIDERS, DEFAULT_ROUTE, ProviderSpec, Route, Routes, RouteTarget, built_in
 from quarry.inference.routes_fields import provider_kind, route_kind
 from quarry.toml_fields import Fault, Field, Kind, Wrong, named, nearest, table
@@ -23,8 +24,9 @@ from quarry.toml_lines import Path
 VARIABLE: Final = "QUARRY_ROUTES_FILE"
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
-#: Source: `EndpointName` in the SageMaker Runtime service model of botocore 1.43.117 (November 2026).
-_ENDPOINT_NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+#: An endpoint, or one of its inference components. Source: `EndpointName` and `InferenceComponentHeader` in the SageMaker Runtime
+#: service model of botocore 1.43.117 (November 2026).
+_ENDPOINT_NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}(/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})?")
 
 
 def _require_name(name: str) -> None:
@@ -43,9 +45,11 @@ def _file(routes: Mapping[str, Route], providers: Mapping[str, ProviderSpec] | N
     if DEFAULT_ROUTE not in routes:
         raise Wrong.of(f"needs a route named {DEFAULT_ROUTE!r}: jobs that name no model take it", "routes")
     faults = [fault for route in routes.values() for fault in _misplaced(route, specs)]
+    placed = [_at_home(route, specs) for route in routes.values()]
+    faults += [fault for route in placed for fault in _abroad(route)]
     if faults:
         raise Wrong(*faults)
-    return Routes((_at_home(route, specs) for route in routes.values()), specs.values())
+    return Routes(placed, specs.values())
 
 
 def _misplaced(route: Route, specs: Mapping[str, ProviderSpec]) -> Iterator[Fault]:
@@ -59,6 +63,13 @@ def _misplaced(route: Route, specs: Mapping[str, ProviderSpec]) -> Iterator[Faul
             yield Fault(
                 (*path, "model"), f"is {each.target.model!r}, and must be the name of an endpoint: not its ARN, nor its URL"
             )
+
+
+def _abroad(route: Route) -> Iterator[Fault]:
+    """Targets that could never serve, for their route does not allow all regions in which they may process a prompt."""
+    for i, each in enumerate(route.targets):
+        if why := objection(each, route.allowed_regions):
+            yield Fault(("routes", route.name, "targets", i), f"could never serve: {why} by allowed_regions of its route")
 
 
 def _at_home(route: Route, specs: Mapping[str, ProviderSpec]) -> Route:

@@ -94,6 +94,7 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "priority": job.priority,
         "custom_id": job.custom_id,
         "metadata": json_text(job.metadata) if job.metadata else None,
+        "allowed_regions": json_text(job.allowed_regions) if job.allowed_regions else None,
         "created_at": job.created_at,
     }
     return job_key(job.tenant, job.request_id) | _attributes(fixed) | changing(job, retention_ms)
@@ -152,6 +153,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
         priority=item["priority"]["S"],
         custom_id=get.text("custom_id"),
         metadata=get.parsed("metadata") or {},
+        allowed_regions=tuple(get.parsed("allowed_regions") or ()),
         payload=_made(StoredObject, payload) if payload else None,
         created_at=created_at,
         deadline_at=get.instant("deadline_at") or created_at,
@@ -291,6 +293,7 @@ def _attempt_out(attempt: Attempt) -> dict[str, Any]:
         "usage": asdict(attempt.usage) if attempt.usage else None,
         "fallbacks": [asdict(each) for each in attempt.fallbacks] or None,
         "retry_at": to_epoch_ms(attempt.retry_at) if attempt.retry_at else None,
+        "adapted": attempt.adapted or None,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -307,6 +310,7 @@ def _attempt_in(value: dict[str, Any]) -> Attempt:
         usage=_made(Usage, usage) if usage else None,
         fallbacks=tuple(_made(Fallback, each) for each in value.get("fallbacks", ())),
         retry_at=from_epoch_ms(retry_at) if retry_at is not None else None,
+        adapted=tuple(value.get("adapted", ())),
     )
 
 

@@ -84,3 +84,16 @@ class InferenceMetrics:
             registry=registry,
         )  # fmt: skip
         self.throttles = Counter("quarry_throttles_total", "Model calls that were throttled.", target, registry=registry)
+
+
+class RoutesMetrics:
+    """What whoever follows `routes.toml` counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.reloads = Counter(
+            "quarry_routes_reloads_total", "Times that the routes file was read anew, by what became of that.", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self.refused = Gauge(
+            "quarry_routes_refused", "1 while the routes file is wrong and the earlier routes go on serving.", registry=registry
+        )

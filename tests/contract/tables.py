@@ -46,7 +46,9 @@ PASSED = Fallback("bedrock/us-west-2/other", "throttled", 0.25)
 #: All that can become of a held job.
 EVENTS: dict[str, Event] = {
     "succeeded": Succeeded(
-        a_completion(TEXT, content=({"text": TEXT}, {"reasoningContent": {"score": 0.1}}), fallbacks=(PASSED, PASSED))
+        a_completion(
+            TEXT, content=({"text": TEXT}, {"reasoningContent": {"score": 0.1}}), fallbacks=(PASSED, PASSED), adapted=("top_p",)
+        )
     ),
     "succeeded apart": Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")),
     "degraded": Degraded(TEXT, FAILURE, "bedrock/us-east-1/model", a_completion().usage, (PASSED,)),

@@ -38,7 +38,7 @@ def events(at: datetime) -> dict[str, Event]:
     usage = a_completion().usage
     return {
         "claimed": Claimed(a_lease(expires_at=at + SOON)),
-        "succeeded": Succeeded(a_completion(fallbacks=(PASSED,))),
+        "succeeded": Succeeded(a_completion(fallbacks=(PASSED,), adapted=("top_p",))),
         "succeeded apart": Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")),
         "degraded": Degraded("Later. 💥", FAILURE, "echo", usage, (PASSED,)),
         "retry scheduled": RetryScheduled(at + SOON, FAILURE, "echo", usage),

@@ -39,6 +39,7 @@ VARIATIONS: tuple[Job, ...] = (
     answered(a_completion(content=({"toolUse": {"input": {"n": 0.1, "deep": [[[[]]]]}}},), filtered=True, stop_reason="tool_use")),
     a_job(invocation=Invocation(), payload=StoredObject("t/1/payload-2.json", 20_000_000, "2")),
     advance(a_claimed_job(), Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")), NOW),
+    a_job(allowed_regions=("eu-west-1", "eu-central-1")),
     a_job(created_at=NOW + timedelta(milliseconds=123), priority="high", max_attempts=10, generation=3),
 )
 

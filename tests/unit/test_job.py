@@ -158,6 +158,7 @@ def test_the_history_says_what_an_attempt_cost() -> None:
     served = advance(a_claimed_job(), EVENTS["succeeded"], LATER).attempt_history[0]
     assert served.target == "bedrock/us-east-1/amazon.nova-lite-v1:0"
     assert (served.usage, served.fallbacks, served.error) == (a_completion().usage, (PASSED,), None)
+    assert served.adapted == ("top_p",)
 
 
 @pytest.mark.parametrize("event", ENDS)

@@ -7,11 +7,10 @@ aiohttp raised beneath is looked at. Whatever is in doubt counts as sent, and pe
 
 import asyncio
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from socket import gaierror
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from aiohttp import ClientConnectorError
 from aiohttp import ClientError as AioHttpError
@@ -45,11 +44,11 @@ from quarry.errors import (
     ProviderUnavailable,
 )
 from quarry.inference.converse import OWNED_FIELDS, decoded, encoded
-from quarry.inference.verdicts import STOP_REASONS, classify, scrub
+from quarry.inference.verdicts import STOP_REASONS, classify, retry_after, scrub
 from quarry.invocation import Completion, Invocation, Json, Target, Usage
 
 #: Calls of a model; an error of another operation came on the way to one.
-_OURS: Final = frozenset({"Converse", "InvokeModel"})
+_OURS: Final = frozenset({"Converse", "InvokeModel", "InvokeEndpoint"})
 #: botocore has no credentials to sign with: nothing was sent.
 _NO_CREDENTIALS: Final = (
     NoCredentialsError,
@@ -62,7 +61,7 @@ _NO_CREDENTIALS: Final = (
     LoginError,
 )
 #: An answer came, and botocore's parser stumbled over it: not JSON, not UTF-8, or of another shape.
-_UNREADABLE: Final = (ResponseParserError, AttributeError, KeyError, TypeError, ValueError)
+UNREADABLE: Final = (ResponseParserError, AttributeError, KeyError, TypeError, ValueError)
 
 
 class BedrockProvider:
@@ -85,8 +84,8 @@ class BedrockProvider:
                     answer = await client.invoke_model(**request)
                     answer["body"] = await answer["body"].read()
             return completion(answer, target) if native is None else native_completion(answer, target)
-        except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *_UNREADABLE) as error:
-            raise _translated(error, str(target)) from error
+        except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *UNREADABLE) as error:
+            raise translated(error, str(target)) from error
 
 
 def converse_request(target: Target, invocation: Invocation, labels: Json) -> dict[str, Any]:
@@ -221,10 +220,21 @@ def _usage(counted: Mapping[str, Any]) -> Usage:
     )
 
 
-def _translated(error: Exception, where: str) -> InvocationError:
+def _judged(answer: Json) -> tuple[type[InvocationError], str]:
+    fault = answer.get("Error", {})
+    message = fault.get("Message") or ""
+    return classify(fault.get("Code", ""), message, answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)), message
+
+
+#: An answer that is an error → its class, and its message.
+Judge: TypeAlias = Callable[[Json], tuple[type[InvocationError], str]]
+
+
+def translated(error: Exception, where: str, judge: Judge = _judged) -> InvocationError:
+    """What the SDK, or the reading of its answer, raised, as one of ours. Answers are judged as Bedrock's by default."""
     match error:
         case ClientError():
-            return _of_answer(error, where)
+            return _of_answer(error, where, judge)
         case TimeoutError():
             return InvocationTimedOut("no answer in time", target=where)
         case BotoCoreError() if _never_sent(error):
@@ -247,28 +257,15 @@ def _never_sent(error: BotoCoreError) -> bool:
     return isinstance(error, (ConnectTimeoutError, ProxyConnectionError, SSLError))
 
 
-def _of_answer(error: ClientError, where: str) -> InvocationError:
+def _of_answer(error: ClientError, where: str, judge: Judge) -> InvocationError:
     if error.operation_name not in _OURS:
         # Another service's, asked for credentials on the way (STS, SSO).
         return CredentialsExpired(f"{error.operation_name} gave no credentials", target=where)
-    fault, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-    message = fault.get("Message") or ""
-    kind = classify(fault.get("Code", ""), message, metadata.get("HTTPStatusCode", 500))
+    metadata = error.response.get("ResponseMetadata", {})
+    kind, message = judge(error.response)
     return kind(
         scrub(message),
         target=where,
         provider_request_id=metadata.get("RequestId"),
-        retry_after_seconds=_hint(metadata.get("HTTPHeaders", {})),
+        retry_after_seconds=retry_after(metadata.get("HTTPHeaders", {})),
     )
-
-
-def _hint(headers: Mapping[str, str]) -> float | None:
-    """A server's hint, in seconds: `x-amz-retry-after` counts milliseconds, `Retry-After` seconds."""
-    for name, unit in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-        if 0 <= seconds < math.inf:
-            return seconds
-    return None

@@ -26,7 +26,7 @@ WHOLE = """
 [routes.default]
 policy = "weighted"
 on_unknown_outcome = "fail"
-allowed_regions = ["us-east-1", "us-west-2"]
+allowed_regions = ["us-east-1", "us-east-2", "us-west-2", "eu-west-1"]
 degraded = { text = "Later.", within_seconds = 60 }
 
 [[routes.default.targets]]
@@ -39,7 +39,8 @@ tokens_per_minute = 400000
 timeout_seconds = 90.5
 streamed = true
 capabilities = ["tools"]
-adapt = { drop = ["top_p", "converse.serviceTier"], max_tokens = 4096 }
+adapt = { drop = ["cachePoint", "converse.serviceTier"], max_tokens = 4096 }
+regions = ["us-east-1"]
 price = { input_usd_per_million_tokens = 0.06, output_usd_per_million_tokens = 0.24 }
 
 [[routes.default.targets]]
@@ -95,14 +96,15 @@ def test_everything_that_can_be_said_is_read(load: Callable[..., Routes]) -> Non
                     timeout_seconds=90.5,
                     streamed=True,
                     capabilities=frozenset({"tools"}),
-                    adapt=Adaptation(frozenset({"top_p", "converse.serviceTier"}), 4096),
+                    adapt=Adaptation(frozenset({"cachePoint", "converse.serviceTier"}), 4096),
+                    regions=frozenset({"us-east-1"}),
                     price=Price(60_000, 240_000),
                 ),
                 RouteTarget(Target("own", "eu-west-1", "any/model:8b")),
             ),
             policy="weighted",
             on_unknown_outcome="fail",
-            allowed_regions=frozenset({"us-east-1", "us-west-2"}),
+            allowed_regions=frozenset({"us-east-1", "us-east-2", "us-west-2", "eu-west-1"}),
             degraded=DegradedAnswer("Later.", 60),
         ),
         Route.of("other", Target("endpoints", "us-west-2", "my-endpoint")),
@@ -152,7 +154,7 @@ def test_defaults_are_those_of_the_dataclasses(load: Callable[..., Routes]) -> N
         (ONE.replace(MODEL, PROVISIONED), "the ARN is of eu-west-1, and the target's region is us-east-1"),
         (ONE.replace(MODEL, "a b"), "'a b' is no model id: neither VENDOR.MODEL"),
         (ONE + ONE, "5: targets (2) is bedrock/us-east-1/amazon.nova-lite-v1:0 again"),
-        (ONE + "weight = 0\n", "5: targets (1) weight is 0"),
+        (ONE + "weight = -1\n", "5: targets (1) weight is -1"),
         (ONE + "requests_per_minute = -5\n", "requests_per_minute is -5, and must be a whole number, 1 to"),
         (ONE + "tokens_per_minute = 0\n", "tokens_per_minute is 0"),
         (ONE + "tokens_per_minute = 1.5\n", "tokens_per_minute is 1.5"),
@@ -160,7 +162,14 @@ def test_defaults_are_those_of_the_dataclasses(load: Callable[..., Routes]) -> N
         (ONE + "timeout_seconds = nan\n", "timeout_seconds is nan"),
         (ONE + "timeout_seconds = 0\n", "timeout_seconds is 0"),
         (ONE + 'streamed = "yes"\n', "streamed is 'yes', and must be true or false"),
-        (ONE + 'capabilities = "tools"\n', "capabilities is 'tools', and must be a list of texts"),
+        (ONE + 'capabilities = "tools"\n', "capabilities is 'tools', and must be a list of capabilities"),
+        (ONE + 'capabilities = ["tool"]\n', "capabilities (1) is 'tool', which is no capability; did you mean 'tools'?"),
+        (ONE + 'regions = ["us-est-1"]\n', "regions (1) is 'us-est-1', which is no region"),
+        (ONE + 'adapt = { drop = ["max_tokens"] }\n', "drop (1) is 'max_tokens', which no request can be sent without"),
+        (
+            DEFAULT + 'allowed_regions = ["us-west-2"]\n' + ONE,
+            "could never serve: it may process prompts in us-east-1, which is not allowed by allowed_regions of its route",
+        ),
         (ONE + "request_per_minute = 5\n", "did you mean 'requests_per_minute'?"),
         (ONE + "colour = 5\n", "5: targets (1) colour is not known here; there are provider, region"),
         (ONE + 'adapt = { drop = ["temprature"] }\n', "5: targets (1) adapt.drop (1) is 'temprature'"),
@@ -180,6 +189,8 @@ def test_defaults_are_those_of_the_dataclasses(load: Callable[..., Routes]) -> N
         (ONE + '[providers.bedrock]\nkind = "openai"\nbase_url = "http://h"\n', "5: providers.bedrock is the name of a built-in"),
         (ONE + '[providers.a]\nkind = "opanai"\nbase_url = "http://h"\n', "6: providers.a.kind is 'opanai'"),
         (ONE + '[providers.a]\nkind = "openai"\n', "5: providers.a needs base_url"),
+        (ONE + '[providers.a]\nkind = "openai"\nbase_url = "https://u:p@h/v1"\n', "7: providers.a.base_url holds a user"),
+        (ONE + '[providers.a]\nkind = "openai"\nbase_url = "https://h/v1?key=1"\n', "7: providers.a.base_url must end with a path"),
         (ONE + '[providers.a]\nkind = "openai"\nbase_url = "localhost:1"\n', "7: providers.a.base_url is 'localhost:1'"),
         (ONE + OWN + 'api_key_env = "sk-1"\n', "not the key itself"),
         (
@@ -210,7 +221,7 @@ def test_what_is_wrong_is_told_with_its_line(load: Callable[..., Routes], text: 
 def test_all_faults_are_told_at_once(load: Callable[..., Routes]) -> None:
     """Whoever mends a file need not start the service once for each: in the order of their lines, and each once."""
     text = (
-        f"{ONE}weight = 0\ncolour = 1\n".replace("us-east-1", "us-east1").replace("amazon", "amazn")
+        f"{ONE}weight = -1\ncolour = 1\n".replace("us-east-1", "us-east1").replace("amazon", "amazn")
         + f"{OTHER}requests_per_minute = 0\n".replace('"bedrock"', '"bedrok"')
         + '[routes.Bad]\n[providers.a]\nkind = "openai"\n'
     )

@@ -41,7 +41,7 @@ from worker.sweep import Sweep
 LEASE_SECONDS = 60
 SWEEP_SECONDS = 30
 BUDGET_BYTES = 2**20
-ROUTES = Routes([Route.of("default", Target("bedrock", "us-east-1", "model"))])
+ROUTES = Routes([Route.of("default", Target("bedrock", "us-east-1", "model")), Route.of("echo", Target("echo", "", "echo"))])
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ TABLE: list[tuple[Result, tuple[JobStatus, type[Settlement], int]]] = [
     (errors.OutcomeUnknown("x"), (JobStatus.FAILED, Bury, 0)),
     (errors.InvocationRejected("x"), REJECTED),
     (errors.ContextTooLong("x"), REJECTED),
+    (errors.NotCapable("x"), REJECTED),
+    (errors.ResidencyForbids("x"), BLOCKED),
     (Interrupted(Interruption.CANCEL_REQUESTED, call_started=True), (JobStatus.CANCELLED, Ack, 1)),
     (Interrupted(Interruption.DRAINING, call_started=False), (JobStatus.QUEUED, Release, 0)),
     (Interrupted(Interruption.MAKING_WAY, call_started=False), (JobStatus.QUEUED, Release, 0)),
