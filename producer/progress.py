@@ -97,7 +97,8 @@ class Progress:
         self._recognise(look)
         text = (job["result"] or {}).get("text", "") if job["stream"] and job["status"] == JobStatus.COMPLETED else None
         if text is not None:
-            yield from self._restarted(look.token)
+            # What a route declares in place of an answer goes on with nothing that was told.
+            yield from self._restarted(None if job["degraded"] else look.token)
             if rest := text[self._place.mark.offset :]:
                 yield self._more(rest)
         self._place = replace(self._place, revision=look.job.revision, done=True)

@@ -91,6 +91,8 @@ class Completion:
     provider_request_id: str | None = None
     #: Who was asked before, in order.
     fallbacks: tuple[Fallback, ...] = ()
+    #: What of the request was dropped or made smaller for the target, by the names of its fields.
+    adapted: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

@@ -335,7 +335,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"),
         description="AWS region of queue, table and bucket, and of the built-in route.",
     )
-    routes_file: str | None = Field(None, description="Path of routes.toml; without it there is one built-in route.")
+    routes_file: str | None = Field(
+        None,
+        description="Path of routes.toml, which is followed: changes hold within seconds. Without it there is one built-in route. "
+        "A wrong one stops the process at its start, and later changes nothing.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
     queue: QueueSettings = QueueSettings()
     store: StoreSettings = StoreSettings()
@@ -406,6 +410,11 @@ def load_client_settings() -> ClientSettings:
     return _load(_ClientEnvironment).client
 
 
+def environment_secret(name: str) -> SecretStr | None:
+    """A secret that a configuration file names by its variable; None where that is not set, or empty."""
+    return SecretStr(os.environ[name]) if os.environ.get(name) else None
+
+
 def _load(kind: type[_Read]) -> _Read:
     _refuse_unknown_groups()
     try:
@@ -415,6 +424,11 @@ def _load(kind: type[_Read]) -> _Read:
         raise ConfigurationError(f"{error}; set the group's fields one by one, such as QUARRY_WORKER__SLOTS") from error
     except ValidationError as error:
         raise ConfigurationError(_sentence(error)) from error
+
+
+def is_set(variable: str) -> bool:
+    """Whether a variable that a configuration file names has a value."""
+    return bool(os.environ.get(variable))
 
 
 def variable_name(path: tuple[str | int, ...]) -> str:

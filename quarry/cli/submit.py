@@ -10,7 +10,7 @@ from quarry.cli import exits
 from quarry.cli.connect import add_client_arguments, connect
 from quarry.cli.following import follow
 from quarry.cli.show import as_json, explain
-from quarry.cli.values import seconds, words
+from quarry.cli.values import listed, seconds, words
 
 if TYPE_CHECKING:
     from quarry.client import JobView
@@ -24,7 +24,7 @@ EXAMPLES = """\
   git diff | quarry submit - --system "Summarise this change." --wait"""
 
 #: Option → field of the submission. An option wins over what the file says.
-_FIELDS: Final = ("model", "system", "max_tokens", "custom_id")
+_FIELDS: Final = ("model", "system", "max_tokens", "allowed_regions", "custom_id")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=words, help="route or model id (default: the route `default`)")
     parser.add_argument("--system", type=words, metavar="TEXT", help="system prompt")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="most tokens of the answer (default: the API's)")
+    parser.add_argument(
+        "--allowed-regions",
+        type=listed,
+        metavar="REGIONS",
+        help="AWS regions with commas between: the prompt is processed nowhere else",
+    )
     parser.add_argument("--custom-id", type=words, metavar="ID", help="a name of your own for the job; it need not be unique")
     parser.add_argument(
         "--idempotency-key",
@@ -76,7 +82,10 @@ def run(arguments: argparse.Namespace) -> int:
 def verdict(job: "JobView") -> int:
     """The exit code of having waited for `job`; says why where it is not 0."""
     if job["status"] == "completed":
-        return exits.DONE
+        if not job.get("degraded"):
+            return exits.DONE
+        print("quarry: no model answered in time; this is what the route declares for that", file=sys.stderr)
+        return exits.FAILED
     why = f" ({explain(job['error'])})" if job["error"] else ""
     later = "" if job["finished_at"] else f"; `quarry status {job['request_id']} --wait` waits on"
     print(f"quarry: the job is {job['status']}{why}{later}", file=sys.stderr)

@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Final, TypeAlias
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -18,7 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from quarry.clock import Clock
 from quarry.errors import InvocationError, ModelNotFound, ProviderUnavailable, Throttled
 from quarry.inference.candidates import Candidate, Request, candidates
-from quarry.inference.fallback import another_may_be_asked, in_order
+from quarry.inference.fallback import another_may_be_asked, in_order, remaining
 from quarry.inference.providers.base import Heard, Provider
 from quarry.inference.routes import Route
 from quarry.invocation import Completion, Fallback, Invocation, Json, Target
@@ -73,6 +74,8 @@ class Engine:
         alone = len(left) == 1
         while left:
             candidate = left.pop(0)
+            if candidate.adapted:
+                _log.info(Event.INVOCATION_ADAPTED, target=str(candidate.place.target), adapted=candidate.adapted)
             began = self._clock.monotonic()
             try:
                 completion = await self._served(candidate, request, before_call, alone=alone)
@@ -82,11 +85,13 @@ class Engine:
                     raise
                 target = candidate.place.target
                 passed.append((error, Fallback(str(target), error.code, round(self._clock.monotonic() - began, 3))))
+                left, needless = remaining(error, candidate, left)
+                passed += [(each, _skipped(each)) for each in map(partial(_the_same, error), needless)]
                 if left:
                     self._metrics.fallbacks.labels(target.provider, target.region, target.model, error.code).inc()
                     _log.info(Event.FALLBACK_ENGAGED, target=str(target), error=error.code)
             else:
-                return replace(completion, fallbacks=_fallbacks(passed)) if passed else completion
+                return replace(completion, fallbacks=_fallbacks(passed), adapted=candidate.adapted)
         raise exhausted(passed)
 
     async def _served(
@@ -165,12 +170,15 @@ def exhausted(passed: Sequence[_Passed]) -> InvocationError:
     """What a route came to whose every target refused, and nothing was paid: the refusal that leaves most to hope for.
 
     Where one of them lacked capacity, time helps: the one that asks for the shortest wait. Else, where one refused *us*, we can
-    mend it. Else the request is at fault. The error names the others, and keeps them as its cause.
+    mend it. Else the request is at fault. One that was asked tells more than one that was skipped. The error names the others, and
+    keeps them as its cause.
     """
     errors = [error for error, _ in passed]
     busy = [error for error in errors if error.lacks_capacity]
-    ours = [error for error in errors if error.blames == "us"]
-    chosen = min(busy, key=lambda error: error.retry_after_seconds or 0.0) if busy else (ours or errors)[0]
+    asked = [error for error, fallback in passed if not fallback.skipped] or errors
+    ours = [error for error in asked if error.blames == "us"]
+    chosen = min(busy, key=lambda error: error.retry_after_seconds or 0.0) if busy else (ours or asked)[0]
+    chosen.refusals = _fallbacks(passed)
     if len(errors) > 1:
         chosen.fallbacks = tuple(fallback for error, fallback in passed if error is not chosen)
         chosen.__cause__ = ExceptionGroup("no target of the route answered", [each for each in errors if each is not chosen])
@@ -179,6 +187,11 @@ def exhausted(passed: Sequence[_Passed]) -> InvocationError:
 
 def _nobody(_text: str) -> None:
     """Listens for a target that is streamed although nobody asked."""
+
+
+def _the_same(error: InvocationError, candidate: Candidate) -> InvocationError:
+    """What a target would say that is not asked, since another one said it for both."""
+    return type(error)(str(error), target=str(candidate.place.target))
 
 
 def _skipped(error: InvocationError) -> Fallback:

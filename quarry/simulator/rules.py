@@ -53,8 +53,8 @@ class Act(_Part):
     delay_seconds: float = Field(0.0, ge=0, le=86_400)
     #: The draw is made for each matching call; where it fails, the next rule is looked at.
     probability: float = Field(1.0, ge=0, le=1)
-    #: An exception of the service by its name; one that is not known needs a status.
-    error: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9.]*$")
+    #: An exception of the service by its name; one that is not known needs a status. To a chat completion it is the error's `code`.
+    error: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_.]*$")
     message: str = ""
     status: int | None = Field(None, ge=400, le=599)
     headers: dict[_HeaderName, _HeaderValue] = {}

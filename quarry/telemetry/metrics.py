@@ -52,6 +52,10 @@ class WorkerMetrics:
         self.calls_repeated = Counter(
             "quarry_calls_repeated_total", "Model calls that may be paid again, by reason.", ["reason"], registry=registry
         )
+        self.calls_withheld = Counter(
+            "quarry_calls_withheld_total", "Model calls that may have been paid and were not repeated, for their route says so.",
+            ["reason"], registry=registry,
+        )  # fmt: skip
         self.lease_renewals = Counter("quarry_lease_renewals_total", "Lease renewals.", ["outcome"], registry=registry)
         self.swept = Counter(
             "quarry_swept_total", "Jobs that the sweep found without a message, or that were over, by what it did.", ["outcome"],
@@ -88,3 +92,16 @@ class InferenceMetrics:
             registry=registry,
         )  # fmt: skip
         self.throttles = Counter("quarry_throttles_total", "Model calls that were throttled.", target, registry=registry)
+
+
+class RoutesMetrics:
+    """What whoever follows `routes.toml` counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.reloads = Counter(
+            "quarry_routes_reloads_total", "Times that the routes file was read anew, by what became of that.", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self.refused = Gauge(
+            "quarry_routes_refused", "1 while the routes file is wrong and the earlier routes go on serving.", registry=registry
+        )

@@ -84,7 +84,7 @@ def test_a_worker_that_dies_makes_the_text_begin_anew(
 ) -> None:
     """The follower is told that what came is void, and then the text of who took over: whole, also to who comes back by id.
 
-    Red when: `producer/progress.py`, after `def _said`: `yield from self._restarted(look.token)` -> `pass`
+    Red when: `producer/progress.py`: `return self._event("restart", {})` -> `return self._event("text", {"text": ""})`
     """
     simulator.reset()
     simulator.rule({"hang": True, "after_events": 8}, times=1)

@@ -8,11 +8,10 @@ aiohttp raised beneath is looked at. Whatever is in doubt counts as sent, and pe
 
 import asyncio
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from socket import gaierror
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from aiohttp import ClientConnectorError
 from aiohttp import ClientError as AioHttpError
@@ -50,11 +49,11 @@ from quarry.errors import (
 from quarry.inference.converse import OWNED_FIELDS, decoded, encoded
 from quarry.inference.converse_stream import PATIENT, Assembly, Patience, StreamEnded, StreamStalled, listen
 from quarry.inference.providers.base import Heard
-from quarry.inference.verdicts import STOP_REASONS, classify, scrub
+from quarry.inference.verdicts import STOP_REASONS, classify, retry_after, scrub
 from quarry.invocation import Completion, Invocation, Json, Target, Usage
 
 #: Calls of a model; an error of another operation came on the way to one.
-_OURS: Final = frozenset({"Converse", "ConverseStream", "InvokeModel"})
+_OURS: Final = frozenset({"Converse", "ConverseStream", "InvokeModel", "InvokeEndpoint"})
 #: botocore has no credentials to sign with: nothing was sent.
 _NO_CREDENTIALS: Final = (
     NoCredentialsError,
@@ -67,7 +66,7 @@ _NO_CREDENTIALS: Final = (
     LoginError,
 )
 #: An answer came, and botocore's parser stumbled over it: not JSON, not UTF-8, or of another shape.
-_UNREADABLE: Final = (ResponseParserError, EventStreamFault, AttributeError, KeyError, TypeError, ValueError)
+UNREADABLE: Final = (ResponseParserError, EventStreamFault, AttributeError, KeyError, TypeError, ValueError)
 #: A stream that failed by itself.
 _UNFINISHED: Final = (StreamEnded, StreamStalled)
 
@@ -100,11 +99,11 @@ class BedrockProvider:
                     await listen(answer["stream"], assembly, heard, self._patience)
                     answer |= assembly.answer()
             return completion(answer, target) if native is None else native_completion(answer, target)
-        except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *_UNFINISHED, *_UNREADABLE) as error:
-            translated = _translated(error, str(target))
-            translated.provider_request_id = translated.provider_request_id or _request_id(answer)
-            translated.usage = None if assembly.usage is None else _usage(assembly.usage)
-            raise (_begun(translated) if assembly.has_begun else translated) from error
+        except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *_UNFINISHED, *UNREADABLE) as error:
+            told = translated(error, str(target))
+            told.provider_request_id = told.provider_request_id or _request_id(answer)
+            told.usage = None if assembly.usage is None else _usage(assembly.usage)
+            raise (_begun(told) if assembly.has_begun else told) from error
 
 
 def converse_request(target: Target, invocation: Invocation, labels: Json) -> dict[str, Any]:
@@ -244,10 +243,23 @@ def _usage(counted: Mapping[str, Any]) -> Usage:
     )
 
 
-def _translated(error: Exception, where: str) -> InvocationError:
+def _judged(answer: Json) -> tuple[type[InvocationError], str]:
+    fault = answer.get("Error", {})
+    code, message = fault.get("Code", ""), fault.get("Message") or ""
+    # Within a stream, an error is named like a member: `throttlingException`.
+    kind = classify(code[:1].upper() + code[1:], message, answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
+    return kind, message
+
+
+#: An answer that is an error → its class, and its message.
+Judge: TypeAlias = Callable[[Json], tuple[type[InvocationError], str]]
+
+
+def translated(error: Exception, where: str, judge: Judge = _judged) -> InvocationError:
+    """What the SDK, or the reading of its answer, raised, as one of ours. Answers are judged as Bedrock's by default."""
     match error:
         case ClientError():
-            return _of_answer(error, where)
+            return _of_answer(error, where, judge)
         case StreamStalled():
             return InvocationTimedOut(f"the stream stalled: {error}", target=where)
         case StreamEnded():
@@ -284,30 +296,15 @@ def _never_sent(error: BotoCoreError) -> bool:
     return isinstance(error, (ConnectTimeoutError, ProxyConnectionError, SSLError))
 
 
-def _of_answer(error: ClientError, where: str) -> InvocationError:
+def _of_answer(error: ClientError, where: str, judge: Judge) -> InvocationError:
     if error.operation_name not in _OURS:
         # Another service's, asked for credentials on the way (STS, SSO).
         return CredentialsExpired(f"{error.operation_name} gave no credentials", target=where)
-    fault, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-    message = fault.get("Message") or ""
-    # Within a stream, an error is named like a member: `throttlingException`.
-    code = fault.get("Code", "")
-    kind = classify(code[:1].upper() + code[1:], message, metadata.get("HTTPStatusCode", 500))
+    metadata = error.response.get("ResponseMetadata", {})
+    kind, message = judge(error.response)
     return kind(
         scrub(message),
         target=where,
         provider_request_id=metadata.get("RequestId"),
-        retry_after_seconds=_hint(metadata.get("HTTPHeaders", {})),
+        retry_after_seconds=retry_after(metadata.get("HTTPHeaders", {})),
     )
-
-
-def _hint(headers: Mapping[str, str]) -> float | None:
-    """A server's hint, in seconds: `x-amz-retry-after` counts milliseconds, `Retry-After` seconds."""
-    for name, unit in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-        if 0 <= seconds < math.inf:
-            return seconds
-    return None
