@@ -4,7 +4,7 @@ A job names a route, or a model id that some target serves; then those targets a
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from quarry.errors import ConfigurationError, ModelNotAllowed
@@ -80,6 +80,13 @@ class ProviderSpec:
     region: str = ""
     #: Prompts and the key may go there in clear, by http, over a network that others may read.
     plaintext: bool = False
+    #: File and line of its declaration, for errors; empty: it comes from no file. The same declaration in another line is the same.
+    declared_at: str = field(default="", compare=False)
+
+    @property
+    def place(self) -> str:
+        """How an error calls its declaration."""
+        return f"{self.declared_at}: [providers.{self.name}]".removeprefix(": ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +131,14 @@ class Routes:
         """
         if model in self._by_name:
             return self._by_name[model]
-        serving = {each.target: each for route in self for each in route.targets if each.target.model == model}
-        if not serving:
+        of = [route for route in self if any(each.target.model == model for each in route.targets)]
+        if not of:
             known = ", ".join(sorted(self._by_name))
             raise ModelNotAllowed(f"no route and no target serves this model; the routes are: {known}")
-        return Route(model, tuple(serving.values()))
+        serving = {each.target: each for route in of for each in route.targets if each.target.model == model}
+        # Whoever would rather fail than pay twice for one of them has not allowed it by another name.
+        careful = any(route.on_unknown_outcome == "fail" for route in of)
+        return Route(model, tuple(serving.values()), on_unknown_outcome="fail" if careful else "retry")
 
 
 def built_in(region: str) -> Routes:

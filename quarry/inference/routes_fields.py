@@ -193,6 +193,8 @@ def _route(name: str, targets: tuple[RouteTarget, ...], **more: Any) -> Route:
 
 
 def _faults_of_policy(route: Route) -> Iterator[Fault]:
+    if not any(each.weight for each in route.targets):
+        yield Fault(("targets",), "needs a weight above 0: nobody is asked first")
     for i, each in enumerate(route.targets):
         if each.weight != 1 and route.policy != "weighted":
             yield Fault(

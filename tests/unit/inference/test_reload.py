@@ -124,10 +124,11 @@ async def test_what_is_still_being_written_is_not_taken(followed: Followed) -> N
     assert len(followed.prepared) == 1
 
 
-async def test_routes_hold_only_once_their_providers_are_open(followed: Followed) -> None:
-    """What cannot be opened now is tried again, and told of once."""
+@pytest.mark.parametrize("why", [StoreUnavailable("no key"), RuntimeError("a bug of ours")], ids=repr)
+async def test_routes_hold_only_once_their_providers_are_open(followed: Followed, why: Exception) -> None:
+    """What cannot be opened now is tried again, and told of once; whatever the reason, the process goes on."""
     async with followed.following():
-        followed.unready = StoreUnavailable("no key")
+        followed.unready = why
         followed.write("two")
         await followed.pass_time(4 * ENOUGH)
         assert (followed.models, followed.counted("refused"), followed.refused) == (["one"], 1, 1)
