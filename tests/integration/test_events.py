@@ -187,8 +187,8 @@ def test_followers_are_bounded_and_those_who_hang_up_are_gone(stack: Stack, simu
         request_id = stack.submit(prompt="a story", stream=True)
         with following(api, request_id) as follower:
             follower.until("status")
-            refused = api.get(f"/v1/jobs/{request_id}/events")
-            assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+            with api.stream("GET", f"/v1/jobs/{request_id}/events") as refused:
+                assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
 
         def is_free() -> bool:
             with api.stream("GET", f"/v1/jobs/{request_id}/events") as answer:
