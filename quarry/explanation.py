@@ -101,7 +101,8 @@ def _came_to(attempt: Attempt, seconds: float | None) -> str:
         case AttemptOutcome.RUNNING:
             return f"{name} is under way."
         case AttemptOutcome.COMPLETED:
-            return f"{name} was answered{after}."
+            adapted = f", asked without, or with less of: {', '.join(attempt.adapted)}" if attempt.adapted else ""
+            return f"{name} was answered{after}{adapted}."
     if _vanished(attempt):
         return f"{name} ended unseen: its worker vanished, or was cut off for longer than its lease. A call may have been paid."
     ending = {AttemptOutcome.CANCELLED: "was stopped", AttemptOutcome.OUTCOME_UNKNOWN: "ended unseen"}.get(

@@ -106,10 +106,10 @@ class Job(Attempted):
     priority: str = "normal"
     custom_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
-    #: The caller's: prompts stay in these, whatever the route allows; empty: the route alone says it.
-    allowed_regions: tuple[str, ...] = ()
     #: Its answer's text is kept as it comes, for whoever follows the job.
     stream: bool = False
+    #: The caller's: prompts stay in these, whatever the route allows; empty: the route alone says it.
+    allowed_regions: tuple[str, ...] = ()
     #: Where the invocation is, if it is too large for the record.
     payload: StoredObject | None = None
 
@@ -310,7 +310,8 @@ def _claimed(job: Job, event: Claimed, now: datetime) -> Job:
 
 def _succeeded(job: Job, event: Succeeded, now: datetime) -> Job:
     answer = event.completion
-    ended = job.ended(now, AttemptOutcome.COMPLETED, str(answer.served_by), None, answer.usage, answer.fallbacks, answer.adapted)
+    served_by, passed, adapted = str(answer.served_by), answer.fallbacks, answer.adapted
+    ended = job.ended(now, AttemptOutcome.COMPLETED, served_by, None, answer.usage, passed, adapted=adapted)
     # Who was asked in vain, and in which form, belongs to the attempt.
     result = replace(answer, fallbacks=(), adapted=()) if answer.fallbacks or answer.adapted else answer
     return replace(ended, result=result, result_object=event.stored, error=None, status_reason=None)

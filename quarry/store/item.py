@@ -169,8 +169,8 @@ def from_item(item: Mapping[str, Any]) -> Job:
         priority=item["priority"]["S"],
         custom_id=get.text("custom_id"),
         metadata=get.parsed("metadata") or {},
-        allowed_regions=tuple(get.parsed("allowed_regions") or ()),
         stream="stream" in item,
+        allowed_regions=tuple(get.parsed("allowed_regions") or ()),
         payload=_made(StoredObject, payload) if payload else None,
         created_at=created_at,
         deadline_at=get.instant("deadline_at") or created_at,
@@ -353,6 +353,7 @@ def _attempt_in(value: dict[str, Any]) -> Attempt:
         fallbacks=tuple(_made(Fallback, each) for each in value.get("fallbacks", ())),
         adapted=tuple(value.get("adapted", ())),
         retry_at=from_epoch_ms(retry_at) if retry_at is not None else None,
+        adapted=tuple(value.get("adapted", ())),
     )
 
 

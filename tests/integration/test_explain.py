@@ -17,6 +17,10 @@ from tests.support.stack import Stack
 PAGE: Final = ROOT / "docs" / "howto" / "explain.md"
 _RECORDED: Final = re.compile(r"(<!-- recorded: quarry explain -->\n).*?(<!-- end -->)", re.DOTALL)
 _ROUTES: Final = """
+[providers.gateway]
+kind = "openai"
+base_url = "{url}/v1"
+
 [routes.default]
 [[routes.default.targets]]
 provider = "bedrock"
@@ -27,8 +31,8 @@ provider = "bedrock"
 region = "us-west-2"
 model = "amazon.nova-lite-v1:0"
 [[routes.default.targets]]
-provider = "echo"
-model = "spare"
+provider = "gateway"
+model = "gpt-oss-120b"
 """
 #: What differs from run to run.
 _VARYING: Final = {
@@ -40,21 +44,23 @@ _VARYING: Final = {
 
 
 def test_the_story_of_a_job_that_fell_back(stack: Stack, simulator: Simulator, tmp_path: Path) -> None:
-    """The first region refuses, the second breaks, which may have cost something; a later attempt goes to another provider. Every
-    target is there with its reason, and so is what the page shows.
+    """The first region refuses, the second breaks, which may have cost something; the next attempt finds nobody with room, waits,
+    and is answered by another provider. Every target is there with its reason, and so is what the page shows.
 
     Red when: `quarry/explanation.py`: `passed = tuple(map(_target, attempt.fallbacks))` -> `passed = ()`
     """
     stack.use(simulator)
     path = tmp_path / "three.toml"
-    path.write_text(_ROUTES)
+    path.write_text(_ROUTES.format(url=simulator.url))
     stack.env["QUARRY_ROUTES_FILE"] = str(path)
     simulator.rule(match={"region": "us-east-1"}, act={"error": "ServiceUnavailableException"}, times=1)
     simulator.rule(match={"region": "us-east-1"}, act={"error": "ThrottlingException"})
-    simulator.rule(match={"region": "us-west-2"}, act={"error": "InternalServerException", "delay_seconds": 1.2})
+    simulator.rule(match={"region": "us-west-2"}, act={"error": "InternalServerException", "delay_seconds": 1.2}, times=1)
+    simulator.rule(match={"region": "us-west-2"}, act={"error": "ThrottlingException"})
+    simulator.rule(match={"model": "gpt-oss-120b"}, act={"error": "ThrottlingException"}, times=1)
     with stack.running_api() as api, stack.running_worker():
         job = stack.finished(stack.submit(prompt="Which slate is the hardest?"))
-        assert (job["status"], job["served_by"]["provider"], job["attempts"]) == ("completed", "echo", 2)
+        assert (job["status"], job["served_by"]["provider"], job["attempts"]) == ("completed", "gateway", 2)
         command = [sys.executable, "-m", "quarry", "explain", job["request_id"], "--api", str(api.base_url)]
         told = subprocess.run(command, env=stack.environ(), capture_output=True, text=True, check=True).stdout
     if os.environ.get("QUARRY_RECORD"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import eventually
+from tests.support.processes import Process, eventually
 from tests.support.simulator import Simulator
 from tests.support.sse import followed, following
 from tests.support.stack import Stack
@@ -20,6 +20,7 @@ model = "amazon.nova-lite-v1:0"
 provider = "bedrock"
 region = "us-west-2"
 model = "amazon.nova-lite-v1:0"
+streamed = true
 """
 FIRST, SECOND = (f"bedrock/{region}/amazon.nova-lite-v1:0" for region in ("us-east-1", "us-west-2"))
 STORY = "Once upon a time there was a text of more than one piece."
@@ -27,13 +28,14 @@ TOOLS = {"tools": [{"toolSpec": {"name": "look", "inputSchema": {"json": {"type"
 
 
 @pytest.fixture(autouse=True)
-def _running(stack: Stack, simulator: Simulator, tmp_path: Path) -> Iterator[None]:
+def worker(stack: Stack, simulator: Simulator, tmp_path: Path) -> Iterator[Process]:
+    """A worker of two targets, the second of which is always streamed; an API beside it."""
     stack.use(simulator)
     path = tmp_path / "two.toml"
     path.write_text(_ROUTES)
     stack.env["QUARRY_ROUTES_FILE"] = str(path)
-    with stack.running_api(), stack.running_worker():
-        yield
+    with stack.running_api(), stack.running_worker() as process:
+        yield process
 
 
 def test_an_answer_is_the_same_with_and_without_a_stream(stack: Stack, simulator: Simulator) -> None:
@@ -99,6 +101,18 @@ def test_a_stream_without_an_end_is_a_failure(stack: Stack, simulator: Simulator
     job = stack.job(request_id)
     assert (job["status"], job["attempts"]) == ("completed", 2)
     assert job["attempt_history"][0]["error"]["code"] == ("model_failed" if "close" in cut else "invocation_timed_out")
+
+
+def test_a_target_may_be_streamed_though_nobody_listens(stack: Stack, simulator: Simulator, worker: Process) -> None:
+    """By its route, so that a stall is noticed; the answer is the same.
+
+    Red when: `quarry/inference/engine.py`: `(_nobody if candidate.place.streamed else None)` -> `None`
+    """
+    simulator.rule(match={"region": "us-east-1"}, act={"error": "ThrottlingException"})
+    job = stack.finished(stack.submit(prompt=STORY))
+    assert (job["stream"], job["result"]["text"], job["served_by"]["region"]) == (False, STORY, "us-west-2")
+    told = [line for line in stack.metrics(worker).splitlines() if line.startswith("quarry_time_to_first_token_seconds_count")]
+    assert [line.partition("region=")[2] for line in told] == ['"us-west-2"} 1.0']
 
 
 def test_bulk_submissions_may_be_streamed(stack: Stack) -> None:

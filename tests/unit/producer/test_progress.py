@@ -166,6 +166,14 @@ def test_another_process_restarts_what_was_another_attempts() -> None:
         assert late.text == "It is so."
 
 
+def test_a_declared_answer_is_told_from_what_a_model_began() -> None:
+    """Though the same attempt recorded it."""
+    reader = Reader()
+    reader.sees(look(piece(0, "It is")))
+    assert reader.sees_the_end("Come back later.", look(), degraded=True) == ["restart", "text", "done"]
+    assert reader.text == "Come back later."
+
+
 def test_the_end_of_a_job_that_is_not_streamed_has_no_text() -> None:
     """Nor one that has no answer, nor one whose answer lies elsewhere."""
     for changes in ({"stream": False}, {"status": "failed", "result": None}, {"result": {"url": "https://a.example"}}):
