@@ -198,9 +198,6 @@ class AttemptView(Shown):
         description="What of the request the target was asked without, or with less of (`max_tokens`), where it answered."
     )
     retry_at: AwareDatetime | None = Field(description="Of one that failed: the next one was not to begin before.")
-    adapted: list[str] = Field(
-        description="What of the request the target was asked without, or with less of (`max_tokens`), where it answered."
-    )
 
 
 class WaitView(Shown):

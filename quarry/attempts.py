@@ -56,8 +56,6 @@ class Attempt:
     adapted: tuple[str, ...] = ()
     #: Of one that failed: the next one was not to begin before.
     retry_at: datetime | None = None
-    #: What of the request the target was asked without, or with less of, where it answered.
-    adapted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

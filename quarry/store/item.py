@@ -353,7 +353,6 @@ def _attempt_in(value: dict[str, Any]) -> Attempt:
         fallbacks=tuple(_made(Fallback, each) for each in value.get("fallbacks", ())),
         adapted=tuple(value.get("adapted", ())),
         retry_at=from_epoch_ms(retry_at) if retry_at is not None else None,
-        adapted=tuple(value.get("adapted", ())),
     )
 
 
