@@ -151,8 +151,8 @@ class BreakerSettings(Group):
         5,
         ge=0,
         le=1000,
-        description="After so many failures a target is not asked for a while; 0: it is always asked. Too few: a blip closes a "
-        "region; too many: calls are wasted on a dead one.",
+        description="After so many failures a target is not asked for a while; 0: every target is always asked. Too few: a blip "
+        "closes a region; too many: calls are wasted on a dead one.",
     )
     window_seconds: int = Field(
         60, ge=1, le=3600, description="Failures older than that are forgotten. Too long: rare ones add up on a quiet target."

@@ -7,8 +7,8 @@ refusals alone, and knows no quota.
 
 import asyncio
 import math
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -77,6 +77,8 @@ class Board:
         self._metrics = metrics
         self._clock = clock
         self._places: dict[Target, _Place] = {}
+        #: What the peers said last, and when.
+        self._heard: tuple[Sequence[Mapping[str, float]], float] = (), 0.0
         #: Set where peers should hear of it at once.
         self.changed = asyncio.Event()
 
@@ -138,20 +140,24 @@ class Board:
 
     def follow(self, peers: Iterable[Mapping[str, float]]) -> None:
         """What the openings of each peer are now. One of them alone is not followed, unless the target fails here too."""
-        heard = list(peers)
-        witnesses = Counter(target for openings in heard for target in openings)
-        now = self._clock.monotonic()
+        self._heard = tuple(peers), self._clock.monotonic()
         for target, place in self._places.items():
-            name = str(target)
-            if witnesses[name] and witnesses[name] + place.failures.suspects >= _WITNESSES:
-                place.failures.follow([openings[name] for openings in heard if name in openings], now)
-                self._tell(target, place, now)
+            self._heed(target, place)
+
+    def _heed(self, target: Target, place: _Place) -> None:
+        (heard, at), now, name = self._heard, self._clock.monotonic(), str(target)
+        left = [seconds - (now - at) for openings in heard if (seconds := openings.get(name, 0.0)) > now - at]
+        if left and len(left) + place.failures.suspects >= _WITNESSES:
+            place.failures.follow(left, now)
+            self._tell(target, place, now)
 
     def _place(self, target: Target) -> _Place:
         if target not in self._places:
             place = self._places[target] = _Place(self._limits or Limits())
             gauge = self._metrics.breaker_state.labels(target.provider, target.region, target.model)
             gauge.set_function(lambda: place.state(self._clock.monotonic()))
+            # Asked here for the first time, perhaps in the middle of an outage.
+            self._heed(target, place)
         return self._places[target]
 
     def _tell(self, target: Target, place: _Place, now: float) -> None:

@@ -163,16 +163,18 @@ class Breaker:
 
     def look(self, now: float, overdue_seconds: float = math.inf) -> None:
         """Judge the calls that have been under way for long."""
-        while self._calls:
-            call = next(iter(self._calls))
-            age = now - call.began
-            if age <= min(overdue_seconds, self._limits.admitted_seconds):
-                break
-            how = Ended.WELL if age > self._limits.admitted_seconds else Ended.BADLY
-            self.end(call, how, now)
-            call.told = how
+        admitted = self._limits.admitted_seconds
+        while self._calls and now - (call := next(iter(self._calls))).began > min(overdue_seconds, admitted):
+            self._tell(call, Ended.WELL if now - call.began > admitted else Ended.BADLY, now)
+        # Of a target that has not answered yet nobody knows what is usual, and the others wait for its probe.
+        if self._probe and now - self._probe.began > self._limits.open_seconds:
+            self._tell(self._probe, Ended.BADLY, now)
         if self.until is None:
             self._failures = [each for each in self._failures if each.at > now - self._limits.window_seconds]
+
+    def _tell(self, call: Call, how: Ended, now: float) -> None:
+        self.end(call, how, now)
+        call.told = how
 
     def opening(self, now: float) -> float:
         """For how many seconds more it is open by our own experience; zero where it is not."""

@@ -240,6 +240,17 @@ async def test_it_takes_two_to_be_believed(peers: list[Mapping[str, float]], fai
     assert bench.board.openings() == {}
 
 
+async def test_who_comes_later_has_heard_of_it() -> None:
+    """A worker that starts in the middle of an outage: a target that it has never asked is left alone from the first moment."""
+    bench = Bench()
+    bench.board.follow([TEN, TEN])
+    await bench.clock.advance(2)
+    with pytest.raises(CircuitOpen) as caught:
+        bench.board.admit(TARGET)
+    assert caught.value.retry_after_seconds == 14
+    assert bench.is_asked(OTHER)
+
+
 async def test_it_can_be_off() -> None:
     """Then every target is asked, always."""
     bench = Bench(None)

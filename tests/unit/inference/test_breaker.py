@@ -210,6 +210,19 @@ def test_a_probe_that_hangs_has_failed() -> None:
     assert bench.state == "CLOSED"
 
 
+def test_a_probe_of_which_nobody_knows_what_is_usual_ends_some_time() -> None:
+    """After as long as the target was left alone; calls from before, of which nothing was heard either, change nothing about it."""
+    bench = Bench()
+    bench.begin(3)
+    bench.opened()
+    bench.now += 30
+    bench.begin()
+    bench.now += 30
+    assert bench.wait() == SOON_SECONDS
+    bench.now += 1
+    assert (bench.wait(), bench.state) == (30, "OPEN")
+
+
 def test_calls_of_the_time_before_say_nothing_any_more() -> None:
     """What hung then times out now, and the target is back since."""
     bench = Bench()
