@@ -21,10 +21,15 @@ from docs.markdown import table
 from producer import problems
 from quarry import attempts, errors, job
 from quarry.cli import parser
+from quarry.inference import fallback
+from quarry.inference.candidates import Candidate
+from quarry.inference.routes import DegradedAnswer, Route, RouteTarget
+from quarry.invocation import Target
 from quarry.settings import DELIMITER, PREFIX, Group, Settings
 from quarry.telemetry import events, metrics
 from quarry.testing.builders import NOW, a_claimed_job, a_completion, a_delivery, a_job, a_lease
 from worker import outcome
+from worker.report import DEGRADED
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -178,15 +183,17 @@ def _metric(metric: Any) -> tuple[str, ...]:
 def label_values() -> str:
     """What the labels can be that are not a route's, a target's or HTTP's."""
     ended = [each.__name__ for each in get_args(job.Event) if each not in (job.Claimed, job.Redriven)]
-    billed = [kind.code for kind in _invocation_errors(errors.InvocationError) if kind.may_be_billed]
+    billed = [kind.code for kind in _invocation_errors(errors.InvocationError) if kind.may_be_billed and kind.time_helps]
+    draining = outcome.Interruption.DRAINING.value
     labels: Sequence[tuple[str, str, Iterable[str], str]] = (
         ("quarry_submissions_total", "outcome", ("accepted", "replayed"), ", or a [problem](errors.md)"),
         ("quarry_audit_records_total", "outcome", ("written", "folded", "lost"), ""),
         ("quarry_deliveries_settled_total", "outcome", ("ack", "release", "resend", "bury", "leave"), ""),
         ("quarry_claims_refused_total", "reason", (each.__name__ for each in errors.ClaimRefused.__subclasses__()), ""),
-        ("quarry_jobs_finished_total", "outcome", sorted(job.TERMINAL), ""),
+        ("quarry_jobs_finished_total", "outcome", (*sorted(job.TERMINAL), DEGRADED), ""),
         ("quarry_attempts_total", "outcome", (*ended, "LeaseLost"), ""),
-        ("quarry_calls_repeated_total", "reason", ("worker_vanished", outcome.Interruption.DRAINING.value, *billed), ""),
+        ("quarry_calls_repeated_total", "reason", ("worker_vanished", draining, *billed), ""),
+        ("quarry_calls_withheld_total", "reason", ("worker_vanished", draining, errors.InvocationTimedOut.code), ""),
         ("quarry_lease_renewals_total", "outcome", ("renewed", "failed", "lost", "cancel_requested"), ""),
         ("quarry_swept_total", "outcome", ("resent", "recorded"), ""),
         (
@@ -232,6 +239,46 @@ def job_errors() -> str:
     return table(("code", "message", "what Quarry does", "billed"), rows)
 
 
+def two_questions() -> str:
+    """What each error of a model call says to the two questions, and so to everything else."""
+    rows = [
+        (
+            f"`{kind.code}`",
+            _yes(kind.time_helps),
+            _yes(kind.fallback_helps),
+            "perhaps" if kind.may_be_billed else "no",
+            _asked_next(kind),
+            _follows(kind),
+        )
+        for kind in _invocation_errors(errors.InvocationError)
+    ]
+    return table(("error", "does time help?", "does another target help?", "paid?", "who is asked next", "if nobody serves"), rows)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _asked_next(kind: type[errors.InvocationError]) -> str:
+    """The fallback's own functions, asked about a model here and elsewhere, another model, and another provider."""
+    error = kind("x")
+    if not fallback.another_may_be_asked(error):
+        return "nobody in this attempt"
+    model, other = "amazon.nova-lite-v1:0", "amazon.nova-pro-v1:0"
+    places = {
+        "the model elsewhere": Target("bedrock", "us-west-2", model),
+        "another model": Target("bedrock", "us-east-1", other),
+        "another provider": Target("other", "", "m"),
+    }
+    able = [Candidate(RouteTarget(each), a_job().invocation) for each in (Target("bedrock", "us-east-1", model), *places.values())]
+    left, needless = fallback.remaining(error, able[0], able[1:])
+    names = {str(target): name for name, target in places.items()}
+    if needless:
+        return f"not {' nor '.join(names[str(each.place.target)] for each in needless)}, else the next one"
+    first = left[0].place.target
+    return "the next one" if left == able[1:] else f"{names[str(first)]} first, then the next one"
+
+
 def _invocation_errors(kind: type[errors.InvocationError]) -> Iterator[type[errors.InvocationError]]:
     for each in kind.__subclasses__():
         yield each
@@ -250,7 +297,7 @@ def _follows(kind: type[errors.InvocationError]) -> str:
 
 def _failures() -> Iterator[attempts.Failure]:
     """Those that are no model's."""
-    yield from (job.EXPIRY, job.TOO_LATE, job.CALL_CLOSED, outcome.CALL_CUT)
+    yield from (job.EXPIRY, job.TOO_LATE, job.CALL_CLOSED, job.CALL_CUT)
     refused, lost = errors.TakenOverTooOften(a_job()), errors.PayloadLost("x")
     large = a_completion("x" * (outcome.RESULT_MAX_BYTES + 1))
     for verdict in (
@@ -270,6 +317,7 @@ _SOON: Final = NOW + timedelta(seconds=5)
 _EVENTS: Final[Sequence[tuple[str, job.Event]]] = (
     ("claimed", job.Claimed(a_lease())),
     ("succeeded", job.Succeeded(a_completion())),
+    ("answered by the route's declared text", job.Degraded("Later.", _FAILURE)),
     ("retry scheduled", job.RetryScheduled(_SOON, _FAILURE)),
     ("snoozed", job.Snoozed(_SOON, job.StatusReason.WAITING_FOR_CAPACITY)),
     ("handed back", job.HandedBack(call_cut=False)),
@@ -308,6 +356,8 @@ _REASONS: Final[Mapping[job.StatusReason, str]] = {
     job.StatusReason.RESULT_TOO_LARGE: "the answer is larger than what is kept",
     job.StatusReason.PAYLOAD_LOST: "what it was to ask is gone from S3",
     job.StatusReason.UNRECORDABLE: "the table would not take its answer",
+    job.StatusReason.OUTCOME_UNKNOWN: "a call was sent whose answer nobody saw, and its route does not pay twice",
+    job.StatusReason.DEGRADED: "nobody served it in time: it was answered with what its route declares for that",
     job.StatusReason.DISCARDED: "an operator gave it up",
 }
 #: How an attempt ends.
@@ -341,8 +391,11 @@ def _cases() -> Iterator[tuple[str, outcome.Verdict]]:
     late = a_claimed_job(deadline_at=NOW + timedelta(seconds=1))
     interrupted = outcome.Interrupted
 
-    def decided(result: outcome.Result, on: job.Job = held) -> outcome.Verdict:
-        return outcome.decide(result, on, NOW, 0.5)
+    def decided(result: outcome.Result, on: job.Job = held, route: Route | None = None) -> outcome.Verdict:
+        return outcome.decide(result, on, NOW, 0.5, route)
+
+    once = Route("once", (), on_unknown_outcome="fail")
+    declaring = Route("declaring", (), degraded=DegradedAnswer("Later.", within_seconds=10))
 
     why = outcome.Interruption
     yield "the model answered", decided(a_completion())
@@ -350,8 +403,14 @@ def _cases() -> Iterator[tuple[str, outcome.Verdict]]:
     yield "the same, but the wait would pass the deadline", decided(errors.ModelFailed("x"), late)
     yield "the same, budget spent", decided(errors.ModelFailed("x"), spent)
     yield "no answer in time, budget left", decided(errors.InvocationTimedOut("x"))
+    yield 'the same, on a route with `on_unknown_outcome = "fail"`', decided(errors.InvocationTimedOut("x"), route=once)
+    yield "an earlier attempt ended unseen, on such a route", decided(errors.OutcomeUnknown("x"), route=once)
     yield "throttled, or the provider is unavailable", decided(errors.Throttled("x"))
     yield "the provider refuses *us* (credentials, access, model id)", decided(errors.AccessDenied("x"))
+    yield (
+        "no target served, the deadline is near, and the route declares an answer for that",
+        decided(errors.Throttled("x"), late, declaring),
+    )
     yield "the payload cannot be loaded: S3 does not answer", decided(errors.PayloadsUnavailable("x"))
     yield "the payload is gone from S3, or is not what was put there", decided(errors.PayloadLost("x"))
     yield "a request that no time will mend", decided(errors.InvocationRejected("x"))
@@ -359,6 +418,10 @@ def _cases() -> Iterator[tuple[str, outcome.Verdict]]:
     yield "cancel seen during a call", decided(interrupted(why.CANCEL_REQUESTED, call_started=True))
     yield "draining, call not started", decided(interrupted(why.DRAINING, call_started=False))
     yield "draining, call cut", decided(interrupted(why.DRAINING, call_started=True))
+    yield (
+        'the same, on a route with `on_unknown_outcome = "fail"`',
+        decided(interrupted(why.DRAINING, call_started=True), route=once),
+    )
     yield "the deadline passed between claim and call", decided(interrupted(why.DEADLINE_PASSED, call_started=False))
     yield "it should run alone, and another one already does", decided(interrupted(why.MAKING_WAY, call_started=False))
     yield "lease lost while working", decided(interrupted(why.LEASE_LOST, call_started=True))
@@ -420,6 +483,8 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "submission": rest.submission_fields,
     "queries": rest.query_fields,
     "job": rest.job_fields,
+    "explanation": rest.explanation_fields,
+    "two-questions": two_questions,
     "routes-fields": routes.fields,
     "model-ids": routes.model_ids,
     "status-reasons": status_reasons,

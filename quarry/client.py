@@ -94,6 +94,10 @@ class ApiClient:
         """One job; the API waits up to `wait_seconds` (at most 30) for it to become terminal."""
         return self._json("GET", _job_path(request_id), params={"wait_seconds": f"{wait_seconds:.1f}"})
 
+    def explain(self, request_id: str) -> dict[str, Any]:
+        """The story of one job: see `docs/howto/explain.md`."""
+        return self._json("GET", f"{_job_path(request_id)}/explanation")
+
     def look_up(self, request_ids: Sequence[str]) -> Sequence[JobView]:
         """Up to 100 jobs, in order; a row with `error` for one that does not exist."""
         return self._jobs_in(self._json("POST", "/v1/jobs/lookup", json={"request_ids": list(request_ids)}))

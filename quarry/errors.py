@@ -39,6 +39,7 @@
     ├── ApiRefused                      the command line's: it answered with a problem
     └── InvocationError                 a model call that gave no answer
         ├── Throttled  ModelNotReady  ProviderUnavailable  ModelFailed  MalformedCompletion  InvocationTimedOut
+        ├── OutcomeUnknown              and it is not paid again
         ├── InvocationRejected  ContextTooLong  NotCapable  ResidencyForbids
         ├── AccessDenied  ModelNotFound  CredentialsExpired  QuotaExceeded
         └── InternalFault
@@ -334,6 +335,8 @@ class InvocationError(QuarryError):
         self.usage = usage
         #: Who was asked before `target`, in order.
         self.fallbacks: tuple[Fallback, ...] = ()
+        #: Where nobody served: every target of the route, in the order in which it was asked or skipped, `target` among them.
+        self.refusals: tuple[Fallback, ...] = ()
 
 
 class Throttled(InvocationError):
@@ -387,6 +390,13 @@ class InvocationTimedOut(InvocationError):
     code = "invocation_timed_out"
     time_helps = True
     fallback_helps = True
+    may_be_billed = True
+
+
+class OutcomeUnknown(InvocationError):
+    """A call may have been paid, nobody saw its answer, and the job's route says that it is not made again."""
+
+    code = "outcome_unknown"
     may_be_billed = True
 
 

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, Response
 
 from producer import answers, idempotency
 from producer.documents import json_body, problems
+from producer.explanations import ExplanationView
 from producer.faults import checked
 from producer.following import EVENT, EVENTS, Events
 from producer.problems import item_error
@@ -153,6 +154,16 @@ async def events(request_id: str, caller: Caller, verbs: Verbs, _: Unqueried, la
     if place and place.done and job.status.is_terminal:
         return Response(status_code=204)
     return Events(verbs.following.follow(job, place))
+
+
+@router.get(
+    "/{request_id}/explanation",
+    response_model=None,
+    responses={**problems(404, 503), 200: {"model": ExplanationView, "description": "What happened to it so far."}},
+)
+async def explain(request_id: str, caller: Caller, verbs: Verbs, _: Unqueried) -> JSONResponse:
+    """Explain a job: what happened when and why, where the time went, what was paid, and what there is to do."""
+    return Answer(await verbs.lookup.explain(caller.tenant, request_id))
 
 
 @router.post(

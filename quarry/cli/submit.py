@@ -82,7 +82,10 @@ def run(arguments: argparse.Namespace) -> int:
 def verdict(job: "JobView") -> int:
     """The exit code of having waited for `job`; says why where it is not 0."""
     if job["status"] == "completed":
-        return exits.DONE
+        if not job.get("degraded"):
+            return exits.DONE
+        print("quarry: no model answered in time; this is what the route declares for that", file=sys.stderr)
+        return exits.FAILED
     why = f" ({explain(job['error'])})" if job["error"] else ""
     later = "" if job["finished_at"] else f"; `quarry status {job['request_id']} --wait` waits on"
     print(f"quarry: the job is {job['status']}{why}{later}", file=sys.stderr)

@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Final, TypeAlias
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -18,7 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from quarry.clock import Clock
 from quarry.errors import InvocationError, ModelNotFound, ProviderUnavailable, Throttled
 from quarry.inference.candidates import Candidate, Request, candidates
-from quarry.inference.fallback import another_may_be_asked, in_order
+from quarry.inference.fallback import another_may_be_asked, in_order, remaining
 from quarry.inference.providers.base import Heard, Provider
 from quarry.inference.routes import Route
 from quarry.invocation import Completion, Fallback, Invocation, Json, Target
@@ -84,6 +85,8 @@ class Engine:
                     raise
                 target = candidate.place.target
                 passed.append((error, Fallback(str(target), error.code, round(self._clock.monotonic() - began, 3))))
+                left, needless = remaining(error, candidate, left)
+                passed += [(each, _skipped(each)) for each in map(partial(_the_same, error), needless)]
                 if left:
                     self._metrics.fallbacks.labels(target.provider, target.region, target.model, error.code).inc()
                     _log.info(Event.FALLBACK_ENGAGED, target=str(target), error=error.code)
@@ -175,6 +178,7 @@ def exhausted(passed: Sequence[_Passed]) -> InvocationError:
     asked = [error for error, fallback in passed if not fallback.skipped] or errors
     ours = [error for error in asked if error.blames == "us"]
     chosen = min(busy, key=lambda error: error.retry_after_seconds or 0.0) if busy else (ours or asked)[0]
+    chosen.refusals = _fallbacks(passed)
     if len(errors) > 1:
         chosen.fallbacks = tuple(fallback for error, fallback in passed if error is not chosen)
         chosen.__cause__ = ExceptionGroup("no target of the route answered", [each for each in errors if each is not chosen])
@@ -183,6 +187,11 @@ def exhausted(passed: Sequence[_Passed]) -> InvocationError:
 
 def _nobody(_text: str) -> None:
     """Listens for a target that is streamed although nobody asked."""
+
+
+def _the_same(error: InvocationError, candidate: Candidate) -> InvocationError:
+    """What a target would say that is not asked, since another one said it for both."""
+    return type(error)(str(error), target=str(candidate.place.target))
 
 
 def _skipped(error: InvocationError) -> Fallback:

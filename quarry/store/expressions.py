@@ -66,8 +66,8 @@ _QUEUED, _PROCESSING, _RETRYING = ({"S": status.value} for status in (JobStatus.
 #: What a holder owns, and `record` therefore overwrites or removes.
 _OWNED: Final = (
     "available_at", "status", "status_reason", "revision", "attempts", "takeovers", "snoozes", "open_attempts",
-    "attempt_history", "lease_token", "lease_owner", "lease_expires_at", "check_pk", "check_at", "started_at", "finished_at",
-    "result", "result_object", "error", "bury_reason", "expires_at",
+    "attempt_history", "waits", "lease_token", "lease_owner", "lease_expires_at", "check_pk", "check_at", "started_at",
+    "finished_at", "result", "result_object", "degraded", "error", "bury_reason", "expires_at",
 )  # fmt: skip
 #: What a redrive changes beside that.
 _REDRIVEN: Final = ("generation", "model", "deadline_at", "max_attempts", "attempts_before")

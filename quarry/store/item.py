@@ -13,11 +13,11 @@ Two sparse indexes:
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from quarry.attempts import Attempt, AttemptOutcome, Failure
+from quarry.attempts import Attempt, AttemptOutcome, Failure, Wait
 from quarry.clock import from_epoch_ms, to_epoch_ms
 from quarry.invocation import Completion, Fallback, Invocation, Target, Usage, result_document
 from quarry.job import Job, JobStatus, Lease, StatusReason, StoredObject, status_for_readers
@@ -130,6 +130,7 @@ def changing(job: Job, retention_ms: int) -> Item:
         "snoozes": job.snoozes,
         "open_attempts": [to_epoch_ms(at) for at in job.open_attempts] or None,
         "attempt_history": json_text([_attempt_out(each) for each in job.attempt_history]) if job.attempt_history else None,
+        "waits": json_text([_wait_out(each) for each in job.waits]) if job.waits else None,
         "lease_token": lease and lease.token,
         "lease_owner": lease and lease.owner,
         "lease_expires_at": lease and lease.expires_at,
@@ -139,6 +140,7 @@ def changing(job: Job, retention_ms: int) -> Item:
         "finished_at": job.finished_at,
         "result": json_text(_completion_out(job.result)) if job.result else None,
         "result_object": json_text(asdict(job.result_object)) if job.result_object else None,
+        "degraded": job.degraded,
         "error": json_text(asdict(job.error)) if job.error else None,
         "bury_reason": job.bury_reason,
         "expires_at": ttl(job.finished_at + timedelta(milliseconds=retention_ms)) if job.finished_at else None,
@@ -162,8 +164,8 @@ def from_item(item: Mapping[str, Any]) -> Job:
         priority=item["priority"]["S"],
         custom_id=get.text("custom_id"),
         metadata=get.parsed("metadata") or {},
-        allowed_regions=tuple(get.parsed("allowed_regions") or ()),
         stream="stream" in item,
+        allowed_regions=tuple(get.parsed("allowed_regions") or ()),
         payload=_made(StoredObject, payload) if payload else None,
         created_at=created_at,
         deadline_at=get.instant("deadline_at") or created_at,
@@ -180,12 +182,14 @@ def from_item(item: Mapping[str, Any]) -> Job:
         snoozes=get.count("snoozes"),
         open_attempts=tuple(from_epoch_ms(int(each["N"])) for each in item.get("open_attempts", {}).get("L", [])),
         attempt_history=tuple(_attempt_in(each) for each in get.parsed("attempt_history") or ()),
+        waits=tuple(_wait_in(each) for each in get.parsed("waits") or ()),
         lease=lease,
         check_at=get.instant("check_at"),
         started_at=get.instant("started_at"),
         finished_at=get.instant("finished_at"),
         result=_completion_in(result) if result else None,
         result_object=_made(StoredObject, result_object) if result_object else None,
+        degraded=get.text("degraded"),
         error=_made(Failure, error) if error else None,
         bury_reason=get.text("bury_reason"),
     )
@@ -325,13 +329,14 @@ def _attempt_out(attempt: Attempt) -> dict[str, Any]:
         "error": asdict(attempt.error) if attempt.error else None,
         "usage": asdict(attempt.usage) if attempt.usage else None,
         "fallbacks": [asdict(each) for each in attempt.fallbacks] or None,
+        "retry_at": to_epoch_ms(attempt.retry_at) if attempt.retry_at else None,
         "adapted": attempt.adapted or None,
     }
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _attempt_in(value: dict[str, Any]) -> Attempt:
-    finished_at, error, usage = value.get("finished_at"), value.get("error"), value.get("usage")
+    finished_at, error, usage, retry_at = (value.get(name) for name in ("finished_at", "error", "usage", "retry_at"))
     return Attempt(
         attempt=value["attempt"],
         started_at=from_epoch_ms(value["started_at"]),
@@ -341,7 +346,21 @@ def _attempt_in(value: dict[str, Any]) -> Attempt:
         error=_made(Failure, error) if error else None,
         usage=_made(Usage, usage) if usage else None,
         fallbacks=tuple(_made(Fallback, each) for each in value.get("fallbacks", ())),
+        retry_at=from_epoch_ms(retry_at) if retry_at is not None else None,
         adapted=tuple(value.get("adapted", ())),
+    )
+
+
+def _wait_out(wait: Wait) -> dict[str, Any]:
+    return asdict(wait) | {"began_at": to_epoch_ms(wait.began_at), "until": to_epoch_ms(wait.until)}
+
+
+def _wait_in(value: dict[str, Any]) -> Wait:
+    return replace(
+        _made(Wait, value),
+        began_at=from_epoch_ms(value["began_at"]),
+        until=from_epoch_ms(value["until"]),
+        refusals=tuple(_made(Fallback, each) for each in value["refusals"]),
     )
 
 

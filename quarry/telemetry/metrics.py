@@ -52,6 +52,10 @@ class WorkerMetrics:
         self.calls_repeated = Counter(
             "quarry_calls_repeated_total", "Model calls that may be paid again, by reason.", ["reason"], registry=registry
         )
+        self.calls_withheld = Counter(
+            "quarry_calls_withheld_total", "Model calls that may have been paid and were not repeated, for their route says so.",
+            ["reason"], registry=registry,
+        )  # fmt: skip
         self.lease_renewals = Counter("quarry_lease_renewals_total", "Lease renewals.", ["outcome"], registry=registry)
         self.swept = Counter(
             "quarry_swept_total", "Jobs that the sweep found without a message, or that were over, by what it did.", ["outcome"],

@@ -13,6 +13,7 @@ from quarry.job import (
     CHECK_AFTER,
     CLOCK_MARGIN,
     Cancelled,
+    Degraded,
     Event,
     Expired,
     Failed,
@@ -50,12 +51,14 @@ EVENTS: dict[str, Event] = {
         )
     ),
     "succeeded apart": Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")),
+    "degraded": Degraded(TEXT, FAILURE, "bedrock/us-east-1/model", a_completion().usage, (PASSED,)),
     "retry": RetryScheduled(LATER, FAILURE, "bedrock/us-east-1/model", a_completion().usage),
-    "snoozed": Snoozed(LATER, StatusReason.WAITING_FOR_CAPACITY),
+    "snoozed": Snoozed(LATER, StatusReason.WAITING_FOR_CAPACITY, (PASSED, PASSED)),
     "handed back": HandedBack(call_cut=False),
     "cut": HandedBack(call_cut=True),
     "failed": Failed(StatusReason.REJECTED, FAILURE, bury=False),
     "buried": Failed(StatusReason.ATTEMPTS_EXHAUSTED, FAILURE, bury=True, target="echo", usage=a_completion().usage),
+    "not called": Failed(StatusReason.OUTCOME_UNKNOWN, FAILURE, bury=True, outcome=None),
     "cancelled": Cancelled(call_cut=False),
     "expired": Expired(),
 }

@@ -154,7 +154,7 @@ async def test_a_provider_that_is_not_there_is_ours() -> None:
 
 # --- several targets --------------------------------------------------------------------------------------------------
 
-OTHERS = tuple(Target("bedrock", region, "m") for region in ("us-west-2", "eu-west-1"))
+OTHERS = (Target("bedrock", "us-west-2", "n"), Target("bedrock", "eu-west-1", "o"))
 
 
 @pytest.mark.parametrize("error", [ProviderUnavailable("503"), Throttled("429"), AccessDenied("no"), ContextTooLong("long")])
@@ -195,6 +195,16 @@ async def test_a_route_that_is_exhausted(errors: list[InvocationError], chosen: 
     assert caught.value is errors[chosen]
     assert [each.reason for each in caught.value.fallbacks] == [each.code for i, each in enumerate(errors) if i != chosen]
     assert isinstance(caught.value.__cause__, ExceptionGroup)
+
+
+async def test_who_would_say_the_same_is_not_asked() -> None:
+    """The model to which the text is too long is not asked elsewhere; the answer tells that it was passed over, and why."""
+    bench = Bench(ContextTooLong("long"), "hi")
+    elsewhere = Target("bedrock", "us-west-2", TARGET.model)
+    completion = await bench.walk(TARGET, elsewhere, OTHERS[0])
+    assert completion.served_by == OTHERS[0]
+    told = [(each.target, each.reason, each.skipped) for each in completion.fallbacks]
+    assert told == [(str(TARGET), "context_too_long", False), (str(elsewhere), "context_too_long", True)]
 
 
 HERE, THERE = (Target("bedrock", region, "amazon.nova-lite-v1:0") for region in ("us-east-1", "eu-west-1"))

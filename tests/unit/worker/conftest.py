@@ -68,6 +68,7 @@ class Bench:
     payloads: MemoryPayloads = field(default_factory=MemoryPayloads)
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    routes: Routes = ROUTES
 
     def __post_init__(self) -> None:
         self.queue = MemoryQueue(self.clock, visibility=visibility_for(LEASE_SECONDS))
@@ -81,7 +82,7 @@ class Bench:
             claimer=Claimer(self.store, self.leases, self.clock),
             leases=self.leases,
             invoker=Invoker(
-                engine, ROUTES, self.payloads, self.leases, self.isolation, Speech(self.store, self.clock, self.metrics)
+                engine, self.routes, self.payloads, self.leases, self.isolation, Speech(self.store, self.clock, self.metrics)
             ),
             recorder=Recorder(self.store, self.payloads, self.clock),
             settler=Settler(self.queue, self.store, self.clock, self.metrics),

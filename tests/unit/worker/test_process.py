@@ -9,10 +9,10 @@ from quarry import errors
 from quarry.attempts import AttemptOutcome
 from quarry.errors import RecordRefused
 from quarry.invocation import Invocation
-from quarry.job import Claimed, Job, JobStatus, StatusReason, Succeeded, advance
+from quarry.job import CALL_CUT, Claimed, Job, JobStatus, StatusReason, Succeeded, advance
 from quarry.testing.builders import a_lease, an_envelope
 from tests.unit.worker.conftest import Bench
-from worker.outcome import CALL_CUT, STORE_UNAVAILABLE, Ack, Bury, Interruption, Leave, Release
+from worker.outcome import STORE_UNAVAILABLE, Ack, Bury, Interruption, Leave, Release
 
 
 async def test_an_answer_is_recorded_before_the_message_is_acked(bench: Bench) -> None:
