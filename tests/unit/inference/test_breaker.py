@@ -280,6 +280,16 @@ def test_what_was_only_slow_is_forgiven() -> None:
     assert bench.state == "CLOSED"
 
 
+def test_an_answer_of_before_does_not_close_it() -> None:
+    """Its call began between the failures, and was not slow: the later ones stand, and a probe decides."""
+    bench = Bench()
+    bench.fail(1)
+    [late] = bench.begin()
+    bench.fail(4)
+    bench.end(late)
+    assert bench.state == "OPEN"
+
+
 def test_an_overdue_call_that_fails_counts_once() -> None:
     """And one that is refused after all not at all."""
     bench = Bench()
