@@ -16,15 +16,20 @@ from typing import Any, Final, get_args
 
 from prometheus_client import CollectorRegistry
 
-from docs import access, rest
+from docs import access, rest, routes, targets
 from docs.markdown import table
 from producer import problems
 from quarry import attempts, errors, job
 from quarry.cli import parser
+from quarry.inference import fallback
+from quarry.inference.candidates import Candidate
+from quarry.inference.routes import DegradedAnswer, Route, RouteTarget
+from quarry.invocation import Target
 from quarry.settings import DELIMITER, PREFIX, Group, Settings
 from quarry.telemetry import events, metrics
 from quarry.testing.builders import NOW, a_claimed_job, a_completion, a_delivery, a_job, a_lease
 from worker import outcome
+from worker.report import DEGRADED
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -159,6 +164,7 @@ def metric_catalogue() -> str:
         ("API", metrics.ProducerMetrics),
         ("Worker", metrics.WorkerMetrics),
         ("Model calls (in the worker)", metrics.InferenceMetrics),
+        ("The routes file (in both)", metrics.RoutesMetrics),
     ):
         registry = CollectorRegistry()
         found = [value for value in vars(catalogue(registry)).values() if hasattr(value, "_labelnames")]
@@ -177,15 +183,17 @@ def _metric(metric: Any) -> tuple[str, ...]:
 def label_values() -> str:
     """What the labels can be that are not a route's, a target's or HTTP's."""
     ended = [each.__name__ for each in get_args(job.Event) if each not in (job.Claimed, job.Redriven)]
-    billed = [kind.code for kind in _invocation_errors(errors.InvocationError) if kind.may_be_billed]
+    billed = [kind.code for kind in _invocation_errors(errors.InvocationError) if kind.may_be_billed and kind.time_helps]
+    draining = outcome.Interruption.DRAINING.value
     labels: Sequence[tuple[str, str, Iterable[str], str]] = (
         ("quarry_submissions_total", "outcome", ("accepted", "replayed"), ", or a [problem](errors.md)"),
         ("quarry_audit_records_total", "outcome", ("written", "folded", "lost"), ""),
         ("quarry_deliveries_settled_total", "outcome", ("ack", "release", "resend", "bury", "leave"), ""),
         ("quarry_claims_refused_total", "reason", (each.__name__ for each in errors.ClaimRefused.__subclasses__()), ""),
-        ("quarry_jobs_finished_total", "outcome", sorted(job.TERMINAL), ""),
+        ("quarry_jobs_finished_total", "outcome", (*sorted(job.TERMINAL), DEGRADED), ""),
         ("quarry_attempts_total", "outcome", (*ended, "LeaseLost"), ""),
-        ("quarry_calls_repeated_total", "reason", ("worker_vanished", outcome.Interruption.DRAINING.value, *billed), ""),
+        ("quarry_calls_repeated_total", "reason", ("worker_vanished", draining, *billed), ""),
+        ("quarry_calls_withheld_total", "reason", ("worker_vanished", draining, errors.InvocationTimedOut.code), ""),
         ("quarry_lease_renewals_total", "outcome", ("renewed", "failed", "lost", "cancel_requested"), ""),
         ("quarry_swept_total", "outcome", ("resent", "recorded"), ""),
         (
@@ -225,10 +233,51 @@ def job_errors() -> str:
     """The codes in a job's `error` and in its attempts."""
     rows: list[tuple[str, str, str, str]] = []
     for kind in _invocation_errors(errors.InvocationError):
-        failure = outcome.failure_of(kind("(the provider's own words)"))
+        words = "(what it has not)" if kind is errors.NotCapable else "(the provider's own words)"
+        failure = outcome.failure_of(kind(words))
         rows.append((f"`{failure.code}`", failure.message, _follows(kind), "perhaps" if kind.may_be_billed else "no"))
     rows += [(f"`{each.code}`", each.message, "nothing more", "see the attempts") for each in _failures()]
     return table(("code", "message", "what Quarry does", "billed"), rows)
+
+
+def two_questions() -> str:
+    """What each error of a model call says to the two questions, and so to everything else."""
+    rows = [
+        (
+            f"`{kind.code}`",
+            _yes(kind.time_helps),
+            _yes(kind.fallback_helps),
+            "perhaps" if kind.may_be_billed else "no",
+            _asked_next(kind),
+            _follows(kind),
+        )
+        for kind in _invocation_errors(errors.InvocationError)
+    ]
+    return table(("error", "does time help?", "does another target help?", "paid?", "who is asked next", "if nobody serves"), rows)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _asked_next(kind: type[errors.InvocationError]) -> str:
+    """The fallback's own functions, asked about a model here and elsewhere, another model, and another provider."""
+    error = kind("x")
+    if not fallback.another_may_be_asked(error):
+        return "nobody in this attempt"
+    model, other = "amazon.nova-lite-v1:0", "amazon.nova-pro-v1:0"
+    places = {
+        "the model elsewhere": Target("bedrock", "us-west-2", model),
+        "another model": Target("bedrock", "us-east-1", other),
+        "another provider": Target("other", "", "m"),
+    }
+    able = [Candidate(RouteTarget(each), a_job().invocation) for each in (Target("bedrock", "us-east-1", model), *places.values())]
+    left, needless = fallback.remaining(error, able[0], able[1:])
+    names = {str(target): name for name, target in places.items()}
+    if needless:
+        return f"not {' nor '.join(names[str(each.place.target)] for each in needless)}, else the next one"
+    first = left[0].place.target
+    return "the next one" if left == able[1:] else f"{names[str(first)]} first, then the next one"
 
 
 def _invocation_errors(kind: type[errors.InvocationError]) -> Iterator[type[errors.InvocationError]]:
@@ -249,7 +298,7 @@ def _follows(kind: type[errors.InvocationError]) -> str:
 
 def _failures() -> Iterator[attempts.Failure]:
     """Those that are no model's."""
-    yield from (job.EXPIRY, job.TOO_LATE, job.CALL_CLOSED, outcome.CALL_CUT)
+    yield from (job.EXPIRY, job.TOO_LATE, job.CALL_CLOSED, job.CALL_CUT)
     refused, lost = errors.TakenOverTooOften(a_job()), errors.PayloadLost("x")
     large = a_completion("x" * (outcome.RESULT_MAX_BYTES + 1))
     for verdict in (
@@ -269,6 +318,7 @@ _SOON: Final = NOW + timedelta(seconds=5)
 _EVENTS: Final[Sequence[tuple[str, job.Event]]] = (
     ("claimed", job.Claimed(a_lease())),
     ("succeeded", job.Succeeded(a_completion())),
+    ("answered by the route's declared text", job.Degraded("Later.", _FAILURE)),
     ("retry scheduled", job.RetryScheduled(_SOON, _FAILURE)),
     ("snoozed", job.Snoozed(_SOON, job.StatusReason.WAITING_FOR_CAPACITY)),
     ("handed back", job.HandedBack(call_cut=False)),
@@ -297,7 +347,8 @@ def state_diagram() -> str:
 #: What each reason beside a status says.
 _REASONS: Final[Mapping[job.StatusReason, str]] = {
     job.StatusReason.WAITING_FOR_CAPACITY: "it was throttled, or the provider is away; it waits at no cost",
-    job.StatusReason.BLOCKED: "the provider refuses *us*: credentials, access, model id; it waits at no cost until that is mended",
+    job.StatusReason.BLOCKED: "the provider refuses *us*: credentials, access, model id; or no target of the route may serve "
+    "it any more; it waits at no cost until that is mended",
     job.StatusReason.WAITING_FOR_PAYLOAD: "S3 does not answer; it waits at no cost",
     job.StatusReason.HANDED_BACK: "a stopping worker gave it back",
     job.StatusReason.REJECTED: "the request is at fault: no time will mend it",
@@ -306,6 +357,8 @@ _REASONS: Final[Mapping[job.StatusReason, str]] = {
     job.StatusReason.RESULT_TOO_LARGE: "the answer is larger than what is kept",
     job.StatusReason.PAYLOAD_LOST: "what it was to ask is gone from S3",
     job.StatusReason.UNRECORDABLE: "the table would not take its answer",
+    job.StatusReason.OUTCOME_UNKNOWN: "a call was sent whose answer nobody saw, and its route does not pay twice",
+    job.StatusReason.DEGRADED: "nobody served it in time: it was answered with what its route declares for that",
     job.StatusReason.DISCARDED: "an operator gave it up",
 }
 #: How an attempt ends.
@@ -339,8 +392,11 @@ def _cases() -> Iterator[tuple[str, outcome.Verdict]]:
     late = a_claimed_job(deadline_at=NOW + timedelta(seconds=1))
     interrupted = outcome.Interrupted
 
-    def decided(result: outcome.Result, on: job.Job = held) -> outcome.Verdict:
-        return outcome.decide(result, on, NOW, 0.5)
+    def decided(result: outcome.Result, on: job.Job = held, route: Route | None = None) -> outcome.Verdict:
+        return outcome.decide(result, on, NOW, 0.5, route)
+
+    once = Route("once", (), on_unknown_outcome="fail")
+    declaring = Route("declaring", (), degraded=DegradedAnswer("Later.", within_seconds=10))
 
     why = outcome.Interruption
     yield "the model answered", decided(a_completion())
@@ -348,8 +404,14 @@ def _cases() -> Iterator[tuple[str, outcome.Verdict]]:
     yield "the same, but the wait would pass the deadline", decided(errors.ModelFailed("x"), late)
     yield "the same, budget spent", decided(errors.ModelFailed("x"), spent)
     yield "no answer in time, budget left", decided(errors.InvocationTimedOut("x"))
+    yield 'the same, on a route with `on_unknown_outcome = "fail"`', decided(errors.InvocationTimedOut("x"), route=once)
+    yield "an earlier attempt ended unseen, on such a route", decided(errors.OutcomeUnknown("x"), route=once)
     yield "throttled, or the provider is unavailable", decided(errors.Throttled("x"))
     yield "the provider refuses *us* (credentials, access, model id)", decided(errors.AccessDenied("x"))
+    yield (
+        "no target served, the deadline is near, and the route declares an answer for that",
+        decided(errors.Throttled("x"), late, declaring),
+    )
     yield "the payload cannot be loaded: S3 does not answer", decided(errors.PayloadsUnavailable("x"))
     yield "the payload is gone from S3, or is not what was put there", decided(errors.PayloadLost("x"))
     yield "a request that no time will mend", decided(errors.InvocationRejected("x"))
@@ -357,6 +419,10 @@ def _cases() -> Iterator[tuple[str, outcome.Verdict]]:
     yield "cancel seen during a call", decided(interrupted(why.CANCEL_REQUESTED, call_started=True))
     yield "draining, call not started", decided(interrupted(why.DRAINING, call_started=False))
     yield "draining, call cut", decided(interrupted(why.DRAINING, call_started=True))
+    yield (
+        'the same, on a route with `on_unknown_outcome = "fail"`',
+        decided(interrupted(why.DRAINING, call_started=True), route=once),
+    )
     yield "the deadline passed between claim and call", decided(interrupted(why.DEADLINE_PASSED, call_started=False))
     yield "it should run alone, and another one already does", decided(interrupted(why.MAKING_WAY, call_started=False))
     yield "lease lost while working", decided(interrupted(why.LEASE_LOST, call_started=True))
@@ -418,10 +484,17 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "submission": rest.submission_fields,
     "queries": rest.query_fields,
     "job": rest.job_fields,
+    "routes-fields": routes.fields,
+    "model-ids": routes.model_ids,
+    "explanation": rest.explanation_fields,
+    "two-questions": two_questions,
     "status-reasons": status_reasons,
     "attempt-outcomes": attempt_outcomes,
     "transitions": state_diagram,
     "outcomes": outcome_table,
+    "profiles": targets.profiles,
+    "capabilities": targets.capabilities,
+    "model-facts": targets.model_facts,
 }
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fastapi.routing import APIRoute
 
 from docs.markdown import table
-from producer import answers, requests
+from producer import answers, explanations, requests
 from producer.routes import jobs, probes
 from quarry.invocation import Json
 
@@ -35,6 +35,11 @@ def query_fields() -> str:
 def job_fields() -> str:
     """The fields of a job, with those of its parts."""
     return _fields(answers.JobView.model_json_schema())
+
+
+def explanation_fields() -> str:
+    """The fields of a job's story."""
+    return _fields(explanations.ExplanationView.model_json_schema())
 
 
 def _fields(schema: Json) -> str:

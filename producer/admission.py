@@ -1,16 +1,20 @@
 """From a submission's body to a job: everything that can be refused is refused here, before anything is stored. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any
 
 from producer.faults import checked
 from producer.requests import CONVERSE_FIELDS, Submission
 from quarry import dialects
-from quarry.errors import FieldFault, InvalidSubmission, PayloadTooLarge
+from quarry.aws import regions_of
+from quarry.errors import FieldFault, InvalidSubmission, PayloadTooLarge, ResidencyForbids
 from quarry.inference import converse
-from quarry.inference.routes import DEFAULT_ROUTE, Routes
+from quarry.inference.candidates import Request, candidates
+from quarry.inference.routes import DEFAULT_ROUTE, Route, Routes
+from quarry.inference.verdicts import scrub
 from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, Job
 from quarry.settings import JobSettings
@@ -35,11 +39,11 @@ def read(body: object, limits: JobSettings, routes: Routes) -> Admitted:
         PayloadTooLarge: what would be sent to the model is more than a job may carry.
     """
     submission = checked(Submission, body)
-    faults = (*_bounds(submission, limits), *_one_body(submission))
+    faults = (*_bounds(submission, limits), *_one_body(submission), *_regions(submission))
     if faults:
         raise InvalidSubmission(*faults)
     invocation = _invocation(submission, limits)
-    routes.resolve(submission.model or DEFAULT_ROUTE)
+    _check_served(routes.resolve(submission.model or DEFAULT_ROUTE), invocation, submission)
     content = invocation_json(invocation).encode()
     if len(content) > limits.payload_max_bytes:
         raise PayloadTooLarge(f"the payload has {len(content):,} bytes; a job may carry {limits.payload_max_bytes:,}")
@@ -60,6 +64,8 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
         max_attempts=submission.max_attempts or limits.max_attempts,
         custom_id=submission.custom_id,
         metadata=submission.metadata or {},
+        stream=submission.stream or False,
+        allowed_regions=tuple(dict.fromkeys(submission.allowed_regions or ())),
         check_at=now + CHECK_AFTER,
     )
 
@@ -69,6 +75,29 @@ def _bounds(submission: Submission, limits: JobSettings) -> Iterator[FieldFault]
     path, bound = ("max_tokens", submission.max_tokens or 0) if native is None else (f"native.{native[0]}", native[1])
     if bound > limits.max_tokens_limit:
         yield FieldFault(path, f"should be less than or equal to {limits.max_tokens_limit}")
+
+
+def _regions(submission: Submission) -> Iterator[FieldFault]:
+    for i, region in enumerate(submission.allowed_regions or ()):
+        if region not in (known := regions_of("ec2")):
+            meant = "".join(f"; did you mean {near}?" for near in get_close_matches(region, known, n=1))
+            yield FieldFault(f"allowed_regions[{i}]", f"is no AWS region that is known here{meant}")
+
+
+def _check_served(route: Route, invocation: Invocation, submission: Submission) -> None:
+    """Refuse what no target of the route may serve, or can: no time would mend that."""
+    able, barred = candidates(route, Request(invocation, allowed_regions=tuple(submission.allowed_regions or ())))
+    if able:
+        return
+    abroad = [error for error in barred if isinstance(error, ResidencyForbids)]
+    others = [error for error in barred if error not in abroad]
+    path = "allowed_regions" if submission.allowed_regions else "model"
+    faults = [FieldFault(path, f"no target may serve it: {_told(abroad)}")] if abroad else []
+    raise InvalidSubmission(*faults, *([FieldFault("model", f"no target can serve it: {_told(others)}")] if others else []))
+
+
+def _told(errors: Sequence[Exception]) -> str:
+    return scrub("; ".join(str(error) for error in errors))
 
 
 def _one_body(submission: Submission) -> Iterator[FieldFault]:

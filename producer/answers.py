@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from quarry.attempts import Attempt, AttemptOutcome, Failure
+from quarry.attempts import Attempt, AttemptOutcome, Failure, Wait
 from quarry.clock import to_rfc3339
 from quarry.invocation import Completion, Usage, result_document
 from quarry.job import EXPIRY, Job, JobStatus, StatusReason, effective_status
@@ -43,10 +43,16 @@ def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> di
     result, error = job.result, job.error
     if error is None and effective_status(job, now) is JobStatus.EXPIRED:
         error = EXPIRY
+    if job.degraded is not None:
+        stored = _declared_out(job.degraded)
     return summary_out(job, now) | {
+        "allowed_regions": list(job.allowed_regions) or None,
+        "degraded": job.degraded is not None,
+        "waits": [_wait_out(each) for each in job.waits],
+        "stream": job.stream,
         "attempt_history": [_attempt_out(each) for each in job.visible_history],
         "result": result_document(result) if result and not job.result_object else stored,
-        "usage": _usage_out(result.usage) if result else None,
+        "usage": _usage_out(result.usage if result else Usage()) if result or job.degraded is not None else None,
         "served_by": _served_by_out(result) if result else None,
         "error": _error_out(error) if error else None,
     }
@@ -62,7 +68,26 @@ def _attempt_out(attempt: Attempt) -> dict[str, Any]:
         "error": _error_out(attempt.error) if attempt.error else None,
         "usage": _usage_out(attempt.usage) if attempt.usage else None,
         "fallbacks": [asdict(each) for each in attempt.fallbacks],
+        "adapted": list(attempt.adapted),
+        "retry_at": _instant(attempt.retry_at),
     }
+
+
+def _wait_out(wait: Wait) -> dict[str, Any]:
+    return {
+        "reason": wait.reason,
+        "attempt": wait.attempt,
+        "began_at": to_rfc3339(wait.began_at),
+        "until": to_rfc3339(wait.until),
+        "seconds": wait.seconds,
+        "count": wait.count,
+        "refusals": [asdict(each) for each in wait.refusals],
+    }
+
+
+def _declared_out(text: str) -> dict[str, Any]:
+    """The `result` of a job that no model answered: what its route declares for that."""
+    return {"text": text, "content": [{"text": text}], "stop_reason": "degraded", "filtered": False}
 
 
 def _instant(value: datetime | None) -> str | None:
@@ -135,7 +160,9 @@ class ResultView(Shown):
     content: list[dict[str, Any]] = Field(
         description="Converse content blocks; binary is base64 text. For a native body one block, `native`: the answer as it came."
     )
-    stop_reason: str = Field(description="Why it ended, in Converse's words. `max_tokens`: it was cut off.")
+    stop_reason: str = Field(
+        description="Why it ended, in Converse's words. `max_tokens`: it was cut off; `degraded`: no model answered."
+    )
     filtered: bool = Field(description="A guardrail or the provider's filter replaced or cut the answer.")
 
 
@@ -167,6 +194,22 @@ class AttemptView(Shown):
     error: JobError | None = Field(description="Why there was no answer.")
     usage: UsageView | None = Field(description="Tokens, where they are known.")
     fallbacks: list[FallbackView] = Field(description="Targets that were asked before in vain, in order.")
+    adapted: list[str] = Field(
+        description="What of the request the target was asked without, or with less of (`max_tokens`), where it answered."
+    )
+    retry_at: AwareDatetime | None = Field(description="Of one that failed: the next one was not to begin before.")
+
+
+class WaitView(Shown):
+    """Why a job lay in the queue at no cost. Equal waits in a row are one."""
+
+    reason: str = Field(description="As in `status_reason`; or `redriven`.")
+    attempt: int = Field(description="The number of the attempt before which it waited.")
+    began_at: AwareDatetime = Field(description="When the first of them began.")
+    until: AwareDatetime = Field(description="When the last of them was to end.")
+    seconds: float = Field(description="How long it was told to wait, all in all.")
+    count: int = Field(description="How many waits these were.")
+    refusals: list[FallbackView] = Field(description="Targets that did not serve the last time, in order.")
 
 
 class JobSummary(Shown):
@@ -191,7 +234,11 @@ class JobSummary(Shown):
 class JobView(JobSummary):
     """A job."""
 
+    allowed_regions: list[str] | None = Field(description="As submitted: where the prompt may be processed.")
+    degraded: bool = Field(description="No model answered it in time: `result` is what its route declares for that.")
+    stream: bool = Field(description="Its text can be followed as it comes: `GET /v1/jobs/{request_id}/events`.")
     attempt_history: list[AttemptView] = Field(description="The last 20 attempts.")
+    waits: list[WaitView] = Field(description="The last 10 waits that cost no attempt.")
     result: ResultView | ResultLink | None = Field(description="The answer, once `completed`; above 256 KiB, where it can be had.")
     usage: UsageView | None = Field(description="Tokens of the answer.")
     served_by: ServedByView | None = Field(description="What answered.")

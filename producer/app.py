@@ -1,9 +1,11 @@
 """The producer's composition root: reads settings, builds everything, serves, and stops loudly when a part dies."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, closing
 from datetime import timedelta
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
@@ -14,6 +16,7 @@ from producer.auth.witness import Witness
 from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.connection import Limits
+from producer.following import Following
 from producer.health import Health
 from producer.lookup import Lookup
 from producer.results import Results
@@ -28,14 +31,16 @@ from quarry.aws import new_session
 from quarry.clock import CorrectedClock
 from quarry.ids import new_request_id
 from quarry.inference import converse
-from quarry.inference.routes import Routes, load_routes
+from quarry.inference.reload import RoutesFile
+from quarry.inference.routes import Routes
+from quarry.inference.routes_file import load_routes
 from quarry.keys.dynamodb import DynamoKeys
 from quarry.opening import Backing, Connections, opened
 from quarry.settings import Settings
 from quarry.telemetry.audit import audit_log
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
-from quarry.telemetry.metrics import ProducerMetrics
+from quarry.telemetry.metrics import ProducerMetrics, RoutesMetrics
 from quarry.telemetry.probes import serve_probes
 
 _log = get_logger(__name__)
@@ -60,7 +65,8 @@ async def run(settings: Settings, host: str, port: int) -> int:
     require_authentication(settings)
     clock, registry = CorrectedClock(), CollectorRegistry()
     metrics = ProducerMetrics(registry)
-    routes = load_routes(settings.routes_file, settings.region)
+    load = partial(load_routes, settings.routes_file, settings.region)
+    routes = RoutesFile(settings.routes_file, load, RoutesMetrics(registry), clock)
     roles = load_roles(settings.api.roles_file)
     async with AsyncExitStack() as stack:
         audit = stack.enter_context(closing(audit_log(settings, clock, metrics.audit_records)))
@@ -69,7 +75,7 @@ async def run(settings: Settings, host: str, port: int) -> int:
         means = Means(settings, DynamoKeys(backing.dynamodb, settings.store.table), clock, roles)
         witness = Witness(audit, settings.api.trusted_proxies)
         gate = Gate(await stack.enter_async_context(schemes(means)), witness)
-        context = _context(settings, backing, routes, gate, witness, metrics, clock)
+        context = _context(settings, backing, routes.routes, gate, witness, metrics, clock)
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})
         unready = context.health.unready
@@ -78,7 +84,7 @@ async def run(settings: Settings, host: str, port: int) -> int:
         _log.info(Event.SERVICE_STARTED, version=__version__, port=bound.getsockname()[1], metrics_port=metrics_port)
         app, limits = create_app(context, metrics), Limits(room_for(settings.api.connections))
         serving = serve(app, bound, limits, refusals(authenticating=not gate.is_open), context.stop)
-        code = await _supervise(asyncio.create_task(serving), context.health)
+        code = await _supervise(asyncio.create_task(serving), context.health.keep(), routes.keep())
     _log.info(Event.SERVICE_STOPPED)
     return code
 
@@ -105,6 +111,7 @@ def _context(
         witness=witness,
         submitter=Submitter(store, backing.payloads, backing.queue, routes, settings.job, clock, metrics),
         lookup=lookup,
+        following=Following(store, lookup, clock, settings.api.followers, metrics),
         canceller=Canceller(store, lookup, clock),
         bodies=Bodies(settings.api.inflight_body_bytes),
         health=Health(checks, clock),
@@ -113,17 +120,17 @@ def _context(
     )
 
 
-async def _supervise(serving: asyncio.Task[None], health: Health) -> int:
-    """Serve, and keep watch on what is needed; should the watch end by itself, nothing tells the truth any more: stop."""
-    watching = asyncio.create_task(health.keep())
-    await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
-    if watching.done():
-        _log.error(Event.SERVICE_FAILED, error=repr(watching.exception()))
-    dead = watching.done()
-    for task in (serving, watching):
+async def _supervise(serving: asyncio.Task[None], *sides: Coroutine[Any, Any, None]) -> int:
+    """Serve, with those that run beside it; should one of them end by itself, nothing tells the truth any more: stop."""
+    beside = [asyncio.create_task(each) for each in sides]
+    await asyncio.wait({serving, *beside}, return_when=asyncio.FIRST_COMPLETED)
+    dead = [task for task in beside if task.done()]
+    for task in dead:
+        _log.error(Event.SERVICE_FAILED, error=repr(task.exception()))
+    for task in (serving, *beside):
         if not task.done():
             task.cancel()
-    await asyncio.wait({serving, watching})
+    await asyncio.wait({serving, *beside})
     if not serving.cancelled():
         serving.result()
     return 1 if dead else 0

@@ -14,6 +14,7 @@ from producer.results import SHOWN_MAX_BYTES, Results
 from producer.waiting import Waiters
 from quarry.clock import Clock
 from quarry.errors import FieldFault, InvalidSubmission, JobNotFound, PayloadLost, QuarryError
+from quarry.explanation import explanation
 from quarry.ids import is_request_id
 from quarry.job import Job, effective_status
 from quarry.store.base import JobStore
@@ -54,6 +55,14 @@ class Lookup:
         """
         stored = await self.results.show(job.result_object) if job.result_object else None
         return job_out(job, self.clock.now(), stored)
+
+    async def explain(self, tenant: str, request_id: str) -> dict[str, Any]:
+        """The story of one job.
+
+        Raises:
+            JobNotFound, StoreUnavailable: as for `get`.
+        """
+        return explanation(await self.get(tenant, request_id), self.clock.now())
 
     async def wait(self, tenant: str, request_id: str, seconds: float, gone: Callable[[], Awaitable[None]]) -> Job:
         """One job, as soon as it is terminal, or as it stands when `seconds` are over or `gone` returns.

@@ -4,8 +4,9 @@ is the name of either; what is neither allows nothing.
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
+from quarry.toml_fields import TEXT, Field, checked, list_of, named, table
 from quarry.toml_file import TomlFile
 
 #: Everything that can be permitted, `action:resource`, and what it opens.
@@ -53,20 +54,30 @@ def load_roles(path: str | None) -> Roles:
     """The built-in roles, with those of a file beside them, or in the place of the one that has the same name.
 
     Raises:
-        ConfigurationError: one sentence that names the file, the place in it and what is wrong.
+        ConfigurationError: a sentence for each fault that names the file, the line, the place in it and what is wrong.
     """
     if path is None:
         return BUILT_IN
-    file = TomlFile("QUARRY_API__ROLES_FILE", path)
-    named = file.table("roles", "[roles]")
-    return {**BUILT_IN, **{name: _role(file, name, value) for name, value in named.items()}}
+    return {**BUILT_IN, **TomlFile("QUARRY_API__ROLES_FILE", path).read(_FILE)}
 
 
-def _role(file: TomlFile, name: str, value: Any) -> frozenset[str]:
-    place = f"[roles] {name}"
-    file.require(place, _ROLE.fullmatch(name) is not None, "must be named by letters, digits and . _ / -, a letter first")
-    file.require(place, isinstance(value, list), "must be a list of permissions")
-    for each in value:
-        known = isinstance(each, str) and each in PERMISSIONS
-        file.require(place, known, f"lists {each!r}, which is no permission; there are {', '.join(PERMISSIONS)}")
-    return frozenset(value)
+def _require_name(name: str) -> None:
+    if not _ROLE.fullmatch(name):
+        raise ValueError("must be named by letters, digits and . _ / -, a letter first")
+
+
+def _permission(text: str) -> str:
+    if text not in PERMISSIONS:
+        raise ValueError(f"is {text!r}, which is no permission; there are {', '.join(PERMISSIONS)}")
+    return text
+
+
+_PERMISSIONS: Final = checked(list_of(checked(TEXT, _permission), "list of permissions"), frozenset)
+_FILE: Final = table(
+    {
+        "roles": Field(
+            named(_require_name, lambda _: _PERMISSIONS, "lists by name"), "[roles], with lists of permissions", required=True
+        )
+    },
+    lambda roles: roles,
+)

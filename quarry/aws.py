@@ -16,13 +16,15 @@ The standard endpoint variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SQS`, …
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore.config import Config
-from botocore.exceptions import ClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from botocore.session import get_session as get_sync_session
 
 from quarry import __version__
 from quarry.aws_shortway import Observe, shorten
@@ -124,6 +126,42 @@ async def bedrock_client(region: str, connections: int, session: AioSession | No
         yield client
 
 
+@asynccontextmanager
+async def sagemaker_client(region: str, connections: int, session: AioSession | None = None) -> AsyncIterator[Any]:
+    """A SageMaker Runtime client that never sends a request twice: InvokeEndpoint takes no idempotency token either."""
+    config = AioConfig(
+        **_EVERY,
+        read_timeout=_MODEL_READ_TIMEOUT_SECONDS,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": 1},
+    )
+    async with _client("sagemaker-runtime", region, config, session) as client:
+        yield client
+
+
+@asynccontextmanager
+async def secrets_client(region: str, session: AioSession | None = None) -> AsyncIterator[Any]:
+    """A Secrets Manager client, for keys of providers."""
+    config = AioConfig(**_EVERY, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    async with _client("secretsmanager", region, config, session) as client:
+        yield client
+
+
+async def read_secret(client: Any, name: str) -> str:
+    """The text of a secret. It is looked for each time anew.
+
+    Raises:
+        ConfigurationError: it cannot be had; the message names it, and the service's reason.
+    """
+    try:
+        secret = (await client.get_secret_value(SecretId=name)).get("SecretString")
+    except (ClientError, BotoCoreError) as error:
+        raise ConfigurationError(f"the secret {name} cannot be read: {code_of(error) or type(error).__name__}") from error
+    if not isinstance(secret, str):
+        raise ConfigurationError(f"the secret {name} is binary; it must be a text")
+    return secret
+
+
 def _watch_date(client: Any, observe: Observe) -> None:
     """Hand the `Date` of every answer that comes the SDK's way to `observe`, and when it was asked for, on the monotonic clock."""
 
@@ -174,6 +212,17 @@ async def _client(service: str, region: str, config: AioConfig, session: AioSess
         yield client
     finally:
         await making.__aexit__(None, None, None)
+
+
+@cache
+def regions_of(service: str) -> frozenset[str]:
+    """The regions of all partitions in which the installed botocore knows a service, by the name of its endpoints.
+
+    Bedrock Runtime is among those of `bedrock`: botocore 1.43.117 lists it under no name of its own (November 2026).
+    """
+    session = get_sync_session()
+    partitions = session.get_available_partitions()
+    return frozenset(region for each in partitions for region in session.get_available_regions(service, partition_name=each))
 
 
 def sync_session(region: str) -> "boto3.session.Session":

@@ -21,9 +21,17 @@ _STOP_REASONS: Final[Mapping[str, str]] = {
     "stop": "end_turn",
     "length": "max_tokens",
     "refusal": "content_filtered",
+    # Chat completions.
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "content_filter": "content_filtered",
+    # Of containers on SageMaker, beside `stop_sequence`. Source: the chat schema of github.com/deepjavalibrary/djl-serving.
+    "eos_token": "end_turn",
 }
 #: Where a request's body bounds its output, by family.
 _OUTPUT_BOUNDS: Final = (
+    # Before the older one: a server that knows both goes by this.
+    ("max_completion_tokens",),
     ("max_tokens",),
     ("max_gen_len",),
     ("textGenerationConfig", "maxTokenCount"),
@@ -102,12 +110,29 @@ def _llama(body: Mapping[str, Any]) -> Reading:
     )
 
 
+def _chat(body: Mapping[str, Any]) -> Reading:
+    """A chat completion: OpenAI's, and that of many servers and models beside it."""
+    choices = body.get("choices")
+    first = _object(choices[0]) if isinstance(choices, list) and choices else {}
+    content, usage = _at(first, "message", "content"), _object(body.get("usage"))
+    asked, cached = _count(usage.get("prompt_tokens")), _count(_at(usage, "prompt_tokens_details", "cached_tokens"))
+    return Reading(
+        content if isinstance(content, str) else _joined(content),
+        _stop_reason(first.get("finish_reason")),
+        # It counts what came out of a cache among them; the other families count it apart.
+        None if asked is None else max(asked - (cached or 0), 0),
+        _count(usage.get("completion_tokens")),
+        cached,
+    )
+
+
 def _embedding(body: Mapping[str, Any]) -> Reading:
     return Reading(input_tokens=_count(body.get("inputTextTokenCount")), output_tokens=0)
 
 
 #: The members by which a family's answer is known, and how it is read.
 _FAMILIES: Final[tuple[tuple[frozenset[str], Callable[[Mapping[str, Any]], Reading]], ...]] = (
+    (frozenset({"choices"}), _chat),
     (frozenset({"embedding"}), _embedding),
     (frozenset({"embeddings"}), _embedding),
     (frozenset({"results"}), _titan),

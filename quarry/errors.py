@@ -40,7 +40,8 @@
     └── InvocationError                 a model call that gave no answer
         ├── Throttled  ModelNotReady  ProviderUnavailable  ModelFailed  MalformedCompletion  InvocationTimedOut
         ├── CircuitOpen                 not asked: it failed, or throttled, too often just now
-        ├── InvocationRejected  ContextTooLong
+        ├── OutcomeUnknown              and it is not paid again
+        ├── InvocationRejected  ContextTooLong  NotCapable  ResidencyForbids
         ├── AccessDenied  ModelNotFound  CredentialsExpired  QuotaExceeded
         └── InternalFault
 
@@ -335,6 +336,8 @@ class InvocationError(QuarryError):
         self.usage = usage
         #: Who was asked before `target`, in order.
         self.fallbacks: tuple[Fallback, ...] = ()
+        #: Where nobody served: every target of the route, in the order in which it was asked or skipped, `target` among them.
+        self.refusals: tuple[Fallback, ...] = ()
 
 
 class Throttled(InvocationError):
@@ -400,6 +403,13 @@ class InvocationTimedOut(InvocationError):
     may_be_billed = True
 
 
+class OutcomeUnknown(InvocationError):
+    """A call may have been paid, nobody saw its answer, and the job's route says that it is not made again."""
+
+    code = "outcome_unknown"
+    may_be_billed = True
+
+
 class InvocationRejected(InvocationError):
     """The request itself is wrong; no time and no other target will make it right."""
 
@@ -413,6 +423,25 @@ class ContextTooLong(InvocationError):
     code = "context_too_long"
     fallback_helps = True
     blames = "caller"
+
+
+class NotCapable(InvocationError):
+    """The request needs what the target has not, or what its provider has no words for: mostly found before it is asked."""
+
+    code = "target_not_capable"
+    fallback_helps = True
+    blames = "caller"
+
+
+class ResidencyForbids(InvocationError):
+    """The target was not asked: the prompt may not be processed everywhere that it may process it.
+
+    A job is refused at its submission where that is so of every target. If it comes to be so later, the routes were changed: ours.
+    """
+
+    code = "region_not_allowed"
+    fallback_helps = True
+    blames = "us"
 
 
 class AccessDenied(InvocationError):

@@ -91,6 +91,8 @@ class Completion:
     provider_request_id: str | None = None
     #: Who was asked before, in order.
     fallbacks: tuple[Fallback, ...] = ()
+    #: What of the request was dropped or made smaller for the target, by the names of its fields.
+    adapted: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -101,6 +103,8 @@ class Completion:
 def _text_in(block: Json) -> str:
     if "native" in block:
         return dialects.read(block["native"]).text
+    if "citationsContent" in block:
+        return "".join(map(_text_in, block["citationsContent"].get("content") or ()))
     return block["text"] if isinstance(block.get("text"), str) else ""
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from quarry.attempts import Attempted, AttemptOutcome, Failure
+from quarry.attempts import REDRIVEN, Attempted, AttemptOutcome, Failure
 from quarry.deadline import has_passed
 from quarry.invocation import Completion, Fallback, Invocation, Usage
 
@@ -62,6 +62,10 @@ class StatusReason(StrEnum):
     WAITING_FOR_PAYLOAD = "waiting_for_payload"
     PAYLOAD_LOST = "payload_lost"
     UNRECORDABLE = "unrecordable"
+    #: A call may have been paid whose answer nobody saw, and its route does not pay again.
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    #: Nobody served it in time: it was answered with what its route declares for that.
+    DEGRADED = "degraded"
     #: It failed, and an operator gave it up: its dead letter is gone.
     DISCARDED = "discarded"
 
@@ -102,6 +106,10 @@ class Job(Attempted):
     priority: str = "normal"
     custom_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    #: Its answer's text is kept as it comes, for whoever follows the job.
+    stream: bool = False
+    #: The caller's: prompts stay in these, whatever the route allows; empty: the route alone says it.
+    allowed_regions: tuple[str, ...] = ()
     #: Where the invocation is, if it is too large for the record.
     payload: StoredObject | None = None
 
@@ -123,6 +131,8 @@ class Job(Attempted):
     result: Completion | None = None
     #: Where the answer's content is, if it is too large for the record: then that of `result` is empty.
     result_object: StoredObject | None = None
+    #: What it was answered in place of a model's answer: then there is no `result`.
+    degraded: str | None = None
     error: Failure | None = None
     #: Set in the same write as the outcome, cleared once the dead letter is sent.
     bury_reason: str | None = None
@@ -151,6 +161,17 @@ class Succeeded:
 
 
 @dataclass(frozen=True, slots=True)
+class Degraded:
+    """No target serves in time: the job is answered with `text`. What the last attempt came to stays on record."""
+
+    text: str
+    failure: Failure
+    target: str | None = None
+    usage: Usage | None = None
+    fallbacks: tuple[Fallback, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RetryScheduled:
     """The attempt failed, time helps, and the budget is not spent."""
 
@@ -164,10 +185,11 @@ class RetryScheduled:
 
 @dataclass(frozen=True, slots=True)
 class Snoozed:
-    """No capacity, or our own access is broken: the attempt is given back."""
+    """No capacity, or our own access is broken: the attempt is given back. `refusals`: the targets that did not serve, in order."""
 
     resume_at: datetime
     reason: StatusReason
+    refusals: tuple[Fallback, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +201,10 @@ class HandedBack:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It will not be answered. With `bury`, a dead letter follows, its reason being `reason`."""
+    """It will not be answered. With `bury`, a dead letter follows, its reason being `reason`.
+
+    `outcome` is that of the attempt; None where it made no call, and so is given back.
+    """
 
     reason: StatusReason
     failure: Failure
@@ -187,6 +212,7 @@ class Failed:
     target: str | None = None
     usage: Usage | None = None
     fallbacks: tuple[Fallback, ...] = ()
+    outcome: AttemptOutcome | None = AttemptOutcome.FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +243,7 @@ class Redriven:
     model: str | None = None
 
 
-Event = Claimed | Succeeded | RetryScheduled | Snoozed | HandedBack | Failed | Cancelled | Expired | Redriven
+Event = Claimed | Succeeded | Degraded | RetryScheduled | Snoozed | HandedBack | Failed | Cancelled | Expired | Redriven
 
 _QUEUED, _PROCESSING, _RETRYING = JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.RETRYING
 
@@ -228,6 +254,7 @@ TRANSITIONS: Final[Mapping[tuple[JobStatus, type[Event]], JobStatus]] = {
     (_RETRYING, Claimed): _PROCESSING,
     (_PROCESSING, Claimed): _PROCESSING,
     (_PROCESSING, Succeeded): JobStatus.COMPLETED,
+    (_PROCESSING, Degraded): JobStatus.COMPLETED,
     (_PROCESSING, RetryScheduled): _RETRYING,
     (_PROCESSING, Snoozed): _QUEUED,
     (_PROCESSING, HandedBack): _QUEUED,  # `retrying` where the call was cut
@@ -283,29 +310,40 @@ def _claimed(job: Job, event: Claimed, now: datetime) -> Job:
 
 def _succeeded(job: Job, event: Succeeded, now: datetime) -> Job:
     answer = event.completion
-    ended = job.ended(now, AttemptOutcome.COMPLETED, str(answer.served_by), None, answer.usage, answer.fallbacks)
-    # Who was asked in vain belongs to the attempt.
-    result = replace(answer, fallbacks=()) if answer.fallbacks else answer
+    served_by, passed, adapted = str(answer.served_by), answer.fallbacks, answer.adapted
+    ended = job.ended(now, AttemptOutcome.COMPLETED, served_by, None, answer.usage, passed, adapted=adapted)
+    # Who was asked in vain, and in which form, belongs to the attempt.
+    result = replace(answer, fallbacks=(), adapted=()) if answer.fallbacks or answer.adapted else answer
     return replace(ended, result=result, result_object=event.stored, error=None, status_reason=None)
 
 
+def _degraded(job: Job, event: Degraded, now: datetime) -> Job:
+    ended = job.ended(now, AttemptOutcome.FAILED, event.target, event.failure, event.usage, event.fallbacks)
+    return replace(ended, degraded=event.text, error=None, status_reason=StatusReason.DEGRADED)
+
+
 def _retry_scheduled(job: Job, event: RetryScheduled, now: datetime) -> Job:
-    return replace(_ended_failed(job, event, now), available_at=event.resume_at, status_reason=None)
+    return replace(_ended_failed(job, event, now, event.resume_at), available_at=event.resume_at, status_reason=None)
 
 
 def _snoozed(job: Job, event: Snoozed, now: datetime) -> Job:
-    given_back = job.given_back()
+    given_back = job.given_back().waiting(event.reason.value, now, event.resume_at, event.refusals)
     return replace(given_back, available_at=event.resume_at, status_reason=event.reason, snoozes=job.snoozes + 1)
 
 
 def _handed_back(job: Job, event: HandedBack, now: datetime) -> Job:
-    job = job.ended(now, AttemptOutcome.OUTCOME_UNKNOWN) if event.call_cut else job.given_back()
+    if event.call_cut:
+        job = job.ended(now, AttemptOutcome.OUTCOME_UNKNOWN, failure=CALL_CUT)
+    else:
+        job = job.given_back().waiting(StatusReason.HANDED_BACK.value, now, now)
     return replace(job, available_at=now, status_reason=StatusReason.HANDED_BACK)
 
 
 def _failed(job: Job, event: Failed, now: datetime) -> Job:
-    if job.lease:
-        job = job.ended(now, AttemptOutcome.FAILED, event.target, event.failure, event.usage, event.fallbacks)
+    if job.lease and event.outcome is None:
+        job = job.given_back()
+    elif job.lease and event.outcome:
+        job = job.ended(now, event.outcome, event.target, event.failure, event.usage, event.fallbacks)
     return replace(job, error=event.failure, status_reason=event.reason, bury_reason=event.reason.value if event.bury else None)
 
 
@@ -327,13 +365,13 @@ def _expired(job: Job, event: Expired, now: datetime) -> Job:
     return replace(job, error=EXPIRY, status_reason=None)
 
 
-def _ended_failed(job: Job, event: RetryScheduled, now: datetime) -> Job:
-    return job.ended(now, event.outcome, event.target, event.failure, event.usage, event.fallbacks)
+def _ended_failed(job: Job, event: RetryScheduled, now: datetime, retry_at: datetime | None = None) -> Job:
+    return job.ended(now, event.outcome, event.target, event.failure, event.usage, event.fallbacks, retry_at=retry_at)
 
 
 def _redriven(job: Job, event: Redriven, now: datetime) -> Job:
     return replace(
-        job,
+        job.waiting(REDRIVEN, now, now),
         generation=job.generation + 1,
         model=event.model or job.model,
         deadline_at=event.deadline_at,
@@ -352,6 +390,7 @@ def _redriven(job: Job, event: Redriven, now: datetime) -> Job:
     )
 
 
+CALL_CUT: Final = Failure("call_cut", "The service had to stop during the attempt; whether the call was billed is unknown.")
 CALL_CLOSED: Final = Failure("call_closed", "A model call was under way and was closed; what it cost is not known.")
 TOO_LATE: Final = Failure("deadline_passed", "An attempt failed, and the deadline comes before another one could start.")
 EXPIRY: Final = Failure("deadline_passed", "The deadline passed before a model call could start.")
@@ -359,6 +398,7 @@ EXPIRY: Final = Failure("deadline_passed", "The deadline passed before a model c
 _CHANGES: Final[Mapping[type[Event], Callable[..., Job]]] = {
     Claimed: _claimed,
     Succeeded: _succeeded,
+    Degraded: _degraded,
     RetryScheduled: _retry_scheduled,
     Snoozed: _snoozed,
     HandedBack: _handed_back,

@@ -219,6 +219,13 @@ class ApiSettings(Group):
     waiters: int = Field(
         1000, ge=0, le=100_000, description="Concurrent long-polls; beyond it a GET answers at once. Too many: read cost."
     )
+    followers: int = Field(
+        500,
+        ge=0,
+        le=100_000,
+        description="Event streams at a time; one more is answered with 503. Too many: read cost, up to four queries a second for "
+        "each, and connections that others want.",
+    )
 
     @property
     def schemes(self) -> tuple[str, ...]:
@@ -350,7 +357,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"),
         description="AWS region of queue, table and bucket, and of the built-in route.",
     )
-    routes_file: str | None = Field(None, description="Path of routes.toml; without it there is one built-in route.")
+    routes_file: str | None = Field(
+        None,
+        description="Path of routes.toml, which is followed: changes hold within seconds. Without it there is one built-in route. "
+        "A wrong one stops the process at its start, and later changes nothing.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
     queue: QueueSettings = QueueSettings()
     store: StoreSettings = StoreSettings()
@@ -422,6 +433,11 @@ def load_client_settings() -> ClientSettings:
     return _load(_ClientEnvironment).client
 
 
+def environment_secret(name: str) -> SecretStr | None:
+    """A secret that a configuration file names by its variable; None where that is not set, or empty."""
+    return SecretStr(os.environ[name]) if os.environ.get(name) else None
+
+
 def _load(kind: type[_Read]) -> _Read:
     _refuse_unknown_groups()
     try:
@@ -431,6 +447,11 @@ def _load(kind: type[_Read]) -> _Read:
         raise ConfigurationError(f"{error}; set the group's fields one by one, such as QUARRY_WORKER__SLOTS") from error
     except ValidationError as error:
         raise ConfigurationError(_sentence(error)) from error
+
+
+def is_set(variable: str) -> bool:
+    """Whether a variable that a configuration file names has a value."""
+    return bool(os.environ.get(variable))
 
 
 def variable_name(path: tuple[str | int, ...]) -> str:

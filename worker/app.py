@@ -8,28 +8,28 @@ import socket
 from collections.abc import Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from quarry import __version__, eventloop
-from quarry.aws import bedrock_client, new_session
+from quarry.aws import new_session
 from quarry.clock import Clock, CorrectedClock
 from quarry.inference.board import Board
 from quarry.inference.breaker import Limits
 from quarry.inference.engine import Engine
-from quarry.inference.providers.base import Provider
-from quarry.inference.providers.bedrock import BedrockProvider
-from quarry.inference.providers.echo import EchoProvider
-from quarry.inference.routes import Routes, load_routes
+from quarry.inference.reload import RoutesFile
+from quarry.inference.routes import Routes
+from quarry.inference.routes_file import load_routes
 from quarry.opening import Connections, opened
 from quarry.queue.base import JobQueue
-from quarry.settings import BreakerSettings, Settings
+from quarry.settings import BreakerSettings, Settings, is_set
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
-from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
+from quarry.telemetry.metrics import InferenceMetrics, RoutesMetrics, WorkerMetrics
 from quarry.telemetry.probes import serve_probes
 from worker.budget import Budget
 from worker.claim import Claimer
@@ -41,14 +41,13 @@ from worker.isolation import Isolation
 from worker.lease import Leases
 from worker.loop import Loop
 from worker.process import Steps
+from worker.providers import opened_providers
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
 from worker.shutdown import drain, poll_for, stop_on_signals
+from worker.speech import Speech
 from worker.sweep import Sweep
-
-if TYPE_CHECKING:
-    from aiobotocore.session import AioSession
 
 _log = get_logger(__name__)
 
@@ -78,24 +77,26 @@ async def run(settings: Settings) -> int:
     clock, registry = CorrectedClock(), CollectorRegistry()
     metrics = WorkerMetrics(registry)
     health = Health(metrics, clock, clock.offset_seconds)
-    routes = load_routes(settings.routes_file, settings.region)
+    load = partial(load_routes, settings.routes_file, settings.region, is_set)
+    file = RoutesFile(settings.routes_file, load, RoutesMetrics(registry), clock)
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
     async with AsyncExitStack() as stack:
         session = new_session()
-        # Each job has at most one write to the table under way, plus a renewal.
-        connections = Connections(table=2 * slots, bucket=slots, queues=slots + settings.worker.receivers + 16)
+        # Each job has at most one write to the table under way, plus a renewal, plus one of its text.
+        connections = Connections(table=3 * slots, bucket=slots, queues=slots + settings.worker.receivers + 16)
         backing = await stack.enter_async_context(opened(settings, clock, session, connections))
         ports = Ports(backing.store, backing.queue, backing.payloads, backing.queue_url)
-        inference = InferenceMetrics(registry)
+        providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock))
+        inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
-        engine = Engine(await _providers(stack, routes, session, slots), inference, clock, board=board)
-        owner = _owner()
-        loop, leases, sweep = parts(ports, settings, engine, routes, metrics, health, clock, owner)
+        engine = Engine(providers, inference, clock, board=board)
+        loop, leases, sweep = parts(ports, settings, engine, file.routes, metrics, health, clock, owner)
         heart = Heart(ports.store, board, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.in_flight)
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=ports.queue_url, slots=slots, metrics_port=port)
-        code = await supervise(loop, [leases.keep(), leases.listen(), sweep.keep(), heart.keep()], leases, health, drain_seconds)
+        sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow)]
+        code = await supervise(loop, sides, leases, health, drain_seconds)
     _log.info(Event.SERVICE_STOPPED)
     return code
 
@@ -118,7 +119,7 @@ def parts(
     steps = Steps(
         claimer=Claimer(store, leases, clock),
         leases=leases,
-        invoker=Invoker(engine, routes, ports.payloads, leases, isolation),
+        invoker=Invoker(engine, routes, ports.payloads, leases, isolation, Speech(store, clock, metrics)),
         recorder=recorder,
         settler=Settler(queue, store, clock, metrics),
         reporter=reporter,
@@ -149,17 +150,6 @@ async def supervise(loop: Loop, sides: Iterable[Coroutine[Any, Any, None]], leas
         task.cancel()
     await asyncio.wait(tasks)
     return 1 if dead else 0
-
-
-async def _providers(stack: AsyncExitStack, routes: Routes, session: "AioSession", slots: int) -> dict[str, Provider]:
-    """One provider of each kind that the routes use, with a Bedrock client for each of their regions."""
-    providers: dict[str, Provider] = {"echo": EchoProvider()}
-    targets = [each.target for route in routes for each in route.targets]
-    regions = sorted({target.region for target in targets if target.provider == "bedrock"})
-    if regions:
-        clients = {region: await stack.enter_async_context(bedrock_client(region, slots, session)) for region in regions}
-        providers["bedrock"] = BedrockProvider(clients)
-    return providers
 
 
 def _limits(settings: BreakerSettings) -> Limits | None:

@@ -10,12 +10,13 @@ from quarry.errors import (
     LeaseLost,
     ModelNotAllowed,
     ModelNotFound,
+    OutcomeUnknown,
     PayloadLost,
     PayloadsUnavailable,
 )
 from quarry.inference.candidates import Request
 from quarry.inference.engine import Engine
-from quarry.inference.routes import Routes
+from quarry.inference.routes import Route, Routes
 from quarry.invocation import Target
 from quarry.job import Job
 from quarry.store.payloads import Payloads
@@ -24,8 +25,9 @@ from quarry.telemetry.logs import get_logger
 from worker.budget import Share
 from worker.isolation import Isolation, is_suspect
 from worker.lease import HeldLease, Leases
-from worker.outcome import Interrupted, Interruption, Result
+from worker.outcome import Interrupted, Interruption, Result, pays_once
 from worker.payload import invocation_of
+from worker.speech import Speech, Voice
 
 _log = get_logger(__name__)
 
@@ -33,12 +35,22 @@ _log = get_logger(__name__)
 class Invoker:
     """Has a held job answered by the engine."""
 
-    def __init__(self, engine: Engine, routes: Routes, payloads: Payloads, leases: Leases, isolation: Isolation) -> None:
+    def __init__(
+        self, engine: Engine, routes: Routes, payloads: Payloads, leases: Leases, isolation: Isolation, speech: Speech
+    ) -> None:
         self._engine = engine
         self._routes = routes
         self._payloads = payloads
         self._leases = leases
         self._isolation = isolation
+        self._speech = speech
+
+    def route_of(self, job: Job) -> Route | None:
+        """The route that serves a job; None where it is there no more."""
+        try:
+            return self._routes.resolve(job.model)
+        except ModelNotAllowed:
+            return None
 
     async def invoke(self, held: HeldLease, share: Share) -> Result:
         """An answer, an error, or the reason for which the call was stopped. Nothing is loaded before `share` is taken."""
@@ -60,20 +72,27 @@ class Invoker:
             return await self._call(held, share)
 
     async def _call(self, held: HeldLease, share: Share) -> Result:
+        async with self._speech.voice(held) as voice:
+            return await self._ask(held, share, voice)
+
+    async def _ask(self, held: HeldLease, share: Share, voice: Voice | None) -> Result:
         async def before_call(_target: Target) -> None:
             await self._leases.ensure(held)
             held.call_started = True
+            if voice:
+                voice.begin()
 
-        job = held.job
-        try:
-            route = self._routes.resolve(job.model)
-        except ModelNotAllowed as error:
-            # The route was there at submission and is no longer: ours to mend, not the job's fault.
-            raise ModelNotFound(str(error), target=job.model) from error
+        job, route = held.job, held.route
+        if route is None:
+            # It was there at submission and is no longer: ours to mend, not the job's fault.
+            raise ModelNotFound("no route and no target serves this model", target=job.model)
+        if job.unseen and pays_once(route):
+            raise OutcomeUnknown("an earlier attempt ended unseen")
         await share.take()
         invocation = await invocation_of(job, self._payloads)
         labels = {"quarry_request_id": job.request_id, "quarry_attempt": str(job.attempts)}
-        return await self._engine.invoke(route, Request(invocation, labels, failures_of(job)), before_call)
+        request = Request(invocation, labels, failures_of(job), job.allowed_regions, voice.hear if voice else None)
+        return await self._engine.invoke(route, request, before_call)
 
 
 def failures_of(job: Job) -> Mapping[str, int]:

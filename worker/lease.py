@@ -14,6 +14,7 @@ from quarry.clock import Clock
 from quarry.deadline import has_passed
 from quarry.errors import CancelRequested, LeaseLost, QueueUnavailable, StoreUnavailable
 from quarry.ids import new_token
+from quarry.inference.routes import Route
 from quarry.job import CLOCK_MARGIN, Job, Lease
 from quarry.queue.base import Delivery, JobQueue, visibility_for
 from quarry.store.base import JobStore
@@ -45,6 +46,8 @@ class HeldLease:
         self.valid_until = valid_until
         #: Set just before the first billable call starts.
         self.call_started = False
+        #: What serves the job; None where its route is there no more.
+        self.route: Route | None = None
         #: There is an answer in hand, which beats a wish to cancel.
         self.answered = False
         #: The renewal that is under way.

@@ -14,10 +14,13 @@ from quarry import errors
 from quarry.attempts import AttemptOutcome, Failure
 from quarry.backoff import Backoff
 from quarry.deadline import leaves_no_time
+from quarry.inference.routes import Route
 from quarry.invocation import Completion, Fallback, Usage
 from quarry.job import (
+    CALL_CUT,
     CLOCK_MARGIN,
     Cancelled,
+    Degraded,
     Event,
     Expired,
     Failed,
@@ -165,15 +168,22 @@ def of_unavailable_store(now: datetime, draw: float) -> Verdict:
 # --- after an attempt -------------------------------------------------------------------------------------------------
 
 
-def decide(result: Result, job: Job, now: datetime, draw: float) -> Verdict:
-    """What an attempt's result means for its job. `draw` in [0, 1) spreads the waits."""
+def decide(result: Result, job: Job, now: datetime, draw: float, route: Route | None = None) -> Verdict:
+    """What an attempt's result means for its job. `draw` in [0, 1) spreads the waits; `route` is None where it is there no more."""
     match result:
         case Completion():
             return _of_completion(result)
         case Interrupted():
-            return _INTERRUPTED[result.why](result, job, now)
+            cut = result.why is Interruption.DRAINING and result.call_started
+            return _of_unknown(None) if cut and pays_once(route) else _INTERRUPTED[result.why](result, job, now)
+        case errors.OutcomeUnknown():
+            return _of_unknown(None, outcome=None)
+        case errors.InvocationTimedOut() if pays_once(route):
+            return _of_unknown(result)
         case errors.InvocationError():
-            return _of_error(result, job, now, draw)
+            verdict = _of_error(result, job, now, draw)
+            degraded = _degraded(result, verdict, job, now, route)
+            return Verdict(degraded, Ack("degraded")) if degraded else verdict
         case errors.PayloadsUnavailable():
             return _wait(Snoozed(now + _STORE_AWAY.wait(1, draw), StatusReason.WAITING_FOR_PAYLOAD), job)
         case errors.PayloadLost():
@@ -234,9 +244,10 @@ def size_bytes(result: Completion) -> int:
 def _of_error(error: errors.InvocationError, job: Job, now: datetime, draw: float) -> Verdict:
     if error.lacks_capacity:
         wait = max(SNOOZE.wait(job.snoozes + 1, draw), _hint(error))
-        return _wait(Snoozed(now + wait, StatusReason.WAITING_FOR_CAPACITY), job)
+        return _wait(Snoozed(now + wait, StatusReason.WAITING_FOR_CAPACITY, _refusals(error)), job)
     if error.blames == "us" and not error.may_be_billed:
-        return _wait(Snoozed(now + BLOCKED.wait(job.snoozes + 1, draw), StatusReason.BLOCKED), job)
+        wait = BLOCKED.wait(job.snoozes + 1, draw)
+        return _wait(Snoozed(now + wait, StatusReason.BLOCKED, _refusals(error)), job)
     failure = failure_of(error)
     if not error.time_helps:
         return Verdict(Failed(StatusReason.REJECTED, failure, False, error.target, error.usage, error.fallbacks), Ack("rejected"))
@@ -246,6 +257,38 @@ def _of_error(error: errors.InvocationError, job: Job, now: datetime, draw: floa
     outcome = AttemptOutcome.OUTCOME_UNKNOWN if unknown else AttemptOutcome.FAILED
     resume_at = now + max(RETRY.wait(job.attempts_spent, draw), _hint(error))
     return _wait(RetryScheduled(resume_at, failure, error.target, error.usage, outcome, error.fallbacks), job)
+
+
+def pays_once(route: Route | None) -> bool:
+    """Whether a call that may have been paid, and whose answer nobody saw, is not to be made again."""
+    return route is not None and route.on_unknown_outcome == "fail"
+
+
+def _of_unknown(error: errors.InvocationError | None, outcome: AttemptOutcome | None = AttemptOutcome.OUTCOME_UNKNOWN) -> Verdict:
+    """Nobody knows whether a call was paid, and it shall not be paid again: that is for an operator to say."""
+    reason, failure = StatusReason.OUTCOME_UNKNOWN, failure_of(errors.OutcomeUnknown(""))
+    target, usage, fallbacks = (error.target, error.usage, error.fallbacks) if error else (None, None, ())
+    return Verdict(Failed(reason, failure, True, target, usage, fallbacks, outcome), Bury(reason.value))
+
+
+def _degraded(error: errors.InvocationError, verdict: Verdict, job: Job, now: datetime, route: Route | None) -> Degraded | None:
+    """The answer that the route declares, if it is time for that: its targets did not serve, and there is hardly time left.
+
+    A request that is at fault is none of a route's failures. While there is budget and time, an attempt that failed is followed by
+    another one, since the targets that it did not come to may serve.
+    """
+    declared = route.degraded if route else None
+    if declared is None or error.blames == "caller":
+        return None
+    is_near = job.deadline_at - now < timedelta(seconds=declared.within_seconds)
+    match verdict.record:
+        case Expired():
+            pass
+        case Snoozed() | Failed() if is_near:
+            pass
+        case _:
+            return None
+    return Degraded(declared.text, failure_of(error), error.target, error.usage, error.fallbacks)
 
 
 def _of_spent_budget(failure: Failure, target: str | None, usage: Usage | None, fallbacks: tuple[Fallback, ...] = ()) -> Verdict:
@@ -259,6 +302,11 @@ def _wait(event: RetryScheduled | Snoozed, job: Job) -> Verdict:
         return Verdict(Expired(last=event if isinstance(event, RetryScheduled) else None), Ack("expired"))
     reason = "retrying" if isinstance(event, RetryScheduled) else event.reason.value
     return Verdict(event, Release(event.resume_at, reason))
+
+
+def _refusals(error: errors.InvocationError) -> tuple[Fallback, ...]:
+    """Who did not serve; where no target was come to, what stands in its place."""
+    return error.refusals or (Fallback(error.target or "", error.code, 0.0, skipped=True),)
 
 
 def _hint(error: errors.InvocationError) -> timedelta:
@@ -275,7 +323,6 @@ def is_long(wait: Release, delivery: Delivery, now: datetime) -> bool:
 
 # --- words for callers ------------------------------------------------------------------------------------------------
 
-CALL_CUT: Final = Failure("call_cut", "The service had to stop during the last attempt; whether the call was billed is unknown.")
 #: What a caller is told; the provider's own words are passed on only where the caller is to blame and can act on them.
 _MESSAGES: Final[Mapping[str, str]] = {
     "throttled": "The model's quota was used up.",
@@ -285,11 +332,13 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "model_failed": "The model's provider failed while answering.",
     "malformed_completion": "The model's answer was unusable.",
     "invocation_timed_out": "The model did not answer in time; whether the call was billed is unknown.",
+    "outcome_unknown": "A call was sent and its answer was not seen; it may have been billed, so it is not sent again.",
     "access_denied": "The service may not call this model.",
     "model_not_found": "The model does not exist where it was asked for.",
     "credentials_expired": "The service's credentials were refused.",
     "internal_error": "The service failed while working on this job.",
     "quota_exceeded": "An account quota was exceeded.",
+    "region_not_allowed": "No target of the route may process the prompt: it would leave the regions that are allowed.",
 }
 
 

@@ -58,10 +58,11 @@ async def process(delivery: Delivery, steps: Steps) -> Settlement:
 async def attempt(held: HeldLease, steps: Steps) -> tuple[Job, Verdict]:
     """Invoke, decide and record under the lease; returns the job as recorded and the verdict that stands."""
     started = steps.clock.monotonic()
-    steps.reporter.claimed(held.job, held.delivery)
+    held.route = steps.invoker.route_of(held.job)
+    steps.reporter.claimed(held.job, held.delivery, held.route)
     with steps.leases.renewing(held), steps.budget.share(weight_of(held.job)) as share:
         result = await steps.invoker.invoke(held, share)
-        verdict = outcome.decide(result, held.job, steps.clock.now(), steps.draw())
+        verdict = outcome.decide(result, held.job, steps.clock.now(), steps.draw(), held.route)
         job, verdict = await steps.recorder.record(verdict, held)
     steps.reporter.attempt_finished(result, job, verdict, steps.clock.monotonic() - started)
     return job, verdict

@@ -1,7 +1,10 @@
 """Telling what happened to a delivery: metrics, the canonical log line of an attempt, and what `/readyz` should know."""
 
+from typing import Final
+
 from quarry.clock import Clock
-from quarry.errors import ClaimRefused, InvocationError, PayloadLost, PayloadsUnavailable
+from quarry.errors import ClaimRefused, InvocationError, OutcomeUnknown, PayloadLost, PayloadsUnavailable, ResidencyForbids
+from quarry.inference.routes import Route
 from quarry.invocation import Completion
 from quarry.job import Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason
 from quarry.queue.base import Delivery
@@ -10,9 +13,11 @@ from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
 from worker.front import Front
 from worker.health import Health
-from worker.outcome import Interrupted, Result, Verdict
+from worker.outcome import Interrupted, Result, Verdict, pays_once
 
 _log = get_logger(__name__)
+#: A job that was answered with what its route declares is counted apart: no model answered it.
+DEGRADED: Final = "degraded"
 
 
 class Reporter:
@@ -32,15 +37,18 @@ class Reporter:
         if job and verdict.record is not None:
             self._finished(job)
 
-    def claimed(self, job: Job, delivery: Delivery) -> None:
-        """A claim was granted. With an earlier attempt still open it was a take-over: that call may be paid again."""
+    def claimed(self, job: Job, delivery: Delivery, route: Route | None) -> None:
+        """A claim was granted. With an earlier attempt still open it was a take-over: that call may be paid again, unless the job's
+        route forbids that.
+        """
         if delivery.receive_count == 1:
             # From when it could have been received: a message may be sent long before its job is due.
             waited = max((self._clock.now() - max(delivery.sent_at, job.available_at)).total_seconds(), 0)
             self._metrics.delivery_wait.observe(waited)
             self._front.waited(waited, self._clock.monotonic())
         if len(job.open_attempts) > 1:
-            self._metrics.calls_repeated.labels("worker_vanished").inc()
+            counter = self._metrics.calls_withheld if pays_once(route) else self._metrics.calls_repeated
+            counter.labels("worker_vanished").inc()
             _log.warning(Event.JOB_TAKEN_OVER, takeovers=job.takeovers)
 
     def attempt_finished(self, result: Result, job: Job, verdict: Verdict, seconds: float) -> None:
@@ -56,7 +64,11 @@ class Reporter:
                 fields |= {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
             case InvocationError():
                 fields |= {"target": result.target, "error": result.code, "provider_request_id": result.provider_request_id}
-                if isinstance(verdict.record, Snoozed) and verdict.record.reason is StatusReason.BLOCKED:
+                if (
+                    isinstance(verdict.record, Snoozed)
+                    and verdict.record.reason is StatusReason.BLOCKED
+                    and not _of_one_job(result)
+                ):
                     self._health.blocked(result.target or "unknown", result.code)
             case PayloadLost() | PayloadsUnavailable():
                 fields |= {"error": str(result)}
@@ -66,14 +78,19 @@ class Reporter:
             fields["resume_at"] = job.available_at.isoformat()
         if _may_be_paid_again(result, verdict):
             self._metrics.calls_repeated.labels(_reason(result)).inc()
+        if _is_withheld(result, verdict):
+            self._metrics.calls_withheld.labels(_reason(result)).inc()
+        if job.degraded is not None:
+            _log.warning(Event.JOB_DEGRADED, target=fields.get("target"), error=fields.get("error"))
         log = _log.warning if isinstance(verdict.record, Failed) else _log.info
         log(Event.ATTEMPT_FINISHED, **fields)
         self._finished(job)
 
     def _finished(self, job: Job) -> None:
         if job.status.is_terminal and job.finished_at:
-            self._metrics.finished.labels(job.status.value).inc()
-            self._metrics.job_seconds.labels(job.status.value).observe((job.finished_at - job.created_at).total_seconds())
+            outcome = job.status.value if job.degraded is None else DEGRADED
+            self._metrics.finished.labels(outcome).inc()
+            self._metrics.job_seconds.labels(outcome).observe((job.finished_at - job.created_at).total_seconds())
 
 
 def _may_be_paid_again(result: Result, verdict: Verdict) -> bool:
@@ -81,6 +98,17 @@ def _may_be_paid_again(result: Result, verdict: Verdict) -> bool:
     started = isinstance(result, Interrupted) and result.call_started
     billed = isinstance(result, InvocationError) and result.may_be_billed
     return (started or billed) and isinstance(verdict.record, (RetryScheduled, HandedBack))
+
+
+def _of_one_job(error: InvocationError) -> bool:
+    """Whether what blocks a job says nothing of its target: other jobs may well be served there."""
+    return isinstance(error, ResidencyForbids)
+
+
+def _is_withheld(result: Result, verdict: Verdict) -> bool:
+    """Whether a call ended unseen here, and is not followed by another one. One that a take-over found is counted by then."""
+    unknown = isinstance(verdict.record, Failed) and verdict.record.reason is StatusReason.OUTCOME_UNKNOWN
+    return unknown and not isinstance(result, OutcomeUnknown)
 
 
 def _reason(result: Result) -> str:

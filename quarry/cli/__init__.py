@@ -12,7 +12,24 @@ from pathlib import Path
 from typing import Protocol
 
 from quarry import __version__
-from quarry.cli import api, cancel, dlq, doctor, exits, jobs, keys, local, provision, run, simulator, status, submit, worker
+from quarry.cli import (
+    api,
+    cancel,
+    dlq,
+    doctor,
+    exits,
+    explain,
+    jobs,
+    keys,
+    local,
+    provision,
+    routes,
+    run,
+    simulator,
+    status,
+    submit,
+    worker,
+)
 from quarry.errors import ApiRefused, ConfigurationError, QuarryError
 
 
@@ -41,10 +58,12 @@ COMMANDS: dict[str, Command] = {
     "submit": submit,
     "run": run,
     "status": status,
+    "explain": explain,
     "jobs": jobs,
     "cancel": cancel,
     "dlq": dlq,
     "keys": keys,
+    "routes": routes,
     "doctor": doctor,
 }
 

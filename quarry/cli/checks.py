@@ -12,7 +12,7 @@ from quarry.cli.judgements import Finding, Level, judge_clock, judge_dlq, judge_
 from quarry.client import ApiClient
 from quarry.clock import SystemClock
 from quarry.errors import ApiUnreachable, ConfigurationError
-from quarry.inference.routes import load_routes
+from quarry.inference.routes_file import load_routes
 from quarry.settings import Settings
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol, TextIO
 
-from quarry.runs.tally import Pace, Speedometer, Tally, told
+from quarry.runs.tally import Pace, Speedometer, Tally, told, told_degraded
 
 #: Between two lines in a log. Our own choice.
 _LINE_SECONDS: Final = 10.0
@@ -104,6 +104,6 @@ def meter(stream: TextIO = sys.stderr) -> Iterator[Meter]:
 def _ending(tally: Tally, began: Tally, seconds: float) -> str:
     rate = (tally.done - began.done) / seconds if seconds else 0.0
     return (
-        f"{tally.done:,} lines done, {tally.completed:,} completed, {tally.failed:,} failed; {tally.tokens:,} tokens; "
-        f"{seconds:,.1f} s, {rate:,.1f} jobs/s"
+        f"{tally.done:,} lines done, {tally.completed:,} completed, {tally.failed:,} failed{told_degraded(tally)}; "
+        f"{tally.tokens:,} tokens; {seconds:,.1f} s, {rate:,.1f} jobs/s"
     )

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--retry-failed", action="store_true",
-        help="where the run is over: try the lines that failed or expired again, as new jobs; what was redriven is only followed",
+        help="where the run is over: try what failed, expired or was degraded again, as new jobs; what was redriven is followed",
     )  # fmt: skip
     add_api_argument(parser)
 
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _say(f"interrupted; jobs that were submitted go on. {_how_to_resume()}")
         return exits.INTERRUPTED
-    return exits.FAILED if tally.failed else exits.DONE
+    return exits.FAILED if tally.failed or tally.degraded else exits.DONE
 
 
 def _run(arguments: argparse.Namespace) -> "Tally":
@@ -96,7 +96,7 @@ def _run(arguments: argparse.Namespace) -> "Tally":
         meter(sys.stderr) as show,
     ):
         runner = Runner(Plan(arguments.file, facts, arguments.in_flight), client, journal, output, show.tally, say=show.say)
-        if output.count.completed or output.count.failed or runner.tally().in_flight:
+        if output.count.done or runner.tally().in_flight:
             show.say(f"going on: {runner.tally().done:,} of {facts.jobs:,} lines are done")
         tally = runner.run()
         show.end(tally)

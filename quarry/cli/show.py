@@ -25,6 +25,9 @@ def as_text(job: Mapping[str, Any]) -> str:
     if job.get("cancel_requested") and job["status"] != "cancelled":
         lines.append(_line("cancel", "requested"))
     lines += [_line("attempt", _attempt(each)) for each in job.get("attempt_history", [])]
+    lines += [_line("wait", _wait(each)) for each in job.get("waits", [])]
+    if job.get("degraded"):
+        lines.append(_line("degraded", "no model answered in time: this is what the route declares for that"))
     if served_by := job.get("served_by"):
         lines.append(_line("served_by", "/".join(part for part in served_by.values() if part)))
     if usage := job.get("usage"):
@@ -68,6 +71,11 @@ def _attempt(attempt: Mapping[str, Any]) -> str:
     if attempt["error"]:
         parts.append(f"({explain(attempt['error'])})")
     return " ".join(parts)
+
+
+def _wait(wait: Mapping[str, Any]) -> str:
+    times = f" {wait['count']} times" if wait["count"] > 1 else ""
+    return f"before {wait['attempt']}: {wait['reason']}{times}, {wait['seconds']:.1f} s"
 
 
 def _line(name: str, value: object) -> str:

@@ -80,6 +80,11 @@ def words(text: str) -> str:
     return text
 
 
+def listed(text: str) -> list[str]:
+    """Words with commas between."""
+    return [each.strip() for each in words(text).split(",")]
+
+
 def _number(text: str) -> float:
     try:
         return float(text)

@@ -12,6 +12,7 @@ from quarry.job import Job, JobStatus, StatusReason
 BURIED: Final = frozenset(
     {
         StatusReason.ATTEMPTS_EXHAUSTED.value,
+        StatusReason.OUTCOME_UNKNOWN.value,
         StatusReason.TAKEN_OVER_TOO_OFTEN.value,
         StatusReason.PAYLOAD_LOST.value,
         StatusReason.UNRECORDABLE.value,

@@ -1,11 +1,29 @@
-"""Who of a route may serve a request, and in which form it would be asked there; why the others may not. Pure."""
+"""Who of a route may serve a request, and in which form it would be asked there; why the others may not. Pure.
+
+Three questions, in this order: may the prompt go there (residency), can it be asked in a form that the target takes (adaptation),
+and has the target all that it needs (capabilities)?
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from quarry.errors import InvocationError
+from quarry.errors import InvocationError, NotCapable, ResidencyForbids
+from quarry.inference.adaptation import adapted
+from quarry.inference.capabilities import CAPABILITIES, lacks, needs
+from quarry.inference.model_ids import Kind, known_model_id
+from quarry.inference.providers.base import Heard
+from quarry.inference.residency import narrowed, objection
 from quarry.inference.routes import Route, RouteTarget
-from quarry.invocation import Invocation, Json
+from quarry.invocation import Invocation, Json, Target
+
+#: Fields of a model's own, which only its family takes.
+_OF_A_FAMILY: Final = "additionalModelRequestFields"
+#: The words of every other provider.
+_CHAT: Final = "chat completions"
+#: Member of a native body → the family that it is for. Source: "Request and Response" of Anthropic's Messages in the Amazon
+#: Bedrock User Guide, which requires it (read November 2026).
+_NATIVE_MARKS: Final[Mapping[str, str]] = {"anthropic_version": "anthropic.claude"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +34,85 @@ class Request:
     labels: Json = field(default_factory=dict)
     #: How often earlier attempts of the job failed on a target, by its name: another one is preferred now.
     failures: Mapping[str, int] = field(default_factory=dict)
+    #: Prompts stay in these, beside what the route says; empty: wherever its targets are.
+    allowed_regions: tuple[str, ...] = ()
+    #: Who listens to the answer as it comes. Once a text was heard, it is the last call that is made for this request.
+    heard: Heard | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A target that may serve, and what it would be asked."""
+    """A target that may serve, and what it would be asked. `adapted` names what of the request was dropped or made smaller."""
 
     place: RouteTarget
     invocation: Invocation
+    adapted: tuple[str, ...] = ()
 
 
 def candidates(route: Route, request: Request) -> tuple[tuple[Candidate, ...], tuple[InvocationError, ...]]:
     """Those that may serve, as listed; and for each of the others an error that says why it is skipped."""
-    return tuple(Candidate(place, request.invocation) for place in route.targets), ()
+    allowed = narrowed(route.allowed_regions, request.allowed_regions)
+    meant = family_of(route.targets[0].target) if route.targets else None
+    able: list[Candidate] = []
+    barred: list[InvocationError] = []
+    for place in route.targets:
+        judged = _judged(place, request.invocation, allowed, meant)
+        if isinstance(judged, Candidate):
+            able.append(judged)
+        else:
+            barred.append(judged)
+    return tuple(able), tuple(barred)
+
+
+def _judged(
+    place: RouteTarget, invocation: Invocation, allowed: frozenset[str] | None, meant: str | None
+) -> Candidate | InvocationError:
+    name = str(place.target)
+    if why := objection(place, allowed):
+        return ResidencyForbids(f"{name}: {why}", target=name)
+    invocation, changed = adapted(place, invocation)
+    if missing := needs(invocation) & lacks(place):
+        return NotCapable(f"{name} does not take {', '.join(_words(missing))}", target=name)
+    if foreign := _foreign(place.target, invocation, meant):
+        return NotCapable(f"{name} does not take {foreign}", target=name)
+    return Candidate(place, invocation, changed)
+
+
+def family_of(target: Target) -> str | None:
+    """Whose words a target takes, beside Converse's: `anthropic.claude`. None: nobody knows."""
+    if target.provider == "echo":
+        return None
+    if target.provider != "bedrock":
+        return _CHAT
+    model = known_model_id(target.model)
+    return model.family if model else None
+
+
+def _foreign(target: Target, invocation: Invocation, meant: str | None) -> str | None:
+    """What of a request is in the words of another family: those of the route's first target, unless the words themselves tell.
+
+    They are not dropped: what they ask for (to think, say) makes it another answer. An operator who thinks otherwise lists
+    `converse.additionalModelRequestFields` in `drop`.
+    """
+    if invocation.native is not None:
+        body = invocation.native
+        meant = next((family for mark, family in _NATIVE_MARKS.items() if mark in body), meant)
+        words = "a native body"
+    elif _takes_bodies_only(target):
+        return "anything but a native body"
+    elif invocation.converse.get(_OF_A_FAMILY):
+        words = f"`{_OF_A_FAMILY}`"
+    else:
+        return None
+    mine = family_of(target)
+    return f"{words} that is for {meant}" if meant and mine and meant != mine else None
+
+
+def _takes_bodies_only(target: Target) -> bool:
+    """Source: Converse's service model in botocore 1.43.117 (November 2026): it "doesn't support imported models"."""
+    model = known_model_id(target.model) if target.provider == "bedrock" else None
+    return model is not None and model.kind is Kind.IMPORTED_MODEL
+
+
+def _words(missing: frozenset[str]) -> list[str]:
+    return [words for name, words in CAPABILITIES.items() if name in missing]

@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Final, TypeAlias
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
@@ -20,8 +21,8 @@ from quarry.errors import CircuitOpen, InvocationError, ModelNotFound, ProviderU
 from quarry.inference.board import Board
 from quarry.inference.breaker import SOON_SECONDS, Limits
 from quarry.inference.candidates import Candidate, Request, candidates
-from quarry.inference.fallback import another_may_be_asked, in_order
-from quarry.inference.providers.base import Provider
+from quarry.inference.fallback import another_may_be_asked, in_order, remaining
+from quarry.inference.providers.base import Heard, Provider
 from quarry.inference.routes import Route
 from quarry.invocation import Completion, Fallback, Invocation, Json, Target
 from quarry.telemetry.events import Event
@@ -77,9 +78,11 @@ class Engine:
         alone = len(left) == 1
         while left:
             candidate = left.pop(0)
+            if candidate.adapted:
+                _log.info(Event.INVOCATION_ADAPTED, target=str(candidate.place.target), adapted=candidate.adapted)
             began = self._clock.monotonic()
             try:
-                completion = await self._served(candidate, request.labels, before_call, alone=alone)
+                completion = await self._served(candidate, request, before_call, alone=alone)
             except InvocationError as error:
                 if not another_may_be_asked(error):
                     error.fallbacks = _fallbacks(passed)
@@ -87,18 +90,21 @@ class Engine:
                 target = candidate.place.target
                 skipped, seconds = isinstance(error, CircuitOpen), round(self._clock.monotonic() - began, 3)
                 passed.append((error, Fallback(str(target), error.code, seconds, skipped)))
+                left, needless = remaining(error, candidate, left)
+                passed += [(each, _skipped(each)) for each in map(partial(_the_same, error), needless)]
                 if left:
                     self._metrics.fallbacks.labels(target.provider, target.region, target.model, error.code).inc()
                     _log.info(Event.FALLBACK_ENGAGED, target=str(target), error=error.code)
             else:
-                return replace(completion, fallbacks=_fallbacks(passed)) if passed else completion
+                return replace(completion, fallbacks=_fallbacks(passed), adapted=candidate.adapted)
         raise exhausted(passed)
 
     async def _served(
-        self, candidate: Candidate, labels: Json, before_call: Callable[[Target], Awaitable[None]], *, alone: bool
+        self, candidate: Candidate, request: Request, before_call: Callable[[Target], Awaitable[None]], *, alone: bool
     ) -> Completion:
         """Have one target answer. Where there is no other one, it may be tried a few times."""
         target, invocation = candidate.place.target, candidate.invocation
+        heard = request.heard or (_nobody if candidate.place.streamed else None)
         own = candidate.place.timeout_seconds
         timeout = timeout_for(invocation) if own is None else timedelta(seconds=own)
         ends: float | None = None
@@ -110,7 +116,7 @@ class Engine:
             now = self._clock.monotonic()
             ends = now + timeout.total_seconds() if ends is None else ends
             with self._board.call(target):
-                return await self._call(target, invocation, timedelta(seconds=ends - now), labels)
+                return await self._call(target, invocation, timedelta(seconds=ends - now), request.labels, heard)
 
         return await (self._retrying()(once) if alone else once())
 
@@ -125,14 +131,18 @@ class Engine:
             sleep=self._clock.sleep, stop=enough, wait=_wait, retry=retry_if_exception(_is_soon_over), reraise=True
         )
 
-    async def _call(self, target: Target, invocation: Invocation, timeout: timedelta, labels: Json) -> Completion:
+    async def _call(
+        self, target: Target, invocation: Invocation, timeout: timedelta, labels: Json, heard: Heard | None
+    ) -> Completion:
         provider = self._providers.get(target.provider)
         if provider is None:
             raise ModelNotFound(f"this worker has no provider {target.provider!r}", target=str(target))
         started = self._clock.monotonic()
         outcome = "cancelled"
         try:
-            completion = await provider.invoke(target, invocation, timeout=timeout, labels=labels)
+            completion = await provider.invoke(
+                target, invocation, timeout=timeout, labels=labels, heard=heard and self._timing(target, started, heard)
+            )
             outcome = "completed"
         except InvocationError as error:
             outcome = error.code
@@ -145,6 +155,20 @@ class Engine:
             self._metrics.tokens.labels(target.provider, target.region, target.model, direction).inc(tokens)
         return completion
 
+    def _timing(self, target: Target, started: float, heard: Heard) -> Heard:
+        """The listener, with a look at the clock when the first text comes."""
+        silent = True
+
+        def hear(text: str) -> None:
+            nonlocal silent
+            if silent:
+                silent = False
+                first = self._metrics.time_to_first_token.labels(target.provider, target.region, target.model)
+                first.observe(self._clock.monotonic() - started)
+            heard(text)
+
+        return hear
+
     def _observe(self, target: Target, outcome: str, seconds: float) -> None:
         self._metrics.invocations.labels(target.provider, target.region, target.model, outcome).inc()
         self._metrics.invocation_seconds.labels(target.provider, target.region, target.model).observe(seconds)
@@ -154,16 +178,28 @@ def exhausted(passed: Sequence[_Passed]) -> InvocationError:
     """What a route came to whose every target refused, and nothing was paid: the refusal that leaves most to hope for.
 
     Where one of them lacked capacity, time helps: the one that asks for the shortest wait. Else, where one refused *us*, we can
-    mend it. Else the request is at fault. The error names the others, and keeps them as its cause.
+    mend it. Else the request is at fault. One that was asked tells more than one that was skipped. The error names the others, and
+    keeps them as its cause.
     """
     errors = [error for error, _ in passed]
     busy = [error for error in errors if error.lacks_capacity]
-    ours = [error for error in errors if error.blames == "us"]
-    chosen = min(busy, key=lambda error: error.retry_after_seconds or 0.0) if busy else (ours or errors)[0]
+    asked = [error for error, fallback in passed if not fallback.skipped] or errors
+    ours = [error for error in asked if error.blames == "us"]
+    chosen = min(busy, key=lambda error: error.retry_after_seconds or 0.0) if busy else (ours or asked)[0]
+    chosen.refusals = _fallbacks(passed)
     if len(errors) > 1:
         chosen.fallbacks = tuple(fallback for error, fallback in passed if error is not chosen)
         chosen.__cause__ = ExceptionGroup("no target of the route answered", [each for each in errors if each is not chosen])
     return chosen
+
+
+def _the_same(error: InvocationError, candidate: Candidate) -> InvocationError:
+    """What a target would say that is not asked, since another one said it for both."""
+    return type(error)(str(error), target=str(candidate.place.target))
+
+
+def _nobody(_text: str) -> None:
+    """Listens for a target that is streamed although nobody asked."""
 
 
 def _skipped(error: InvocationError) -> Fallback:

@@ -1,32 +1,22 @@
-"""Routes and targets: who can serve a job. Loaded from `routes.toml`, or one built in.
+"""Routes and targets: who can serve a job. `routes_file.py` reads them from `routes.toml`, or there is one built in.
 
-    [routes.default]
-    [[routes.default.targets]]
-    provider = "bedrock"
-    region = "us-east-1"
-    model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-
-A job names a route, or a model id that some target serves; then those targets are its route. What is not understood is refused.
+A job names a route, or a model id that some target serves; then those targets are its route.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
 
 from quarry.errors import ConfigurationError, ModelNotAllowed
 from quarry.invocation import Target
-from quarry.toml_file import TomlFile
 
 DEFAULT_ROUTE: Final = "default"
 #: A geographic inference profile whose member regions are in the United States, so it is built in for callers there only.
 BUILT_IN_MODEL: Final = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-#: What a target's `provider` may be: each is a file in `quarry/inference/providers/`.
-PROVIDER_NAMES: Final = frozenset({"bedrock", "echo"})
+#: What a target's `provider` may be without a declaration of its own.
+BUILT_IN_PROVIDERS: Final = ("bedrock", "echo")
 #: In which order a route's targets are asked: each is a class in `quarry/inference/fallback.py`.
 Policy: TypeAlias = Literal["ordered", "ladder", "weighted", "cheapest"]
-_NAME: Final = re.compile(r"[a-z][a-z0-9-]*")
-_TARGET_FIELDS: Final = frozenset({"provider", "region", "model"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +54,8 @@ class RouteTarget:
     capabilities: frozenset[str] | None = None
     adapt: Adaptation = Adaptation()
     price: Price | None = None
+    #: Where it may process prompts, as the operator declares it: for what nobody else can know.
+    regions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +78,15 @@ class ProviderSpec:
     api_key_secret: str | None = None
     #: Where prompts go, as AWS would name it; empty: nowhere that is known, so that no residency can be promised.
     region: str = ""
+    #: Prompts and the key may go there in clear, by http, over a network that others may read.
+    plaintext: bool = False
+    #: File and line of its declaration, for errors; empty: it comes from no file. The same declaration in another line is the same.
+    declared_at: str = field(default="", compare=False)
+
+    @property
+    def place(self) -> str:
+        """How an error calls its declaration."""
+        return f"{self.declared_at}: [providers.{self.name}]".removeprefix(": ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Route:
 
 
 class Routes:
-    """All routes of this process."""
+    """All routes of this process. A `Route` that was handed out never changes; what is handed out next may."""
 
     def __init__(self, routes: Iterable[Route], providers: Iterable[ProviderSpec] = ()) -> None:
         self._by_name = {route.name: route for route in routes}
@@ -116,6 +117,11 @@ class Routes:
 
     def __iter__(self) -> Iterator[Route]:
         return iter(self._by_name.values())
+
+    def become(self, other: "Routes") -> None:
+        """Say from now on what `other` says."""
+        self._by_name = {route.name: route for route in other}
+        self.providers = other.providers
 
     def resolve(self, model: str) -> Route:
         """The route that a job's `model` means: a route's name, else a model id that some target serves.
@@ -125,11 +131,14 @@ class Routes:
         """
         if model in self._by_name:
             return self._by_name[model]
-        serving = {each.target: each for route in self for each in route.targets if each.target.model == model}
-        if not serving:
+        of = [route for route in self if any(each.target.model == model for each in route.targets)]
+        if not of:
             known = ", ".join(sorted(self._by_name))
             raise ModelNotAllowed(f"no route and no target serves this model; the routes are: {known}")
-        return Route(model, tuple(serving.values()))
+        serving = {each.target: each for route in of for each in route.targets if each.target.model == model}
+        # Whoever would rather fail than pay twice for one of them has not allowed it by another name.
+        careful = any(route.on_unknown_outcome == "fail" for route in of)
+        return Route(model, tuple(serving.values()), on_unknown_outcome="fail" if careful else "retry")
 
 
 def built_in(region: str) -> Routes:
@@ -141,42 +150,3 @@ def built_in(region: str) -> Routes:
     if not region.startswith("us-") or region.startswith("us-gov-"):
         raise ConfigurationError(f"QUARRY_ROUTES_FILE is not set, and there is no built-in route for {region}; write a routes.toml")
     return Routes([Route.of(DEFAULT_ROUTE, Target("bedrock", region, BUILT_IN_MODEL))])
-
-
-def load_routes(path: str | None, region: str) -> Routes:
-    """Read `routes.toml`; without a path, the built-in route.
-
-    Raises:
-        ConfigurationError: one sentence that names the file, the place in it and what is wrong.
-    """
-    if path is None:
-        return built_in(region)
-    file = TomlFile("QUARRY_ROUTES_FILE", path)
-    routes = file.table("routes", "[routes.NAME]")
-    file.require("[routes]", DEFAULT_ROUTE in routes, f"needs a route named {DEFAULT_ROUTE!r}")
-    return Routes([_route(file, name, value) for name, value in routes.items()])
-
-
-def _route(file: TomlFile, name: str, value: Any) -> Route:
-    place = f"[routes.{name}]"
-    file.require(place, _NAME.fullmatch(name) is not None, "must be named by lower-case letters, digits and hyphens")
-    file.require(place, isinstance(value, Mapping) and set(value) == {"targets"}, "must hold [[targets]] and no more")
-    targets = value["targets"]
-    file.require(place, isinstance(targets, list) and targets != [], "needs at least one target")
-    made = [_target(file, f"[[routes.{name}.targets]] ({i})", each) for i, each in enumerate(targets, start=1)]
-    twice = next((str(each) for i, each in enumerate(made) if each in made[:i]), None)
-    file.require(place, twice is None, f"has the target {twice} twice")
-    return Route.of(name, *made)
-
-
-def _target(file: TomlFile, place: str, value: Any) -> Target:
-    file.require(place, isinstance(value, Mapping), "must be a table")
-    unknown = sorted(set(value) - _TARGET_FIELDS)
-    file.require(place, not unknown, f"does not know {', '.join(unknown)}")
-    for name, each in value.items():
-        file.require(f"{place} {name}", isinstance(each, str) and each != "", "must be a text")
-    provider = value.get("provider", "")
-    file.require(f"{place} provider", provider in PROVIDER_NAMES, f"must be one of {', '.join(sorted(PROVIDER_NAMES))}")
-    file.require(f"{place} model", "model" in value, "is missing")
-    file.require(f"{place} region", provider != "bedrock" or "region" in value, "is missing")
-    return Target(provider, value.get("region", ""), value["model"])

@@ -7,28 +7,20 @@ Source of the codes and stop reasons: botocore 1.43.117, `bedrock-runtime/2023-0
 model and fails on one without a row.
 """
 
+import math
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from quarry import errors
 from quarry.errors import InvocationError
 
-#: Error code → class. The second block is not in the service model: AWS's front ends send those for any service.
-ERROR_CODES: Final[Mapping[str, type[InvocationError]]] = {
-    "ThrottlingException": errors.Throttled,
-    "ModelNotReadyException": errors.ModelNotReady,
-    "ServiceUnavailableException": errors.ProviderUnavailable,
-    "InternalServerException": errors.ModelFailed,
-    "ModelTimeoutException": errors.InvocationTimedOut,
-    "ModelErrorException": errors.ModelFailed,
-    "ModelStreamErrorException": errors.ModelFailed,
-    "ValidationException": errors.InvocationRejected,
-    "ConflictException": errors.InvocationRejected,
+Refinements: TypeAlias = tuple[tuple[str, re.Pattern[str], type[InvocationError]], ...]
+
+#: Error code → class, for what is not in a service model: AWS's front ends send those for any service.
+COMMON_CODES: Final[Mapping[str, type[InvocationError]]] = {
     "AccessDeniedException": errors.AccessDenied,
-    "ResourceNotFoundException": errors.ModelNotFound,
-    "ServiceQuotaExceededException": errors.QuotaExceeded,
-    # Common errors of AWS services.
+    "ThrottlingException": errors.Throttled,
     "ExpiredTokenException": errors.CredentialsExpired,
     "ExpiredToken": errors.CredentialsExpired,
     "UnrecognizedClientException": errors.CredentialsExpired,
@@ -38,8 +30,23 @@ ERROR_CODES: Final[Mapping[str, type[InvocationError]]] = {
     "IncompleteSignatureException": errors.CredentialsExpired,
 }
 
+#: Error code → class, for Bedrock.
+ERROR_CODES: Final[Mapping[str, type[InvocationError]]] = {
+    "ModelNotReadyException": errors.ModelNotReady,
+    "ServiceUnavailableException": errors.ProviderUnavailable,
+    "InternalServerException": errors.ModelFailed,
+    "ModelTimeoutException": errors.InvocationTimedOut,
+    "ModelErrorException": errors.ModelFailed,
+    "ModelStreamErrorException": errors.ModelFailed,
+    "ValidationException": errors.InvocationRejected,
+    "ConflictException": errors.InvocationRejected,
+    "ResourceNotFoundException": errors.ModelNotFound,
+    "ServiceQuotaExceededException": errors.QuotaExceeded,
+    **COMMON_CODES,
+}
+
 #: (code, pattern anchored at the start of the message) → a finer class.
-REFINEMENTS: Final[tuple[tuple[str, re.Pattern[str], type[InvocationError]], ...]] = (
+REFINEMENTS: Final[Refinements] = (
     (
         "ValidationException",
         # Converse puts words of its own before the model's: github.com/continuedev/continue/issues/9592.
@@ -101,12 +108,40 @@ def scrub(message: str) -> str:
     return message if len(message) <= _MESSAGE_MAX else f"{message[: _MESSAGE_MAX - 1]}…"
 
 
-def classify(code: str, message: str, status: int) -> type[InvocationError]:
-    """The error class of an answer that is an error. An unknown code is judged by its HTTP status."""
-    for refined_code, pattern, refined in REFINEMENTS:
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """A server's hint, in seconds: `Retry-After` counts them; `x-amz-retry-after` and OpenAI's `retry-after-ms` milliseconds."""
+    for name, unit in (("x-amz-retry-after", 0.001), ("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers[name]) * unit
+        except (KeyError, ValueError):
+            continue
+        if 0 <= seconds < math.inf:
+            return seconds
+    return None
+
+
+def begun(error: InvocationError) -> InvocationError:
+    """An error after which a part of the answer had come. Whatever it is called (a throttle, say): the provider broke while it
+    worked, and what it had made is billed.
+    """
+    if error.may_be_billed:
+        return error
+    told = f"{error.code}: {error}"
+    return errors.ModelFailed(told, target=error.target, provider_request_id=error.provider_request_id, usage=error.usage)
+
+
+def classify(
+    code: str,
+    message: str,
+    status: int,
+    codes: Mapping[str, type[InvocationError]] = ERROR_CODES,
+    refinements: Refinements = REFINEMENTS,
+) -> type[InvocationError]:
+    """The error class of an answer of AWS that is an error, Bedrock's by default. An unknown code is judged by its HTTP status."""
+    for refined_code, pattern, refined in refinements:
         if code == refined_code and pattern.match(message):
             return refined
-    if code in ERROR_CODES:
-        return ERROR_CODES[code]
+    if code in codes:
+        return codes[code]
     fallback = errors.InvocationRejected if 400 <= status < 500 else errors.ModelFailed
     return _BY_STATUS.get(status, fallback)

@@ -14,7 +14,7 @@ from quarry.runs.lines import BadLine, RunRefused
 COMPLETED: Final = "completed"
 FAILED: Final = "failed"
 #: What a resumed run has to know of a line stands at its head, so that results are not parsed again.
-HEAD: Final = re.compile(rb'\{"line":(\d+),"status":"([a-z]+)","tokens":(\d+),')
+HEAD: Final = re.compile(rb'\{"line":(\d+),"status":"([a-z]+)","tokens":(\d+),("degraded":true,)?')
 _BEGINNING: Final = b'{"line":'
 _HEAD_MAX_BYTES: Final = 128
 _PIECE_BYTES: Final = 1 << 20
@@ -30,11 +30,19 @@ class Count:
 
     completed: int = 0
     failed: int = 0
+    #: Completed by what their route declares, since no model answered in time: counted apart.
+    degraded: int = 0
     tokens: int = 0
 
-    def add(self, status: str, tokens: int) -> None:
+    @property
+    def done(self) -> int:
+        """All of them."""
+        return self.completed + self.failed + self.degraded
+
+    def add(self, status: str, tokens: int, *, degraded: bool = False) -> None:
         """One line more."""
-        self.completed += status == COMPLETED
+        self.degraded += degraded
+        self.completed += status == COMPLETED and not degraded
         self.failed += status != COMPLETED
         self.tokens += tokens
 
@@ -73,7 +81,7 @@ class Output:
                 if not found or not 1 <= line < len(self.done) or self.done[line]:
                     raise RunRefused(f"line {number} of {path} was not written by this run; name another --output")
                 self.done[line] = 1
-                self.count.add(found[2].decode(), int(found[3]))
+                self.count.add(found[2].decode(), int(found[3]), degraded=found[4] is not None)
         # Not before all of it is known to be ours.
         cut_torn_end(self._descriptor)
 
@@ -85,7 +93,7 @@ class Output:
         write_all(self._descriptor, b"".join(encoded(row) for row in fresh))
         for row in fresh:
             self.done[row["line"]] = 1
-            self.count.add(row["status"], row["tokens"])
+            self.count.add(row["status"], row["tokens"], degraded="degraded" in row)
 
     def close(self) -> None:
         """Let it last, and let go of it."""
@@ -94,9 +102,11 @@ class Output:
 
 
 def row_of_job(number: int, job: Mapping[str, Any]) -> dict[str, Any]:
-    """The line of a job that is over: `result` where it completed, `error` where not."""
+    """The line of a job that is over: `result` where it completed, `error` where not; `degraded` where no model answered."""
     usage = job.get("usage") or {}
     head = {"line": number, "status": job["status"], "tokens": usage.get("total_tokens", 0)}
+    if job.get("degraded"):
+        head["degraded"] = True
     unused = "error" if job["status"] == COMPLETED else "result"
     return head | {name: job.get(name) for name in _KEPT if name != unused}
 

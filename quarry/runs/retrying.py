@@ -24,7 +24,7 @@ _UNDECIDED: Final = "submission_undecided"
 
 
 def retry_failed(out: Path, facts: FileFacts, journal: Journal, client: ApiClient, salt: str) -> int | None:
-    """Have the lines that failed or expired run again, where the run is over; returns how many, and None where it is not.
+    """Have lines that failed, expired or were degraded run again, where the run is over; returns how many; None where it is not.
 
     A line whose job is no longer so, after a redrive, is only followed; `salt` goes into the keys of the others.
 
@@ -33,7 +33,7 @@ def retry_failed(out: Path, facts: FileFacts, journal: Journal, client: ApiClien
         ApiUnreachable, ApiRefused: the API cannot say what became of the jobs. Nothing is changed then.
     """
     with closing(Output.open(out, facts.last)) as output:
-        if output.count.completed + output.count.failed < facts.jobs:
+        if output.count.done < facts.jobs:
             return None
     failed = dict(_failed(out))
     revived = _revived(client, [request_id for request_id in failed.values() if request_id])
@@ -49,9 +49,9 @@ def _failed(out: Path) -> Iterator[tuple[int, str | None]]:
     with out.open("rb") as file:
         for raw in file:
             head = HEAD.match(raw)
-            if head and head[2].decode() in _RETRIED:
+            if head and (head[2].decode() in _RETRIED or head[4]):
                 row = json.loads(raw)
-                if row["error"]["code"] != _UNDECIDED:
+                if (row.get("error") or {}).get("code") != _UNDECIDED:
                     yield row["line"], row["request_id"]
 
 
@@ -59,7 +59,7 @@ def _revived(client: ApiClient, request_ids: list[str]) -> set[str]:
     """The jobs that are not over like that any more."""
     some = (request_ids[start : start + LOOKUP_MAX] for start in range(0, len(request_ids), LOOKUP_MAX))
     views = (view for ids in some for view in client.look_up(ids))
-    return {view["request_id"] for view in views if view.get("status", "failed") not in _RETRIED}
+    return {view["request_id"] for view in views if view.get("status", "failed") not in _RETRIED and not view.get("degraded")}
 
 
 def _leave_out(numbers: Container[int], out: Path) -> None:

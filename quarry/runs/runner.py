@@ -110,7 +110,7 @@ class Runner:
     def tally(self) -> Tally:
         """How far it is."""
         count = self._output.count
-        return Tally(self._plan.facts.jobs, count.completed, count.failed, self._in_flight(), count.tokens)
+        return Tally(self._plan.facts.jobs, count.completed, count.failed, self._in_flight(), count.tokens, count.degraded)
 
     def _in_flight(self) -> int:
         return len(self._following) + sum(map(len, self._again))

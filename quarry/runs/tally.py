@@ -19,11 +19,13 @@ class Tally:
     failed: int = 0
     in_flight: int = 0
     tokens: int = 0
+    #: Answered with what their route declares, since no model answered in time.
+    degraded: int = 0
 
     @property
     def done(self) -> int:
         """Lines that have their line in the file of results."""
-        return self.completed + self.failed
+        return self.completed + self.failed + self.degraded
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,15 @@ def told(tally: Tally, pace: Pace, *, flow: bool = True) -> str:
     Without `flow`, what is in flight and the tokens are left out.
     """
     parts = (
-        f"{tally.done:,} of {tally.total:,} done, {tally.failed:,} failed",
+        f"{tally.done:,} of {tally.total:,} done, {tally.failed:,} failed{told_degraded(tally)}",
         f"{tally.in_flight:,} in flight" if flow else "",
         f"{pace.jobs_per_second:,.1f} jobs/s",
         f"{pace.tokens_per_second:,.0f} tokens/s" if flow else "",
         "" if pace.left is None or tally.done == tally.total else f"{pace.left} left",
     )
     return " · ".join(part for part in parts if part)
+
+
+def told_degraded(tally: Tally) -> str:
+    """`, 3 degraded`; nothing where none is."""
+    return f", {tally.degraded:,} degraded" if tally.degraded else ""

@@ -1,6 +1,6 @@
 """The operations: how each reads its call as a Converse one, and says a generation in its own form."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -8,8 +8,8 @@ from aiohttp import web
 
 from quarry.simulator.catalogue import check_counted, check_served
 from quarry.simulator.dialects import dialect_of, read_native
-from quarry.simulator.eventstream import chunk, conversed, metrics
-from quarry.simulator.validation import check_headers
+from quarry.simulator.eventstream import chunk, conversed, exception, metrics
+from quarry.simulator.validation import check, check_headers
 from quarry.simulator.wire import (
     CONTENT_TYPE,
     REQUEST_METADATA,
@@ -22,16 +22,19 @@ from quarry.simulator.wire import (
     guarded,
     invoked,
     labelled,
+    read,
+    refused,
     repeated_headers,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An answer in events, and what its head says beside what every answer's does."""
+    """An answer in events, what its head says beside what every answer's does, and how an error comes within it."""
 
     events: Iterator[bytes]
     headers: Mapping[str, str]
+    fail: Callable[[Refusal], bytes] = exception
 
 
 #: A generation and the milliseconds that it took → the answer.
@@ -42,13 +45,17 @@ Answer: TypeAlias = Callable[[Generation, int], web.Response | Stream]
 class Operation:
     """One of the service's. `speak` takes a call as it came; `bills` is false where no model is asked, only its tokens counted.
 
-    Raises, by `speak`:
-        Refusal: the model or the body is not what the operation takes.
+    Raises, by `read`, `speak` and `check`:
+        Refusal: the request, the model or the body is not what the operation takes.
     """
 
     speak: Callable[[Call], tuple[Call, Answer]]
     streams: bool = False
     bills: bool = True
+    #: Of other services, which have ways of their own to come in, to complain and to refuse.
+    read: Callable[[web.Request], Awaitable[Call]] = read
+    check: Callable[[Call], None] = check
+    refuse: Callable[[Refusal], web.Response] = refused
 
 
 def _converse(call: Call) -> tuple[Call, Answer]:

@@ -53,8 +53,8 @@ class Act(_Part):
     delay_seconds: float = Field(0.0, ge=0, le=86_400)
     #: The draw is made for each matching call; where it fails, the next rule is looked at.
     probability: float = Field(1.0, ge=0, le=1)
-    #: An exception of the service by its name; one that is not known needs a status.
-    error: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9.]*$")
+    #: An exception of the service by its name; one that is not known needs a status. To a chat completion it is the error's `code`.
+    error: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_.]*$")
     message: str = ""
     status: int | None = Field(None, ge=400, le=599)
     headers: dict[_HeaderName, _HeaderValue] = {}
@@ -67,6 +67,8 @@ class Act(_Part):
     #: Of a stream: so many events go out first. Then `error` comes as an event, `close` ends the stream before its last events,
     #: and `reset` and `hang` are as ever. Operations that do not stream take no notice of it.
     after_events: int | None = Field(None, ge=0)
+    #: Between one event of a stream and the next.
+    event_seconds: float = Field(0.0, ge=0, le=3600)
     text: str | None = None
     content: list[dict[str, Any]] | None = None
     stop_reason: str | None = None

@@ -1,6 +1,7 @@
 """The simulator's HTTP server: Converse for AWS clients, and `/_simulator` for whoever directs the play.
 
 POST   /model/{modelId}/converse, /converse-stream, /invoke, /invoke-with-response-stream, /count-tokens
+POST   /v1/chat/completions, /endpoints/{name}/invocations   the same model and the same rules as other servers speak
 POST   /_simulator/rules   a rule → 201 {"id"}      GET: all rules      DELETE: none any more; …/{id}: not that one
 GET    /_simulator/calls   what was called and billed (?request_id=)    DELETE: count from zero
 GET    /livez
@@ -25,13 +26,13 @@ from aiohttp import web
 from quarry import __version__
 from quarry.errors import ConfigurationError
 from quarry.simulator.brain import Brain, count_by_length, echo, generation
-from quarry.simulator.eventstream import MEDIA_TYPE, exception
+from quarry.simulator.eventstream import MEDIA_TYPE
 from quarry.simulator.ledger import Ledger
+from quarry.simulator.openai_chat import OTHER_SERVICES
 from quarry.simulator.operations import OPERATIONS, Answer, Operation, Stream
 from quarry.simulator.rules import Act, RuleBook, parse_rule
 from quarry.simulator.smollm2 import ModelMissing, smollm2
-from quarry.simulator.validation import check
-from quarry.simulator.wire import Call, Generation, Refusal, read, refused, request_headers
+from quarry.simulator.wire import Call, Generation, Refusal, refused, request_headers
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 
@@ -71,6 +72,7 @@ class Simulator:
         app.add_routes(
             [
                 *(web.post(f"/model/{{model}}/{name}", partial(self._serve, operation=each)) for name, each in OPERATIONS.items()),
+                *(web.post(path, partial(self._serve, operation=each)) for path, each in OTHER_SERVICES.items()),
                 web.post("/_simulator/rules", self.add_rule),
                 web.get("/_simulator/rules", self.list_rules),
                 web.delete("/_simulator/rules", self.drop_rules),
@@ -92,7 +94,7 @@ class Simulator:
         try:
             call, answer = await self._admitted(request, operation)
             act = self._rules.take(call)
-            refusal, midway = act.refusal, operation.streams and act.after_events is not None
+            refusal, midway = act.refusal, (operation.streams or call.streams) and act.after_events is not None
             if operation.bills and (refusal is None or midway):
                 self._ledger.billed(call.request_id)
             if act.delay_seconds:
@@ -105,7 +107,7 @@ class Simulator:
                 response = said if isinstance(said, web.Response) else await _streamed(request, said, act)
             outcome = ending
         except Refusal as refusal:
-            outcome, response = refusal.code, refused(refusal)
+            outcome, response = refusal.code, operation.refuse(refusal)
         finally:
             self._ledger.ended(outcome)
         return response or await _left_alone(request, outcome)
@@ -114,13 +116,13 @@ class Simulator:
         """Count the call, and refuse what the service itself would."""
         request_id = ""
         try:
-            raw = await read(request)
+            raw = await operation.read(request)
             request_id = raw.request_id
             call, answer = operation.speak(raw)
             request_id = call.request_id
         finally:
             self._ledger.began(request_id)
-        check(call)
+        operation.check(call)
         return call, answer
 
     async def _generated(self, act: Act, call: Call, operation: Operation) -> Generation:
@@ -248,10 +250,12 @@ async def _streamed(request: web.Request, stream: Stream, act: Act) -> web.Strea
     await response.prepare(request)
     for event in islice(stream.events, act.after_events):
         await response.write(event)
+        if act.event_seconds:
+            await asyncio.sleep(act.event_seconds)
     if act.hang or act.reset:
         return None
     if act.refusal is not None:
-        await response.write(exception(act.refusal))
+        await response.write(stream.fail(act.refusal))
     await response.write_eof()
     return response
 

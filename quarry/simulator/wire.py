@@ -50,7 +50,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "ValidationException": "The request is not valid.",
 }
 
-_SCOPE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[a-z0-9-]+)/bedrock/aws4_request,")
+_SCOPE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[a-z0-9-]+)/(?:bedrock|sagemaker)/aws4_request,")
 #: Where InvokeModel has its request metadata. Source: the Bedrock Runtime service model in botocore 1.43.117 (November 2026).
 REQUEST_METADATA: Final = "X-Amzn-Bedrock-Request-Metadata"
 #: What the chunks of InvokeModelWithResponseStream are; same source.
@@ -63,7 +63,7 @@ _GUARDRAIL: Final = "X-Amzn-Bedrock-GuardrailIdentifier"
 #: shows it. SDKs cut it off.
 _NAMESPACE: Final = ":http://internal.amazon.com/coral/com.amazon.bedrock/"
 #: The request metadata by which Quarry marks its calls.
-_REQUEST_ID_LABEL: Final = "quarry_request_id"
+REQUEST_ID_LABEL: Final = "quarry_request_id"
 
 
 class Refusal(Exception):
@@ -92,6 +92,8 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     #: Whether there is anything to say: not by CountTokens and by embeddings, whose tokens are only counted.
     generates: bool = True
+    #: Of an operation that streams where it is asked to.
+    streams: bool = False
 
     @property
     def request_id(self) -> str:
@@ -100,7 +102,7 @@ class Call:
         with suppress(Refusal):
             # InvokeModel's is a header, and not in the body before that was read.
             metadata = metadata or labelled(self.headers.get(REQUEST_METADATA, "")).get("requestMetadata")
-        value = metadata.get(_REQUEST_ID_LABEL, "") if isinstance(metadata, dict) else ""
+        value = metadata.get(REQUEST_ID_LABEL, "") if isinstance(metadata, dict) else ""
         return value if isinstance(value, str) else ""
 
     @cached_property
@@ -170,13 +172,22 @@ async def read(request: web.Request) -> Call:
         Refusal: it is not signed, or not JSON.
     """
     region = region_of(request.headers.get("Authorization", ""))
+    return Call(request.match_info["model"], region, await read_object(request), headers=request.headers)
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """The body.
+
+    Raises:
+        Refusal: it is no JSON object.
+    """
     try:
         body = json.loads(await request.read() or b"{}")
     except (ValueError, RecursionError) as error:
         raise Refusal("SerializationException", "The request body is not JSON.") from error
     if not isinstance(body, dict):
         raise Refusal("SerializationException", "The request body is not an object.")
-    return Call(request.match_info["model"], region, body, headers=request.headers)
+    return body
 
 
 def region_of(authorization: str) -> str:
@@ -191,7 +202,7 @@ def region_of(authorization: str) -> str:
         raise Refusal("MissingAuthenticationTokenException")
     scope = _SCOPE.match(authorization)
     if scope is None:
-        raise Refusal("IncompleteSignatureException", "The Authorization header has no credential scope for bedrock.")
+        raise Refusal("IncompleteSignatureException", "The Authorization header has no credential scope of the service.")
     return scope["region"]
 
 

@@ -38,8 +38,9 @@ from quarry.errors import (
     TakenOverTooOften,
 )
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease
-from quarry.store.base import HEARTBEAT_LIFE, Heartbeat, IdempotencyKey, KeyHolder
+from quarry.store.base import HEARTBEAT_LIFE, Heartbeat, IdempotencyKey, KeyHolder, Mark, Piece
 from quarry.store.item import (
+    FOLLOWED,
     Item,
     attribute,
     changing,
@@ -47,7 +48,9 @@ from quarry.store.item import (
     job_key,
     list_partition,
     notice_key,
+    piece_item,
     role_key,
+    text_key,
     to_item,
     ttl,
     worker_key,
@@ -64,8 +67,8 @@ _QUEUED, _PROCESSING, _RETRYING = ({"S": status.value} for status in (JobStatus.
 #: What a holder owns, and `record` therefore overwrites or removes.
 _OWNED: Final = (
     "available_at", "status", "status_reason", "revision", "attempts", "takeovers", "snoozes", "open_attempts",
-    "attempt_history", "lease_token", "lease_owner", "lease_expires_at", "check_pk", "check_at", "started_at", "finished_at",
-    "result", "result_object", "error", "bury_reason", "expires_at",
+    "attempt_history", "waits", "lease_token", "lease_owner", "lease_expires_at", "check_pk", "check_at", "started_at",
+    "finished_at", "result", "result_object", "degraded", "error", "bury_reason", "expires_at",
 )  # fmt: skip
 #: What a redrive changes beside that.
 _REDRIVEN: Final = ("generation", "model", "deadline_at", "max_attempts", "attempts_before")
@@ -308,6 +311,29 @@ def listed(table: str, tenant: str, shard: int, lowest: str, highest: str, limit
         },
         "ScanIndexForward": False,
         "Limit": limit,
+    }
+
+
+def add_text(table: str, job: Job, piece: Piece, expires_at: datetime) -> Request:
+    """A piece of a job's text."""
+    return {"TableName": table, "Item": piece_item(job, piece, expires_at)}
+
+
+def look(table: str, tenant: str, request_id: str, since: Mark) -> Request:
+    """The pieces of a job's text from `since` on, then the job. Not read consistently: nothing is decided by it, and what it may
+    miss it misses from the end, since all of it is one partition.
+    """
+    names = {f"#{name}": name for name in FOLLOWED}
+    return {
+        "TableName": table,
+        "KeyConditionExpression": "#pk = :pk AND #sk BETWEEN :since AND :job",
+        "ProjectionExpression": ", ".join(names),
+        "ExpressionAttributeNames": {"#pk": "pk", **names},
+        "ExpressionAttributeValues": {
+            ":pk": job_key(tenant, request_id)["pk"],
+            ":since": text_key(tenant, request_id, since)["sk"],
+            ":job": job_key(tenant, request_id)["sk"],
+        },
     }
 
 

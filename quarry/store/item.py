@@ -12,15 +12,16 @@ Two sparse indexes:
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from quarry.attempts import Attempt, AttemptOutcome, Failure
+from quarry.attempts import Attempt, AttemptOutcome, Failure, Wait
 from quarry.clock import from_epoch_ms, to_epoch_ms
 from quarry.invocation import Completion, Fallback, Invocation, Target, Usage, result_document
 from quarry.job import Job, JobStatus, Lease, StatusReason, StoredObject, status_for_readers
+from quarry.store.base import Look, Mark, Piece
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -45,6 +46,9 @@ LISTED: Final = (
 )  # fmt: skip
 
 
+#: What somebody reads who follows a job, of it and of its text.
+FOLLOWED: Final = (*LISTED, "stream", "lease_token", "recorded_token", "sk", "token", "text")
+
 #: What of a job is read to know its status.
 STATUS_ONLY: Final = {
     "ProjectionExpression": "request_id, #status, deadline_at",
@@ -55,6 +59,12 @@ STATUS_ONLY: Final = {
 def job_key(tenant: str, request_id: str) -> Item:
     """The primary key of a job."""
     return {"pk": {"S": f"{tenant}#{request_id}"}, "sk": {"S": JOB_SORT_KEY}}
+
+
+def text_key(tenant: str, request_id: str, mark: Mark) -> Item:
+    """The primary key of a piece of a job's text: in the order of marks, and before the job itself."""
+    sk = f"#text#{mark.claim:010d}#{mark.call:03d}#{mark.offset:08d}"
+    return {"pk": job_key(tenant, request_id)["pk"], "sk": {"S": sk}}
 
 
 def idempotency_item_key(tenant: str, digest: str) -> Item:
@@ -99,7 +109,9 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "priority": job.priority,
         "custom_id": job.custom_id,
         "metadata": json_text(job.metadata) if job.metadata else None,
+        "allowed_regions": json_text(job.allowed_regions) if job.allowed_regions else None,
         "created_at": job.created_at,
+        "stream": job.stream or None,
     }
     return job_key(job.tenant, job.request_id) | _attributes(fixed) | changing(job, retention_ms)
 
@@ -123,6 +135,7 @@ def changing(job: Job, retention_ms: int) -> Item:
         "snoozes": job.snoozes,
         "open_attempts": [to_epoch_ms(at) for at in job.open_attempts] or None,
         "attempt_history": json_text([_attempt_out(each) for each in job.attempt_history]) if job.attempt_history else None,
+        "waits": json_text([_wait_out(each) for each in job.waits]) if job.waits else None,
         "lease_token": lease and lease.token,
         "lease_owner": lease and lease.owner,
         "lease_expires_at": lease and lease.expires_at,
@@ -132,6 +145,7 @@ def changing(job: Job, retention_ms: int) -> Item:
         "finished_at": job.finished_at,
         "result": json_text(_completion_out(job.result)) if job.result else None,
         "result_object": json_text(asdict(job.result_object)) if job.result_object else None,
+        "degraded": job.degraded,
         "error": json_text(asdict(job.error)) if job.error else None,
         "bury_reason": job.bury_reason,
         "expires_at": ttl(job.finished_at + timedelta(milliseconds=retention_ms)) if job.finished_at else None,
@@ -155,6 +169,8 @@ def from_item(item: Mapping[str, Any]) -> Job:
         priority=item["priority"]["S"],
         custom_id=get.text("custom_id"),
         metadata=get.parsed("metadata") or {},
+        stream="stream" in item,
+        allowed_regions=tuple(get.parsed("allowed_regions") or ()),
         payload=_made(StoredObject, payload) if payload else None,
         created_at=created_at,
         deadline_at=get.instant("deadline_at") or created_at,
@@ -171,15 +187,42 @@ def from_item(item: Mapping[str, Any]) -> Job:
         snoozes=get.count("snoozes"),
         open_attempts=tuple(from_epoch_ms(int(each["N"])) for each in item.get("open_attempts", {}).get("L", [])),
         attempt_history=tuple(_attempt_in(each) for each in get.parsed("attempt_history") or ()),
+        waits=tuple(_wait_in(each) for each in get.parsed("waits") or ()),
         lease=lease,
         check_at=get.instant("check_at"),
         started_at=get.instant("started_at"),
         finished_at=get.instant("finished_at"),
         result=_completion_in(result) if result else None,
         result_object=_made(StoredObject, result_object) if result_object else None,
+        degraded=get.text("degraded"),
         error=_made(Failure, error) if error else None,
         bury_reason=get.text("bury_reason"),
     )
+
+
+def piece_item(job: Job, piece: Piece, expires_at: datetime) -> Item:
+    """The item of a piece of a job's text. The text is JSON: what a model says may have no UTF-8."""
+    values = {"token": piece.token, "text": json_text(piece.text), "expires_at": ttl(expires_at)}
+    return text_key(job.tenant, job.request_id, piece.mark) | _attributes(values)
+
+
+def look_in(items: Sequence[Mapping[str, Any]]) -> Look | None:
+    """The pieces of a job's text, and the job itself, which is the last item."""
+    if not items or items[-1]["sk"]["S"] != JOB_SORT_KEY:
+        return None
+    *pieces, item = items
+    return Look(from_item(item), _voice(item), tuple(map(_piece_in, pieces)))
+
+
+def _voice(item: Mapping[str, Any]) -> str | None:
+    """The token of whose text counts."""
+    get = _Reader(item)
+    return get.text("lease_token") or (get.text("recorded_token") if get.text("status") == JobStatus.COMPLETED else None)
+
+
+def _piece_in(item: Mapping[str, Any]) -> Piece:
+    claim, call, offset = map(int, item["sk"]["S"].split("#")[2:])
+    return Piece(Mark(claim, call, offset), item["token"]["S"], json.loads(item["text"]["S"]))
 
 
 def status_in(item: Mapping[str, Any], now: datetime) -> tuple[str, JobStatus]:
@@ -291,12 +334,14 @@ def _attempt_out(attempt: Attempt) -> dict[str, Any]:
         "error": asdict(attempt.error) if attempt.error else None,
         "usage": asdict(attempt.usage) if attempt.usage else None,
         "fallbacks": [asdict(each) for each in attempt.fallbacks] or None,
+        "adapted": attempt.adapted or None,
+        "retry_at": to_epoch_ms(attempt.retry_at) if attempt.retry_at else None,
     }
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _attempt_in(value: dict[str, Any]) -> Attempt:
-    finished_at, error, usage = value.get("finished_at"), value.get("error"), value.get("usage")
+    finished_at, error, usage, retry_at = (value.get(name) for name in ("finished_at", "error", "usage", "retry_at"))
     return Attempt(
         attempt=value["attempt"],
         started_at=from_epoch_ms(value["started_at"]),
@@ -306,6 +351,21 @@ def _attempt_in(value: dict[str, Any]) -> Attempt:
         error=_made(Failure, error) if error else None,
         usage=_made(Usage, usage) if usage else None,
         fallbacks=tuple(_made(Fallback, each) for each in value.get("fallbacks", ())),
+        adapted=tuple(value.get("adapted", ())),
+        retry_at=from_epoch_ms(retry_at) if retry_at is not None else None,
+    )
+
+
+def _wait_out(wait: Wait) -> dict[str, Any]:
+    return asdict(wait) | {"began_at": to_epoch_ms(wait.began_at), "until": to_epoch_ms(wait.until)}
+
+
+def _wait_in(value: dict[str, Any]) -> Wait:
+    return replace(
+        _made(Wait, value),
+        began_at=from_epoch_ms(value["began_at"]),
+        until=from_epoch_ms(value["until"]),
+        refusals=tuple(_made(Fallback, each) for each in value["refusals"]),
     )
 
 

@@ -33,6 +33,7 @@ class Event(StrEnum):
     #: The canonical line: one per attempt.
     ATTEMPT_FINISHED = "attempt.finished"  # status, outcome, duration_seconds, target, stop_reason, input_tokens, output_tokens,
     # error, provider_request_id, call_started, resume_at (those that there are)
+    TEXT_UNWRITTEN = "text.unwritten"  # error (of a job that is streamed: followers see that text later)
     RECORD_REFUSED = "record.refused"  # error, outcome (the job fails, for good)
     RECORD_FAILED = "record.failed"  # error, tries
     RECORD_ABANDONED = "record.abandoned"  # outcome (the worker had to end first; the job will be taken over)
@@ -41,6 +42,11 @@ class Event(StrEnum):
     DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)
     TARGET_BLOCKED = "target.blocked"  # target, error
     TARGET_UNBLOCKED = "target.unblocked"  # target
+    ROUTES_RELOADED = "routes.reloaded"  # routes, targets (how many there are now)
+    ROUTES_REFUSED = "routes.refused"  # error (the file has become wrong: the earlier routes go on serving)
+    READ_OF_KEY_FAILED = "provider_key.read_failed"  # provider, error (the key that was read before is used)
+    INVOCATION_ADAPTED = "invocation.adapted"  # target, adapted (what of the request it is asked without, or with less of)
+    JOB_DEGRADED = "job.degraded"  # target, error (nobody served it in time: it was answered with what its route declares)
     BREAKER_OPENED = "breaker.opened"  # target, reason, seconds (it is not asked meanwhile)
     BREAKER_CLOSED = "breaker.closed"  # target
     FALLBACK_ENGAGED = "fallback.engaged"  # target, error (the next target of the route is asked)

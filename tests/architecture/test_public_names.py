@@ -11,7 +11,7 @@ def test_the_verbs_of_the_command_line() -> None:
     """`quarry VERB`."""
     assert set(COMMANDS) == {
         "api", "worker", "provision", "local", "simulator", "submit", "run", "status", "jobs", "cancel", "dlq", "keys",
-        "doctor",
+        "routes", "explain", "doctor",
     }  # fmt: skip
 
 
@@ -22,7 +22,7 @@ def test_the_statuses_of_a_job() -> None:
     }  # fmt: skip
     assert {each.value for each in StatusReason} == {
         "waiting_for_capacity", "blocked", "handed_back", "attempts_exhausted", "taken_over_too_often", "rejected",
-        "result_too_large", "discarded", "waiting_for_payload", "payload_lost", "unrecordable",
+        "result_too_large", "discarded", "waiting_for_payload", "payload_lost", "unrecordable", "outcome_unknown", "degraded",
     }  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def test_the_error_codes_of_a_job() -> None:
     assert {kind.code for kind in errors.InvocationError.__subclasses__()} == {
         "throttled", "model_not_ready", "provider_unavailable", "model_failed", "malformed_completion", "invocation_timed_out",
         "invocation_rejected", "context_too_long", "access_denied", "model_not_found", "credentials_expired", "quota_exceeded",
-        "internal_error", "circuit_open",
+        "internal_error", "outcome_unknown", "target_not_capable", "region_not_allowed", "circuit_open",
     }  # fmt: skip
 
 

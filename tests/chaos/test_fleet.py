@@ -69,8 +69,7 @@ def test_a_worker_killed_every_second(stack: Stack, aws_url: str, simulator: Sim
     in thousands on which five workers died: that one is failed and buried. Each call that is paid again was in flight at a kill:
     its job's history shows an attempt that nobody saw end, and it was counted.
 
-    Red when: `worker/report.py`:
-    `self._metrics.calls_repeated.labels("worker_vanished").inc()` -> `pass`: nothing is counted.
+    Red when: `worker/report.py`: `counter.labels("worker_vanished").inc()` -> `pass`: nothing is counted.
     """
     stack.use(simulator)
     simulator.rule(act={"delay_seconds": 0.1})

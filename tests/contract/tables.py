@@ -13,6 +13,7 @@ from quarry.job import (
     CHECK_AFTER,
     CLOCK_MARGIN,
     Cancelled,
+    Degraded,
     Event,
     Expired,
     Failed,
@@ -45,15 +46,19 @@ PASSED = Fallback("bedrock/us-west-2/other", "throttled", 0.25)
 #: All that can become of a held job.
 EVENTS: dict[str, Event] = {
     "succeeded": Succeeded(
-        a_completion(TEXT, content=({"text": TEXT}, {"reasoningContent": {"score": 0.1}}), fallbacks=(PASSED, PASSED))
+        a_completion(
+            TEXT, content=({"text": TEXT}, {"reasoningContent": {"score": 0.1}}), fallbacks=(PASSED, PASSED), adapted=("top_p",)
+        )
     ),
     "succeeded apart": Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")),
+    "degraded": Degraded(TEXT, FAILURE, "bedrock/us-east-1/model", a_completion().usage, (PASSED,)),
     "retry": RetryScheduled(LATER, FAILURE, "bedrock/us-east-1/model", a_completion().usage),
-    "snoozed": Snoozed(LATER, StatusReason.WAITING_FOR_CAPACITY),
+    "snoozed": Snoozed(LATER, StatusReason.WAITING_FOR_CAPACITY, (PASSED, PASSED)),
     "handed back": HandedBack(call_cut=False),
     "cut": HandedBack(call_cut=True),
     "failed": Failed(StatusReason.REJECTED, FAILURE, bury=False),
     "buried": Failed(StatusReason.ATTEMPTS_EXHAUSTED, FAILURE, bury=True, target="echo", usage=a_completion().usage),
+    "not called": Failed(StatusReason.OUTCOME_UNKNOWN, FAILURE, bury=True, outcome=None),
     "cancelled": Cancelled(call_cut=False),
     "expired": Expired(),
 }

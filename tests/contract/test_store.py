@@ -44,6 +44,7 @@ async def test_everything_that_was_submitted_is_kept(table: Table) -> None:
         converse={"toolConfig": {"tools": [{"toolSpec": {"name": "t", "weight": 1e-9}}]}, "empty": {}, "none": None},
     )
     changes = {"custom_id": TEXT, "metadata": {"team": TEXT, "": "empty"}, "model": "eu.model:0", "priority": "high"}
+    changes |= {"allowed_regions": ("eu-west-1", "eu-central-1")}
     await table.holds(await table.submitted(invocation=invocation, max_attempts=10, **changes))
     await table.holds(await table.submitted(invocation=Invocation(native={"inputText": TEXT, "p": 0.25})))
     await table.holds(await table.submitted(invocation=Invocation(native={})))

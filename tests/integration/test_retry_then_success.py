@@ -8,7 +8,7 @@ def test_a_failing_model_is_tried_again_and_answers(stack: Stack, simulator: Sim
     """Two errors, then an answer: three attempts, each in the history with its outcome.
 
     Red when: `quarry/job.py`, after `def _retry_scheduled(`:
-    `_ended_failed(job, event, now)` -> `job.given_back()`
+    `_ended_failed(job, event, now, event.resume_at)` -> `job.given_back()`
     """
     stack.use(simulator)
     simulator.rule(act={"error": "InternalServerException"}, times=1)

@@ -89,7 +89,7 @@ def test_a_hint_is_sent(simulator: Simulator) -> None:
 def test_a_bad_request_is_refused(simulator: Simulator) -> None:
     """The service's own validation, which the client does not have.
 
-    Red when: `quarry/simulator/server.py`: `check(call)` -> `pass`
+    Red when: `quarry/simulator/server.py`: `operation.check(call)` -> `pass`
     """
     bedrock = client(simulator.url)
     with pytest.raises(bedrock.exceptions.ValidationException, match="blank"):

@@ -61,25 +61,35 @@ def test_an_aws_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
         assert "DynamoDB" in sentence
 
 
+TARGET = '[[routes.default.targets]]\nprovider = "echo"\nmodel = "m"\n'
 ROUTES = [
-    ("", "the top level"),
-    ("not toml", "not TOML"),
-    ("[routes.other]\ntargets = []", "default"),
-    ("[routes.default]\ntargets = []", "at least one target"),
-    ('[[routes.default.targets]]\nprovider = "bedrok"\nregion = "us-east-1"\nmodel = "m"', "provider"),
-    ('[[routes.default.targets]]\nprovider = "bedrock"\nmodel = "m"', "region"),
-    ('[[routes.default.targets]]\nprovider = "bedrock"\nregion = "us-east-1"', "model"),
-    ('[[routes.default.targets]]\nprovider = "echo"\nmodel = "m"\nrequests_per_minute = 5', "requests_per_minute"),
-    ('[[routes.default.targets]]\nprovider = "echo"\nmodel = 5', "model"),
-    ('[[routes.default.targets]]\nprovider = "echo"\nmodel = "m"\n[routes.Bad_Name]\ntargets = []', "Bad_Name"),
+    ("", ":1: the file needs routes"),
+    ("not toml", ":1: is not TOML"),
+    (
+        f"{TARGET}{TARGET.replace('[[', '[').replace(']]', ']')}",
+        ":4: is not TOML: [routes.default.targets]: the file declares it twice",
+    ),
+    (TARGET.replace("default", "other"), "'default'"),
+    ("[routes.default]\ntargets = []", ":2: routes.default.targets is empty"),
+    (TARGET.replace("echo", "ecko"), ":2: routes.default.targets (1) provider is 'ecko'"),
+    (TARGET.replace("echo", "bedrock"), ":1: routes.default.targets (1) needs region"),
+    (TARGET.replace("echo", "bedrock") + 'region = "us-east1"', "did you mean 'us-east-1'?"),
+    (TARGET.replace('"m"', "5"), ":3: routes.default.targets (1) model is 5"),
+    (TARGET + "requests_per_minute = -1", ":4: routes.default.targets (1) requests_per_minute is -1"),
+    (TARGET + TARGET, ":4: routes.default.targets (2) is echo/m again"),
+    (f"{TARGET}[routes.Bad_Name]\n{TARGET.replace('default', 'Bad_Name')}", ":4: routes.Bad_Name must be named by"),
+    (
+        f'{TARGET}[providers.mine]\nkind = "openai"\nbase_url = "http://h"\napi_key_env = "NO_SUCH"',
+        ":7: providers.mine.api_key_env",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("text", "names"), ROUTES, ids=lambda each: repr(each)[:30])
-def test_a_wrong_routes_file_is_named_with_its_place(tmp_path: Path, text: str, names: str) -> None:
-    """The file, the place in it, and what is wrong.
+@pytest.mark.parametrize(("text", "names"), ROUTES, ids=lambda each: repr(each)[-30:])
+def test_a_wrong_routes_file_is_named_with_its_line(tmp_path: Path, text: str, names: str) -> None:
+    """The file, the line, the place in it, and what is wrong.
 
-    Red when: `quarry/toml_file.py`: `{self._path}: {place} {otherwise}"` -> `{self._path}: {otherwise}"`
+    Red when: `quarry/toml_file.py`: `f"{self._path}:{line}: {text}"` -> `f"{self._path}: {text}"`
     """
     path = tmp_path / "routes.toml"
     path.write_text(text)

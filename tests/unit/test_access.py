@@ -30,17 +30,18 @@ def test_a_file_adds_roles_and_replaces_those_of_the_same_name(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('[roles]\nops = ["read:jobs"\n', "line 3|end of document"),
-        ("", "the top level must hold"),
-        ("roles = 3\n", "the top level must hold"),
-        ("[roles]\n[permissions]\n", "the top level must hold"),
-        ('[roles]\nops = "read:jobs"\n', r"\[roles\] ops must be a list"),
-        ('[roles]\nops = ["read:job"]\n', r"\[roles\] ops lists 'read:job'.*there are submit:jobs, read:jobs, cancel:jobs"),
-        ("[roles]\nops = [1]\n", r"\[roles\] ops lists 1"),
-        ('[roles]\nops = ["reader"]\n', "lists 'reader', which is no permission"),
-        ('[roles]\n"read:jobs" = []\n', r"\[roles\] read:jobs must be named by"),
+        ('[roles]\nops = ["read:jobs"\n', ":2: is not TOML: Unclosed array"),
+        ("", ":1: the file needs roles"),
+        ("roles = 3\n", ":1: roles is 3, and must be a table"),
+        ("[roles]\n[permissions]\n", ":2: permissions is not known here; there are roles"),
+        ('[roles]\nops = "read:jobs"\n', ":2: roles.ops is 'read:jobs', and must be a list of permissions"),
+        ('[roles]\nops = ["read:job"]\n', r":2: roles.ops \(1\) is 'read:job'.*there are submit:jobs, read:jobs, cancel:jobs"),
+        ("[roles]\nops = [1]\n", r":2: roles.ops \(1\) is 1, and must be a text"),
+        ('[roles]\nops = ["reader"]\n', "is 'reader', which is no permission"),
+        ('[roles]\n"read:jobs" = []\n', "roles.read:jobs must be named by"),
         ('[roles]\n"" = []\n', "must be named by"),
-        ('[roles]\nops = []\nops = ["read:jobs"]\n', "line 3"),
+        ('[roles]\nops = []\nops = ["read:jobs"]\n', ":3: is not TOML: .* twice; keep one of them"),
+        ("[roles]\nops = []\n[roles]\n", r":3: is not TOML: \[roles\]: the file declares it twice"),
     ],
 )
 def test_a_wrong_file_says_what_is_wrong_and_where(text: str, words: str, tmp_path: Path) -> None:
@@ -55,9 +56,10 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     """It is not there, or holds no text."""
     with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
         load_roles(str(tmp_path / "none.toml"))
-    (tmp_path / "roles.toml").write_bytes(b"\xff")
-    with pytest.raises(ConfigurationError, match="is not TOML"):
-        load_roles(str(tmp_path / "roles.toml"))
+    for content in (b"\xff", b"a = " + b"[" * 100_000, b"a = " + b"9" * 10_000):
+        (tmp_path / "roles.toml").write_bytes(content)
+        with pytest.raises(ConfigurationError, match="is not TOML"):
+            load_roles(str(tmp_path / "roles.toml"))
 
 
 def test_scopes_that_allow_nothing_are_found() -> None:

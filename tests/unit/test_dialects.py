@@ -19,6 +19,10 @@ NOVA = {
     },
 }  # fmt: skip
 TITAN = {"inputTextTokenCount": 5, "results": [{"tokenCount": 2, "outputText": "Hello", "completionReason": "FINISHED"}]}
+CHAT = {
+    "id": "chatcmpl-1", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 8, "completion_tokens": 2, "total_tokens": 10, "prompt_tokens_details": {"cached_tokens": 3}},
+}  # fmt: skip
 LLAMA = {"generation": "Hello", "prompt_token_count": 5, "generation_token_count": 2, "stop_reason": "stop"}
 
 
@@ -29,12 +33,27 @@ LLAMA = {"generation": "Hello", "prompt_token_count": 5, "generation_token_count
         (NOVA, Reading("Hello", "max_tokens", 5, 2, 3, 4)),
         (TITAN, Reading("Hello", "end_turn", 5, 2)),
         (LLAMA, Reading("Hello", "end_turn", 5, 2)),
+        (CHAT, Reading("Hello", "end_turn", 5, 2, 3)),
+        ({"choices": [{"message": {"content": [{"type": "text", "text": "Hello"}]}}]}, Reading("Hello")),
+        ({"choices": []}, Reading()),
         ({"embedding": [0.1], "inputTextTokenCount": 5}, Reading("", UNKNOWN, 5, 0)),
         ({"embeddings": [[0.1]], "response_type": "embeddings_floats"}, Reading("", UNKNOWN, None, 0)),
         ({"completion": "Hello"}, Reading()),
         ({}, Reading()),
     ],
-    ids=["anthropic", "nova", "titan", "llama", "titan-embed", "cohere-embed", "another", "nothing"],
+    ids=[
+        "anthropic",
+        "nova",
+        "titan",
+        "llama",
+        "chat",
+        "chat-in-parts",
+        "chat-of-nothing",
+        "titan-embed",
+        "cohere-embed",
+        "another",
+        "nothing",
+    ],
 )
 def test_a_family_is_known_by_its_members(body: dict[str, Any], reading: Reading) -> None:
     """All that it counts is read; what it does not say is None, and a family that is not known says nothing."""
@@ -49,6 +68,9 @@ def test_a_family_is_known_by_its_members(body: dict[str, Any], reading: Reading
             ("STOP_CRITERIA_MET", "stop_sequence"), ("CONTENT_FILTERED", "content_filtered"), ("RAG_QUERY", "RAG_QUERY"),
         ]),
         *(({"generation": "", "stop_reason": word}, reason) for word, reason in [("stop", "end_turn"), ("length", "max_tokens")]),
+        *(({"choices": [{"finish_reason": word}]}, reason) for word, reason in [
+            ("stop", "end_turn"), ("length", "max_tokens"), ("tool_calls", "tool_use"), ("content_filter", "content_filtered"),
+        ]),
         ({"content": [], "stop_reason": "refusal"}, "content_filtered"),
         ({"content": [], "stop_reason": "tool_use"}, "tool_use"),
         ({"content": [], "stop_reason": ""}, UNKNOWN),
@@ -72,6 +94,9 @@ def test_stop_reasons_have_converse_s_names(body: dict[str, Any], reason: str) -
         TITAN | {"results": [None]},
         TITAN | {"results": {"outputText": "Hello"}},
         LLAMA | {"generation": 7},
+        CHAT | {"choices": [None]},
+        CHAT | {"choices": {"message": {"content": "Hello"}}},
+        CHAT | {"choices": [{"message": "Hello"}]},
     ],
 )
 def test_what_is_not_as_it_should_be_has_no_text(body: dict[str, Any]) -> None:
@@ -91,6 +116,7 @@ def test_a_count_that_is_none_is_not_given(count: Any) -> None:
     ("body", "bound"),
     [
         ({"max_tokens": 5}, ("max_tokens", 5)),
+        ({"max_tokens": 5, "max_completion_tokens": 9}, ("max_completion_tokens", 9)),
         ({"max_gen_len": 5}, ("max_gen_len", 5)),
         ({"textGenerationConfig": {"maxTokenCount": 5}}, ("textGenerationConfig.maxTokenCount", 5)),
         ({"inferenceConfig": {"maxTokens": 5}}, ("inferenceConfig.maxTokens", 5)),

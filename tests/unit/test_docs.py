@@ -14,7 +14,7 @@ from producer import answers
 from producer.requests import Bulk, Submission
 from quarry.access import load_roles
 from quarry.cli import COMMANDS
-from quarry.inference.routes import load_routes
+from quarry.inference.routes_file import load_routes
 
 ROOT = generate.ROOT
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
@@ -125,6 +125,27 @@ def test_the_routes_of_the_settings_page_load(tmp_path: Path) -> None:
     path = tmp_path / "routes.toml"
     path.write_text(text)
     assert [route.name for route in load_routes(str(path), "us-east-1")] == list(tomllib.loads(text)["routes"])
+
+
+def test_the_routes_of_the_page_on_routes_load(tmp_path: Path) -> None:
+    """Each example is a whole file, and so is the long one that it names."""
+    examples = [*blocks(ROOT / "docs" / "howto" / "routes.md", "toml"), (ROOT / "examples" / "routes.toml").read_text()]
+    for text in examples:
+        path = tmp_path / "routes.toml"
+        path.write_text(text)
+        assert [route.name for route in load_routes(str(path), "us-east-1")] == list(tomllib.loads(text)["routes"])
+    assert len(examples) > 1
+
+
+def test_the_routes_of_the_page_on_other_providers_load(tmp_path: Path) -> None:
+    """Each example is a whole file."""
+    texts = list(blocks(ROOT / "docs" / "howto" / "other-providers.md", "toml"))
+    assert len(texts) == 4
+    path = tmp_path / "routes.toml"
+    for text in texts:
+        path.write_text(text)
+        routes = load_routes(str(path), "us-east-1")
+        assert {spec.name for spec in routes.providers.values()} <= {each.target.provider for each in next(iter(routes)).targets}
 
 
 def test_the_example_prompts_are_submissions() -> None:

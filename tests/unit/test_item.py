@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.session import get_session
 
-from quarry.attempts import HISTORY_LIMIT, Attempt, AttemptOutcome, Failure
-from quarry.invocation import Completion, Invocation, Target, Usage
+from quarry.attempts import HISTORY_LIMIT, WAITS_LIMIT, Attempt, AttemptOutcome, Failure
+from quarry.invocation import Completion, Fallback, Invocation, Target, Usage
 from quarry.job import MAX_TAKEOVERS, Job, JobStatus, StoredObject, Succeeded, advance
 from quarry.store.item import LISTED, SHARDS, from_item, job_key, shard_of, to_item
 from quarry.store.payloads import INLINE_MAX_BYTES
@@ -39,6 +39,7 @@ VARIATIONS: tuple[Job, ...] = (
     answered(a_completion(content=({"toolUse": {"input": {"n": 0.1, "deep": [[[[]]]]}}},), filtered=True, stop_reason="tool_use")),
     a_job(invocation=Invocation(), payload=StoredObject("t/1/payload-2.json", 20_000_000, "2")),
     advance(a_claimed_job(), Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")), NOW),
+    a_job(allowed_regions=("eu-west-1", "eu-central-1")),
     a_job(created_at=NOW + timedelta(milliseconds=123), priority="high", max_attempts=10, generation=3),
 )
 
@@ -64,7 +65,7 @@ def test_what_is_listed_is_the_job_without_its_content(seed: int) -> None:
         item = {name: value for name, value in to_item(job, RETENTION_MS).items() if name in LISTED}
         assert from_item(item) == replace(
             job, invocation=Invocation(), payload=None, result=None, result_object=None, error=None, attempt_history=(),
-            open_attempts=(), lease=None, check_at=None, bury_reason=None, attempts_before=0,
+            waits=(), degraded=None, open_attempts=(), lease=None, check_at=None, bury_reason=None, attempts_before=0,
         )  # fmt: skip
 
 
@@ -76,7 +77,8 @@ def test_the_index_carries_no_more_than_dynamodb_takes() -> None:
 
 def test_the_list_carries_no_content() -> None:
     """Nor history, nor lease: an index is read by many, and costs by its size."""
-    assert set(LISTED).isdisjoint({"invocation", "payload", "result", "result_object", "attempt_history", "lease_token", "error"})
+    content = {"invocation", "payload", "result", "result_object", "degraded", "error"}
+    assert set(LISTED).isdisjoint(content | {"attempt_history", "waits", "lease_token"})
 
 
 @pytest.mark.parametrize("status", JobStatus)
@@ -98,13 +100,17 @@ def test_a_job_is_deleted_when_its_retention_is_over() -> None:
 def test_no_job_outgrows_its_item() -> None:
     """With all that it may hold, of letters of four bytes, a job is far below the 400 KB that DynamoDB takes."""
     failure = Failure("invocation_rejected", "🚀" * 1000)
-    ended = Attempt(1, NOW, NOW, AttemptOutcome.FAILED, "bedrock/us-east-1/" + "m" * 2048, failure, a_completion().usage)
+    refused = Fallback("bedrock/us-east-1/" + "m" * 2048, "throttled", 1.25)
+    asked = a_claimed_job().ended(NOW, AttemptOutcome.FAILED, fallbacks=(refused,) * 50).attempt_history[0].fallbacks
+    [wait] = a_job().waiting("waiting_for_capacity", NOW, NOW, (refused,) * 50).waits
+    ended = Attempt(1, NOW, NOW, AttemptOutcome.FAILED, "bedrock/us-east-1/" + "m" * 2048, failure, a_completion().usage, asked)
     full = a_claimed_job(
         invocation=an_invocation("x" * INLINE_MAX_BYTES),
         model="m" * 2048,
         custom_id="🚀" * 256,
         metadata={f"{i:02}" + "🚀" * 62: "🚀" * 512 for i in range(16)},
         attempt_history=(ended,) * HISTORY_LIMIT,
+        waits=(wait,) * WAITS_LIMIT,
         open_attempts=(NOW,) * MAX_TAKEOVERS,
     )
     full = replace(advance(full, Succeeded(a_completion("x" * INLINE_MAX_BYTES)), NOW), error=failure)

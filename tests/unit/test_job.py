@@ -44,6 +44,7 @@ TABLE = {
     (PROCESSING, "claimed"): PROCESSING,
     (PROCESSING, "succeeded"): COMPLETED,
     (PROCESSING, "succeeded apart"): COMPLETED,
+    (PROCESSING, "degraded"): COMPLETED,
     (PROCESSING, "retry scheduled"): RETRYING,
     (PROCESSING, "timed out"): RETRYING,
     (PROCESSING, "snoozed"): QUEUED,
@@ -51,6 +52,7 @@ TABLE = {
     (PROCESSING, "handed back, call cut"): RETRYING,
     (PROCESSING, "failed"): FAILED,
     (PROCESSING, "failed, buried"): FAILED,
+    (PROCESSING, "failed, not called"): FAILED,
     (PROCESSING, "cancelled"): CANCELLED,
     (PROCESSING, "cancelled, call cut"): CANCELLED,
     (PROCESSING, "expired"): EXPIRED,
@@ -156,6 +158,7 @@ def test_the_history_says_what_an_attempt_cost() -> None:
     served = advance(a_claimed_job(), EVENTS["succeeded"], LATER).attempt_history[0]
     assert served.target == "bedrock/us-east-1/amazon.nova-lite-v1:0"
     assert (served.usage, served.fallbacks, served.error) == (a_completion().usage, (PASSED,), None)
+    assert served.adapted == ("top_p",)
 
 
 @pytest.mark.parametrize("event", ENDS)

@@ -83,7 +83,7 @@ async def _redrive(settings: "Settings", arguments: argparse.Namespace, terms: "
 def _terms(settings: "Settings", arguments: argparse.Namespace) -> "Terms":
     from quarry.deadletters.redrive import Terms
     from quarry.errors import ModelNotAllowed
-    from quarry.inference.routes import load_routes
+    from quarry.inference.routes_file import load_routes
 
     if (arguments.max_attempts or 1) > _MAX_ATTEMPTS:
         raise exits.WrongUsage(f"--max-attempts is at most {_MAX_ATTEMPTS}")

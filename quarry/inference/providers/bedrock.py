@@ -1,4 +1,5 @@
-"""Amazon Bedrock: Converse, and InvokeModel for native bodies. The only file that knows botocore's errors of that service.
+"""Amazon Bedrock: Converse, ConverseStream, and InvokeModel for native bodies. The only file that knows botocore's errors of that
+service.
 
 The question that matters about an error without an answer is whether the request was *sent*. botocore's classes do not say it:
 aiobotocore 3.10 reports a reset after the request was sent as an `EndpointConnectionError` too (`httpsession.py`), so what
@@ -7,14 +8,14 @@ aiohttp raised beneath is looked at. Whatever is in doubt counts as sent, and pe
 
 import asyncio
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from socket import gaierror
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from aiohttp import ClientConnectorError
 from aiohttp import ClientError as AioHttpError
+from botocore.eventstream import ParserError as EventStreamFault
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -41,15 +42,18 @@ from quarry.errors import (
     InvocationRejected,
     InvocationTimedOut,
     MalformedCompletion,
+    ModelFailed,
     ModelNotFound,
     ProviderUnavailable,
 )
 from quarry.inference.converse import OWNED_FIELDS, decoded, encoded
-from quarry.inference.verdicts import STOP_REASONS, classify, scrub
+from quarry.inference.converse_stream import PATIENT, Assembly, Patience, StreamEnded, StreamStalled, listen
+from quarry.inference.providers.base import Heard
+from quarry.inference.verdicts import STOP_REASONS, begun, classify, retry_after, scrub
 from quarry.invocation import Completion, Invocation, Json, Target, Usage
 
 #: Calls of a model; an error of another operation came on the way to one.
-_OURS: Final = frozenset({"Converse", "InvokeModel"})
+_OURS: Final = frozenset({"Converse", "ConverseStream", "InvokeModel", "InvokeEndpoint"})
 #: botocore has no credentials to sign with: nothing was sent.
 _NO_CREDENTIALS: Final = (
     NoCredentialsError,
@@ -62,31 +66,44 @@ _NO_CREDENTIALS: Final = (
     LoginError,
 )
 #: An answer came, and botocore's parser stumbled over it: not JSON, not UTF-8, or of another shape.
-_UNREADABLE: Final = (ResponseParserError, AttributeError, KeyError, TypeError, ValueError)
+UNREADABLE: Final = (ResponseParserError, EventStreamFault, AttributeError, KeyError, TypeError, ValueError)
+#: A stream that failed by itself.
+_UNFINISHED: Final = (StreamEnded, StreamStalled)
 
 
 class BedrockProvider:
-    """Calls Converse or InvokeModel, with one client per region."""
+    """Calls Converse, ConverseStream or InvokeModel, with one client per region. A native body is never streamed."""
 
-    def __init__(self, clients: Mapping[str, Any]) -> None:
+    def __init__(self, clients: Mapping[str, Any], patience: Patience = PATIENT) -> None:
         self._clients = clients
+        self._patience = patience
 
-    async def invoke(self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json) -> Completion:
+    async def invoke(
+        self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json, heard: Heard | None = None
+    ) -> Completion:
         client = self._clients.get(target.region)
         if client is None:
             raise ModelNotFound(f"no client for the region {target.region!r}", target=str(target))
-        native = invocation.native
+        native, assembly = invocation.native, Assembly()
         request = converse_request(target, invocation, labels) if native is None else native_request(target, native, labels)
+        answer: dict[str, Any] = {}
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                if native is None:
-                    answer = await client.converse(**request)
-                else:
+                if native is not None:
                     answer = await client.invoke_model(**request)
                     answer["body"] = await answer["body"].read()
+                elif heard is None:
+                    answer = await client.converse(**request)
+                else:
+                    answer = await client.converse_stream(**request)
+                    await listen(answer["stream"], assembly, heard, self._patience)
+                    answer |= assembly.answer()
             return completion(answer, target) if native is None else native_completion(answer, target)
-        except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *_UNREADABLE) as error:
-            raise _translated(error, str(target)) from error
+        except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *_UNFINISHED, *UNREADABLE) as error:
+            told = translated(error, str(target))
+            told.provider_request_id = told.provider_request_id or _request_id(answer)
+            told.usage = None if assembly.usage is None else _usage(assembly.usage)
+            raise (begun(told) if assembly.has_begun else told) from error
 
 
 def converse_request(target: Target, invocation: Invocation, labels: Json) -> dict[str, Any]:
@@ -125,7 +142,7 @@ def completion(answer: Mapping[str, Any], target: Target) -> Completion:
         AttributeError, TypeError, ValueError: it has not even Converse's shape.
     """
     usage = _usage(answer.get("usage") or {})
-    request_id = answer.get("ResponseMetadata", {}).get("RequestId")
+    request_id = _request_id(answer)
     blocks: Any = ((answer.get("output") or {}).get("message") or {}).get("content")
     stop_reason: Any = answer.get("stopReason")
     fault = None
@@ -200,6 +217,11 @@ def _native_usage(headers: Mapping[str, str], reading: dialects.Reading) -> Usag
     )
 
 
+def _request_id(answer: Mapping[str, Any]) -> str | None:
+    request_id: str | None = answer.get("ResponseMetadata", {}).get("RequestId")
+    return request_id
+
+
 def _told(block: Json) -> Any:
     """A block as a caller may send it back: without nulls and type marks, binary as base64 text."""
     return encoded({name: value for name, value in block.items() if value is not None and name != "__type"})
@@ -221,10 +243,26 @@ def _usage(counted: Mapping[str, Any]) -> Usage:
     )
 
 
-def _translated(error: Exception, where: str) -> InvocationError:
+def _judged(answer: Json) -> tuple[type[InvocationError], str]:
+    fault = answer.get("Error", {})
+    # Within a stream, an error is named like a member: `throttlingException`.
+    code, message = fault.get("Code", ""), fault.get("Message") or ""
+    return classify(code[:1].upper() + code[1:], message, answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)), message
+
+
+#: An answer that is an error → its class, and its message.
+Judge: TypeAlias = Callable[[Json], tuple[type[InvocationError], str]]
+
+
+def translated(error: Exception, where: str, judge: Judge = _judged) -> InvocationError:
+    """What the SDK, or the reading of its answer, raised, as one of ours. Answers are judged as Bedrock's by default."""
     match error:
         case ClientError():
-            return _of_answer(error, where)
+            return _of_answer(error, where, judge)
+        case StreamStalled():
+            return InvocationTimedOut(f"the stream stalled: {error}", target=where)
+        case StreamEnded():
+            return ModelFailed("the stream ended before the answer did", target=where)
         case TimeoutError():
             return InvocationTimedOut("no answer in time", target=where)
         case BotoCoreError() if _never_sent(error):
@@ -247,28 +285,15 @@ def _never_sent(error: BotoCoreError) -> bool:
     return isinstance(error, (ConnectTimeoutError, ProxyConnectionError, SSLError))
 
 
-def _of_answer(error: ClientError, where: str) -> InvocationError:
+def _of_answer(error: ClientError, where: str, judge: Judge) -> InvocationError:
     if error.operation_name not in _OURS:
         # Another service's, asked for credentials on the way (STS, SSO).
         return CredentialsExpired(f"{error.operation_name} gave no credentials", target=where)
-    fault, metadata = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-    message = fault.get("Message") or ""
-    kind = classify(fault.get("Code", ""), message, metadata.get("HTTPStatusCode", 500))
+    metadata = error.response.get("ResponseMetadata", {})
+    kind, message = judge(error.response)
     return kind(
         scrub(message),
         target=where,
         provider_request_id=metadata.get("RequestId"),
-        retry_after_seconds=_hint(metadata.get("HTTPHeaders", {})),
+        retry_after_seconds=retry_after(metadata.get("HTTPHeaders", {})),
     )
-
-
-def _hint(headers: Mapping[str, str]) -> float | None:
-    """A server's hint, in seconds: `x-amz-retry-after` counts milliseconds, `Retry-After` seconds."""
-    for name, unit in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers[name]) * unit
-        except (KeyError, ValueError):
-            continue
-        if 0 <= seconds < math.inf:
-            return seconds
-    return None

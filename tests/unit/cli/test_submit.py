@@ -32,6 +32,11 @@ def test_only_what_was_given_is_sent() -> None:
     }
 
 
+def test_regions_are_given_in_one_word() -> None:
+    """With commas between; the API knows which there are."""
+    assert body("Hello", "--allowed-regions", "eu-west-1, eu-central-1")["allowed_regions"] == ["eu-west-1", "eu-central-1"]
+
+
 def test_an_option_wins_over_the_file(tmp_path: Path) -> None:
     """A file is a template: the command line has the last word."""
     path = tmp_path / "body.json"

@@ -20,8 +20,8 @@ from quarry.errors import (
 )
 from quarry.inference.candidates import Request
 from quarry.inference.engine import Engine, timeout_for
-from quarry.inference.routes import Route, RouteTarget
-from quarry.invocation import Completion, Invocation, Target
+from quarry.inference.routes import Adaptation, Route, RouteTarget
+from quarry.invocation import Completion, Fallback, Invocation, Target
 from quarry.telemetry.metrics import InferenceMetrics
 from quarry.testing import FakeClock
 from quarry.testing.provider import Hold, ScriptedProvider, Step
@@ -155,7 +155,7 @@ async def test_a_provider_that_is_not_there_is_ours() -> None:
 
 # --- several targets --------------------------------------------------------------------------------------------------
 
-OTHERS = tuple(Target("bedrock", region, "m") for region in ("us-west-2", "eu-west-1"))
+OTHERS = (Target("bedrock", "us-west-2", "n"), Target("bedrock", "eu-west-1", "o"))
 
 
 @pytest.mark.parametrize("error", [ProviderUnavailable("503"), Throttled("429"), AccessDenied("no"), ContextTooLong("long")])
@@ -196,6 +196,38 @@ async def test_a_route_that_is_exhausted(errors: list[InvocationError], chosen: 
     assert caught.value is errors[chosen]
     assert [each.reason for each in caught.value.fallbacks] == [each.code for i, each in enumerate(errors) if i != chosen]
     assert isinstance(caught.value.__cause__, ExceptionGroup)
+
+
+HERE, THERE = (Target("bedrock", region, "amazon.nova-lite-v1:0") for region in ("us-east-1", "eu-west-1"))
+
+
+async def test_one_that_was_asked_tells_more_than_one_that_was_skipped() -> None:
+    """What bars a target is no news to the caller; what another one answered is."""
+    bench = Bench(ContextTooLong("long"))
+    route, request = Route.of("default", HERE, THERE), Request(HELLO, allowed_regions=("eu-west-1",))
+    with pytest.raises(ContextTooLong) as caught:
+        await bench.engine.invoke(route, request, bench.before_call)
+    assert caught.value.fallbacks == (Fallback(str(HERE), "region_not_allowed", 0.0, skipped=True),)
+
+
+async def test_an_answer_says_who_was_skipped_and_in_which_form_it_was_asked_for() -> None:
+    """Skipped is not asked: no call, no lease."""
+    bench = Bench("hi")
+    route = Route("default", (RouteTarget(HERE), RouteTarget(THERE, adapt=Adaptation(max_tokens=10))))
+    completion = await bench.engine.invoke(route, Request(HELLO, allowed_regions=("eu-west-1",)), bench.before_call)
+    assert [(each.target, each.skipped) for each in completion.fallbacks] == [(str(HERE), True)]
+    assert (completion.adapted, [call.invocation.max_tokens for call in bench.provider.calls]) == (("max_tokens",), [10])
+    assert bench.asked == 1
+
+
+async def test_who_would_say_the_same_is_not_asked() -> None:
+    """The model to which the text is too long is not asked elsewhere; the answer tells that it was passed over, and why."""
+    bench = Bench(ContextTooLong("long"), "hi")
+    elsewhere = Target("bedrock", "us-west-2", TARGET.model)
+    completion = await bench.walk(TARGET, elsewhere, OTHERS[0])
+    assert completion.served_by == OTHERS[0]
+    told = [(each.target, each.reason, each.skipped) for each in completion.fallbacks]
+    assert told == [(str(TARGET), "context_too_long", False), (str(elsewhere), "context_too_long", True)]
 
 
 async def test_a_lease_that_is_lost_ends_the_walk() -> None:

@@ -7,11 +7,16 @@ import pytest
 from producer import admission
 from producer.faults import path_of
 from quarry.errors import InvalidSubmission, ModelNotAllowed, PayloadTooLarge
-from quarry.invocation import Invocation
+from quarry.inference.routes import Route, Routes
+from quarry.invocation import Invocation, Target
 from quarry.job import Job
 from quarry.settings import JobSettings
 from quarry.testing.builders import NOW
-from tests.unit.producer.conftest import ROUTES
+
+#: One target here, two there; the first in words of Claude.
+NEAR = Target("bedrock", "eu-central-1", "anthropic.claude-3-haiku-20240307-v1:0")
+FAR = Target("bedrock", "us-east-1", "amazon.titan-text-express-v1")
+ROUTES = Routes([Route.of("default", Target("echo", "", "echo")), Route.of("claude", NEAR), Route.of("both", NEAR, FAR)])
 
 LIMITS = JobSettings(max_attempts=4, max_tokens=50, max_tokens_limit=100, deadline_seconds=60, payload_max_bytes=1024)
 
@@ -25,6 +30,14 @@ def test_what_is_left_out_follows_the_settings() -> None:
     job = admit(prompt="Hi", max_tokens=None, model=None, metadata=None)
     assert (job.tenant, job.model, job.max_attempts, (job.deadline_at - NOW).total_seconds()) == ("acme", "default", 4, 60)
     assert job.invocation == Invocation(messages=({"role": "user", "content": [{"text": "Hi"}]},), max_tokens=50)
+
+
+def test_a_job_is_streamed_where_that_is_asked_for() -> None:
+    """And only there; by true and false, not by what looks like it."""
+    assert [admit(prompt="Hi", **given).stream for given in ({}, {"stream": None}, {"stream": False}, {"stream": True})] == [
+        False, False, False, True,
+    ]  # fmt: skip
+    assert refused(prompt="Hi", stream=1) == refused(prompt="Hi", stream="true") == ["stream"]
 
 
 def test_the_settings_bound_what_may_be_asked_for() -> None:
@@ -88,9 +101,9 @@ def refused(**body: Any) -> list[str]:
 def test_a_native_body_is_taken_as_it_is() -> None:
     """With its own bound, which is not sent: it says how long an answer may take. Without one the settings say it."""
     body = {"anthropic_version": "x", "max_tokens": 7, "anything": [None, {"deep": 1.5}]}
-    assert admit(native=body, model="echo").invocation == Invocation(native=body, max_tokens=7)
-    assert admit(native={}, model="echo").invocation == Invocation(native={}, max_tokens=50)
-    assert admit(native={"max_gen_len": 0}, model="echo").invocation.max_tokens == 1
+    assert admit(native=body, model="claude").invocation == Invocation(native=body, max_tokens=7)
+    assert admit(native={}, model="claude").invocation == Invocation(native={}, max_tokens=50)
+    assert admit(native={"max_gen_len": 0}, model="claude").invocation.max_tokens == 1
 
 
 @pytest.mark.parametrize(
@@ -106,7 +119,7 @@ def test_a_native_body_is_taken_as_it_is() -> None:
 def test_the_settings_bound_a_native_body_too(body: dict[str, Any], path: str) -> None:
     """Wherever its family has the bound; the bound itself is allowed."""
     assert refused(native=body, model="echo") == [path]
-    assert admit(native={"max_tokens": 100}, model="echo").invocation.max_tokens == 100
+    assert admit(native={"max_tokens": 100}, model="claude").invocation.max_tokens == 100
 
 
 @pytest.mark.parametrize(
@@ -135,4 +148,53 @@ def test_a_native_body_stands_alone(body: dict[str, Any], paths: list[str]) -> N
 def test_a_native_body_counts_as_payload() -> None:
     """In bytes."""
     with pytest.raises(PayloadTooLarge):
-        admit(native={"inputText": "x" * 1024}, model="echo")
+        admit(native={"inputText": "x" * 1024}, model="claude")
+
+
+def faults(**body: Any) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidSubmission) as caught:
+        admit(**{"prompt": "Hi"} | body)
+    return [(fault.path, fault.message) for fault in caught.value.faults]
+
+
+def test_regions_that_there_are_not_are_named() -> None:
+    """Each by its place in the list, with what it could have been meant to be; an empty list allows nothing, and is refused."""
+    assert faults(allowed_regions=["eu-central-1", "eu-wset-1"]) == [
+        ("allowed_regions[1]", "is no AWS region that is known here; did you mean eu-west-1?")
+    ]
+    assert refused(prompt="Hi", allowed_regions=[]) == ["allowed_regions"]
+
+
+def test_allowed_regions_are_kept_with_the_job() -> None:
+    """Each once, as they came."""
+    job = admit(prompt="Hi", model="both", allowed_regions=["eu-west-1", "eu-central-1", "eu-west-1"])
+    assert job.allowed_regions == ("eu-west-1", "eu-central-1")
+
+
+def test_what_no_target_may_serve_is_refused() -> None:
+    """It says why, of each target; what runs here only may always be served."""
+    why = "it may process prompts in {}, which is not allowed"
+    told = f"no target may serve it: {NEAR}: {why.format('eu-central-1')}; {FAR}: {why.format('us-east-1')}"
+    assert faults(model="both", allowed_regions=["ap-south-1"]) == [("allowed_regions", told)]
+    assert admit(prompt="Hi", allowed_regions=["ap-south-1"]).allowed_regions == ("ap-south-1",)
+
+
+def test_what_no_target_can_serve_is_refused() -> None:
+    """A target that may not, and one that cannot: both are told."""
+    tools = {"toolConfig": {"tools": [{"toolSpec": {"name": "t", "inputSchema": {"json": {}}}}]}}
+    assert admit(prompt="Hi", model="both", converse=tools).model == "both"
+    assert [path for path, _ in faults(model="both", converse=tools, allowed_regions=["us-east-1"])] == ["allowed_regions", "model"]
+    [(path, message)] = faults(model=FAR.model, converse=tools)
+    assert (path, message) == (
+        "model",
+        f"no target can serve it: {FAR} does not take tools, or a conversation in which some were used",
+    )
+
+
+def test_a_refusal_names_no_account() -> None:
+    """An ARN holds the number of ours."""
+    arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abcdefghijkl"
+    routes = Routes([Route.of("default", Target("bedrock", "us-east-1", arn))])
+    with pytest.raises(InvalidSubmission, match="nothing proves") as caught:
+        admission.read({"prompt": "Hi", "allowed_regions": ["us-east-1"]}, LIMITS, routes)
+    assert "123456789012" not in str(caught.value)

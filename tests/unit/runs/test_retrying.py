@@ -115,3 +115,15 @@ def test_an_api_that_is_away_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ApiUnreachable):
         world.retry("again")
     assert (world.out.read_bytes(), world.out.with_suffix(".journal").read_bytes()) == (results, journal)
+
+
+def test_a_declared_answer_is_no_success_and_runs_again(tmp_path: Path) -> None:
+    """A job that no model answered is counted apart, by a run that goes on with the file too, and is tried again as another one."""
+    world = World(tmp_path, *named(3))
+    world.view = lambda job: job | {"degraded": job["custom_id"] == "c2" and len(world.jobs) == 3}
+    assert world.run() == Tally(3, completed=2, tokens=6, degraded=1)
+    assert [number for number, row in world.rows.items() if row.get("degraded")] == [2]
+    assert world.run().degraded == 1
+    assert world.retry("again") == 1
+    assert world.run() == Tally(3, completed=3, tokens=6)
+    assert len(world.jobs) == 4

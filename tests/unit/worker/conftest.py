@@ -36,12 +36,13 @@ from worker.process import Steps, process
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.speech import Speech
 from worker.sweep import Sweep
 
 LEASE_SECONDS = 60
 SWEEP_SECONDS = 30
 BUDGET_BYTES = 2**20
-ROUTES = Routes([Route.of("default", Target("bedrock", "us-east-1", "model"))])
+ROUTES = Routes([Route.of("default", Target("bedrock", "us-east-1", "model")), Route.of("echo", Target("echo", "", "echo"))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Bench:
     payloads: MemoryPayloads = field(default_factory=MemoryPayloads)
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    routes: Routes = ROUTES
 
     def __post_init__(self) -> None:
         self.queue = MemoryQueue(self.clock, visibility=visibility_for(LEASE_SECONDS))
@@ -79,7 +81,9 @@ class Bench:
         self.steps = Steps(
             claimer=Claimer(self.store, self.leases, self.clock),
             leases=self.leases,
-            invoker=Invoker(engine, ROUTES, self.payloads, self.leases, self.isolation),
+            invoker=Invoker(
+                engine, self.routes, self.payloads, self.leases, self.isolation, Speech(self.store, self.clock, self.metrics)
+            ),
             recorder=Recorder(self.store, self.payloads, self.clock),
             settler=Settler(self.queue, self.store, self.clock, self.metrics),
             reporter=Reporter(self.metrics, self.health, self.front, self.clock),

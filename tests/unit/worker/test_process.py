@@ -8,10 +8,11 @@ import pytest
 from quarry import errors
 from quarry.attempts import AttemptOutcome
 from quarry.errors import RecordRefused
-from quarry.job import Claimed, Job, JobStatus, StatusReason, Succeeded, advance
+from quarry.invocation import Invocation
+from quarry.job import CALL_CUT, Claimed, Job, JobStatus, StatusReason, Succeeded, advance
 from quarry.testing.builders import a_lease, an_envelope
 from tests.unit.worker.conftest import Bench
-from worker.outcome import CALL_CUT, STORE_UNAVAILABLE, Ack, Bury, Interruption, Leave, Release
+from worker.outcome import STORE_UNAVAILABLE, Ack, Bury, Interruption, Leave, Release
 
 
 async def test_an_answer_is_recorded_before_the_message_is_acked(bench: Bench) -> None:
@@ -180,6 +181,24 @@ async def test_a_route_that_is_gone_blocks_the_job_and_the_worker_says_so(bench:
     assert bench.store.job(job.request_id).status is JobStatus.QUEUED
     assert bench.health.unready() == "gone: model_not_found"
     assert bench.count("quarry_targets_blocked") == 1
+
+
+async def test_a_job_that_may_be_served_nowhere_any_more_waits_and_blocks_no_other(bench: Bench) -> None:
+    """Its region was allowed to it at submission: the routes were changed, and can be changed back. No target refused us."""
+    job = await bench.submitted(allowed_regions=("eu-west-1",))
+    assert isinstance(await bench.work(), Release)
+    waiting = bench.store.job(job.request_id)
+    assert (waiting.status, waiting.status_reason, waiting.attempts) == (JobStatus.QUEUED, StatusReason.BLOCKED, 0)
+    assert (bench.provider.calls, bench.health.unready()) == ([], None)
+
+
+async def test_a_job_that_nobody_can_serve_fails_without_a_call(bench: Bench) -> None:
+    """No time would mend that; the error says what is missing."""
+    job = await bench.submitted(invocation=Invocation(native={"inputText": "Hi"}), model="echo")
+    assert await bench.work() == Ack("rejected")
+    failed = bench.store.job(job.request_id)
+    assert failed.error
+    assert (failed.error.code, "a native body" in failed.error.message) == ("target_not_capable", True)
 
 
 async def test_a_target_of_which_nobody_hears_any_more_does_not_keep_the_worker_unready(bench: Bench) -> None:

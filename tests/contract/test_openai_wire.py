@@ -1,0 +1,339 @@
+"""What goes over the wire to a server of chat completions, and what becomes of answers that nobody vouches for."""
+
+import asyncio
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from quarry import errors
+from quarry.errors import ConfigurationError, InvocationError
+from quarry.inference.provider_key import ProviderKey
+from quarry.inference.providers import reading
+from quarry.inference.providers.openai import OpenAIProvider, chat_session
+from quarry.invocation import Completion, Invocation, Target
+from quarry.testing import FakeClock
+
+HELLO = Invocation(messages=({"role": "user", "content": [{"text": "hello there"}]},))
+TARGET = Target("gateway", "", "gpt-oss")
+LABELS = {"quarry_request_id": "0193", "quarry_attempt": "2"}
+ANSWER = {"id": "c-1", "choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
+
+
+class Server:
+    """A server of chat completions whose answer a test chooses; it keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] = self._usual
+        self.requests: list[tuple[web.Request, Any]] = []
+        self.port = 0
+
+    async def _usual(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response(ANSWER, headers={"x-request-id": "r-1"})
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Whatever the path."""
+        self.requests.append((request, await request.json() if request.can_read_body else None))
+        return await self.answer(request)
+
+
+@asynccontextmanager
+async def _serving(server: Server, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", server.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        server.port = runner.addresses[0][1]
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    """It answers as usual."""
+    made = Server()
+    async with _serving(made):
+        yield made
+
+
+async def ask(base_url: str, key: ProviderKey | None = None, invocation: Invocation = HELLO, seconds: float = 20) -> Completion:
+    """One call, over a connection of its own."""
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(base_url, key, session)
+        return await provider.invoke(TARGET, invocation, timeout=timedelta(seconds=seconds), labels=LABELS)
+
+
+async def test_one_request_is_sent(server: Server) -> None:
+    """To the path below the base, with the model, the key, and a mark by which the server's log leads to the job."""
+    key = ProviderKey("gateway", _reads("sk-1"), FakeClock())
+    answer = await ask(f"http://127.0.0.1:{server.port}/proxy/v1/", key)
+    [(request, body)] = server.requests
+    assert (request.method, request.path) == ("POST", "/proxy/v1/chat/completions")
+    assert body == {"model": "gpt-oss", "messages": [{"role": "user", "content": "hello there"}], "max_tokens": 500}
+    assert (request.headers["Authorization"], request.headers["X-Request-Id"]) == ("Bearer sk-1", "0193-2")
+    assert (answer.text, answer.provider_request_id, answer.served_by) == ("hi", "r-1", TARGET)
+
+
+async def test_a_server_that_takes_no_key_gets_none(server: Server) -> None:
+    """Nothing is sent in its place."""
+    await ask(f"http://127.0.0.1:{server.port}/v1")
+    [(request, _)] = server.requests
+    assert "Authorization" not in request.headers
+
+
+async def test_the_target_s_model_is_asked(server: Server) -> None:
+    """A native body cannot choose another one than its target's."""
+    native = {"model": "dear", "messages": [{"role": "user", "content": "hi"}], "top_k": 3}
+    await ask(f"http://127.0.0.1:{server.port}/v1", invocation=Invocation(native=native))
+    [(_, body)] = server.requests
+    assert body == native | {"model": "gpt-oss"}
+
+
+async def test_what_cannot_be_said_is_not_sent(server: Server) -> None:
+    """The next target is asked instead."""
+    invocation = Invocation(messages=HELLO.messages, converse={"guardrailConfig": {}})
+    with pytest.raises(errors.NotCapable) as caught:
+        await ask(f"http://127.0.0.1:{server.port}/v1", invocation=invocation)
+    assert (caught.value.target, server.requests) == (str(TARGET), [])
+
+
+def _reads(*keys: str) -> Callable[[], Awaitable[SecretStr]]:
+    left = list(keys)
+
+    async def read() -> SecretStr:
+        if not left:
+            raise ConfigurationError("the secret is gone")
+        return SecretStr(left.pop(0))
+
+    return read
+
+
+async def test_a_rotated_key_is_read_again_after_a_refusal(server: Server) -> None:
+    """One call fails, by an error that costs its job nothing; the next one has the new key."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        if request.headers["Authorization"] != "Bearer new":
+            fault = {"message": "Incorrect API key provided: o*d", "code": "invalid_api_key"}
+            return web.json_response({"error": fault}, status=401)
+        return web.json_response(ANSWER)
+
+    server.answer = guarded
+    clock = FakeClock()
+    key = ProviderKey("gateway", _reads("old", "new"), clock)
+    await key.load()
+    await clock.advance(60)
+    with pytest.raises(errors.CredentialsExpired) as caught:
+        await ask(f"http://127.0.0.1:{server.port}/v1", key)
+    assert "o*d" not in str(caught.value)
+    assert (await ask(f"http://127.0.0.1:{server.port}/v1", key)).text == "hi"
+    assert len(server.requests) == 2
+
+
+async def test_a_key_that_cannot_be_had_is_ours_to_mend(server: Server) -> None:
+    """Nothing is sent without it."""
+    key = ProviderKey("gateway", _reads(), FakeClock())
+    with pytest.raises(errors.CredentialsExpired) as caught:
+        await ask(f"http://127.0.0.1:{server.port}/v1", key)
+    assert (caught.value.target, server.requests) == (str(TARGET), [])
+
+
+async def test_a_redirect_is_not_followed(server: Server) -> None:
+    """It would take prompt and key to another place, and call twice."""
+
+    async def elsewhere(_request: web.Request) -> web.StreamResponse:
+        raise web.HTTPTemporaryRedirect("/v2/chat/completions")
+
+    server.answer = elsewhere
+    with pytest.raises(errors.ModelNotFound):
+        await ask(f"http://127.0.0.1:{server.port}/v1")
+    assert len(server.requests) == 1
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is broken, or hostile, does not fill the worker's memory; compressed or not."""
+    monkeypatch.setattr(reading, "BODY_MAX_BYTES", 1_000_000)
+    written = 0
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        nonlocal written
+        response = web.StreamResponse()
+        response.enable_compression()
+        await response.prepare(request)
+        while written < 10_000:
+            await response.write(b" " * 100_000)
+            written += 1
+        return response
+
+    server.answer = endless
+    with pytest.raises(errors.MalformedCompletion):
+        await ask(f"http://127.0.0.1:{server.port}/v1")
+    assert written < 10_000
+
+
+async def listen_to(server: Server, *lines: bytes) -> tuple[Completion, str]:
+    """The answer to one call that is streamed so, and what was heard of it."""
+
+    async def streamed(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "x-request-id": "r-1"})
+        await response.prepare(request)
+        for line in lines:
+            await response.write(line)
+        return response
+
+    server.answer = streamed
+    pieces: list[str] = []
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://127.0.0.1:{server.port}/v1", None, session)
+        answer = await provider.invoke(TARGET, HELLO, timeout=timedelta(seconds=20), labels=LABELS, heard=pieces.append)
+    return answer, "".join(pieces)
+
+
+def chunk(**choice: Any) -> bytes:
+    """An event with a choice."""
+    return b"data: " + json.dumps({"id": "c-1", "choices": [{"index": 0, "delta": {}, **choice}]}).encode() + b"\n\n"
+
+
+USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\n'
+
+
+async def test_a_stream_is_read_however_it_is_cut(server: Server) -> None:
+    """Byte by byte, with comments and line breaks of another kind, and what nobody knows; a listener asks for counts."""
+    events = b": hello\r\n\r\nevent: x\r\n" + chunk(delta={"role": "assistant", "content": None, "new": 1}).replace(b"\n", b"\r\n")
+    events += chunk(delta={"reasoning_content": "hm"}) + chunk(delta={"content": "h\u00e9"}) + chunk(delta={"content": "llo"})
+    events += chunk(finish_reason="stop", stop_reason="END") + USAGE + b"data: [DONE]\n\n"
+    answer, heard = await listen_to(server, *(bytes([each]) for each in events))
+    assert (answer.text, heard, answer.stop_reason, answer.usage.total_tokens) == ("h\u00e9llo", "h\u00e9llo", "stop_sequence", 5)
+    assert answer.content[0] == {"reasoningContent": {"reasoningText": {"text": "hm"}}}
+    assert answer.provider_request_id == "r-1"
+    [(_, body)] = server.requests
+    assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})
+
+
+async def test_a_server_that_counts_nothing_answers_all_the_same(server: Server) -> None:
+    """Its end is told by `[DONE]`."""
+    answer, _ = await listen_to(server, chunk(delta={"content": "hi"}), chunk(finish_reason="stop"), b"data: [DONE]\n\n")
+    assert (answer.text, answer.usage.total_tokens) == ("hi", 0)
+
+
+async def test_a_server_that_does_not_stream_is_heard_in_the_end(server: Server) -> None:
+    """It took no notice of what it was asked."""
+    pieces: list[str] = []
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://127.0.0.1:{server.port}/v1", None, session)
+        answer = await provider.invoke(TARGET, HELLO, timeout=timedelta(seconds=20), labels=LABELS, heard=pieces.append)
+    assert (answer.text, pieces) == ("hi", [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"data: {\n", b"data: []\n", b"data: {}\n", b'data: {"choices": 7}\n', b'data: {"choices": [7]}\n', b"data: \xff\n",
+     b'data: {"choices": [{"delta": {"content": 7}}]}\n', b'data: {"choices": [{"delta": {"tool_calls": [7]}}]}\n',
+     b"data: " + b"[" * 100_000 + b"\n", b'data: {"choices": [{"delta": []}]}\n\ndata: 1\n'],
+    ids=range(10),
+)  # fmt: skip
+async def test_a_chunk_of_any_shape_breaks_nothing_else(server: Server, line: bytes) -> None:
+    """What had come was billed, and it is said to be."""
+    with pytest.raises(errors.MalformedCompletion) as caught:
+        await listen_to(server, chunk(delta={"content": "hi"}), USAGE, line)
+    assert (caught.value.target, caught.value.provider_request_id) == (str(TARGET), "c-1")
+    assert caught.value.usage is not None
+    assert caught.value.usage.output_tokens == 2
+
+
+async def test_a_line_without_end_is_not_read_to_its_end(server: Server) -> None:
+    """It does not fill the worker's memory."""
+    with pytest.raises(errors.MalformedCompletion):
+        await listen_to(server, b"data: ", *(b" " * 1_000_000 for _ in range(40)))
+
+
+async def test_an_error_in_the_middle_of_a_stream(server: Server) -> None:
+    """Whatever it is called, what had come was billed."""
+    fault = b'data: {"error": {"message": "because", "code": "rate_limit_exceeded"}}\n\n'
+    with pytest.raises(errors.Throttled):
+        await listen_to(server, chunk(delta={"role": "assistant", "content": ""}), fault)
+    with pytest.raises(errors.ModelFailed, match="throttled: because"):
+        await listen_to(server, chunk(delta={"content": "hi"}), fault)
+
+
+@pytest.mark.parametrize("status", [200, 204, 206])
+async def test_what_is_no_answer_is_malformed(server: Server, status: int) -> None:
+    """It is perhaps billed."""
+
+    async def odd(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text="" if status == 204 else "<html>")
+
+    server.answer = odd
+    with pytest.raises((errors.MalformedCompletion, errors.ModelFailed)) as caught:
+        await ask(f"http://127.0.0.1:{server.port}/v1")
+    assert caught.value.may_be_billed
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-1"}, None),
+        ({}, None),
+    ],
+)
+async def test_a_server_s_hint_is_passed_on(server: Server, headers: dict[str, str], seconds: float | None) -> None:
+    """In seconds; what is none is not there."""
+
+    async def full(_request: web.Request) -> web.StreamResponse:
+        return web.json_response({"error": {"message": "slow down", "code": None}}, status=429, headers=headers)
+
+    server.answer = full
+    with pytest.raises(errors.Throttled) as caught:
+        await ask(f"http://127.0.0.1:{server.port}/v1")
+    assert caught.value.retry_after_seconds == seconds
+
+
+async def _garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
+    await writer.drain()
+    writer.close()
+
+
+async def test_what_is_not_even_http_may_have_been_billed() -> None:
+    """The request was sent; nobody knows what was done with it."""
+    listening = await asyncio.start_server(_garbage, "127.0.0.1", 0)
+    async with listening:
+        with pytest.raises(errors.InvocationTimedOut):
+            await ask(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1")
+
+
+async def test_a_refused_connection_was_never_sent() -> None:
+    """So the next target is asked, and the call may be made again."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        with pytest.raises(errors.ProviderUnavailable) as caught:
+            await ask(f"http://127.0.0.1:{port}/v1")
+    assert caught.value.target == str(TARGET)
+
+
+@pytest.mark.parametrize("base_url", ["http://no-such-host.invalid/v1"])
+async def test_a_name_that_is_none_was_never_sent(base_url: str) -> None:
+    """Likewise."""
+    with pytest.raises(errors.ProviderUnavailable):
+        await ask(base_url)
+
+
+async def test_tls_that_fails_was_never_sent(server: Server) -> None:
+    """A server that speaks no TLS, or whose certificate does not hold, gets neither prompt nor key."""
+    with pytest.raises(InvocationError) as caught:
+        await ask(f"https://127.0.0.1:{server.port}/v1")
+    assert (type(caught.value), server.requests) == (errors.ProviderUnavailable, [])

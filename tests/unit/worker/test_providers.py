@@ -1,0 +1,144 @@
+"""Opening providers: what is refused at the start, and what they are called."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from quarry.aws import new_session
+from quarry.errors import ConfigurationError, InvocationTimedOut
+from quarry.inference.providers.openai import OpenAIProvider
+from quarry.inference.providers.sagemaker import SageMakerProvider
+from quarry.inference.routes import ProviderSpec, Route, Routes
+from quarry.invocation import Invocation, Target
+from quarry.settings import Environment, load_settings
+from quarry.testing import FakeClock
+from worker.providers import check_address, opened_providers
+
+
+def spec(base_url: str = "https://llm.example/v1", **more: Any) -> ProviderSpec:
+    """A server of chat completions."""
+    return ProviderSpec("gateway", "openai", base_url, **more)
+
+
+def opened(*specs: ProviderSpec) -> AbstractAsyncContextManager[Any]:
+    """The providers of a route with a target at each."""
+    targets = [Target(each.name, each.region, "m") for each in specs]
+    routes = Routes([Route.of("default", *targets)], [*specs, ProviderSpec("unused", "openai", "ftp://nowhere")])
+    return opened_providers(routes, load_settings(), new_session(), FakeClock())
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "QUARRY_API__AUTH": "api_key",
+        "GATEWAY_KEY": "sk-secret",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+async def test_each_is_known_by_the_name_that_targets_have_for_it() -> None:
+    """One that no target names is not opened, and so is not at fault."""
+    endpoints = ProviderSpec("endpoints", "sagemaker", region="eu-west-3")
+    async with opened(spec(api_key_env="GATEWAY_KEY"), endpoints) as providers:
+        assert {name: type(each) for name, each in providers.items() if name not in ("echo", "bedrock")} == {
+            "gateway": OpenAIProvider,
+            "endpoints": SageMakerProvider,
+        }
+
+
+async def test_a_key_that_is_missing_stops_the_start() -> None:
+    """By the name of its variable."""
+    with pytest.raises(ConfigurationError, match=r"\[providers\.gateway\]: the variable NO_SUCH_KEY is not set"):
+        async with opened(spec(api_key_env="NO_SUCH_KEY")):
+            pass
+
+
+async def test_a_key_that_is_none_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is not quoted."""
+    monkeypatch.setenv("GATEWAY_KEY", "sk secret")
+    with pytest.raises(ConfigurationError, match="GATEWAY_KEY holds no key") as caught:
+        async with opened(spec(api_key_env="GATEWAY_KEY")):
+            pass
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "environment", "plaintext"),
+    [
+        ("https://llm.example/v1", Environment.PRODUCTION, False),
+        ("http://127.0.0.1:4000", Environment.PRODUCTION, False),
+        ("http://[::1]:4000/v1", Environment.PRODUCTION, False),
+        ("http://localhost:11434/v1", Environment.PRODUCTION, False),
+        ("http://vllm.internal:8000/v1", Environment.PRODUCTION, True),
+        ("http://vllm:8000/v1", Environment.LOCAL, False),
+    ],
+)
+def test_addresses(base_url: str, environment: Environment, plaintext: bool) -> None:
+    """TLS; or nobody is in between; or it is said that nobody listens there."""
+    check_address(spec(base_url, plaintext=plaintext), environment)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "reason"),
+    [
+        ("http://vllm.internal:8000/v1", "in clear"),
+        ("http://10.0.0.7:8000/v1", "in clear"),
+        ("http://localhost.evil.example/v1", "in clear"),
+    ],
+)
+def test_addresses_that_are_refused(base_url: str, reason: str) -> None:
+    """At the start, with the provider's name."""
+    with pytest.raises(ConfigurationError, match=rf"\[providers\.gateway\] base_url .*{reason}"):
+        check_address(spec(base_url), Environment.PRODUCTION)
+
+
+def routed(*targets: Target, specs: tuple[ProviderSpec, ...] = ()) -> Routes:
+    """Routes over these targets."""
+    return Routes([Route.of("default", *targets)], specs)
+
+
+async def test_new_routes_get_what_they_need_and_old_ones_keep_it() -> None:
+    """A region that comes is called there; one that goes stays open, for jobs in flight. A provider that moves is another one."""
+    here, there = (Target("bedrock", region, "amazon.nova-lite-v1:0") for region in ("eu-west-1", "eu-west-3"))
+    moved = spec("https://elsewhere.example/v1")
+    async with opened(spec()) as providers:
+        first, bedrock = providers["gateway"], providers["bedrock"]
+        await providers.follow(routed(here))
+        await providers.follow(routed(there, Target("gateway", "", "m"), specs=(moved,)))
+        assert providers["bedrock"] is bedrock
+        for target in (here, there):
+            # There is a client, and no time to send anything.
+            with pytest.raises(InvocationTimedOut):
+                await bedrock.invoke(target, Invocation(native={}), timeout=timedelta(0), labels={})
+        assert providers["gateway"] is not first
+        await providers.follow(routed(Target("gateway", "", "m"), specs=(spec(),)))
+        assert providers["gateway"] is first
+
+
+async def test_what_cannot_be_opened_changes_nothing_and_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried again and again while the file says so."""
+    open_now: list[str] = []
+
+    @asynccontextmanager
+    async def secrets(region: str, _session: Any) -> AsyncIterator[None]:
+        open_now.append(region)
+        try:
+            yield
+        finally:
+            open_now.remove(region)
+
+    monkeypatch.setattr("worker.providers.secrets_client", secrets)
+    async with opened(spec()) as providers:
+        before = dict(providers)
+        with pytest.raises(ConfigurationError):
+            await providers.follow(routed(Target("gateway", "", "m"), specs=(spec(api_key_env="NO_SUCH_KEY"),)))
+        assert (dict(providers), open_now) == (before, [])
+        await providers.follow(routed(Target("gateway", "", "m"), specs=(spec(api_key_env="GATEWAY_KEY"),)))
+        assert open_now == ["eu-west-1"]
+    assert open_now == []
