@@ -347,6 +347,20 @@ def test_our_own_answers_weigh_more() -> None:
     assert bench.state == "CLOSED"
 
 
+def test_our_own_failures_weigh_more_than_older_answers() -> None:
+    """Of a target that hangs the last answers are seconds old; but where many do well beside an odd failure, they count."""
+    hanging, healthy = Bench(), Bench()
+    hanging.one()
+    healthy_calls = healthy.begin(4)
+    for bench in (hanging, healthy):
+        bench.fail(1)
+    healthy.end(*healthy_calls)
+    for bench in (hanging, healthy):
+        bench.breaker.follow([25], bench.now)
+    assert (hanging.wait(), healthy.wait()) == (31, None)
+    assert (hanging.breaker.suspects, healthy.breaker.suspects) == (True, False)
+
+
 def test_of_those_that_have_opened_the_last_one_asks() -> None:
     """It goes by its own time, the others by its."""
     first, last = Bench().opened(), Bench().opened()
