@@ -366,7 +366,7 @@ def _expired(job: Job, event: Expired, now: datetime) -> Job:
 
 
 def _ended_failed(job: Job, event: RetryScheduled, now: datetime, retry_at: datetime | None = None) -> Job:
-    return job.ended(now, event.outcome, event.target, event.failure, event.usage, event.fallbacks, retry_at)
+    return job.ended(now, event.outcome, event.target, event.failure, event.usage, event.fallbacks, retry_at=retry_at)
 
 
 def _redriven(job: Job, event: Redriven, now: datetime) -> Job:

@@ -137,6 +137,16 @@ async def get(request: Request, request_id: str, caller: Caller, verbs: Verbs, q
 
 
 @router.get(
+    "/{request_id}/explanation",
+    response_model=None,
+    responses={**problems(404, 503), 200: {"model": ExplanationView, "description": "What happened to it so far."}},
+)
+async def explain(request_id: str, caller: Caller, verbs: Verbs, _: Unqueried) -> JSONResponse:
+    """Explain a job: what happened when and why, where the time went, what was paid, and what there is to do."""
+    return Answer(await verbs.lookup.explain(caller.tenant, request_id))
+
+
+@router.get(
     "/{request_id}/events",
     status_code=200,
     response_class=Events,
@@ -154,16 +164,6 @@ async def events(request_id: str, caller: Caller, verbs: Verbs, _: Unqueried, la
     if place and place.done and job.status.is_terminal:
         return Response(status_code=204)
     return Events(verbs.following.follow(job, place))
-
-
-@router.get(
-    "/{request_id}/explanation",
-    response_model=None,
-    responses={**problems(404, 503), 200: {"model": ExplanationView, "description": "What happened to it so far."}},
-)
-async def explain(request_id: str, caller: Caller, verbs: Verbs, _: Unqueried) -> JSONResponse:
-    """Explain a job: what happened when and why, where the time went, what was paid, and what there is to do."""
-    return Answer(await verbs.lookup.explain(caller.tenant, request_id))
 
 
 @router.post(

@@ -37,7 +37,6 @@ def test_a_job_is_streamed_where_that_is_asked_for() -> None:
     assert [admit(prompt="Hi", **given).stream for given in ({}, {"stream": None}, {"stream": False}, {"stream": True})] == [
         False, False, False, True,
     ]  # fmt: skip
-    assert admit(native={"a": 1}, model="both", stream=True).stream
     assert refused(prompt="Hi", stream=1) == refused(prompt="Hi", stream="true") == ["stream"]
 
 
