@@ -12,8 +12,8 @@ from tests.support.stack import Stack
 
 PATHS = {
     ("post", "/v1/jobs"), ("get", "/v1/jobs"), ("post", "/v1/jobs/bulk"), ("post", "/v1/jobs/lookup"),
-    ("get", "/v1/jobs/{request_id}"),
-    ("get", "/v1/jobs/{request_id}/events"), ("post", "/v1/jobs/{request_id}/cancel"), ("get", "/livez"), ("get", "/readyz"),
+    ("get", "/v1/jobs/{request_id}"), ("get", "/v1/jobs/{request_id}/events"), ("get", "/v1/jobs/{request_id}/explanation"),
+    ("post", "/v1/jobs/{request_id}/cancel"), ("get", "/livez"), ("get", "/readyz"),
 }  # fmt: skip
 
 
