@@ -18,6 +18,7 @@ from producer.auth.witness import Witness
 from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.connection import Limits
+from producer.following import Following
 from producer.health import Health
 from producer.lookup import Lookup
 from producer.results import Results
@@ -68,8 +69,8 @@ async def _serve(
     witness = Witness(AuditLog(None, clock), 0)
     app = create_app(
         Context(
-            Gate([], witness), witness, submitter, lookup, Canceller(store, lookup, clock), bodies, Health({}, clock),
-            settings.api, clock,
+            Gate([], witness), witness, submitter, lookup, Following(store, lookup, clock, 10, metrics),
+            Canceller(store, lookup, clock), bodies, Health({}, clock), settings.api, clock,
         ),
         metrics,
     )  # fmt: skip

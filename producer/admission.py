@@ -65,6 +65,7 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
         custom_id=submission.custom_id,
         metadata=submission.metadata or {},
         allowed_regions=tuple(dict.fromkeys(submission.allowed_regions or ())),
+        stream=submission.stream or False,
         check_at=now + CHECK_AFTER,
     )
 

@@ -49,6 +49,7 @@ def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> di
         "degraded": job.degraded is not None,
         "waits": [_wait_out(each) for each in job.waits],
         "allowed_regions": list(job.allowed_regions) or None,
+        "stream": job.stream,
         "attempt_history": [_attempt_out(each) for each in job.visible_history],
         "result": result_document(result) if result and not job.result_object else stored,
         "usage": _usage_out(result.usage if result else Usage()) if result or job.degraded is not None else None,
@@ -235,6 +236,7 @@ class JobView(JobSummary):
 
     degraded: bool = Field(description="No model answered it in time: `result` is what its route declares for that.")
     allowed_regions: list[str] | None = Field(description="As submitted: where the prompt may be processed.")
+    stream: bool = Field(description="Its text can be followed as it comes: `GET /v1/jobs/{request_id}/events`.")
     attempt_history: list[AttemptView] = Field(description="The last 20 attempts.")
     waits: list[WaitView] = Field(description="The last 10 waits that cost no attempt.")
     result: ResultView | ResultLink | None = Field(description="The answer, once `completed`; above 256 KiB, where it can be had.")

@@ -16,6 +16,7 @@ from producer.auth.witness import Witness
 from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.connection import Limits
+from producer.following import Following
 from producer.health import Health
 from producer.lookup import Lookup
 from producer.results import Results
@@ -110,6 +111,7 @@ def _context(
         witness=witness,
         submitter=Submitter(store, backing.payloads, backing.queue, routes, settings.job, clock, metrics),
         lookup=lookup,
+        following=Following(store, lookup, clock, settings.api.followers, metrics),
         canceller=Canceller(store, lookup, clock),
         bodies=Bodies(settings.api.inflight_body_bytes),
         health=Health(checks, clock),

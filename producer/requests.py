@@ -106,6 +106,9 @@ class Submission(Strict):
         max_length=64,
         description="AWS regions: the prompt is processed nowhere else, by no fallback either. A route may narrow it further.",
     )
+    stream: bool | None = Field(
+        None, description="Let the answer's text be followed as it comes (default false): `GET /v1/jobs/{request_id}/events`."
+    )
     deadline_seconds: int | None = Field(
         None, ge=1, le=1_036_800, description="Until when a call may start, from now (default 86,400)."
     )

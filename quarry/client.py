@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import httpx
 
 from quarry import __version__
 from quarry.errors import ApiRefused, ApiUnreachable, FieldFault
+from quarry.event_stream import JobEvent, events_in
 from quarry.ids import is_request_id
 from quarry.job import TERMINAL
 
@@ -29,6 +31,8 @@ _PATIENCE_SECONDS: Final = 30.0
 #: For an answer: longer than the API holds a GET, and than it takes to find that a submission cannot be decided, which took 47 s
 #: in a trial of our own.
 _ANSWER_SECONDS: Final = 60.0
+#: Without a word on an event stream: the API says every 15 s that it is there.
+_SILENCE_SECONDS: Final = 45.0
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -139,6 +143,26 @@ class ApiClient:
                     return job
             self._pause(max(0.0, asked_at + _PAUSE_SECONDS - self._monotonic()))
 
+    def follow(self, request_id: str) -> Iterator[JobEvent]:
+        """The events of a job, to the last, which is `done`, however long that takes.
+
+        A connection that ends before is opened anew, and an API that goes away for a moment, as in a deploy, is borne with.
+        """
+        last_id, heard_at = "", self._monotonic()
+        while True:
+            try:
+                for event in self._events(request_id, last_id):
+                    last_id, heard_at = event.id, self._monotonic()
+                    yield event
+                    if event.name == "done":
+                        return
+                heard_at = self._monotonic()
+            except (ApiUnreachable, ApiRefused) as error:
+                away = isinstance(error, ApiUnreachable) or error.status >= 500
+                if not away or self._monotonic() >= heard_at + _PATIENCE_SECONDS:
+                    raise
+            self._pause(_PAUSE_SECONDS)
+
     def result_of(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """A job's `result`, whole: fetched where it only says where it can be had.
 
@@ -169,8 +193,29 @@ class ApiClient:
             raise ApiUnreachable(f"what answers at {self._shown} is not Quarry's API")
         return jobs
 
+    def _events(self, request_id: str, last_id: str) -> Iterator[JobEvent]:
+        """The events after that one, until the stream ends."""
+        path, headers = f"{_job_path(request_id)}/events", {**self._identity, **({"Last-Event-ID": last_id} if last_id else {})}
+        with (
+            self._explaining("GET"),
+            self._http.stream(
+                "GET", self._url + path, headers=headers, timeout=httpx.Timeout(_SILENCE_SECONDS, connect=5)
+            ) as answer,
+        ):
+            if not answer.is_success or "event-stream" not in answer.headers.get("Content-Type", ""):
+                answer.read()
+                self._read(answer, path)
+                raise ApiUnreachable(f"what answers at {self._shown} is not Quarry's API")
+            try:
+                yield from events_in(answer.iter_lines())
+            except ValueError as error:
+                raise ApiUnreachable(f"what answers at {self._shown} is not Quarry's API") from error
+
     def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        answer = self._send(method, path, **request)
+        return self._read(self._send(method, path, **request), path)
+
+    def _read(self, answer: httpx.Response, path: str) -> dict[str, Any]:
+        """An answer's JSON, or what the API has against the request."""
         try:
             body = answer.json()
         except ValueError:
@@ -186,8 +231,14 @@ class ApiClient:
         raise ApiRefused(answer.status_code, body["code"], f"{text}{job}", faults, _retry_after(answer))
 
     def _send(self, method: str, path: str, headers: Mapping[str, str] | None = None, **request: Any) -> httpx.Response:
-        try:
+        with self._explaining(method):
             return self._http.request(method, self._url + path, headers={**self._identity, **(headers or {})}, **request)
+
+    @contextmanager
+    def _explaining(self, method: str) -> Iterator[None]:
+        """Say what an exchange failed of in words of ours."""
+        try:
+            yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             why = str(error) or type(error).__name__
             raise ApiUnreachable(

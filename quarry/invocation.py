@@ -103,6 +103,8 @@ class Completion:
 def _text_in(block: Json) -> str:
     if "native" in block:
         return dialects.read(block["native"]).text
+    if "citationsContent" in block:
+        return "".join(map(_text_in, block["citationsContent"].get("content") or ()))
     return block["text"] if isinstance(block.get("text"), str) else ""
 
 

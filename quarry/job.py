@@ -108,6 +108,8 @@ class Job(Attempted):
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: The caller's: prompts stay in these, whatever the route allows; empty: the route alone says it.
     allowed_regions: tuple[str, ...] = ()
+    #: Its answer's text is kept as it comes, for whoever follows the job.
+    stream: bool = False
     #: Where the invocation is, if it is too large for the record.
     payload: StoredObject | None = None
 

@@ -197,6 +197,13 @@ class ApiSettings(Group):
     waiters: int = Field(
         1000, ge=0, le=100_000, description="Concurrent long-polls; beyond it a GET answers at once. Too many: read cost."
     )
+    followers: int = Field(
+        500,
+        ge=0,
+        le=100_000,
+        description="Event streams at a time; one more is answered with 503. Too many: read cost, up to four queries a second for "
+        "each, and connections that others want.",
+    )
 
     @property
     def schemes(self) -> tuple[str, ...]:

@@ -21,16 +21,16 @@ _TWICE: Final = (
 
 
 class TomlFile:
-    """A file that a setting names, and what it holds."""
+    """A file, named by a setting or by whoever typed it, and what it holds."""
 
-    def __init__(self, variable: str, path: str) -> None:
-        """Read it.
+    def __init__(self, variable: str | None, path: str) -> None:
+        """Read it; `variable` is the setting that names it.
 
         Raises:
             ConfigurationError: it cannot be read, or is not TOML.
         """
-        self._variable, self._path = variable, path
-        self._where = f"{variable}: {path}"
+        self._path = path
+        self._where = f"{variable}: {path}" if variable else path
         try:
             self._text = FilePath(path).read_text(encoding="utf-8")
             self._document = tomllib.loads(self._text)
@@ -38,7 +38,8 @@ class TomlFile:
             raise ConfigurationError(f"{self._where} cannot be read: {error.strerror}") from error
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(self._not_toml(str(error))) from error
-        except UnicodeDecodeError as error:
+        except (ValueError, RecursionError) as error:
+            # It is no UTF-8, or nested too deeply, or has a number of thousands of digits.
             raise ConfigurationError(f"{self._where} is not TOML: {error}") from error
 
     def read(self, kind: Kind[_T]) -> _T:
@@ -58,7 +59,7 @@ class TomlFile:
         told = sorted((line_in(lines, fault.path), f"{place(fault.path)} {fault.reason}") for fault in faults)
         sentences = [f"{self._path}:{line}: {text}" for line, text in dict.fromkeys(told)]
         if len(sentences) == 1:
-            return ConfigurationError(f"{self._variable}: {sentences[0]}")
+            return ConfigurationError(self._where + sentences[0].removeprefix(self._path))
         return ConfigurationError("\n  ".join([f"{self._where} has {len(sentences)} faults:", *sentences]))
 
     def _not_toml(self, message: str) -> str:

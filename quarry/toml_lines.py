@@ -30,8 +30,6 @@ _SCALAR: Final = re.compile(
 
 def lines_of(text: str) -> dict[Path, int]:
     """The line, counted from 1, of each table (its header), key and entry of a list; of a table that is only implied, its first."""
-    # As `tomllib` does: elsewhere a carriage return is not allowed.
-    text = text.replace("\r\n", "\n")
     lines: dict[Path, int] = {}
     for path, at in _Walk(text).places():
         line = text.count("\n", 0, at) + 1

@@ -43,6 +43,7 @@ from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
 from worker.shutdown import drain, poll_for, stop_on_signals
+from worker.speech import Speech
 from worker.sweep import Sweep
 
 _log = get_logger(__name__)
@@ -78,8 +79,8 @@ async def run(settings: Settings) -> int:
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
     async with AsyncExitStack() as stack:
         session = new_session()
-        # Each job has at most one write to the table under way, plus a renewal.
-        connections = Connections(table=2 * slots, bucket=slots, queues=slots + settings.worker.receivers + 16)
+        # Each job has at most one write to the table under way, plus a renewal, plus one of its text.
+        connections = Connections(table=3 * slots, bucket=slots, queues=slots + settings.worker.receivers + 16)
         backing = await stack.enter_async_context(opened(settings, clock, session, connections))
         ports = Ports(backing.store, backing.queue, backing.payloads, backing.queue_url)
         providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock))
@@ -105,7 +106,7 @@ def parts(
     steps = Steps(
         claimer=Claimer(store, leases, clock),
         leases=leases,
-        invoker=Invoker(engine, routes, ports.payloads, leases, isolation),
+        invoker=Invoker(engine, routes, ports.payloads, leases, isolation, Speech(store, clock, metrics)),
         recorder=recorder,
         settler=Settler(queue, store, clock, metrics),
         reporter=reporter,

@@ -27,6 +27,7 @@ from worker.isolation import Isolation, is_suspect
 from worker.lease import HeldLease, Leases
 from worker.outcome import Interrupted, Interruption, Result, pays_once
 from worker.payload import invocation_of
+from worker.speech import Speech, Voice
 
 _log = get_logger(__name__)
 
@@ -34,12 +35,15 @@ _log = get_logger(__name__)
 class Invoker:
     """Has a held job answered by the engine."""
 
-    def __init__(self, engine: Engine, routes: Routes, payloads: Payloads, leases: Leases, isolation: Isolation) -> None:
+    def __init__(
+        self, engine: Engine, routes: Routes, payloads: Payloads, leases: Leases, isolation: Isolation, speech: Speech
+    ) -> None:
         self._engine = engine
         self._routes = routes
         self._payloads = payloads
         self._leases = leases
         self._isolation = isolation
+        self._speech = speech
 
     def route_of(self, job: Job) -> Route | None:
         """The route that serves a job; None where it is there no more."""
@@ -68,9 +72,15 @@ class Invoker:
             return await self._call(held, share)
 
     async def _call(self, held: HeldLease, share: Share) -> Result:
+        async with self._speech.voice(held) as voice:
+            return await self._ask(held, share, voice)
+
+    async def _ask(self, held: HeldLease, share: Share, voice: Voice | None) -> Result:
         async def before_call(_target: Target) -> None:
             await self._leases.ensure(held)
             held.call_started = True
+            if voice:
+                voice.begin()
 
         job, route = held.job, held.route
         if route is None:
@@ -81,7 +91,7 @@ class Invoker:
         await share.take()
         invocation = await invocation_of(job, self._payloads)
         labels = {"quarry_request_id": job.request_id, "quarry_attempt": str(job.attempts)}
-        request = Request(invocation, labels, failures_of(job), job.allowed_regions)
+        request = Request(invocation, labels, failures_of(job), job.allowed_regions, voice.hear if voice else None)
         return await self._engine.invoke(route, request, before_call)
 
 

@@ -27,6 +27,7 @@ RULES: Final[Mapping[Operation, str | Public]] = {
     ("GET", "/v1/jobs"): "read:jobs",
     ("GET", "/v1/jobs/{request_id}"): "read:jobs",
     ("GET", "/v1/jobs/{request_id}/explanation"): "read:jobs",
+    ("GET", "/v1/jobs/{request_id}/events"): "read:jobs",
     ("POST", "/v1/jobs/{request_id}/cancel"): "cancel:jobs",
     ("GET", "/livez"): Public("load balancers have no credential; it says that the process answers, and no more"),
     ("GET", "/readyz"): Public("the same; it names the part that does not answer (queue, store), never why"),

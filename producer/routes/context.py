@@ -10,6 +10,7 @@ from producer.auth.principal import Principal
 from producer.auth.witness import Witness
 from producer.body import Bodies
 from producer.cancel import Canceller
+from producer.following import Following
 from producer.health import Health
 from producer.lookup import Lookup
 from producer.submit import Submitter
@@ -25,6 +26,7 @@ class Context:
     witness: Witness
     submitter: Submitter
     lookup: Lookup
+    following: Following
     canceller: Canceller
     bodies: Bodies
     health: Health
@@ -35,6 +37,7 @@ class Context:
         """Take no more, and let go of who waits."""
         self.health.stopping = True
         self.lookup.waiters.close()
+        self.following.close()
 
 
 async def _context(request: Request) -> Context:

@@ -4,13 +4,15 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from producer import answers, idempotency
 from producer.documents import json_body, problems
 from producer.explanations import ExplanationView
 from producer.faults import checked
+from producer.following import EVENT, EVENTS, Events
 from producer.problems import item_error
+from producer.progress import ID_PATTERN, Place
 from producer.requests import Bulk, GetQuery, ListQuery, LookupIds, NoQuery, Submission
 from producer.routes.context import Caller, Verbs, gone
 from producer.submit import Accepted
@@ -44,6 +46,12 @@ Key = Annotated[
         alias=idempotency.HEADER,
         pattern=idempotency.PATTERN,
         description="Same key and body, within 24 h: the same job.",
+    ),
+]
+LastEventId = Annotated[
+    str | None,
+    Header(
+        alias="Last-Event-ID", pattern=ID_PATTERN, description="Go on after that event: nothing is told twice, nothing is left out."
     ),
 ]
 Unqueried = Annotated[NoQuery, Query()]
@@ -136,6 +144,26 @@ async def get(request: Request, request_id: str, caller: Caller, verbs: Verbs, q
 async def explain(request_id: str, caller: Caller, verbs: Verbs, _: Unqueried) -> JSONResponse:
     """Explain a job: what happened when and why, where the time went, what was paid, and what there is to do."""
     return Answer(await verbs.lookup.explain(caller.tenant, request_id))
+
+
+@router.get(
+    "/{request_id}/events",
+    status_code=200,
+    response_class=Events,
+    response_model=None,
+    responses={
+        **problems(404, 503),
+        200: {"description": EVENTS, "content": {"text/event-stream": {"schema": EVENT}}},
+        204: {"description": "`done` was told already, by `Last-Event-ID`; a browser then asks no more."},
+    },
+)
+async def events(request_id: str, caller: Caller, verbs: Verbs, _: Unqueried, last_event_id: LastEventId = None) -> Response:
+    """Follow a job: its statuses, and for one that was submitted with `stream`, its text as it comes."""
+    place = Place.read(last_event_id) if last_event_id else None
+    job = await verbs.lookup.get(caller.tenant, request_id)
+    if place and place.done and job.status.is_terminal:
+        return Response(status_code=204)
+    return Events(verbs.following.follow(job, place))
 
 
 @router.post(

@@ -4,6 +4,7 @@ import argparse
 
 from quarry.cli import exits
 from quarry.cli.connect import add_client_arguments, connect
+from quarry.cli.following import follow
 from quarry.cli.show import as_json, as_text
 from quarry.cli.submit import verdict
 from quarry.cli.values import seconds
@@ -22,12 +23,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--wait", nargs="?", type=seconds, const=float("inf"), metavar="SECONDS",
         help="wait for the job to finish (without SECONDS: however long that takes); exit code 1 where it did not complete",
     )  # fmt: skip
+    parser.add_argument(
+        "--follow", action="store_true",
+        help="print its answer as it is generated, where it was submitted with --stream, else when it is there (with --json: its "
+        "events, one a line)",
+    )  # fmt: skip
     add_client_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the job."""
     with connect(arguments) as client:
+        if arguments.follow:
+            return verdict(follow(client, arguments.request_id, as_json=arguments.json))
         if arguments.wait is None:
             job = client.get(arguments.request_id)
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from quarry.cli import exits
 from quarry.cli.connect import add_client_arguments, connect
+from quarry.cli.following import follow
 from quarry.cli.show import as_json, explain
 from quarry.cli.values import listed, seconds, words
 
@@ -19,6 +20,7 @@ EXAMPLES = """\
   quarry submit "Why is the sky blue?"
   quarry submit "Why is the sky blue?" --system "Answer in one sentence." --wait
   quarry submit --file body.json --idempotency-key order-4711 --wait 120
+  quarry submit "Tell me a long story." --stream
   git diff | quarry submit - --system "Summarise this change." --wait"""
 
 #: Option → field of the submission. An option wins over what the file says.
@@ -51,19 +53,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="wait for the job to finish (without SECONDS: however long that takes) and print its answer; "
         "exit code 1 where there is none",
     )  # fmt: skip
+    parser.add_argument(
+        "--stream", action="store_true", help="print the answer as it is generated (with --json: the job's events, one a line)"
+    )
     add_client_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Submit and, if asked to, wait."""
+    """Submit and, if asked to, wait or follow."""
     body = _body(arguments)
     with connect(arguments) as client:
         job = client.submit(body, arguments.idempotency_key)
-        if arguments.wait is None:
+        if arguments.wait is None and not arguments.stream:
             print(as_json(job) if arguments.json else job["request_id"])
             return exits.DONE
         # Said before the waiting: whoever gets impatient can come back with it.
         print(f"quarry: submitted {job['request_id']}", file=sys.stderr)
+        if arguments.stream:
+            return verdict(follow(client, job["request_id"], as_json=arguments.json))
         job = client.wait(job["request_id"], None if arguments.wait == float("inf") else arguments.wait)
         if arguments.json:
             print(as_json(job))
@@ -88,6 +95,7 @@ def verdict(job: "JobView") -> int:
 def _body(arguments: argparse.Namespace) -> dict[str, Any]:
     body = {"prompt": _prompt(arguments.prompt)} if arguments.file is None else _from_file(arguments.file)
     given = {name: getattr(arguments, name) for name in _FIELDS}
+    given["stream"] = arguments.stream or None
     return body | {name: value for name, value in given.items() if value is not None}
 
 

@@ -11,7 +11,8 @@ from typing import Final
 from quarry.errors import InvocationError, NotCapable, ResidencyForbids
 from quarry.inference.adaptation import adapted
 from quarry.inference.capabilities import CAPABILITIES, lacks, needs
-from quarry.inference.model_ids import read_model_id
+from quarry.inference.model_ids import Kind, known_model_id
+from quarry.inference.providers.base import Heard
 from quarry.inference.residency import narrowed, objection
 from quarry.inference.routes import Route, RouteTarget
 from quarry.invocation import Invocation, Json, Target
@@ -35,6 +36,8 @@ class Request:
     failures: Mapping[str, int] = field(default_factory=dict)
     #: Prompts stay in these, beside what the route says; empty: wherever its targets are.
     allowed_regions: tuple[str, ...] = ()
+    #: Who listens to the answer as it comes. Once a text was heard, it is the last call that is made for this request.
+    heard: Heard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,8 @@ def family_of(target: Target) -> str | None:
         return None
     if target.provider != "bedrock":
         return _CHAT
-    try:
-        return read_model_id(target.model).family
-    except ValueError:
-        return None
+    model = known_model_id(target.model)
+    return model.family if model else None
 
 
 def _foreign(target: Target, invocation: Invocation, meant: str | None) -> str | None:
@@ -97,12 +98,20 @@ def _foreign(target: Target, invocation: Invocation, meant: str | None) -> str |
         body = invocation.native
         meant = next((family for mark, family in _NATIVE_MARKS.items() if mark in body), meant)
         words = "a native body"
+    elif _takes_bodies_only(target):
+        return "anything but a native body"
     elif invocation.converse.get(_OF_A_FAMILY):
         words = f"`{_OF_A_FAMILY}`"
     else:
         return None
     mine = family_of(target)
     return f"{words} that is for {meant}" if meant and mine and meant != mine else None
+
+
+def _takes_bodies_only(target: Target) -> bool:
+    """Source: Converse's service model in botocore 1.43.117 (November 2026): it "doesn't support imported models"."""
+    model = known_model_id(target.model) if target.provider == "bedrock" else None
+    return model is not None and model.kind is Kind.IMPORTED_MODEL
 
 
 def _words(missing: frozenset[str]) -> list[str]:

@@ -64,7 +64,7 @@ def _told(body: Json) -> tuple[str, tuple[Json, ...]]:
         raise TypeError
     if finished in _UNUSABLE:
         raise _Unusable(f"the server stopped with {finished}")
-    content = tuple(_blocks(message))
+    content = tuple(_blocks(message, cut_off=finished == "length"))
     if message.get("refusal"):
         return "content_filtered", content
     if finished == "stop" and any("toolUse" in block for block in content):
@@ -75,7 +75,7 @@ def _told(body: Json) -> tuple[str, tuple[Json, ...]]:
     return dialects.read(body).stop_reason, content
 
 
-def _blocks(message: Json) -> Iterator[Json]:
+def _blocks(message: Json, cut_off: bool) -> Iterator[Json]:
     reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
     if reasoning:
         yield {"reasoningContent": {"reasoningText": {"text": reasoning}}}
@@ -87,16 +87,19 @@ def _blocks(message: Json) -> Iterator[Json]:
     if text:
         yield {"text": text}
     for call in message.get("tool_calls") or ():
-        yield {"toolUse": _tool_use(call["id"], call["function"])}
+        yield {"toolUse": _tool_use(call["id"], call["function"], cut_off)}
 
 
-def _tool_use(call_id: Any, function: Any) -> Json:
+def _tool_use(call_id: Any, function: Any, cut_off: bool) -> Json:
     name, arguments = function["name"], function["arguments"]
     if not isinstance(call_id, str) or not isinstance(name, str):
         raise TypeError
     try:
         given = json.loads(arguments or "{}") if isinstance(arguments, str) else arguments
     except ValueError:
+        if cut_off:
+            # The part stays text: more tokens would have made it whole, another try would not.
+            return {"toolUseId": call_id, "name": name, "input": arguments}
         given = None
     if not isinstance(given, dict):
         raise _Unusable("the model called a tool with arguments that are no JSON object")

@@ -20,7 +20,7 @@ from quarry.clock import Clock
 from quarry.errors import InvocationError, ModelNotFound, ProviderUnavailable, Throttled
 from quarry.inference.candidates import Candidate, Request, candidates
 from quarry.inference.fallback import another_may_be_asked, in_order, remaining
-from quarry.inference.providers.base import Provider
+from quarry.inference.providers.base import Heard, Provider
 from quarry.inference.routes import Route
 from quarry.invocation import Completion, Fallback, Invocation, Json, Target
 from quarry.telemetry.events import Event
@@ -78,7 +78,7 @@ class Engine:
                 _log.info(Event.INVOCATION_ADAPTED, target=str(candidate.place.target), adapted=candidate.adapted)
             began = self._clock.monotonic()
             try:
-                completion = await self._served(candidate, request.labels, before_call, alone=alone)
+                completion = await self._served(candidate, request, before_call, alone=alone)
             except InvocationError as error:
                 if not another_may_be_asked(error):
                     error.fallbacks = _fallbacks(passed)
@@ -95,10 +95,11 @@ class Engine:
         raise exhausted(passed)
 
     async def _served(
-        self, candidate: Candidate, labels: Json, before_call: Callable[[Target], Awaitable[None]], *, alone: bool
+        self, candidate: Candidate, request: Request, before_call: Callable[[Target], Awaitable[None]], *, alone: bool
     ) -> Completion:
         """Have one target answer. Where there is no other one, it may be tried a few times."""
         target, invocation = candidate.place.target, candidate.invocation
+        heard = request.heard or (_nobody if candidate.place.streamed else None)
         timeout = timeout_for(invocation)
         ends: float | None = None
 
@@ -107,7 +108,7 @@ class Engine:
             await before_call(target)
             now = self._clock.monotonic()
             ends = now + timeout.total_seconds() if ends is None else ends
-            return await self._call(target, invocation, timedelta(seconds=ends - now), labels)
+            return await self._call(target, invocation, timedelta(seconds=ends - now), request.labels, heard)
 
         return await (self._retrying()(once) if alone else once())
 
@@ -122,14 +123,18 @@ class Engine:
             sleep=self._clock.sleep, stop=enough, wait=_wait, retry=retry_if_exception_type(ProviderUnavailable), reraise=True
         )
 
-    async def _call(self, target: Target, invocation: Invocation, timeout: timedelta, labels: Json) -> Completion:
+    async def _call(
+        self, target: Target, invocation: Invocation, timeout: timedelta, labels: Json, heard: Heard | None
+    ) -> Completion:
         provider = self._providers.get(target.provider)
         if provider is None:
             raise ModelNotFound(f"this worker has no provider {target.provider!r}", target=str(target))
         started = self._clock.monotonic()
         outcome = "cancelled"
         try:
-            completion = await provider.invoke(target, invocation, timeout=timeout, labels=labels)
+            completion = await provider.invoke(
+                target, invocation, timeout=timeout, labels=labels, heard=heard and self._timing(target, started, heard)
+            )
             outcome = "completed"
         except InvocationError as error:
             outcome = error.code
@@ -141,6 +146,20 @@ class Engine:
         for direction, tokens in (("input", completion.usage.input_tokens), ("output", completion.usage.output_tokens)):
             self._metrics.tokens.labels(target.provider, target.region, target.model, direction).inc(tokens)
         return completion
+
+    def _timing(self, target: Target, started: float, heard: Heard) -> Heard:
+        """The listener, with a look at the clock when the first text comes."""
+        silent = True
+
+        def hear(text: str) -> None:
+            nonlocal silent
+            if silent:
+                silent = False
+                first = self._metrics.time_to_first_token.labels(target.provider, target.region, target.model)
+                first.observe(self._clock.monotonic() - started)
+            heard(text)
+
+        return hear
 
     def _observe(self, target: Target, outcome: str, seconds: float) -> None:
         self._metrics.invocations.labels(target.provider, target.region, target.model, outcome).inc()
@@ -169,6 +188,10 @@ def exhausted(passed: Sequence[_Passed]) -> InvocationError:
 def _the_same(error: InvocationError, candidate: Candidate) -> InvocationError:
     """What a target would say that is not asked, since another one said it for both."""
     return type(error)(str(error), target=str(candidate.place.target))
+
+
+def _nobody(_text: str) -> None:
+    """Listens for a target that is streamed although nobody asked."""
 
 
 def _skipped(error: InvocationError) -> Fallback:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from quarry.inference.model_ids import read_model_id
+from quarry.inference.model_ids import Kind, known_model_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,17 @@ MAX_TOKENS: Final[Mapping[str, int]] = {
 }
 
 
+#: A prompt of Prompt management says these itself. Source: Converse's service model in botocore 1.43.117 (November 2026).
+_PROMPT: Final = frozenset({"system", "tools", "stop_sequences", "temperature", "top_p"})
+
+
 @lru_cache(maxsize=1024)
 def facts_of(model: str) -> Facts:
     """What is known of a Bedrock model id: of the model that it names or is a profile of."""
-    try:
-        foundation = read_model_id(model).foundation_model or ""
-    except ValueError:
-        foundation = ""
+    found = known_model_id(model)
+    if found and found.kind is Kind.PROMPT:
+        return Facts(_PROMPT)
+    foundation = (found and found.foundation_model) or ""
     lacks = [name for pattern, names in LACKS.items() if re.match(pattern, foundation) for name in names.split()]
     bounds = [bound for pattern, bound in MAX_TOKENS.items() if re.match(pattern, foundation)]
     return Facts(frozenset(lacks), min(bounds, default=None))

@@ -122,6 +122,14 @@ def read_model_id(text: str) -> ModelId:
     raise ValueError(f"{text!r} is no model id: neither VENDOR.MODEL, nor a profile of one such as us.VENDOR.MODEL, nor an ARN")
 
 
+def known_model_id(text: str) -> ModelId | None:
+    """The same, for who has nobody to tell: None where it is no model id."""
+    try:
+        return read_model_id(text)
+    except ValueError:
+        return None
+
+
 def misplaced(model: ModelId, region: str) -> str | None:
     """Why a model id cannot be called in a region; None where nothing is known against it."""
     if not model.region or model.region == region:

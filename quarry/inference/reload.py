@@ -80,8 +80,8 @@ class RoutesFile:
             routes = await asyncio.to_thread(self._load)
             if prepare:
                 await prepare(routes)
-        except QuarryError as error:
-            self._refuse(str(error), asked=asked)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the earlier routes go on serving
+            self._refuse(str(error) if isinstance(error, QuarryError) else repr(error), asked=asked)
         else:
             self._take(routes)
 

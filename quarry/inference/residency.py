@@ -6,7 +6,7 @@ It is proved or it is not: what nobody knows bars a target as soon as regions ar
 from collections.abc import Collection
 from typing import Final
 
-from quarry.inference.model_ids import IN_ITS_REGION, Kind, ModelId, read_model_id
+from quarry.inference.model_ids import IN_ITS_REGION, Kind, ModelId, known_model_id
 from quarry.inference.profiles import destinations
 from quarry.inference.routes import RouteTarget
 
@@ -25,7 +25,7 @@ def regions_of(place: RouteTarget) -> frozenset[str] | None:
         return place.regions
     if target.provider != "bedrock":
         return place.regions or (frozenset({target.region}) if target.region else None)
-    model = _read(target.model)
+    model = known_model_id(target.model)
     if model is None or model.kind is Kind.GLOBAL_PROFILE:
         return None if model else place.regions or None
     known = _known(model, target.region)
@@ -38,7 +38,7 @@ def objection(place: RouteTarget, allowed: frozenset[str] | None) -> str | None:
         return None
     regions = regions_of(place)
     if regions is None:
-        model = _read(place.target.model) if place.target.provider == "bedrock" else None
+        model = known_model_id(place.target.model) if place.target.provider == "bedrock" else None
         return _ANYWHERE if model and model.kind is Kind.GLOBAL_PROFILE else _UNKNOWN
     outside = regions - allowed
     return f"it may process prompts in {_listed(outside)}, which {_verb(outside)} not allowed" if outside else None
@@ -58,13 +58,6 @@ def _known(model: ModelId, region: str) -> frozenset[str] | None:
         return destinations(f"{model.geography}.{model.foundation_model}", region)
     # An application profile or a router may stand for a profile across regions; a bare name says nothing.
     return None
-
-
-def _read(model: str) -> ModelId | None:
-    try:
-        return read_model_id(model)
-    except ValueError:
-        return None
 
 
 def _listed(regions: frozenset[str]) -> str:

@@ -124,11 +124,14 @@ class Routes:
         """
         if model in self._by_name:
             return self._by_name[model]
-        serving = {each.target: each for route in self for each in route.targets if each.target.model == model}
-        if not serving:
+        of = [route for route in self if any(each.target.model == model for each in route.targets)]
+        if not of:
             known = ", ".join(sorted(self._by_name))
             raise ModelNotAllowed(f"no route and no target serves this model; the routes are: {known}")
-        return Route(model, tuple(serving.values()))
+        serving = {each.target: each for route in of for each in route.targets if each.target.model == model}
+        # Whoever would rather fail than pay twice for one of them has not allowed it by another name.
+        careful = any(route.on_unknown_outcome == "fail" for route in of)
+        return Route(model, tuple(serving.values()), on_unknown_outcome="fail" if careful else "retry")
 
 
 def built_in(region: str) -> Routes:

@@ -24,6 +24,7 @@ from quarry.inference.routes import (
 )
 from quarry.invocation import Target
 from quarry.settings import base_url
+from quarry.store.payloads import INLINE_MAX_BYTES
 from quarry.toml_fields import (
     FLAG,
     TEXT,
@@ -90,6 +91,12 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _kept_in_a_record(text: str) -> str:
+    if len(text.encode()) > INLINE_MAX_BYTES:
+        raise ValueError(f"has more than the {INLINE_MAX_BYTES:,} bytes that a job's record keeps of an answer")
+    return text
+
+
 _REGION: Final = checked(TEXT, _region, "region")
 _REGIONS: Final = checked(list_of(_REGION, "list of regions", least=1), frozenset)
 
@@ -110,7 +117,7 @@ PRICE: Final[Mapping[str, Field]] = {
 }
 
 DEGRADED: Final[Mapping[str, Field]] = {
-    "text": Field(TEXT, "What the job is answered.", required=True),
+    "text": Field(checked(TEXT, _kept_in_a_record), "What the job is answered.", required=True),
     "within_seconds": Field(
         whole(1, 1_036_800), "It is answered so when its deadline is less than this away; until then it waits.", required=True
     ),
@@ -193,6 +200,8 @@ def _route(name: str, targets: tuple[RouteTarget, ...], **more: Any) -> Route:
 
 
 def _faults_of_policy(route: Route) -> Iterator[Fault]:
+    if not any(each.weight for each in route.targets):
+        yield Fault(("targets",), "needs a weight above 0: nobody is asked first")
     for i, each in enumerate(route.targets):
         if each.weight != 1 and route.policy != "weighted":
             yield Fault(
@@ -212,7 +221,9 @@ ROUTE: Final[Mapping[str, Field]] = {
         "After a call that may have been paid and whose answer nobody saw: ask again (`retry`), or let the job fail.",
     ),
     "allowed_regions": Field(
-        _REGIONS, "Prompts stay in these regions: a target that may process them elsewhere is skipped. Without it, in all."
+        _REGIONS,
+        "Prompts stay in these regions: a target that may [process them elsewhere](../howto/residency.md) is refused. Without it, "
+        "in all.",
     ),
     "degraded": Field(
         table(DEGRADED, DegradedAnswer), "An answer for jobs that nobody serves, instead of none. Marked, and counted apart."

@@ -129,20 +129,23 @@ def _within(value: Any, *steps: Any) -> Iterator[tuple[Path, Any]]:
 ROUTES_FILE: Final = Kind("routes", _read)
 
 
-def load_routes(path: str | None, region: str, is_set: Callable[[str], bool] | None = None) -> Routes:
+def load_routes(
+    path: str | None, region: str, is_set: Callable[[str], bool] | None = None, variable: str | None = VARIABLE
+) -> Routes:
     """Read `routes.toml`; without a path, the built-in route.
 
     Args:
         path: Where it is.
         region: Of the built-in route.
         is_set: Whether a variable of the environment holds something; given where keys of providers are needed.
+        variable: The setting that names the file; None: whoever is told of faults has named it.
 
     Raises:
         ConfigurationError: for each fault a sentence that names the file, the line, the place in it and what is wrong.
     """
     if path is None:
         return built_in(region)
-    file = TomlFile(VARIABLE, path)
+    file = TomlFile(variable, path)
     routes = file.read(ROUTES_FILE)
     if is_set and (missing := [fault for spec in routes.providers.values() for fault in _missing(spec, is_set)]):
         raise file.refused(missing)

@@ -67,6 +67,8 @@ class Act(_Part):
     #: Of a stream: so many events go out first. Then `error` comes as an event, `close` ends the stream before its last events,
     #: and `reset` and `hang` are as ever. Operations that do not stream take no notice of it.
     after_events: int | None = Field(None, ge=0)
+    #: Between one event of a stream and the next.
+    event_seconds: float = Field(0.0, ge=0, le=3600)
     text: str | None = None
     content: list[dict[str, Any]] | None = None
     stop_reason: str | None = None

@@ -250,6 +250,8 @@ async def _streamed(request: web.Request, stream: Stream, act: Act) -> web.Strea
     await response.prepare(request)
     for event in islice(stream.events, act.after_events):
         await response.write(event)
+        if act.event_seconds:
+            await asyncio.sleep(act.event_seconds)
     if act.hang or act.reset:
         return None
     if act.refusal is not None:

@@ -51,6 +51,39 @@ class CancelNotice:
     token: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A place in what a job has said: which claim it was (by the revision that the claim made), which model call under it, counted
+    from 1, and how many characters of its text come before.
+    """
+
+    claim: int
+    call: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a text that is being generated. `token` is the fencing token of whoever wrote it."""
+
+    mark: Mark
+    token: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A job as somebody sees it who follows it: without content, as in lists, but for `stream`.
+
+    `token` is whose text counts: the holder's, or that of who completed it; None for all others. `pieces` come in the order of
+    their marks, and may be anybody's.
+    """
+
+    job: Job
+    token: str | None
+    pieces: tuple[Piece, ...]
+
+
 class JobStore(Protocol):
     """The truth about jobs. Writes are conditional; reads of single jobs are strongly consistent."""
 
@@ -188,6 +221,22 @@ class JobStore(Protocol):
 
         Raises:
             StoreUnavailable: some may be lost.
+        """
+
+    async def add_text(self, job: Job, piece: Piece, expires_at: datetime) -> None:
+        """Keep a piece of what a job is saying beside it, until `expires_at`. Nothing is guarded: readers judge by its token.
+
+        Raises:
+            StoreUnavailable: it may have been kept; a repeat with the same piece is harmless.
+        """
+
+    async def look(self, tenant: str, request_id: str, since: Mark) -> Look | None:
+        """A job, and all pieces at or after `since`, perhaps a moment old; None where there is no job.
+
+        A piece that was written after its writer had lost the job is never seen without the token of the next one.
+
+        Raises:
+            StoreUnavailable: try again.
         """
 
     async def due(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:

@@ -21,7 +21,7 @@ from quarry.errors import CancelRequested, ConfigurationError, JobChanged, Lease
 from quarry.ids import last_request_id_at, new_token
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.store import expressions
-from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder
+from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
 from quarry.store.item import (
     SHARDS,
     STATUS_ONLY,
@@ -29,6 +29,7 @@ from quarry.store.item import (
     from_item,
     idempotency_item_key,
     job_key,
+    look_in,
     notice_key,
     status_in,
 )
@@ -204,6 +205,12 @@ class DynamoStore:
         await asyncio.gather(*(self._call("delete_item", TableName=self._table, Key=key) for key in keys))
         return [CancelNotice(item["request_id"]["S"], item["token"]["S"]) for item in found]
 
+    async def add_text(self, job: Job, piece: Piece, expires_at: datetime) -> None:
+        await self._call("put_item", **expressions.add_text(self._table, job, piece, expires_at))
+
+    async def look(self, tenant: str, request_id: str, since: Mark) -> Look | None:
+        return look_in(await self._pages(expressions.look(self._table, tenant, request_id, since)))
+
     async def due(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
         requests = (expressions.due(self._table, shard, before, limit) for shard in range(SHARDS))
         pages = await asyncio.gather(*(self._call("query", **request) for request in requests))
@@ -239,6 +246,17 @@ class DynamoStore:
         if wanted:
             raise StoreUnavailable("DynamoDB did not read all keys", applied=False)
         return found
+
+    async def _pages(self, request: Mapping[str, Any]) -> Sequence[Item]:
+        """All that a query finds: an answer ends at 1 MB."""
+        found: list[Item] = []
+        start: dict[str, Any] = {}
+        while True:
+            answer = await self._call("query", **request, **start)
+            found += answer["Items"]
+            if not (last := answer.get("LastEvaluatedKey")):
+                return found
+            start = {"ExclusiveStartKey": last}
 
     async def _list_once(self, tenant: str, lowest: str, highest: str, count: int) -> Sequence[Job]:
         shards = await asyncio.gather(*(self._list_shard(tenant, shard, lowest, highest, count) for shard in range(SHARDS)))

@@ -38,8 +38,9 @@ from quarry.errors import (
     TakenOverTooOften,
 )
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease
-from quarry.store.base import IdempotencyKey, KeyHolder
+from quarry.store.base import IdempotencyKey, KeyHolder, Mark, Piece
 from quarry.store.item import (
+    FOLLOWED,
     Item,
     attribute,
     changing,
@@ -47,7 +48,9 @@ from quarry.store.item import (
     job_key,
     list_partition,
     notice_key,
+    piece_item,
     role_key,
+    text_key,
     to_item,
     ttl,
 )
@@ -270,6 +273,29 @@ def listed(table: str, tenant: str, shard: int, lowest: str, highest: str, limit
         },
         "ScanIndexForward": False,
         "Limit": limit,
+    }
+
+
+def add_text(table: str, job: Job, piece: Piece, expires_at: datetime) -> Request:
+    """A piece of a job's text."""
+    return {"TableName": table, "Item": piece_item(job, piece, expires_at)}
+
+
+def look(table: str, tenant: str, request_id: str, since: Mark) -> Request:
+    """The pieces of a job's text from `since` on, then the job. Not read consistently: nothing is decided by it, and what it may
+    miss it misses from the end, since all of it is one partition.
+    """
+    names = {f"#{name}": name for name in FOLLOWED}
+    return {
+        "TableName": table,
+        "KeyConditionExpression": "#pk = :pk AND #sk BETWEEN :since AND :job",
+        "ProjectionExpression": ", ".join(names),
+        "ExpressionAttributeNames": {"#pk": "pk", **names},
+        "ExpressionAttributeValues": {
+            ":pk": job_key(tenant, request_id)["pk"],
+            ":since": text_key(tenant, request_id, since)["sk"],
+            ":job": job_key(tenant, request_id)["sk"],
+        },
     }
 
 

@@ -12,7 +12,7 @@ Two sparse indexes:
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
@@ -21,6 +21,7 @@ from quarry.attempts import Attempt, AttemptOutcome, Failure, Wait
 from quarry.clock import from_epoch_ms, to_epoch_ms
 from quarry.invocation import Completion, Fallback, Invocation, Target, Usage, result_document
 from quarry.job import Job, JobStatus, Lease, StatusReason, StoredObject, status_for_readers
+from quarry.store.base import Look, Mark, Piece
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -45,6 +46,9 @@ LISTED: Final = (
 )  # fmt: skip
 
 
+#: What somebody reads who follows a job, of it and of its text.
+FOLLOWED: Final = (*LISTED, "stream", "lease_token", "recorded_token", "sk", "token", "text")
+
 #: What of a job is read to know its status.
 STATUS_ONLY: Final = {
     "ProjectionExpression": "request_id, #status, deadline_at",
@@ -55,6 +59,12 @@ STATUS_ONLY: Final = {
 def job_key(tenant: str, request_id: str) -> Item:
     """The primary key of a job."""
     return {"pk": {"S": f"{tenant}#{request_id}"}, "sk": {"S": JOB_SORT_KEY}}
+
+
+def text_key(tenant: str, request_id: str, mark: Mark) -> Item:
+    """The primary key of a piece of a job's text: in the order of marks, and before the job itself."""
+    sk = f"#text#{mark.claim:010d}#{mark.call:03d}#{mark.offset:08d}"
+    return {"pk": job_key(tenant, request_id)["pk"], "sk": {"S": sk}}
 
 
 def idempotency_item_key(tenant: str, digest: str) -> Item:
@@ -96,6 +106,7 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "metadata": json_text(job.metadata) if job.metadata else None,
         "allowed_regions": json_text(job.allowed_regions) if job.allowed_regions else None,
         "created_at": job.created_at,
+        "stream": job.stream or None,
     }
     return job_key(job.tenant, job.request_id) | _attributes(fixed) | changing(job, retention_ms)
 
@@ -154,6 +165,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
         custom_id=get.text("custom_id"),
         metadata=get.parsed("metadata") or {},
         allowed_regions=tuple(get.parsed("allowed_regions") or ()),
+        stream="stream" in item,
         payload=_made(StoredObject, payload) if payload else None,
         created_at=created_at,
         deadline_at=get.instant("deadline_at") or created_at,
@@ -181,6 +193,31 @@ def from_item(item: Mapping[str, Any]) -> Job:
         error=_made(Failure, error) if error else None,
         bury_reason=get.text("bury_reason"),
     )
+
+
+def piece_item(job: Job, piece: Piece, expires_at: datetime) -> Item:
+    """The item of a piece of a job's text. The text is JSON: what a model says may have no UTF-8."""
+    values = {"token": piece.token, "text": json_text(piece.text), "expires_at": ttl(expires_at)}
+    return text_key(job.tenant, job.request_id, piece.mark) | _attributes(values)
+
+
+def look_in(items: Sequence[Mapping[str, Any]]) -> Look | None:
+    """The pieces of a job's text, and the job itself, which is the last item."""
+    if not items or items[-1]["sk"]["S"] != JOB_SORT_KEY:
+        return None
+    *pieces, item = items
+    return Look(from_item(item), _voice(item), tuple(map(_piece_in, pieces)))
+
+
+def _voice(item: Mapping[str, Any]) -> str | None:
+    """The token of whose text counts."""
+    get = _Reader(item)
+    return get.text("lease_token") or (get.text("recorded_token") if get.text("status") == JobStatus.COMPLETED else None)
+
+
+def _piece_in(item: Mapping[str, Any]) -> Piece:
+    claim, call, offset = map(int, item["sk"]["S"].split("#")[2:])
+    return Piece(Mark(claim, call, offset), item["token"]["S"], json.loads(item["text"]["S"]))
 
 
 def status_in(item: Mapping[str, Any], now: datetime) -> tuple[str, JobStatus]:

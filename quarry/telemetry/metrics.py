@@ -29,6 +29,7 @@ class ProducerMetrics:
             "quarry_audit_records_total", "Audit records, by what became of them.", ["outcome"], registry=registry
         )
         self.waiters = Gauge("quarry_http_waiters", "Long-polls under way.", registry=registry)
+        self.followers = Gauge("quarry_http_followers", "Event streams under way.", registry=registry)
 
 
 class WorkerMetrics:
@@ -64,6 +65,9 @@ class WorkerMetrics:
             "quarry_clock_offset_seconds", "How far AWS's clock is ahead of this machine's; small offsets count as none.",
             registry=registry,
         )  # fmt: skip
+        self.text_writes = Counter(
+            "quarry_text_writes_total", "Writes of text of jobs that are streamed.", ["outcome"], registry=registry
+        )
         self.slots = Gauge("quarry_slots", "Slots of this worker.", registry=registry)
         self.slots_in_use = Gauge("quarry_slots_in_use", "Slots working a job.", registry=registry)
         self.blocked = Gauge("quarry_targets_blocked", "Targets that refuse us (credentials, access, model id).", registry=registry)
@@ -78,6 +82,10 @@ class InferenceMetrics:
         self.invocation_seconds = Histogram(
             "quarry_invocation_duration_seconds", "Time of a model call.", target, registry=registry, buckets=LATENCY_BUCKETS
         )
+        self.time_to_first_token = Histogram(
+            "quarry_time_to_first_token_seconds", "Time of a streamed model call until its first text.", target, registry=registry,
+            buckets=LATENCY_BUCKETS,
+        )  # fmt: skip
         self.tokens = Counter("quarry_tokens_total", "Tokens of answered calls.", [*target, "direction"], registry=registry)
         self.fallbacks = Counter(
             "quarry_fallbacks_total", "Targets that were passed over for the next one of their route.", [*target, "reason"],

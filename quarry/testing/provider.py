@@ -1,12 +1,14 @@
 """A provider that does what the test says, in the test's own process."""
 
 import asyncio
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
 from quarry.errors import InvocationError, InvocationTimedOut
+from quarry.inference.providers.base import Heard
 from quarry.inference.providers.echo import count, echo
 from quarry.invocation import Completion, Invocation, Json, Target
 
@@ -19,13 +21,18 @@ class ProviderCall:
     invocation: Invocation
     timeout: timedelta
     labels: Json
+    streamed: bool = False
 
 
 @dataclass(slots=True)
 class Hold:
-    """A call that is under way until the test lets go. `reached` is set when the call has come, `release` by the test."""
+    """A call that is under way until the test lets go. `reached` is set when the call has come, `release` by the test.
+
+    Where somebody listens, `said` has been heard by then.
+    """
 
     then: "str | Completion | Exception" = ""
+    said: str = ""
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -35,7 +42,8 @@ Step: TypeAlias = str | Completion | Exception | Hold
 
 
 class ScriptedProvider:
-    """Plays its steps, one a call, in order; after the last one it answers with an echo.
+    """Plays its steps, one a call, in order; after the last one it answers with an echo. Who listens hears the answer's text, piece
+    by piece.
 
     `calls` holds all calls; `cancelled` counts those that were cancelled while they were held.
     """
@@ -49,16 +57,25 @@ class ScriptedProvider:
         """Add steps behind those that are left."""
         self._steps.extend(steps)
 
-    async def invoke(self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json) -> Completion:
-        self.calls.append(ProviderCall(target, invocation, timeout, labels))
-        step = self._steps.popleft() if self._steps else echo(invocation)
+    async def invoke(
+        self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json, heard: Heard | None = None
+    ) -> Completion:
+        self.calls.append(ProviderCall(target, invocation, timeout, labels, heard is not None))
+        step, said = self._steps.popleft() if self._steps else echo(invocation), ""
         if isinstance(step, Hold):
+            said = step.said
+            if heard and said:
+                heard(said)
             step = await self._held(step, target, timeout)
         if isinstance(step, InvocationError):
             step.target = step.target or str(target)
         if isinstance(step, Exception):
             raise step
-        return step if isinstance(step, Completion) else _completion(target, invocation, step)
+        answer = step if isinstance(step, Completion) else _completion(target, invocation, step)
+        if heard:
+            for piece in re.findall(r"\s*\S+|\s+", answer.text[len(said) :]):
+                heard(piece)
+        return answer
 
     async def _held(self, hold: Hold, target: Target, timeout: timedelta) -> str | Completion | Exception:
         hold.reached.set()

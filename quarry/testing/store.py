@@ -10,7 +10,7 @@ from quarry.envelope import Envelope
 from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
 from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Claimed, Job, JobStatus, Lease, advance, effective_status
-from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder
+from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
 from quarry.store.expressions import why_refused
 from quarry.store.item import to_item
 from quarry.testing.faults import Fallible
@@ -18,7 +18,7 @@ from quarry.testing.faults import Fallible
 Operation: TypeAlias = Literal[
     "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "list", "claim", "renew", "record",
     "replace",
-    "request_cancel", "clear_bury", "take_notices", "due", "take_role",
+    "request_cancel", "clear_bury", "take_notices", "add_text", "look", "due", "take_role",
 ]  # fmt: skip
 #: DynamoDB's limit, of names and values together. Here it is held against the item's JSON, which is a little longer.
 _ITEM_MAX_BYTES = 409_600
@@ -37,6 +37,7 @@ class MemoryStore(Fallible[Operation]):
         super().__init__(StoreUnavailable)
         self._rows: dict[tuple[str, str], _Row] = {}
         self._keys: dict[tuple[str, str], tuple[KeyHolder, datetime]] = {}
+        self._texts: dict[tuple[str, str], dict[Mark, Piece]] = {}
         self._notices: dict[str, list[CancelNotice]] = {}
         self._roles: dict[str, Lease] = {}
 
@@ -185,6 +186,21 @@ class MemoryStore(Fallible[Operation]):
         with self._strike("take_notices"):
             return self._notices.pop(owner, [])
 
+    async def add_text(self, job: Job, piece: Piece, expires_at: datetime) -> None:
+        with self._strike("add_text"):
+            self._texts.setdefault((job.tenant, job.request_id), {})[piece.mark] = piece
+
+    async def look(self, tenant: str, request_id: str, since: Mark) -> Look | None:
+        with self._strike("look"):
+            row = self._rows.get((tenant, request_id))
+            if row is None:
+                return None
+            recorded = row.recorded_token if row.job.status is JobStatus.COMPLETED else None
+            token = row.job.lease.token if row.job.lease else recorded
+            said = sorted(self._texts.get((tenant, request_id), {}).items())
+            job = replace(_without_content(row.job), stream=row.job.stream)
+            return Look(job, token, tuple(piece for mark, piece in said if mark >= since))
+
     async def due(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
         with self._strike("due"):
             jobs = [(job.check_at, job) for job in self.jobs if job.check_at and job.check_at <= before]
@@ -215,5 +231,5 @@ def _without_content(job: Job) -> Job:
     """What a list shows: neither content, nor history, nor who works it."""
     return replace(
         job, invocation=Invocation(), payload=None, result=None, result_object=None, error=None, attempt_history=(),
-        open_attempts=(), lease=None, check_at=None, bury_reason=None, attempts_before=0,
+        open_attempts=(), stream=False, lease=None, check_at=None, bury_reason=None, attempts_before=0,
     )  # fmt: skip

@@ -41,8 +41,8 @@ def an_app(*schemes: Permitting, producer: Producer | None = None) -> FastAPI:
     producer = producer or Producer()
     witness = Witness(AuditLog(None, producer.clock), 0)
     context = Context(
-        Gate(schemes, witness), witness, producer.submitter, producer.lookup, producer.canceller, Bodies(1 << 20),
-        Health({}, producer.clock), ApiSettings(), producer.clock,
+        Gate(schemes, witness), witness, producer.submitter, producer.lookup, producer.following, producer.canceller,
+        Bodies(1 << 20), Health({}, producer.clock), ApiSettings(), producer.clock,
     )  # fmt: skip
     return create_app(context, ProducerMetrics(CollectorRegistry()))
 
@@ -129,6 +129,7 @@ async def test_a_permission_opens_what_it_says_and_no_more(permission: str, effe
     shown that job, as it is then.)
     """
     producer = Producer()
+    producer.following.close()  # what follows a job ends, though the job does not
     job = (await producer.submitter.submit("acme", {"prompt": "Hi", "custom_id": "shown"})).job
     happened = set()
     async with calling(an_app(Permitting(), producer=producer)) as client:

@@ -40,7 +40,7 @@ def pytest_asyncio_loop_factories(
     was sent must not be taken for an unsent one.
     """
     loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"uvloop": uvloop.new_event_loop}
-    return loops | {"asyncio": asyncio.new_event_loop} if item.path.name == "test_provider.py" else loops
+    return loops | {"asyncio": asyncio.new_event_loop} if item.path.name.startswith("test_provider") else loops
 
 
 class Backend:

@@ -31,7 +31,7 @@ def run(stack: Stack, *arguments: str, stdin: str = "", code: int = 0, **env: st
 def test_a_prompt_comes_back_answered(stack: Stack) -> None:
     """`quarry submit … --wait` prints the answer and nothing else to stdout; the id goes to stderr.
 
-    Red when: `quarry/cli/submit.py`: `if arguments.wait is None:` -> `if True:`
+    Red when: `quarry/cli/submit.py`: `if arguments.wait is None and not arguments.stream:` -> `if True:`
     """
     with stack.running_api(), stack.running_worker():
         done = run(stack, "submit", "Hello", "--wait", "30")
@@ -39,6 +39,22 @@ def test_a_prompt_comes_back_answered(stack: Stack) -> None:
         assert "submitted" in done.stderr
         assert run(stack, "submit", "-", "--wait", stdin="From a pipe").stdout == "From a pipe\n"
         assert json.loads(run(stack, "submit", "Hi", "--wait", "--json").stdout)["result"]["text"] == "Hi"
+
+
+def test_an_answer_is_printed_as_it_comes(stack: Stack) -> None:
+    """By `submit --stream`, and by `status --follow`, of a job that is not streamed too; the events are JSON for programs.
+
+    Red when: `quarry/cli/submit.py`: `given["stream"] = arguments.stream or None` -> `given["stream"] = None`
+    Red when: `quarry/cli/following.py`: `[printed:]` -> `[0:]`
+    """
+    with stack.running_api(), stack.running_worker():
+        assert run(stack, "submit", "Grüße, 世界", "--stream").stdout == "Grüße, 世界\n"
+        events = [json.loads(line) for line in run(stack, "submit", "Hi", "--stream", "--json").stdout.splitlines()]
+        assert (events[-1]["event"], events[-1]["data"]["stream"], events[-1]["data"]["result"]["text"]) == ("done", True, "Hi")
+        assert "".join(each["data"]["text"] for each in events if each["event"] == "text") == "Hi"
+        request_id = run(stack, "submit", "Hi").stdout.strip()
+        assert run(stack, "status", request_id, "--follow").stdout == "Hi\n"
+        assert "no such job" in run(stack, "status", request_id[:-6] + "abcdef", "--follow", code=exits.FAILED).stderr
 
 
 def test_a_job_is_followed_by_its_id(stack: Stack, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_server_that_is_not_there_costs_nothing(stack: Stack, simulator: Simul
     with stack.running_api(), stack.running_worker():
         job = stack.finished(stack.submit(prompt="Hello there", max_attempts=1))
     [attempt] = job["attempt_history"]
-    assert (job["status"], job["served_by"]["provider"]) == ("completed", "bedrock")
+    assert (job["status"], (job["served_by"] or {}).get("provider")) == ("completed", "bedrock")
     assert [(each["target"], each["reason"]) for each in attempt["fallbacks"]] == [("gateway/gpt-oss-120b", "provider_unavailable")]
     assert simulator.calls()["calls"] == 1
 
@@ -112,23 +112,23 @@ def test_a_call_that_breaks_off_is_not_made_again_unasked(stack: Stack, simulato
     simulator.rule({"reset": True}, match={"model": "gpt-oss-120b"})
     with stack.running_api(), stack.running_worker():
         job = stack.finished(stack.submit(prompt="Hello there", max_attempts=1))
-    assert (job["status"], job["error"]["code"]) == ("failed", "invocation_timed_out")
+    assert (job["status"], (job["error"] or {}).get("code")) == ("failed", "invocation_timed_out")
     assert (simulator.calls()["calls"], simulator.calls()["billed"]) == (1, 1)
 
 
 def test_what_one_provider_cannot_say_another_is_asked(stack: Stack, simulator: Simulator, routed: Any) -> None:
-    """A document has no words in a chat completion: it is not left out, and nothing is sent there.
+    """A chat completion cannot point to an image in S3: it is not left out, and nothing is sent there.
 
-    Red when: `quarry/inference/chat_request.py`: `raise NotCapable(f"{name} has no words in a chat completion") from None` ->
-    `return lambda _value: {}`
+    Red when: `quarry/inference/chat_request.py`: `raise NotCapable("an image that is not in the request")` ->
+    `return {"type": "text", "text": "-"}`
     """
     routed(_GATEWAY, _BEDROCK)
-    document = {"document": {"format": "txt", "name": "letter", "source": {"bytes": "aGVsbG8="}}}
-    messages = [{"role": "user", "content": [{"text": "What does it say?"}, document]}]
+    image = {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://bucket/key.png"}}}}
+    messages = [{"role": "user", "content": [{"text": "What is it?"}, image]}]
     with stack.running_api(), stack.running_worker():
         job = stack.finished(stack.submit(messages=messages, max_attempts=1))
     [attempt] = job["attempt_history"]
-    assert (job["status"], job["served_by"]["provider"]) == ("completed", "bedrock")
+    assert (job["status"], (job["served_by"] or {}).get("provider")) == ("completed", "bedrock")
     assert [each["reason"] for each in attempt["fallbacks"]] == ["target_not_capable"]
     assert simulator.calls()["calls"] == 1
 
@@ -136,7 +136,7 @@ def test_what_one_provider_cannot_say_another_is_asked(stack: Stack, simulator: 
 def test_a_key_from_secrets_manager(stack: Stack, routed: Any, tmp_path: Path) -> None:
     """It is read at the start; without it the worker does not start, and says which one is missing.
 
-    Red when: `worker/providers.py`: `await key.load()` -> `pass`
+    Red when: `worker/providers.py`: `raise ConfigurationError(f"[providers.{spec.name}]: {error}") from error` -> `raise`
     """
     routed(_GATEWAY)
     path = tmp_path / "others.toml"

@@ -65,7 +65,7 @@ def test_the_worker_opens_clients_for_new_regions(stack: Stack, path: Path) -> N
 def test_a_wrong_file_is_refused_and_the_old_routes_go_on_serving(stack: Stack, path: Path) -> None:
     """It is told of once, with its line, and shown by a metric for as long as it lasts; the right one then holds.
 
-    Red when: `quarry/inference/reload.py`: `except QuarryError as error:` -> `except KeyError as error:`
+    Red when: `quarry/inference/reload.py`: `except Exception as error:` -> `except KeyError as error:`
     """
     with stack.running_api(), stack.running_worker() as worker:
         path.write_text(target("us-west-2").replace("us-west-2", "us-west2"))

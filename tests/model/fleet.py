@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry
 
 from quarry.inference.engine import Engine
+from quarry.inference.providers.base import Heard
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Completion, Invocation, Json, Target
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
@@ -26,6 +27,7 @@ from worker.process import Steps
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.speech import Speech
 from worker.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ class Model:
         self._world = world
         self._actor = actor
 
-    async def invoke(self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json) -> Completion:
+    async def invoke(
+        self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json, heard: Heard | None = None
+    ) -> Completion:
         call = Call(str(labels["quarry_request_id"]), TOKEN.get(), self._actor.name, asyncio.get_running_loop().create_future())
         self._world.promises.started(call, self._actor.view.now())
         if self._world.calm:
@@ -69,7 +73,7 @@ class Worker:
         steps = Steps(
             claimer=Claimer(store, self.leases, clock),
             leases=self.leases,
-            invoker=Invoker(engine, ROUTES, payloads, self.leases, self.isolation),
+            invoker=Invoker(engine, ROUTES, payloads, self.leases, self.isolation, Speech(store, clock, metrics)),
             recorder=Recorder(store, payloads, clock),
             settler=Settler(queue, store, clock, metrics),
             reporter=Reporter(metrics, health, front, clock),

@@ -18,6 +18,7 @@ from producer.auth.witness import Witness
 from producer.body import Bodies, Pace
 from producer.cancel import Canceller
 from producer.connection import Limits
+from producer.following import Following
 from producer.health import Health
 from producer.lookup import Lookup
 from producer.results import Results
@@ -68,7 +69,8 @@ async def served(
     submitter = Submitter(store, payloads, MemoryQueue(clock), routes, JobSettings(), clock, metrics)
     witness = Witness(AuditLog(None, clock), 0)
     gate, bodies = Gate([Doorman()] if authenticating else [], witness), Bodies(settings.inflight_body_bytes, pace)
-    context = Context(gate, witness, submitter, lookup, Canceller(store, lookup, clock), bodies, Health({}, clock), settings, clock)
+    canceller, following = Canceller(store, lookup, clock), Following(store, lookup, clock, 10, metrics)
+    context = Context(gate, witness, submitter, lookup, following, canceller, bodies, Health({}, clock), settings, clock)
     with bind("127.0.0.1", 0) as bound:
         answers = refusals(authenticating=authenticating)
         app, port = create_app(context, metrics), bound.getsockname()[1]

@@ -56,9 +56,10 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     """It is not there, or holds no text."""
     with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
         load_roles(str(tmp_path / "none.toml"))
-    (tmp_path / "roles.toml").write_bytes(b"\xff")
-    with pytest.raises(ConfigurationError, match="is not TOML"):
-        load_roles(str(tmp_path / "roles.toml"))
+    for content in (b"\xff", b"a = " + b"[" * 100_000, b"a = " + b"9" * 10_000):
+        (tmp_path / "roles.toml").write_bytes(content)
+        with pytest.raises(ConfigurationError, match="is not TOML"):
+            load_roles(str(tmp_path / "roles.toml"))
 
 
 def test_scopes_that_allow_nothing_are_found() -> None:

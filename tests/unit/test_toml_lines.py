@@ -59,6 +59,15 @@ def test_a_place_is_in_its_line(line: int, path: Path) -> None:
     assert lines_of(TEXT.replace("\n", "\r\n"))[path] == line
 
 
+def test_nothing_else_is_found() -> None:
+    """Each place that has a line is one of the document."""
+    document = tomllib.loads(TEXT)
+    for path in lines_of(TEXT):
+        found = document
+        for step in path:
+            found = found[step]  # type: ignore[index]
+
+
 def test_a_place_that_is_not_there_is_where_it_would_be() -> None:
     """A field that is missing is missing in its table; what is nowhere is wrong with the file."""
     lines = lines_of(TEXT)

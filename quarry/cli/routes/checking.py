@@ -43,7 +43,7 @@ def _read(path: str | None) -> "tuple[Routes, str]":
     from quarry.settings import load_settings
 
     if path is not None:
-        return load_routes(path, ""), path
+        return load_routes(path, "", variable=None), path
     settings = load_settings()
     return load_routes(settings.routes_file, settings.region), settings.routes_file or "The built-in route"
 

@@ -1,4 +1,5 @@
-"""Amazon Bedrock: Converse, and InvokeModel for native bodies. The only file that knows botocore's errors of that service.
+"""Amazon Bedrock: Converse, ConverseStream, and InvokeModel for native bodies. The only file that knows botocore's errors of that
+service.
 
 The question that matters about an error without an answer is whether the request was *sent*. botocore's classes do not say it:
 aiobotocore 3.10 reports a reset after the request was sent as an `EndpointConnectionError` too (`httpsession.py`), so what
@@ -14,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from aiohttp import ClientConnectorError
 from aiohttp import ClientError as AioHttpError
+from botocore.eventstream import ParserError as EventStreamFault
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -40,15 +42,18 @@ from quarry.errors import (
     InvocationRejected,
     InvocationTimedOut,
     MalformedCompletion,
+    ModelFailed,
     ModelNotFound,
     ProviderUnavailable,
 )
 from quarry.inference.converse import OWNED_FIELDS, decoded, encoded
+from quarry.inference.converse_stream import PATIENT, Assembly, Patience, StreamEnded, StreamStalled, listen
+from quarry.inference.providers.base import Heard
 from quarry.inference.verdicts import STOP_REASONS, classify, retry_after, scrub
 from quarry.invocation import Completion, Invocation, Json, Target, Usage
 
 #: Calls of a model; an error of another operation came on the way to one.
-_OURS: Final = frozenset({"Converse", "InvokeModel", "InvokeEndpoint"})
+_OURS: Final = frozenset({"Converse", "ConverseStream", "InvokeModel", "InvokeEndpoint"})
 #: botocore has no credentials to sign with: nothing was sent.
 _NO_CREDENTIALS: Final = (
     NoCredentialsError,
@@ -61,31 +66,44 @@ _NO_CREDENTIALS: Final = (
     LoginError,
 )
 #: An answer came, and botocore's parser stumbled over it: not JSON, not UTF-8, or of another shape.
-UNREADABLE: Final = (ResponseParserError, AttributeError, KeyError, TypeError, ValueError)
+UNREADABLE: Final = (ResponseParserError, EventStreamFault, AttributeError, KeyError, TypeError, ValueError)
+#: A stream that failed by itself.
+_UNFINISHED: Final = (StreamEnded, StreamStalled)
 
 
 class BedrockProvider:
-    """Calls Converse or InvokeModel, with one client per region."""
+    """Calls Converse, ConverseStream or InvokeModel, with one client per region. A native body is never streamed."""
 
-    def __init__(self, clients: Mapping[str, Any]) -> None:
+    def __init__(self, clients: Mapping[str, Any], patience: Patience = PATIENT) -> None:
         self._clients = clients
+        self._patience = patience
 
-    async def invoke(self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json) -> Completion:
+    async def invoke(
+        self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json, heard: Heard | None = None
+    ) -> Completion:
         client = self._clients.get(target.region)
         if client is None:
             raise ModelNotFound(f"no client for the region {target.region!r}", target=str(target))
-        native = invocation.native
+        native, assembly = invocation.native, Assembly()
         request = converse_request(target, invocation, labels) if native is None else native_request(target, native, labels)
+        answer: dict[str, Any] = {}
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                if native is None:
-                    answer = await client.converse(**request)
-                else:
+                if native is not None:
                     answer = await client.invoke_model(**request)
                     answer["body"] = await answer["body"].read()
+                elif heard is None:
+                    answer = await client.converse(**request)
+                else:
+                    answer = await client.converse_stream(**request)
+                    await listen(answer["stream"], assembly, heard, self._patience)
+                    answer |= assembly.answer()
             return completion(answer, target) if native is None else native_completion(answer, target)
-        except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *UNREADABLE) as error:
-            raise translated(error, str(target)) from error
+        except (ClientError, BotoCoreError, AioHttpError, TimeoutError, *_UNFINISHED, *UNREADABLE) as error:
+            told = translated(error, str(target))
+            told.provider_request_id = told.provider_request_id or _request_id(answer)
+            told.usage = None if assembly.usage is None else _usage(assembly.usage)
+            raise (_begun(told) if assembly.has_begun else told) from error
 
 
 def converse_request(target: Target, invocation: Invocation, labels: Json) -> dict[str, Any]:
@@ -124,7 +142,7 @@ def completion(answer: Mapping[str, Any], target: Target) -> Completion:
         AttributeError, TypeError, ValueError: it has not even Converse's shape.
     """
     usage = _usage(answer.get("usage") or {})
-    request_id = answer.get("ResponseMetadata", {}).get("RequestId")
+    request_id = _request_id(answer)
     blocks: Any = ((answer.get("output") or {}).get("message") or {}).get("content")
     stop_reason: Any = answer.get("stopReason")
     fault = None
@@ -199,6 +217,11 @@ def _native_usage(headers: Mapping[str, str], reading: dialects.Reading) -> Usag
     )
 
 
+def _request_id(answer: Mapping[str, Any]) -> str | None:
+    request_id: str | None = answer.get("ResponseMetadata", {}).get("RequestId")
+    return request_id
+
+
 def _told(block: Json) -> Any:
     """A block as a caller may send it back: without nulls and type marks, binary as base64 text."""
     return encoded({name: value for name, value in block.items() if value is not None and name != "__type"})
@@ -222,8 +245,9 @@ def _usage(counted: Mapping[str, Any]) -> Usage:
 
 def _judged(answer: Json) -> tuple[type[InvocationError], str]:
     fault = answer.get("Error", {})
-    message = fault.get("Message") or ""
-    return classify(fault.get("Code", ""), message, answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)), message
+    # Within a stream, an error is named like a member: `throttlingException`.
+    code, message = fault.get("Code", ""), fault.get("Message") or ""
+    return classify(code[:1].upper() + code[1:], message, answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)), message
 
 
 #: An answer that is an error → its class, and its message.
@@ -235,6 +259,10 @@ def translated(error: Exception, where: str, judge: Judge = _judged) -> Invocati
     match error:
         case ClientError():
             return _of_answer(error, where, judge)
+        case StreamStalled():
+            return InvocationTimedOut(f"the stream stalled: {error}", target=where)
+        case StreamEnded():
+            return ModelFailed("the stream ended before the answer did", target=where)
         case TimeoutError():
             return InvocationTimedOut("no answer in time", target=where)
         case BotoCoreError() if _never_sent(error):
@@ -248,6 +276,16 @@ def translated(error: Exception, where: str, judge: Judge = _judged) -> Invocati
             # InvokeModel's body is read after its head; aiobotocore does not wrap every error of that.
             return InvocationTimedOut(f"the connection broke before an answer was read ({type(error).__name__})", target=where)
     return MalformedCompletion("the answer cannot be read", target=where)
+
+
+def _begun(error: InvocationError) -> InvocationError:
+    """An error after which a part of the answer had come. Whatever it is called (a throttle, say): the provider broke while it
+    worked, and what it had made is billed.
+    """
+    if error.may_be_billed:
+        return error
+    told = f"{error.code}: {error}"
+    return ModelFailed(told, target=error.target, provider_request_id=error.provider_request_id, usage=error.usage)
 
 
 def _never_sent(error: BotoCoreError) -> bool:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from quarry.errors import InvocationRejected
+from quarry.inference.providers.base import Heard
 from quarry.invocation import Completion, Invocation, Json, Target, Usage
 
 #: A rough size of a token, for counts that only need to be plausible.
@@ -13,10 +14,14 @@ CHARACTERS_PER_TOKEN: Final = 4
 class EchoProvider:
     """Answers with the last user message's text."""
 
-    async def invoke(self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json) -> Completion:
+    async def invoke(
+        self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json, heard: Heard | None = None
+    ) -> Completion:
         if invocation.native is not None:
             raise InvocationRejected("the echo provider has no native bodies", target=str(target))
         text = echo(invocation)
+        if heard:
+            heard(text)
         usage = count(invocation, text)
         return Completion(
             content=({"text": text},),

@@ -37,6 +37,7 @@ from quarry.inference.chat_answer import chat_completion
 from quarry.inference.chat_request import chat_request
 from quarry.inference.chat_verdicts import chat_error
 from quarry.inference.provider_key import ProviderKey
+from quarry.inference.providers.base import Heard
 from quarry.inference.providers.reading import bounded
 from quarry.invocation import Completion, Invocation, Json, Target
 
@@ -60,7 +61,9 @@ class OpenAIProvider:
         self._key = key
         self._session = session
 
-    async def invoke(self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json) -> Completion:
+    async def invoke(
+        self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json, heard: Heard | None = None
+    ) -> Completion:
         where, native = str(target), invocation.native is not None
         try:
             body = chat_request(invocation, self._bound) | {"model": target.model}

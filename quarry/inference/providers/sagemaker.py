@@ -22,6 +22,7 @@ from quarry.errors import InvocationError, NotCapable
 from quarry.inference.chat_answer import chat_completion
 from quarry.inference.chat_request import chat_request
 from quarry.inference.chat_verdicts import chat_error
+from quarry.inference.providers.base import Heard
 from quarry.inference.providers.bedrock import UNREADABLE, translated
 from quarry.inference.providers.reading import bounded
 from quarry.inference.verdicts import COMMON_CODES, Refinements, classify
@@ -58,7 +59,9 @@ class SageMakerProvider:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    async def invoke(self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json) -> Completion:
+    async def invoke(
+        self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json, heard: Heard | None = None
+    ) -> Completion:
         where, native = str(target), invocation.native
         try:
             request = endpoint_request(target, chat_request(invocation) if native is None else native, labels)

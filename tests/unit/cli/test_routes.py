@@ -96,6 +96,7 @@ def test_a_wrong_file_is_exit_78_with_every_fault(tmp_path: Path, capsys: pytest
     assert main(["routes", "check", path]) == exits.CONFIGURATION
     out, err = capsys.readouterr()
     assert out == ""
+    assert err.startswith(f"quarry: {path} has 2 faults:")
     assert [line.split(":")[1] for line in err.splitlines()[1:]] == ["5", "13"]
 
 

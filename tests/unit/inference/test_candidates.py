@@ -17,7 +17,9 @@ SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 OPUS = "us.anthropic.claude-opus-4-7"
 TITAN = "amazon.titan-text-express-v1"
 NOVA = "amazon.nova-pro-v1:0"
-ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abcdefghijkl"
+MINE = "arn:aws:bedrock:us-east-1:123456789012:"
+ARN = f"{MINE}application-inference-profile/abcdefghijkl"
+IMPORTED = f"{MINE}imported-model/abcdefghijkl"
 TOOLS = {"toolConfig": {"tools": [{"toolSpec": {"name": "t", "inputSchema": {"json": {}}}}]}}
 POINT = {"cachePoint": {"type": "default"}}
 
@@ -75,6 +77,7 @@ def test_what_a_request_needs(invocation: Invocation, needed: set[str]) -> None:
         (place("meta.llama3-1-8b-instruct-v1:0"), {"images"}),
         (place("meta.llama3-3-70b-instruct-v1:0"), set()),
         (place(ARN), set()),
+        (place(f"{MINE}prompt/ABCDEFGHIJ:1"), {"system", "tools", "stop_sequences", "temperature", "top_p"}),
         (place("no model id"), set()),
         (place("anything", "echo"), {"native"}),
         (
@@ -199,6 +202,12 @@ def test_a_models_own_fields_stay_in_its_family(targets: tuple[RouteTarget, ...]
 def test_a_native_body_stays_in_its_family(body: dict[str, Any], targets: tuple[RouteTarget, ...], able: list[bool]) -> None:
     """That of the route's first target, unless the body says itself whose it is."""
     assert [code == "able" for code in codes(Invocation(native=body), *targets)] == able
+
+
+def test_an_imported_model_takes_native_bodies_only() -> None:
+    """Converse does not know it: a job in Converse's words goes to the next target."""
+    assert codes(asking(), place(IMPORTED), place(HAIKU)) == ["anything but a native body", "able"]
+    assert codes(Invocation(native={"prompt": "Hi"}), place(IMPORTED)) == ["able"]
 
 
 def test_candidates_carry_their_own_form() -> None:

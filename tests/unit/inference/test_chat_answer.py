@@ -88,13 +88,21 @@ def test_a_call_of_a_tool(arguments: Any) -> None:
     assert answer.stop_reason == "tool_use"
 
 
-@pytest.mark.parametrize("arguments", ['{"city": ', "[]", "3", 3])
+@pytest.mark.parametrize("arguments", ['{"city": ', "[]", "3", '"x"', 3])
 def test_arguments_that_are_no_object_are_the_model_s_fault(arguments: Any) -> None:
     """Billed, and unusable: the counts are told."""
     call = {"id": "t-1", "function": {"name": "weather", "arguments": arguments}}
     with pytest.raises(MalformedCompletion) as caught:
         read(body({"content": None, "tool_calls": [call]}))
     assert caught.value.usage == Usage(5, 2, 11, 4)
+
+
+def test_arguments_that_were_cut_off_stay_text() -> None:
+    """The job ends with what there is: to ask again would pay for the same cut."""
+    call = {"id": "t-1", "function": {"name": "weather", "arguments": '{"city": "Ba'}}
+    answer = read(body({"content": None, "tool_calls": [call]}, "length"))
+    assert answer.content == ({"toolUse": {"toolUseId": "t-1", "name": "weather", "input": '{"city": "Ba'}},)
+    assert answer.stop_reason == "max_tokens"
 
 
 @pytest.mark.parametrize("finish", ["abort", "error"])

@@ -44,7 +44,10 @@ def test_what_is_not_asked_is_not_sent() -> None:
 
 
 def test_an_image_is_a_data_url_beside_its_text() -> None:
-    """In the order in which the caller has them."""
+    """In the order in which the caller has them; several texts stay several."""
+    assert said({"role": "user", "content": [{"text": "a"}, {"text": "b"}]}) == [
+        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
+    ]
     image = {"image": {"format": "png", "source": {"bytes": "aGk="}}}
     assert said({"role": "user", "content": [image, {"text": "what is it?"}]}) == [
         {

@@ -22,6 +22,7 @@ def fault(message: str = "", code: Any = None, kind: Any = None) -> dict[str, An
         (429, fault(code="rate_limit_exceeded"), errors.Throttled),
         (429, fault(code="insufficient_quota", kind="insufficient_quota"), errors.QuotaExceeded),
         # The code is the finer of the two.
+        (429, fault(code="slow_down", kind="insufficient_quota"), errors.Throttled),
         (429, fault(code="credit_balance_exhausted", kind="insufficient_quota"), errors.QuotaExceeded),
         (429, fault(code=None, kind="budget_exceeded"), errors.QuotaExceeded),
         (400, fault(code="400", kind="budget_exceeded"), errors.QuotaExceeded),

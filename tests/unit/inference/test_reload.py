@@ -106,7 +106,7 @@ async def test_a_wrong_file_changes_nothing_and_is_told_of_once(followed: Follow
         await followed.pass_time(4 * ENOUGH)
         assert (followed.models, followed.counted("refused"), followed.refused) == (["one"], 1, 1)
         followed.write("one")
-        await followed.pass_time()
+        await followed.pass_time(4 * ENOUGH)
         assert (followed.models, followed.counted("reloaded"), followed.refused) == (["one"], 1, 0)
 
 
@@ -124,10 +124,11 @@ async def test_what_is_still_being_written_is_not_taken(followed: Followed) -> N
     assert len(followed.prepared) == 1
 
 
-async def test_routes_hold_only_once_their_providers_are_open(followed: Followed) -> None:
-    """What cannot be opened now is tried again, and told of once."""
+@pytest.mark.parametrize("why", [StoreUnavailable("no key"), RuntimeError("a bug of ours")], ids=repr)
+async def test_routes_hold_only_once_their_providers_are_open(followed: Followed, why: Exception) -> None:
+    """What cannot be opened now is tried again, and told of once; whatever the reason, the process goes on."""
     async with followed.following():
-        followed.unready = StoreUnavailable("no key")
+        followed.unready = why
         followed.write("two")
         await followed.pass_time(4 * ENOUGH)
         assert (followed.models, followed.counted("refused"), followed.refused) == (["one"], 1, 1)
@@ -139,6 +140,9 @@ async def test_routes_hold_only_once_their_providers_are_open(followed: Followed
 async def test_sighup_has_it_read_at_once_and_told_again(followed: Followed) -> None:
     """Whoever asks gets an answer, even where nothing has changed."""
     async with followed.following():
+        os.kill(os.getpid(), signal.SIGHUP)
+        await followed.pass_time(1)
+        assert followed.counted("reloaded") == 1
         followed.path.write_text("[routes")
         await followed.pass_time()
         assert followed.counted("refused") == 1

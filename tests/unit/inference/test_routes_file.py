@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quarry.errors import ConfigurationError
 from quarry.inference.routes import (
@@ -18,9 +20,10 @@ from quarry.inference.routes import (
     RouteTarget,
 )
 from quarry.inference.routes_fields import ADAPT, DEGRADED, PRICE, PROVIDER, ROUTE, TARGET
-from quarry.inference.routes_file import load_routes
+from quarry.inference.routes_file import ROUTES_FILE, load_routes
 from quarry.invocation import Target
-from quarry.toml_fields import Field
+from quarry.toml_fields import Fault, Field, Wrong
+from quarry.toml_file import place
 
 WHOLE = """
 [routes.default]
@@ -176,6 +179,7 @@ def test_defaults_are_those_of_the_dataclasses(load: Callable[..., Routes]) -> N
         (ONE + 'adapt = { drop = ["converse.modelId"] }\n', "which no request can be sent without"),
         (ONE + "adapt = { max_tokens = 0 }\n", "adapt.max_tokens is 0"),
         (ONE + "price = { input_usd_per_million_tokens = 1 }\n", "price needs output_usd_per_million_tokens"),
+        (DEFAULT + 'policy = "weighted"\n' + ONE + "weight = 0\n", "3: routes.default.targets needs a weight above 0"),
         (ONE + "weight = 2\n", 'weight means nothing to the policy "ordered"'),
         (ONE + "[routes.default.price]\nx = 1\n", "is not known here"),
         (DEFAULT + 'policy = "cheapest"\n' + ONE, '3: targets (1) needs a price: the policy "cheapest"'),
@@ -183,6 +187,7 @@ def test_defaults_are_those_of_the_dataclasses(load: Callable[..., Routes]) -> N
         (DEFAULT + 'allowed_regions = ["us-east-1", "mars-1"]\n' + ONE, "allowed_regions (2) is 'mars-1', which is no region"),
         (DEFAULT + 'degraded = { text = "" , within_seconds = 5 }\n' + ONE, "degraded.text is ''"),
         (DEFAULT + 'degraded = { text = "x" }\n' + ONE, "degraded needs within_seconds"),
+        (DEFAULT + f'degraded = {{ text = "{"x" * 16_385}", within_seconds = 5 }}\n' + ONE, "degraded.text has more than"),
         (DEFAULT + 'on_unknown_outcome = "again"\n' + ONE, "on_unknown_outcome is 'again'; there are retry, fail"),
         (ONE.replace("default", "other"), "1: routes needs a route named 'default'"),
         (ONE + "[route.x]\n", "5: route is not known here; did you mean 'routes'?"),
@@ -248,8 +253,53 @@ def test_what_a_policy_needs_is_enough(load: Callable[..., Routes], written: str
     assert route.targets[0].price == Price(1_000_000, 2_500_000)
 
 
+@pytest.mark.parametrize(("second", "together"), [("retry", "retry"), ("fail", "fail")])
+def test_a_model_id_is_as_careful_as_the_routes_that_it_is_of(load: Callable[..., Routes], second: str, together: str) -> None:
+    """Where one of them lets a job fail rather than pay twice, so does a job that names the model."""
+    routes = load(f'{ONE}[routes.b]\non_unknown_outcome = "{second}"\n{OTHER.replace("default", "b")}')
+    assert routes.resolve(MODEL).on_unknown_outcome == together
+
+
 def test_a_model_id_that_a_target_serves_names_a_route(load: Callable[..., Routes]) -> None:
     """Its targets are the route, each once, however many routes have it."""
     routes = load(ONE + OTHER + ONE.replace("default", "b"))
     targets = routes.resolve("amazon.nova-lite-v1:0").targets
     assert [each.target.region for each in targets] == ["us-east-1", "us-west-2"]
+
+
+WORDS = st.sampled_from([*ROUTE, *TARGET, *ADAPT, *PRICE, *DEGRADED, *PROVIDER, "default", "routes", "providers", "a", ""])
+TEXTS = st.sampled_from(
+    ["bedrock", "echo", "a", "us-east-1", MODEL, PROVISIONED, "weighted", "openai", "http://[h", "", "é", "top_p"]
+)
+SCALARS = TEXTS | st.integers(-1, 5) | st.booleans() | st.floats() | st.dates()
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4), max_leaves=12
+)
+
+
+def table_of(rows: dict[str, Field]) -> st.SearchStrategy[dict[str, object]]:
+    return st.dictionaries(st.sampled_from(list(rows)) | WORDS, ANYTHING, max_size=5)
+
+
+def routes() -> st.SearchStrategy[object]:
+    targets = st.lists(table_of(dict(TARGET)) | ANYTHING, max_size=3)
+    return st.fixed_dictionaries({"targets": targets | ANYTHING}, optional={name: ANYTHING for name in ROUTE if name != "targets"})
+
+
+@settings(deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {"routes": st.dictionaries(WORDS, routes() | ANYTHING, max_size=3) | ANYTHING},
+        optional={"providers": st.dictionaries(WORDS, table_of(dict(PROVIDER)) | ANYTHING, max_size=2) | ANYTHING, "a": ANYTHING},
+    )
+)
+def test_whatever_is_written_is_read_or_refused(document: dict[str, object]) -> None:
+    """Nobody who writes a file sees a stack trace; each fault is at a place."""
+    faults: tuple[Fault, ...] = ()
+    targets: tuple[RouteTarget, ...] = ()
+    try:
+        targets = ROUTES_FILE.read(document).resolve("default").targets
+    except Wrong as wrong:
+        faults = wrong.faults
+    assert bool(faults) is not bool(targets)
+    assert all(place(fault.path) and fault.reason for fault in faults)

@@ -55,6 +55,9 @@ def _answer(code: str, message: str = "", **more: Any) -> dict[str, Any]:
 _VLLM = json.dumps({"error": {"message": "You passed 9 input tokens and requested 9 output tokens. However", "code": 400}})
 
 
+_TIMED_OUT = 'Received server error (0) from primary with message "Your invocation timed out while waiting for a response'
+
+
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
@@ -62,8 +65,9 @@ _VLLM = json.dumps({"error": {"message": "You passed 9 input tokens and requeste
         (_answer("ValidationError", "Endpoint llama-8b of account 123456789012 not found."), errors.ModelNotFound),
         (_answer("ValidationError", "'Endpoint llama-8b of account 123456789012 not found'"), errors.InvocationRejected),
         (_answer("ModelError"), errors.ModelFailed),
+        (_answer("ModelError", _TIMED_OUT), errors.InvocationTimedOut),
         (
-            _answer("ModelError", 'Received server error (0) from primary with message "Your invocation timed out while'),
+            _answer("ModelError", _TIMED_OUT, OriginalStatusCode=0, OriginalMessage="Your invocation timed out"),
             errors.InvocationTimedOut,
         ),
         (_answer("ModelError", OriginalStatusCode=0), errors.ModelFailed),

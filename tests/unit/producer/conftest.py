@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from producer.cancel import Canceller
+from producer.following import Following
 from producer.lookup import Lookup
 from producer.results import Results
 from producer.submit import Submitter
@@ -39,6 +40,7 @@ class Producer:
         self.waiters = Waiters(self.store, self.clock, 10, metrics)
         results = Results(self.payloads, self.clock, timedelta(hours=1))
         self.lookup = Lookup(self.store, results, self.waiters, self.clock)
+        self.following = Following(self.store, self.lookup, self.clock, 10, metrics)
         self.canceller = Canceller(self.store, self.lookup, self.clock)
         self.submitter = Submitter(self.store, self.payloads, self.queue, ROUTES, JobSettings(), self.clock, metrics)
 

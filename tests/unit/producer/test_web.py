@@ -45,6 +45,7 @@ async def web(producer: Producer, tmp_path: Path) -> AsyncIterator[Web]:
         witness=witness,
         submitter=producer.submitter,
         lookup=producer.lookup,
+        following=producer.following,
         canceller=producer.canceller,
         bodies=Bodies(1_000_000),
         health=Health({}, producer.clock),

@@ -36,6 +36,7 @@ from worker.process import Steps, process
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.speech import Speech
 from worker.sweep import Sweep
 
 LEASE_SECONDS = 60
@@ -80,7 +81,9 @@ class Bench:
         self.steps = Steps(
             claimer=Claimer(self.store, self.leases, self.clock),
             leases=self.leases,
-            invoker=Invoker(engine, self.routes, self.payloads, self.leases, self.isolation),
+            invoker=Invoker(
+                engine, self.routes, self.payloads, self.leases, self.isolation, Speech(self.store, self.clock, self.metrics)
+            ),
             recorder=Recorder(self.store, self.payloads, self.clock),
             settler=Settler(self.queue, self.store, self.clock, self.metrics),
             reporter=Reporter(self.metrics, self.health, self.front, self.clock),

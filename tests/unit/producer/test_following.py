@@ -1,0 +1,142 @@
+"""Event streams, at their pace."""
+
+import asyncio
+import json
+from contextlib import aclosing
+
+import pytest
+from starlette.types import Message
+
+from producer.following import Events
+from quarry.errors import Overloaded
+from quarry.job import Job, Succeeded, advance
+from quarry.store.base import Mark, Piece
+from quarry.testing import a_claimed_job, a_completion, a_lease
+from tests.unit.producer.conftest import Producer
+
+TEXT = "It is so."
+
+
+@pytest.fixture
+def job(producer: Producer) -> Job:
+    """A job that is worked, and streamed."""
+    return producer.store.put(a_claimed_job(a_lease("one"), stream=True))
+
+
+class Listening:
+    """Reads a stream in a task of its own."""
+
+    def __init__(self, producer: Producer, job: Job) -> None:
+        self.sent: list[str] = []
+        self._source = producer.following.follow(job, None)
+        self.task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        async with aclosing(self._source) as source:  # type: ignore[type-var]
+            async for each in source:
+                self.sent.append(each)
+
+    @property
+    def names(self) -> list[str]:
+        lines = "".join(self.sent).splitlines()
+        return [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+
+
+async def test_text_is_told_soon(producer: Producer, job: Job) -> None:
+    """Within a quarter of a second of its being written; the end likewise, and with it the stream ends."""
+    listening = Listening(producer, job)
+    await producer.clock.advance(5)
+    assert listening.names == ["status"]
+    await producer.store.add_text(job, Piece(Mark(job.revision, 1, 0), "one", "It is"), producer.clock.now())
+    await producer.clock.advance(0.26)
+    assert listening.names == ["status", "text"]
+    producer.store.put(advance(job, Succeeded(a_completion(TEXT)), producer.clock.now()))
+    await producer.clock.advance(0.26)
+    assert listening.names[-1] == "done"
+    assert listening.task.done()
+    assert producer.count("quarry_http_followers") == 0
+    data = [line.removeprefix("data: ") for line in "".join(listening.sent).splitlines() if line.startswith("data: ")]
+    assert json.loads(data[-1])["result"]["text"] == TEXT
+
+
+async def test_who_hears_nothing_is_told_that_we_are_here(producer: Producer, job: Job) -> None:
+    """By a comment, each quarter of a minute; after five minutes they are let go."""
+    listening = Listening(producer, job)
+    await producer.clock.advance(299)
+    assert 18 <= listening.sent.count(":\n\n") <= 19
+    assert not listening.task.done()
+    await producer.clock.advance(2)
+    assert listening.task.done()
+    assert listening.names == ["status"]
+
+
+async def test_a_process_that_stops_lets_everybody_go(producer: Producer, job: Job) -> None:
+    """At once; whoever comes then is told how it stands."""
+    listening = Listening(producer, job)
+    await producer.clock.advance(1)
+    producer.following.close()
+    await producer.clock.settle()
+    assert listening.task.done()
+    late = Listening(producer, job)
+    await producer.clock.settle()
+    assert (late.task.done(), late.names) == (True, ["status"])
+
+
+async def test_a_store_that_is_away_is_waited_for(producer: Producer, job: Job) -> None:
+    """The stream goes on when it is back."""
+    listening = Listening(producer, job)
+    await producer.clock.advance(1)
+    producer.store.put(advance(job, Succeeded(a_completion(TEXT)), producer.clock.now()))
+    producer.store.fail_next("look", times=3)
+    producer.store.fail_next("get", times=2)
+    await producer.clock.advance(4)
+    assert not listening.task.done()
+    await producer.clock.advance(4)
+    assert listening.names == ["status", "text", "done"]
+
+
+async def test_no_more_follow_than_may(producer: Producer, job: Job) -> None:
+    """Ten, here."""
+    followers = [Listening(producer, job) for _ in range(10)]
+    await producer.clock.settle()
+    assert producer.count("quarry_http_followers") == 10
+    with pytest.raises(Overloaded):
+        producer.following.follow(job, None)
+    followers[0].task.cancel()
+    await producer.clock.settle()
+    producer.following.follow(job, None)
+    producer.following.close()
+    await producer.clock.settle()
+
+
+async def test_nothing_is_looked_at_before_what_was_told_is_sent(producer: Producer, job: Job) -> None:
+    """Whoever reads slowly costs one look's worth of memory."""
+    looks, sent, go_on = 0, 0, asyncio.Event()
+    look = producer.store.look
+
+    async def counted(tenant: str, request_id: str, since: Mark) -> object:
+        nonlocal looks
+        looks += 1
+        return await look(tenant, request_id, since)
+
+    producer.store.look = counted  # type: ignore[method-assign,assignment]
+
+    async def send(message: Message) -> None:
+        nonlocal sent
+        sent += 1
+        if sent > 2:  # the head, the hello, and then a status
+            await go_on.wait()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    response = Events(producer.following.follow(job, None))
+    scope = {"type": "http", "method": "GET", "asgi": {"spec_version": "2.3"}}
+    serving = asyncio.create_task(response(scope, receive, send))
+    await producer.clock.advance(60)
+    assert (looks, sent) == (1, 3)
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert producer.count("quarry_http_followers") == 0
