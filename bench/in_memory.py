@@ -51,7 +51,7 @@ async def run(settings: Settings, port: int) -> None:
     metrics = WorkerMetrics(registry)
     engine = Engine({"echo": EchoProvider()}, InferenceMetrics(registry), clock)
     health = WorkerHealth(metrics, clock, lambda: 0.0)
-    loop, leases, sweep = parts(Ports(store, queue, payloads, "memory"), settings, engine, _ROUTES, metrics, health, clock)
+    loop, leases, sweep = parts(Ports(store, queue, payloads, "memory"), settings, engine, _ROUTES, metrics, health, clock, "bench")
     async with asyncio.TaskGroup() as tasks:
         working = [tasks.create_task(each) for each in (loop.run(), leases.keep(), leases.listen(), sweep.keep())]
         await _serve(settings, port, store, queue, payloads, ProducerMetrics(registry))

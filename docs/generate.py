@@ -203,6 +203,7 @@ def label_values() -> str:
             ", or an [error](errors.md#errors-of-jobs)",
         ),
         ("quarry_tokens_total", "direction", ("input", "output"), ""),
+        ("quarry_breaker_openings_total", "reason", ("local", "peer", "throttled"), ""),
     )
     rows = [(f"`{name}`", f"`{label}`", ", ".join(f"`{each}`" for each in values) + more) for name, label, values, more in labels]
     return table(("metric", "label", "values"), rows)
@@ -483,10 +484,10 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "submission": rest.submission_fields,
     "queries": rest.query_fields,
     "job": rest.job_fields,
-    "explanation": rest.explanation_fields,
-    "two-questions": two_questions,
     "routes-fields": routes.fields,
     "model-ids": routes.model_ids,
+    "explanation": rest.explanation_fields,
+    "two-questions": two_questions,
     "status-reasons": status_reasons,
     "attempt-outcomes": attempt_outcomes,
     "transitions": state_diagram,

@@ -64,8 +64,8 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
         max_attempts=submission.max_attempts or limits.max_attempts,
         custom_id=submission.custom_id,
         metadata=submission.metadata or {},
-        allowed_regions=tuple(dict.fromkeys(submission.allowed_regions or ())),
         stream=submission.stream or False,
+        allowed_regions=tuple(dict.fromkeys(submission.allowed_regions or ())),
         check_at=now + CHECK_AFTER,
     )
 

@@ -46,9 +46,9 @@ def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> di
     if job.degraded is not None:
         stored = _declared_out(job.degraded)
     return summary_out(job, now) | {
+        "allowed_regions": list(job.allowed_regions) or None,
         "degraded": job.degraded is not None,
         "waits": [_wait_out(each) for each in job.waits],
-        "allowed_regions": list(job.allowed_regions) or None,
         "stream": job.stream,
         "attempt_history": [_attempt_out(each) for each in job.visible_history],
         "result": result_document(result) if result and not job.result_object else stored,
@@ -68,8 +68,8 @@ def _attempt_out(attempt: Attempt) -> dict[str, Any]:
         "error": _error_out(attempt.error) if attempt.error else None,
         "usage": _usage_out(attempt.usage) if attempt.usage else None,
         "fallbacks": [asdict(each) for each in attempt.fallbacks],
-        "retry_at": _instant(attempt.retry_at),
         "adapted": list(attempt.adapted),
+        "retry_at": _instant(attempt.retry_at),
     }
 
 
@@ -194,10 +194,10 @@ class AttemptView(Shown):
     error: JobError | None = Field(description="Why there was no answer.")
     usage: UsageView | None = Field(description="Tokens, where they are known.")
     fallbacks: list[FallbackView] = Field(description="Targets that were asked before in vain, in order.")
-    retry_at: AwareDatetime | None = Field(description="Of one that failed: the next one was not to begin before.")
     adapted: list[str] = Field(
         description="What of the request the target was asked without, or with less of (`max_tokens`), where it answered."
     )
+    retry_at: AwareDatetime | None = Field(description="Of one that failed: the next one was not to begin before.")
 
 
 class WaitView(Shown):
@@ -234,8 +234,8 @@ class JobSummary(Shown):
 class JobView(JobSummary):
     """A job."""
 
-    degraded: bool = Field(description="No model answered it in time: `result` is what its route declares for that.")
     allowed_regions: list[str] | None = Field(description="As submitted: where the prompt may be processed.")
+    degraded: bool = Field(description="No model answered it in time: `result` is what its route declares for that.")
     stream: bool = Field(description="Its text can be followed as it comes: `GET /v1/jobs/{request_id}/events`.")
     attempt_history: list[AttemptView] = Field(description="The last 20 attempts.")
     waits: list[WaitView] = Field(description="The last 10 waits that cost no attempt.")

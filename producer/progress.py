@@ -97,7 +97,8 @@ class Progress:
         self._recognise(look)
         text = (job["result"] or {}).get("text", "") if job["stream"] and job["status"] == JobStatus.COMPLETED else None
         if text is not None:
-            yield from self._restarted(look.token)
+            # What a route declares in place of an answer goes on with nothing that was told.
+            yield from self._restarted(None if job["degraded"] else look.token)
             if rest := text[self._place.mark.offset :]:
                 yield self._more(rest)
         self._place = replace(self._place, revision=look.job.revision, done=True)
@@ -111,6 +112,9 @@ class Progress:
 
     def _said(self, look: Look) -> Iterator[Told]:
         if look.token is None:
+            if not self._place.mark.offset:
+                # What is there is void: whatever will count is of a later claim.
+                self._place = replace(self._place, mark=Mark(look.job.revision, 0, 0))
             return
         yield from self._restarted(look.token)
         for piece in look.pieces:
@@ -121,10 +125,9 @@ class Progress:
                 if self._place.mark.offset:
                     yield self._restart()
                 self._place = replace(self._place, mark=replace(piece.mark, offset=0))
-            told = self._place.mark.offset - piece.mark.offset
-            if 0 <= told < len(piece.text):
+            if piece.mark == self._place.mark:
                 self._token = piece.token
-                yield self._more(piece.text[told:])
+                yield self._more(piece.text)
 
     def _restarted(self, token: str | None) -> Iterator[Told]:
         """Say that the text so far is void, where it was another one's."""

@@ -100,14 +100,14 @@ class Submission(Strict):
     converse: Annotated[Any, _nullable({"type": "object"})] = Field(
         None, description="Other fields of Converse by their AWS names, such as `toolConfig` or `guardrailConfig`; passed through."
     )
+    stream: bool | None = Field(
+        None, description="Let the answer's text be followed as it comes (default false): `GET /v1/jobs/{request_id}/events`."
+    )
     allowed_regions: list[Bounded] | None = Field(
         None,
         min_length=1,
         max_length=64,
         description="AWS regions: the prompt is processed nowhere else, by no fallback either. A route may narrow it further.",
-    )
-    stream: bool | None = Field(
-        None, description="Let the answer's text be followed as it comes (default false): `GET /v1/jobs/{request_id}/events`."
     )
     deadline_seconds: int | None = Field(
         None, ge=1, le=1_036_800, description="Until when a call may start, from now (default 86,400)."

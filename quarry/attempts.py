@@ -52,10 +52,10 @@ class Attempt:
     error: Failure | None = None
     usage: Usage | None = None
     fallbacks: tuple[Fallback, ...] = ()
-    #: Of one that failed: the next one was not to begin before.
-    retry_at: datetime | None = None
     #: What of the request the target was asked without, or with less of, where it answered.
     adapted: tuple[str, ...] = ()
+    #: Of one that failed: the next one was not to begin before.
+    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +130,12 @@ class Attempted:
         failure: Failure | None = None,
         usage: Usage | None = None,
         fallbacks: tuple[Fallback, ...] = (),
-        retry_at: datetime | None = None,
         adapted: tuple[str, ...] = (),
+        retry_at: datetime | None = None,
     ) -> Self:
         """With the running attempt at its end; those before it that are still open ended unseen."""
         started_at = self.open_attempts[-1] if self.open_attempts else now
-        last = Attempt(self.attempts, started_at, now, outcome, target, failure, usage, _kept(fallbacks), retry_at, adapted)
+        last = Attempt(self.attempts, started_at, now, outcome, target, failure, usage, _kept(fallbacks), adapted, retry_at)
         return self._closed(*self._taken_over(), last)
 
     def given_back(self) -> Self:

@@ -39,6 +39,7 @@
     ├── ApiRefused                      the command line's: it answered with a problem
     └── InvocationError                 a model call that gave no answer
         ├── Throttled  ModelNotReady  ProviderUnavailable  ModelFailed  MalformedCompletion  InvocationTimedOut
+        ├── CircuitOpen                 not asked: it failed, or throttled, too often just now
         ├── OutcomeUnknown              and it is not paid again
         ├── InvocationRejected  ContextTooLong  NotCapable  ResidencyForbids
         ├── AccessDenied  ModelNotFound  CredentialsExpired  QuotaExceeded
@@ -361,6 +362,15 @@ class ProviderUnavailable(InvocationError):
     """The provider refused before it worked (503, or no connection)."""
 
     code = "provider_unavailable"
+    time_helps = True
+    fallback_helps = True
+    lacks_capacity = True
+
+
+class CircuitOpen(InvocationError):
+    """The target was not asked: it failed, or throttled, too often just now. `retry_after_seconds` is until it is asked again."""
+
+    code = "circuit_open"
     time_helps = True
     fallback_helps = True
     lacks_capacity = True

@@ -106,10 +106,10 @@ class Job(Attempted):
     priority: str = "normal"
     custom_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
-    #: The caller's: prompts stay in these, whatever the route allows; empty: the route alone says it.
-    allowed_regions: tuple[str, ...] = ()
     #: Its answer's text is kept as it comes, for whoever follows the job.
     stream: bool = False
+    #: The caller's: prompts stay in these, whatever the route allows; empty: the route alone says it.
+    allowed_regions: tuple[str, ...] = ()
     #: Where the invocation is, if it is too large for the record.
     payload: StoredObject | None = None
 
@@ -366,7 +366,7 @@ def _expired(job: Job, event: Expired, now: datetime) -> Job:
 
 
 def _ended_failed(job: Job, event: RetryScheduled, now: datetime, retry_at: datetime | None = None) -> Job:
-    return job.ended(now, event.outcome, event.target, event.failure, event.usage, event.fallbacks, retry_at)
+    return job.ended(now, event.outcome, event.target, event.failure, event.usage, event.fallbacks, retry_at=retry_at)
 
 
 def _redriven(job: Job, event: Redriven, now: datetime) -> Job:

@@ -144,6 +144,28 @@ class WorkerSettings(Group):
     metrics_host: str = Field("127.0.0.1", description="Address that port listens on; 0.0.0.0 in a container.")
 
 
+class BreakerSettings(Group):
+    """When a target that fails is left alone."""
+
+    failures: int = Field(
+        5,
+        ge=0,
+        le=1000,
+        description="After so many failures a target is not asked for a while; 0: every target is always asked. Too few: a blip "
+        "closes a region; too many: calls are wasted on a dead one.",
+    )
+    window_seconds: int = Field(
+        60, ge=1, le=3600, description="Failures older than that are forgotten. Too long: rare ones add up on a quiet target."
+    )
+    open_seconds: int = Field(
+        30,
+        ge=1,
+        le=600,
+        description="How long it is left alone before one call is tried. Too long: its return is noticed late; too short: calls "
+        "are wasted.",
+    )
+
+
 class ApiSettings(Group):
     """The producer process."""
 
@@ -344,6 +366,7 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     store: StoreSettings = StoreSettings()
     worker: WorkerSettings = WorkerSettings()
+    breaker: BreakerSettings = BreakerSettings()
     api: ApiSettings = ApiSettings()
     audit: AuditSettings = AuditSettings()
     jwt: JwtSettings = JwtSettings()

@@ -53,6 +53,10 @@ class TomlFile:
         except Wrong as wrong:
             raise self.refused(wrong.faults) from wrong
 
+    def line(self, path: Path) -> str:
+        """File and line of a place, as an error has them in front."""
+        return f"{self._where}:{line_in(lines_of(self._text), path)}"
+
     def refused(self, faults: Iterable[Fault]) -> ConfigurationError:
         """The error that tells of these faults, in the order of their lines: in a sentence, or in a list of them."""
         lines = lines_of(self._text)

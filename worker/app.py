@@ -16,13 +16,15 @@ from prometheus_client import CollectorRegistry
 from quarry import __version__, eventloop
 from quarry.aws import new_session
 from quarry.clock import Clock, CorrectedClock
+from quarry.inference.board import Board
+from quarry.inference.breaker import Limits
 from quarry.inference.engine import Engine
 from quarry.inference.reload import RoutesFile
 from quarry.inference.routes import Routes
 from quarry.inference.routes_file import load_routes
 from quarry.opening import Connections, opened
 from quarry.queue.base import JobQueue
-from quarry.settings import Settings, is_set
+from quarry.settings import BreakerSettings, Settings, is_set
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
@@ -33,6 +35,7 @@ from worker.budget import Budget
 from worker.claim import Claimer
 from worker.front import Front
 from worker.health import Health
+from worker.heartbeat import Heart
 from worker.invoke import Invoker
 from worker.isolation import Isolation
 from worker.lease import Leases
@@ -84,22 +87,32 @@ async def run(settings: Settings) -> int:
         backing = await stack.enter_async_context(opened(settings, clock, session, connections))
         ports = Ports(backing.store, backing.queue, backing.payloads, backing.queue_url)
         providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock))
-        engine = Engine(providers, InferenceMetrics(registry), clock)
-        loop, leases, sweep = parts(ports, settings, engine, file.routes, metrics, health, clock)
+        inference, owner = InferenceMetrics(registry), _owner()
+        board = Board(_limits(settings.breaker), inference, clock)
+        engine = Engine(providers, inference, clock, board=board)
+        loop, leases, sweep = parts(ports, settings, engine, file.routes, metrics, health, clock, owner)
+        heart = Heart(ports.store, board, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.in_flight)
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=ports.queue_url, slots=slots, metrics_port=port)
-        sides = [leases.keep(), leases.listen(), sweep.keep(), file.keep(providers.follow)]
+        sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow)]
         code = await supervise(loop, sides, leases, health, drain_seconds)
     _log.info(Event.SERVICE_STOPPED)
     return code
 
 
 def parts(
-    ports: Ports, settings: Settings, engine: Engine, routes: Routes, metrics: WorkerMetrics, health: Health, clock: Clock
+    ports: Ports,
+    settings: Settings,
+    engine: Engine,
+    routes: Routes,
+    metrics: WorkerMetrics,
+    health: Health,
+    clock: Clock,
+    owner: str,
 ) -> tuple[Loop, Leases, Sweep]:
     """What a worker is made of: the loop, and the two that run beside it."""
-    worker, owner, store, queue = settings.worker, _owner(), ports.store, ports.queue
+    worker, store, queue = settings.worker, ports.store, ports.queue
     front, isolation = Front(clock.monotonic()), Isolation()
     leases = Leases(store, queue, clock, metrics, owner=owner, lease_seconds=worker.lease_seconds)
     recorder, reporter = Recorder(store, ports.payloads, clock), Reporter(metrics, health, front, clock)
@@ -137,6 +150,12 @@ async def supervise(loop: Loop, sides: Iterable[Coroutine[Any, Any, None]], leas
         task.cancel()
     await asyncio.wait(tasks)
     return 1 if dead else 0
+
+
+def _limits(settings: BreakerSettings) -> Limits | None:
+    """When a target is left alone; None: never."""
+    seconds = float(settings.open_seconds)
+    return Limits(settings.failures, float(settings.window_seconds), seconds, seconds) if settings.failures else None
 
 
 def _owner() -> str:

@@ -328,6 +328,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "throttled": "The model's quota was used up.",
     "model_not_ready": "The model was not ready.",
     "provider_unavailable": "The model's provider was unavailable.",
+    "circuit_open": "The model was not asked: it had failed too often just before.",
     "model_failed": "The model's provider failed while answering.",
     "malformed_completion": "The model's answer was unusable.",
     "invocation_timed_out": "The model did not answer in time; whether the call was billed is unknown.",

@@ -129,7 +129,7 @@ class _Opening:
         try:
             await key.load()
         except ConfigurationError as error:
-            raise ConfigurationError(f"[providers.{spec.name}]: {error}") from error
+            raise ConfigurationError(f"{spec.place}: {error}") from error
         return key
 
 
@@ -143,7 +143,7 @@ def check_address(spec: ProviderSpec, environment: Environment) -> None:
     near = environment is Environment.LOCAL or _is_loopback(url.hostname or "")
     if url.scheme == "http" and not near and not spec.plaintext:
         raise ConfigurationError(
-            f"[providers.{spec.name}] base_url sends prompts in clear to another host; use https, or declare `plaintext = true`"
+            f"{spec.place} base_url sends prompts in clear to another host; use https, or declare `plaintext = true`"
         )
 
 

@@ -100,15 +100,15 @@ def _may_be_paid_again(result: Result, verdict: Verdict) -> bool:
     return (started or billed) and isinstance(verdict.record, (RetryScheduled, HandedBack))
 
 
+def _of_one_job(error: InvocationError) -> bool:
+    """Whether what blocks a job says nothing of its target: other jobs may well be served there."""
+    return isinstance(error, ResidencyForbids)
+
+
 def _is_withheld(result: Result, verdict: Verdict) -> bool:
     """Whether a call ended unseen here, and is not followed by another one. One that a take-over found is counted by then."""
     unknown = isinstance(verdict.record, Failed) and verdict.record.reason is StatusReason.OUTCOME_UNKNOWN
     return unknown and not isinstance(result, OutcomeUnknown)
-
-
-def _of_one_job(error: InvocationError) -> bool:
-    """Whether what blocks a job says nothing of its target: other jobs may well be served there."""
-    return isinstance(error, ResidencyForbids)
 
 
 def _reason(result: Result) -> str:

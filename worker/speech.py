@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from quarry.clock import Clock
+from quarry.errors import StoreUnavailable
 from quarry.job import Job
 from quarry.store.base import JobStore, Mark, Piece
 from quarry.telemetry.events import Event
@@ -69,7 +70,9 @@ class Speech:
             await self._store.add_text(job, piece, self._clock.now() + _LIFE)
         except Exception as error:  # noqa: BLE001 - nothing of this may touch the job, not even a bug
             self._metrics.text_writes.labels("failed").inc()
-            _log.warning(Event.TEXT_UNWRITTEN, request_id=job.request_id, error=f"{type(error).__name__}: {error}")
+            # Ours name no content; what others say may be anything.
+            said = str(error) if isinstance(error, StoreUnavailable) else type(error).__name__
+            _log.warning(Event.TEXT_UNWRITTEN, request_id=job.request_id, error=said)
             return False
         self._metrics.text_writes.labels("written").inc()
         return True

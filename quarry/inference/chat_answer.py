@@ -29,8 +29,17 @@ def chat_completion(document: bytes, target: Target, request_id: str | None, *, 
         body = None
     if not isinstance(body, dict):
         raise MalformedCompletion("the body is no JSON object", target=str(target), provider_request_id=request_id)
+    return completion_of(body, target, request_id, native=native)
+
+
+def completion_of(body: Json, target: Target, request_id: str | None, *, native: bool = False) -> Completion:
+    """The same, of a body that is JSON.
+
+    Raises:
+        MalformedCompletion: it is not one, or it is unusable; it was billed.
+    """
     request_id = request_id or _text(body.get("id")) or None
-    usage = _usage(dialects.read(body))
+    usage = chat_usage(body)
     reason, content = dialects.read(body).stop_reason, _as_it_came(body)
     if not native:
         try:
@@ -106,7 +115,9 @@ def _tool_use(call_id: Any, function: Any, cut_off: bool) -> Json:
     return {"toolUseId": call_id, "name": name, "input": given}
 
 
-def _usage(read: dialects.Reading) -> Usage:
+def chat_usage(body: Json) -> Usage:
+    """The counts of an answer; zero where it has none."""
+    read = dialects.read(body)
     sent, made, cached = read.input_tokens or 0, read.output_tokens or 0, read.cache_read_input_tokens or 0
     # As Converse has it, what came out of a cache is not among the input.
     return Usage(input_tokens=sent, output_tokens=made, total_tokens=sent + made + cached, cache_read_input_tokens=cached)

@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from quarry.inference.providers.base import Heard
 
@@ -75,7 +75,8 @@ class Assembly:
     def answer(self) -> dict[str, Any]:
         """The whole, as Converse would have answered."""
         stop_reason, content = self._stop_reason, []
-        for _, block in sorted(self._blocks.items()):
+        for _, parts in sorted(self._blocks.items()):
+            block = _whole(parts)
             use = block.get("toolUse")
             if use is not None and not _read_input(use) and stop_reason not in _CUT_OFF:
                 stop_reason = "malformed_tool_use"
@@ -87,7 +88,18 @@ class Assembly:
         return self._blocks.setdefault(told["contentBlockIndex"], {})
 
 
-async def listen(stream: Any, assembly: Assembly, heard: Heard, patience: Patience = PATIENT) -> None:
+class Growing(Protocol):
+    """What an answer is put together in."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all has come."""
+
+    def take(self, event: Mapping[str, Any], /) -> str:
+        """Add an event; returns the text that it brings."""
+
+
+async def listen(stream: Any, assembly: Growing, heard: Heard, patience: Patience = PATIENT) -> None:
     """Put a stream together, telling its text as it comes; closes it, whatever happens.
 
     Raises:
@@ -123,7 +135,7 @@ def _add(block: dict[str, Any], delta: Mapping[str, Any]) -> str:
     for kind, value in delta.items():
         match kind:
             case "text":
-                block["text"] = block.get("text", "") + value
+                _join(block, {"text": value})
                 return str(value)
             case "citation":
                 block.setdefault("citations", []).append(value)
@@ -135,12 +147,22 @@ def _add(block: dict[str, Any], delta: Mapping[str, Any]) -> str:
 
 
 def _join(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
-    """Add to texts and bytes what follows of them."""
+    """Add what follows to texts and bytes, which are kept in parts: a long one has thousands."""
     for name, value in part.items():
         if isinstance(value, Mapping):
             _join(whole.setdefault(name, {}), value)
         else:
-            whole[name] = whole[name] + value if name in whole else value
+            whole.setdefault(name, []).append(value)
+
+
+def _whole(value: Any) -> Any:
+    """A block whose texts and bytes are no longer in parts."""
+    match value:
+        case dict():
+            return {name: _whole(each) for name, each in value.items()}
+        case [str() | bytes() as first, *_]:
+            return type(first)().join(value)
+    return value
 
 
 def _read_input(use: dict[str, Any]) -> bool:

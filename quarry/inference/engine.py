@@ -14,10 +14,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Final, TypeAlias
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from quarry.clock import Clock
-from quarry.errors import InvocationError, ModelNotFound, ProviderUnavailable, Throttled
+from quarry.errors import CircuitOpen, InvocationError, ModelNotFound, ProviderUnavailable, Throttled
+from quarry.inference.board import Board
+from quarry.inference.breaker import SOON_SECONDS, Limits
 from quarry.inference.candidates import Candidate, Request, candidates
 from quarry.inference.fallback import another_may_be_asked, in_order, remaining
 from quarry.inference.providers.base import Heard, Provider
@@ -54,11 +56,13 @@ class Engine:
         metrics: InferenceMetrics,
         clock: Clock,
         draw: Callable[[], float] = random.random,
+        board: Board | None = None,
     ) -> None:
         self._providers = providers
         self._metrics = metrics
         self._clock = clock
         self._draw = draw
+        self._board = board or Board(Limits(), metrics, clock)
 
     async def invoke(self, route: Route, request: Request, before_call: Callable[[Target], Awaitable[None]]) -> Completion:
         """Have `request` answered by the route.
@@ -84,7 +88,8 @@ class Engine:
                     error.fallbacks = _fallbacks(passed)
                     raise
                 target = candidate.place.target
-                passed.append((error, Fallback(str(target), error.code, round(self._clock.monotonic() - began, 3))))
+                skipped, seconds = isinstance(error, CircuitOpen), round(self._clock.monotonic() - began, 3)
+                passed.append((error, Fallback(str(target), error.code, seconds, skipped)))
                 left, needless = remaining(error, candidate, left)
                 passed += [(each, _skipped(each)) for each in map(partial(_the_same, error), needless)]
                 if left:
@@ -100,15 +105,18 @@ class Engine:
         """Have one target answer. Where there is no other one, it may be tried a few times."""
         target, invocation = candidate.place.target, candidate.invocation
         heard = request.heard or (_nobody if candidate.place.streamed else None)
-        timeout = timeout_for(invocation)
+        own = candidate.place.timeout_seconds
+        timeout = timeout_for(invocation) if own is None else timedelta(seconds=own)
         ends: float | None = None
 
         async def once() -> Completion:
             nonlocal ends
+            self._board.admit(target)
             await before_call(target)
             now = self._clock.monotonic()
             ends = now + timeout.total_seconds() if ends is None else ends
-            return await self._call(target, invocation, timedelta(seconds=ends - now), request.labels, heard)
+            with self._board.call(target):
+                return await self._call(target, invocation, timedelta(seconds=ends - now), request.labels, heard)
 
         return await (self._retrying()(once) if alone else once())
 
@@ -120,7 +128,7 @@ class Engine:
             return state.attempt_number >= _TRIES_MAX or elapsed + state.upcoming_sleep > _RETRY_WINDOW_SECONDS
 
         return AsyncRetrying(
-            sleep=self._clock.sleep, stop=enough, wait=_wait, retry=retry_if_exception_type(ProviderUnavailable), reraise=True
+            sleep=self._clock.sleep, stop=enough, wait=_wait, retry=retry_if_exception(_is_soon_over), reraise=True
         )
 
     async def _call(
@@ -200,6 +208,13 @@ def _skipped(error: InvocationError) -> Fallback:
 
 def _fallbacks(passed: Sequence[_Passed]) -> tuple[Fallback, ...]:
     return tuple(fallback for _, fallback in passed)
+
+
+def _is_soon_over(error: BaseException) -> bool:
+    """Whether a route's only target is worth another try at once: it refused before it worked, or some call is to end first."""
+    if isinstance(error, CircuitOpen):
+        return (error.retry_after_seconds or 0.0) <= SOON_SECONDS
+    return isinstance(error, ProviderUnavailable)
 
 
 def _wait(state: RetryCallState) -> float:

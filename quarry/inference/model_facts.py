@@ -6,8 +6,9 @@ different things of a model (guardrails with Claude 4, images with Pixtral), the
 Sources, read in November 2026 as stored copies of the Amazon Bedrock User Guide:
 
 1. "Supported models and model features" of the Converse API, of the end of 2025: system prompts, document chat, vision, tool use.
-2. Model cards of Claude Sonnet 4.5, Haiku 4.5, Sonnet 4.6, Opus 4.6 and Opus 4.7, of 2026: input modalities, most output tokens,
-   service tiers, structured outputs; of Opus 4.7, "Sampling parameters no longer supported".
+2. Model cards of Claude Sonnet 4.5, Haiku 4.5, Sonnet 4.6, Opus 4.6, Opus 4.7 and Opus 5.5, of 2026: input modalities, most output
+   tokens, service tiers, structured outputs. That of Opus 4.7 says that sampling parameters are no longer supported "starting with"
+   it; that is taken to hold for the Opus models after it.
 3. "Request and Response" of Anthropic's Messages: Claude Sonnet 4.5 and Haiku 4.5 take `temperature` or `top_p`, not both.
 4. "Amazon Titan Text models": the most output tokens, strictly enforced.
 5. Llama 3.1 70B's: github.com/aws-samples/bedrock-access-gateway/issues/41.
@@ -46,7 +47,8 @@ LACKS: Final[Mapping[str, str]] = {
     r"anthropic\.claude-3-5-haiku": "images",
     r"anthropic\.claude-(?:sonnet|haiku)-4-5": f"{_CLAUDE} temperature_with_top_p",
     r"anthropic\.claude-(?:sonnet|opus)-4-6": _CLAUDE,
-    r"anthropic\.claude-opus-4-7": f"{_CLAUDE} structured_output temperature top_p",
+    r"anthropic\.claude-opus-(?:4-7|5-5)": f"{_CLAUDE} structured_output",
+    r"anthropic\.claude-opus-(?:4-[78]|5)": "temperature top_p",
     r"cohere\.command-(?:text|light)": "system images tools",
     r"cohere\.command-light": "documents",
     r"cohere\.command-r": "images",
@@ -66,7 +68,7 @@ MAX_TOKENS: Final[Mapping[str, int]] = {
     r"amazon\.titan-text-premier": 3_072,
     r"anthropic\.claude-(?:sonnet|haiku)-4-5": 64_000,
     r"anthropic\.claude-sonnet-4-6": 64_000,
-    r"anthropic\.claude-opus-4-[67]": 128_000,
+    r"anthropic\.claude-opus-(?:4-[67]|5-5)": 128_000,
     r"meta\.llama3-1-70b-instruct": 2_048,
 }
 

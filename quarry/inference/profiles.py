@@ -6,8 +6,8 @@ Sources, read in November 2026 as stored copies of the Amazon Bedrock User Guide
 
 * "Supported Regions and models for inference profiles", as it stood when Claude Opus 4.5 was the newest model on it (the turn of
   the year 2025/26); it had a table of source and destination regions for each profile.
-* The model cards of Claude Sonnet 4.5, Haiku 4.5, Sonnet 4.6, Opus 4.6 and Opus 4.7 ("Geo inference details"), of 2026. Where they
-  name more than that page, they are followed.
+* The model cards of Claude Sonnet 4.5, Haiku 4.5, Sonnet 4.6, Opus 4.6, 4.7, 4.8 and 5.5, Sonnet 5.5 and Haiku 5.5 ("Geo inference
+  details"), of 2026. Where they name more than that page, they are followed. The cards of Opus 5 and Sonnet 5 have no such table.
 
 That page also says of a profile that "is tied to a geography (such as US, EU, or APAC), its destination Region list will never
 change". Of a global profile it says that its destinations are all commercial regions, and change; so there is none here.
@@ -81,14 +81,18 @@ PROFILES: Final[Mapping[str, Destinations]] = {
     "us.anthropic.claude-3-5-sonnet-20241022-v2:0": _US_THREE,
     "us.anthropic.claude-3-7-sonnet-20250219-v1:0": _US_THREE,
     "us.anthropic.claude-haiku-4-5-20251001-v1:0": _US_CENTRAL,
+    "us.anthropic.claude-haiku-5-5": _US_ALL,
     "us.anthropic.claude-opus-4-20250514-v1:0": _US_THREE,
     "us.anthropic.claude-opus-4-1-20250805-v1:0": _US_THREE,
     "us.anthropic.claude-opus-4-5-20251101-v1:0": _US_CENTRAL,
     "us.anthropic.claude-opus-4-6-v1": _US_ALL,
     "us.anthropic.claude-opus-4-7": _US_ALL,
+    "us.anthropic.claude-opus-4-8": _US_ALL,
+    "us.anthropic.claude-opus-5-5": _US_ALL,
     "us.anthropic.claude-sonnet-4-20250514-v1:0": _US_FOUR,
     "us.anthropic.claude-sonnet-4-5-20250929-v1:0": _US_CENTRAL,
     "us.anthropic.claude-sonnet-4-6": _US_ALL,
+    "us.anthropic.claude-sonnet-5-5": _US_ALL,
     "us.cohere.embed-v4:0": _US_FOUR,
     "us.deepseek.r1-v1:0": _US_THREE,
     "us.meta.llama3-1-8b-instruct-v1:0": _US_THREE,
@@ -119,12 +123,16 @@ PROFILES: Final[Mapping[str, Destinations]] = {
     "eu.anthropic.claude-3-5-sonnet-20240620-v1:0": _EU_THREE,
     "eu.anthropic.claude-3-7-sonnet-20250219-v1:0": _EU_FOUR,
     "eu.anthropic.claude-haiku-4-5-20251001-v1:0": _EU_ALL,
+    "eu.anthropic.claude-haiku-5-5": _EU_ALL,
     "eu.anthropic.claude-opus-4-5-20251101-v1:0": _EU_ALL,
     "eu.anthropic.claude-opus-4-6-v1": _EU_ALL,
     "eu.anthropic.claude-opus-4-7": _EU_ALL,
+    "eu.anthropic.claude-opus-4-8": _EU_ALL,
+    "eu.anthropic.claude-opus-5-5": _EU_ALL,
     "eu.anthropic.claude-sonnet-4-20250514-v1:0": _among(_EU6, "il-central-1"),
     "eu.anthropic.claude-sonnet-4-5-20250929-v1:0": _EU_ALL,
     "eu.anthropic.claude-sonnet-4-6": _EU_ALL,
+    "eu.anthropic.claude-sonnet-5-5": _EU_ALL,
     "eu.cohere.embed-v4:0": _EU_SIX,
     "eu.meta.llama3-2-1b-instruct-v1:0": _EU_THREE,
     "eu.meta.llama3-2-3b-instruct-v1:0": _EU_THREE,
@@ -139,13 +147,19 @@ PROFILES: Final[Mapping[str, Destinations]] = {
     "apac.anthropic.claude-3-7-sonnet-20250219-v1:0": _among(_APAC7),
     "apac.anthropic.claude-sonnet-4-20250514-v1:0": _among(_APAC8) | _APAC_FAR,
     "au.anthropic.claude-haiku-4-5-20251001-v1:0": _AU_NZ,
+    "au.anthropic.claude-haiku-5-5": _AU,
     "au.anthropic.claude-opus-4-6-v1": _AU_NZ,
     "au.anthropic.claude-opus-4-7": _AU,
+    "au.anthropic.claude-opus-4-8": _AU,
+    "au.anthropic.claude-opus-5-5": _AU,
     "au.anthropic.claude-sonnet-4-5-20250929-v1:0": _AU_NZ,
     "au.anthropic.claude-sonnet-4-6": _AU_NZ,
     "jp.amazon.nova-2-lite-v1:0": _from("ap-northeast-1", "ap-northeast-1 ap-northeast-3"),
     "jp.anthropic.claude-haiku-4-5-20251001-v1:0": _JP,
+    "jp.anthropic.claude-haiku-5-5": _JP,
     "jp.anthropic.claude-opus-4-7": _JP,
+    "jp.anthropic.claude-opus-4-8": _JP,
+    "jp.anthropic.claude-opus-5-5": _JP,
     "jp.anthropic.claude-sonnet-4-5-20250929-v1:0": _JP,
     "jp.anthropic.claude-sonnet-4-6": _JP,
 }

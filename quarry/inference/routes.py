@@ -4,7 +4,7 @@ A job names a route, or a model id that some target serves; then those targets a
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from quarry.errors import ConfigurationError, ModelNotAllowed
@@ -80,6 +80,13 @@ class ProviderSpec:
     region: str = ""
     #: Prompts and the key may go there in clear, by http, over a network that others may read.
     plaintext: bool = False
+    #: File and line of its declaration, for errors; empty: it comes from no file. The same declaration in another line is the same.
+    declared_at: str = field(default="", compare=False)
+
+    @property
+    def place(self) -> str:
+        """How an error calls its declaration."""
+        return f"{self.declared_at}: [providers.{self.name}]".removeprefix(": ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,8 @@ def load_routes(
     routes = file.read(ROUTES_FILE)
     if is_set and (missing := [fault for spec in routes.providers.values() for fault in _missing(spec, is_set)]):
         raise file.refused(missing)
-    return routes
+    placed = [replace(spec, declared_at=file.line(("providers", name))) for name, spec in routes.providers.items()]
+    return Routes(routes, placed)
 
 
 def _missing(spec: ProviderSpec, is_set: Callable[[str], bool]) -> Iterator[Fault]:

@@ -120,6 +120,16 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
+def begun(error: InvocationError) -> InvocationError:
+    """An error after which a part of the answer had come. Whatever it is called (a throttle, say): the provider broke while it
+    worked, and what it had made is billed.
+    """
+    if error.may_be_billed:
+        return error
+    told = f"{error.code}: {error}"
+    return errors.ModelFailed(told, target=error.target, provider_request_id=error.provider_request_id, usage=error.usage)
+
+
 def classify(
     code: str,
     message: str,

@@ -13,7 +13,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from quarry.invocation import Json
-from quarry.simulator.operations import Answer, Operation
+from quarry.simulator.eventstream import pieces
+from quarry.simulator.operations import Answer, Operation, Stream
 from quarry.simulator.wire import REQUEST_ID_LABEL, Call, Generation, Refusal, read_object, region_of, request_headers, statuses
 
 #: Converse's stop reason → a finish reason, where it is not `stop`.
@@ -43,8 +44,6 @@ async def _read_endpoint(request: web.Request) -> Call:
 
 
 def _speak(call: Call) -> tuple[Call, Answer]:
-    if call.body.get("stream"):
-        raise Refusal("invalid_request", "the simulator does not stream chat completions", status=400)
     try:
         body = _as_converse(call.body)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -52,7 +51,10 @@ def _speak(call: Call) -> tuple[Call, Answer]:
     mark = next((call.headers[name] for name in _MARKS if name in call.headers), "")
     # Quarry's mark is the job and the attempt.
     body["requestMetadata"] = {REQUEST_ID_LABEL: mark.rpartition("-")[0]}
-    return replace(call, body=body, headers={}), lambda generation, _ms: _answered(call, generation)
+    read = replace(call, body=body, headers={}, streams=bool(call.body.get("stream")))
+    if read.streams:
+        return read, lambda generation, _ms: Stream(_chunks(call, generation), {"Content-Type": "text/event-stream"}, _failed)
+    return read, lambda generation, _ms: _answered(call, generation)
 
 
 def _as_converse(body: Json) -> dict[str, Any]:
@@ -87,16 +89,51 @@ def _answered(call: Call, generation: Generation) -> web.Response:
     texts = [block["text"] for block in generation.content if "text" in block]
     calls = [_tool_call(block["toolUse"]) for block in generation.content if "toolUse" in block]
     message = {"role": "assistant", "content": "".join(texts) if texts else None} | ({"tool_calls": calls} if calls else {})
-    asked, made = generation.input_tokens, generation.output_tokens
     body = {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": "chat.completion",
         "created": 0,
         "model": call.model,
         "choices": [{"index": 0, "message": message, "finish_reason": _FINISHED.get(generation.stop_reason, "stop")}],
-        "usage": {"prompt_tokens": asked, "completion_tokens": made, "total_tokens": asked + made},
+        "usage": _usage(generation),
     }
     return web.json_response(body, headers=request_headers())
+
+
+def _chunks(call: Call, generation: Generation) -> Iterator[bytes]:
+    """The same in a stream: who speaks, what is said, why it ended, and what it took, if that is asked for."""
+    same = {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": "chat.completion.chunk", "created": 0, "model": call.model}
+    finished = _FINISHED.get(generation.stop_reason, "stop")
+
+    def choice(delta: Json, finish: str | None = None) -> bytes:
+        return _event({**same, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], "usage": None})
+
+    yield choice({"role": "assistant", "content": ""})
+    for text in (block["text"] for block in generation.content if "text" in block):
+        yield from (choice({"content": piece}) for piece in pieces(text))
+    for i, use in enumerate(block["toolUse"] for block in generation.content if "toolUse" in block):
+        whole = _tool_call(use)
+        yield choice({"tool_calls": [{"index": i, **whole, "function": {**whole["function"], "arguments": ""}}]})
+        for piece in pieces(whole["function"]["arguments"]):
+            yield choice({"tool_calls": [{"index": i, "function": {"arguments": piece}}]})
+    yield choice({}, finished)
+    if (call.body.get("stream_options") or {}).get("include_usage"):
+        yield _event({**same, "choices": [], "usage": _usage(generation)})
+    yield b"data: [DONE]\n\n"
+
+
+def _event(chunk: Json) -> bytes:
+    return f"data: {json.dumps(chunk)}\n\n".encode()
+
+
+def _failed(refusal: Refusal) -> bytes:
+    """An error within a stream, as vLLM has it: its code is the status."""
+    return _event({"error": {"message": refusal.message, "type": "server_error", "param": None, "code": refusal.status}})
+
+
+def _usage(generation: Generation) -> dict[str, int]:
+    asked, made = generation.input_tokens, generation.output_tokens
+    return {"prompt_tokens": asked, "completion_tokens": made, "total_tokens": asked + made}
 
 
 def _tool_call(use: Json) -> dict[str, Any]:

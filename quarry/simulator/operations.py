@@ -8,7 +8,7 @@ from aiohttp import web
 
 from quarry.simulator.catalogue import check_counted, check_served
 from quarry.simulator.dialects import dialect_of, read_native
-from quarry.simulator.eventstream import chunk, conversed, metrics
+from quarry.simulator.eventstream import chunk, conversed, exception, metrics
 from quarry.simulator.validation import check, check_headers
 from quarry.simulator.wire import (
     CONTENT_TYPE,
@@ -30,10 +30,11 @@ from quarry.simulator.wire import (
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An answer in events, and what its head says beside what every answer's does."""
+    """An answer in events, what its head says beside what every answer's does, and how an error comes within it."""
 
     events: Iterator[bytes]
     headers: Mapping[str, str]
+    fail: Callable[[Refusal], bytes] = exception
 
 
 #: A generation and the milliseconds that it took → the answer.

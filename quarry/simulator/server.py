@@ -26,7 +26,7 @@ from aiohttp import web
 from quarry import __version__
 from quarry.errors import ConfigurationError
 from quarry.simulator.brain import Brain, count_by_length, echo, generation
-from quarry.simulator.eventstream import MEDIA_TYPE, exception
+from quarry.simulator.eventstream import MEDIA_TYPE
 from quarry.simulator.ledger import Ledger
 from quarry.simulator.openai_chat import OTHER_SERVICES
 from quarry.simulator.operations import OPERATIONS, Answer, Operation, Stream
@@ -94,7 +94,7 @@ class Simulator:
         try:
             call, answer = await self._admitted(request, operation)
             act = self._rules.take(call)
-            refusal, midway = act.refusal, operation.streams and act.after_events is not None
+            refusal, midway = act.refusal, (operation.streams or call.streams) and act.after_events is not None
             if operation.bills and (refusal is None or midway):
                 self._ledger.billed(call.request_id)
             if act.delay_seconds:
@@ -255,7 +255,7 @@ async def _streamed(request: web.Request, stream: Stream, act: Act) -> web.Strea
     if act.hang or act.reset:
         return None
     if act.refusal is not None:
-        await response.write(exception(act.refusal))
+        await response.write(stream.fail(act.refusal))
     await response.write_eof()
     return response
 

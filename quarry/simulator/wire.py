@@ -92,6 +92,8 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     #: Whether there is anything to say: not by CountTokens and by embeddings, whose tokens are only counted.
     generates: bool = True
+    #: Of an operation that streams where it is asked to.
+    streams: bool = False
 
     @property
     def request_id(self) -> str:

@@ -5,13 +5,16 @@ Each write names its guard: *new* (there is no such job), *unheld and unchanged*
 read), *held* (the fencing token is the job's).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from quarry.envelope import Envelope
 from quarry.job import Job, JobStatus, Lease
+
+#: Many beats long, and short enough for the rows of many short lives. Our own choice.
+HEARTBEAT_LIFE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,21 @@ class Look:
     job: Job
     token: str | None
     pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What a worker tells the others: a row that it writes anew every few seconds.
+
+    `openings` are targets that it leaves alone since they failed there, each with the seconds left at `at`, the writer's wall
+    clock. Whoever reads it counts on from there: clocks differ.
+    """
+
+    worker: str
+    at: datetime
+    openings: Mapping[str, float] = field(default_factory=dict)
+    slots: int = 0
+    slots_in_use: int = 0
 
 
 class JobStore(Protocol):
@@ -253,4 +271,18 @@ class JobStore(Protocol):
 
         Raises:
             StoreUnavailable: unknown.
+        """
+
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        """Write a worker's heartbeat in place of its last one. It is there for a minute after its `at`.
+
+        Raises:
+            StoreUnavailable: unknown; the next one tells all anew.
+        """
+
+    async def heartbeats(self, now: datetime) -> Sequence[Heartbeat]:
+        """Those of all workers that have beaten within the last minute, perhaps a moment old, in no order.
+
+        Raises:
+            StoreUnavailable: try again.
         """

@@ -21,7 +21,7 @@ from quarry.errors import CancelRequested, ConfigurationError, JobChanged, Lease
 from quarry.ids import last_request_id_at, new_token
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.store import expressions
-from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
+from quarry.store.base import CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
 from quarry.store.item import (
     SHARDS,
     STATUS_ONLY,
@@ -220,6 +220,19 @@ class DynamoStore:
     async def take_role(self, role: str, lease: Lease, now: datetime) -> bool:
         _, refused = await self._guarded(expressions.take_role(self._table, role, lease, now))
         return not refused
+
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        await self._call("put_item", **expressions.beat(self._table, heartbeat))
+
+    async def heartbeats(self, now: datetime) -> Sequence[Heartbeat]:
+        found: list[Item] = []
+        start: Item | None = None
+        while True:
+            answer = await self._call("query", **expressions.heartbeats(self._table, now, start))
+            found += answer["Items"]
+            # An answer ends at 1 MB, rows that TTL has yet to delete included.
+            if not (start := answer.get("LastEvaluatedKey")):
+                return [expressions.heartbeat_in(item) for item in found]
 
     async def close(self) -> None:
         """Wait until what was handed in has been sent."""

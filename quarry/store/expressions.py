@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from quarry.clock import to_epoch_ms
+from quarry.clock import from_epoch_ms, to_epoch_ms
 from quarry.deadline import has_passed
 from quarry.envelope import Envelope
 from quarry.errors import (
@@ -38,7 +38,7 @@ from quarry.errors import (
     TakenOverTooOften,
 )
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease
-from quarry.store.base import IdempotencyKey, KeyHolder, Mark, Piece
+from quarry.store.base import HEARTBEAT_LIFE, Heartbeat, IdempotencyKey, KeyHolder, Mark, Piece
 from quarry.store.item import (
     FOLLOWED,
     Item,
@@ -53,6 +53,7 @@ from quarry.store.item import (
     text_key,
     to_item,
     ttl,
+    worker_key,
 )
 
 #: The keyword arguments of one DynamoDB call.
@@ -257,6 +258,43 @@ def notices(table: str, owner: str) -> Request:
         "ExpressionAttributeNames": {"#pk": "pk"},
         "ExpressionAttributeValues": {":pk": notice_key(owner, "")["pk"]},
     }
+
+
+def beat(table: str, heartbeat: Heartbeat) -> Request:
+    """A worker's row, over its last one. Openings are kept in milliseconds."""
+    openings = {target: attribute(round(seconds * 1000)) for target, seconds in heartbeat.openings.items()}
+    item = worker_key(heartbeat.worker) | {
+        "at": attribute(heartbeat.at),
+        "openings": {"M": openings},
+        "slots": attribute(heartbeat.slots),
+        "slots_in_use": attribute(heartbeat.slots_in_use),
+        "expires_at": attribute(ttl(heartbeat.at + HEARTBEAT_LIFE)),
+    }
+    return {"TableName": table, "Item": item}
+
+
+def heartbeats(table: str, now: datetime, start: Item | None = None) -> Request:
+    """The rows of all workers that live; TTL deletes late. Not read consistently: the next reading is seconds away."""
+    request = {
+        "TableName": table,
+        "KeyConditionExpression": "#pk = :pk",
+        "FilterExpression": "#at > :oldest",
+        "ExpressionAttributeNames": {"#pk": "pk", "#at": "at"},
+        "ExpressionAttributeValues": {":pk": worker_key("")["pk"], ":oldest": attribute(now - HEARTBEAT_LIFE)},
+    }
+    return request | ({"ExclusiveStartKey": start} if start else {})
+
+
+def heartbeat_in(item: Mapping[str, Any]) -> Heartbeat:
+    """What a worker's row says; one of another version may have less in it, or more."""
+    none: Item = {"N": "0"}
+    return Heartbeat(
+        worker=item["sk"]["S"],
+        at=from_epoch_ms(int(item["at"]["N"])),
+        openings={target: int(left["N"]) / 1000 for target, left in item.get("openings", {"M": {}})["M"].items()},
+        slots=int(item.get("slots", none)["N"]),
+        slots_in_use=int(item.get("slots_in_use", none)["N"]),
+    )
 
 
 def listed(table: str, tenant: str, shard: int, lowest: str, highest: str, limit: int) -> Request:

@@ -77,6 +77,11 @@ def notice_key(owner: str, request_id: str) -> Item:
     return {"pk": {"S": f"#notices#{owner}"}, "sk": {"S": request_id}}
 
 
+def worker_key(worker: str) -> Item:
+    """The primary key of a worker's heartbeat: all of them are one partition."""
+    return {"pk": {"S": "#workers"}, "sk": {"S": worker}}
+
+
 def role_key(role: str) -> Item:
     """The primary key of the lease of a role."""
     return {"pk": {"S": "#roles"}, "sk": {"S": role}}
@@ -164,8 +169,8 @@ def from_item(item: Mapping[str, Any]) -> Job:
         priority=item["priority"]["S"],
         custom_id=get.text("custom_id"),
         metadata=get.parsed("metadata") or {},
-        allowed_regions=tuple(get.parsed("allowed_regions") or ()),
         stream="stream" in item,
+        allowed_regions=tuple(get.parsed("allowed_regions") or ()),
         payload=_made(StoredObject, payload) if payload else None,
         created_at=created_at,
         deadline_at=get.instant("deadline_at") or created_at,
@@ -329,8 +334,8 @@ def _attempt_out(attempt: Attempt) -> dict[str, Any]:
         "error": asdict(attempt.error) if attempt.error else None,
         "usage": asdict(attempt.usage) if attempt.usage else None,
         "fallbacks": [asdict(each) for each in attempt.fallbacks] or None,
-        "retry_at": to_epoch_ms(attempt.retry_at) if attempt.retry_at else None,
         "adapted": attempt.adapted or None,
+        "retry_at": to_epoch_ms(attempt.retry_at) if attempt.retry_at else None,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -346,8 +351,8 @@ def _attempt_in(value: dict[str, Any]) -> Attempt:
         error=_made(Failure, error) if error else None,
         usage=_made(Usage, usage) if usage else None,
         fallbacks=tuple(_made(Fallback, each) for each in value.get("fallbacks", ())),
-        retry_at=from_epoch_ms(retry_at) if retry_at is not None else None,
         adapted=tuple(value.get("adapted", ())),
+        retry_at=from_epoch_ms(retry_at) if retry_at is not None else None,
     )
 
 

@@ -24,6 +24,7 @@ class Event(StrEnum):
     JOB_TAKEN_OVER = "job.taken_over"  # takeovers
     JOB_ISOLATED = "job.isolated"  # takeovers
     JOB_RESENT = "job.resent"  # tenant, status (the sweep found it without a message)
+    HEARTBEAT_FAILED = "heartbeat.failed"  # error (told once: peers do not hear of this worker, nor it of them)
     SWEEP_FINISHED = "sweep.finished"  # found, done
     SWEEP_FAILED = "sweep.failed"  # error
     CLAIM_REFUSED = "claim.refused"  # reason
@@ -41,11 +42,13 @@ class Event(StrEnum):
     DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)
     TARGET_BLOCKED = "target.blocked"  # target, error
     TARGET_UNBLOCKED = "target.unblocked"  # target
-    JOB_DEGRADED = "job.degraded"  # target, error (nobody served it in time: it was answered with what its route declares)
     ROUTES_RELOADED = "routes.reloaded"  # routes, targets (how many there are now)
     ROUTES_REFUSED = "routes.refused"  # error (the file has become wrong: the earlier routes go on serving)
     READ_OF_KEY_FAILED = "provider_key.read_failed"  # provider, error (the key that was read before is used)
     INVOCATION_ADAPTED = "invocation.adapted"  # target, adapted (what of the request it is asked without, or with less of)
+    JOB_DEGRADED = "job.degraded"  # target, error (nobody served it in time: it was answered with what its route declares)
+    BREAKER_OPENED = "breaker.opened"  # target, reason, seconds (it is not asked meanwhile)
+    BREAKER_CLOSED = "breaker.closed"  # target
     FALLBACK_ENGAGED = "fallback.engaged"  # target, error (the next target of the route is asked)
 
     REQUEST_FAILED = "request.failed"  # route, error (a bug: the caller sees an internal error)

@@ -91,6 +91,14 @@ class InferenceMetrics:
             "quarry_fallbacks_total", "Targets that were passed over for the next one of their route.", [*target, "reason"],
             registry=registry,
         )  # fmt: skip
+        self.breaker_state = Gauge(
+            "quarry_breaker_state", "Whether a target is asked: 0 as usual, 1 by one probe at a time, 2 not at all.", target,
+            registry=registry,
+        )  # fmt: skip
+        self.breaker_openings = Counter(
+            "quarry_breaker_openings_total", "How often a target began to be left alone, and went on so after a probe, by reason.",
+            [*target, "reason"], registry=registry,
+        )  # fmt: skip
         self.throttles = Counter("quarry_throttles_total", "Model calls that were throttled.", target, registry=registry)
 
 

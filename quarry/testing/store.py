@@ -10,7 +10,7 @@ from quarry.envelope import Envelope
 from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
 from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Claimed, Job, JobStatus, Lease, advance, effective_status
-from quarry.store.base import CancelNotice, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
+from quarry.store.base import HEARTBEAT_LIFE, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
 from quarry.store.expressions import why_refused
 from quarry.store.item import to_item
 from quarry.testing.faults import Fallible
@@ -18,7 +18,7 @@ from quarry.testing.faults import Fallible
 Operation: TypeAlias = Literal[
     "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "list", "claim", "renew", "record",
     "replace",
-    "request_cancel", "clear_bury", "take_notices", "add_text", "look", "due", "take_role",
+    "request_cancel", "clear_bury", "take_notices", "add_text", "look", "due", "take_role", "beat", "heartbeats",
 ]  # fmt: skip
 #: DynamoDB's limit, of names and values together. Here it is held against the item's JSON, which is a little longer.
 _ITEM_MAX_BYTES = 409_600
@@ -40,6 +40,7 @@ class MemoryStore(Fallible[Operation]):
         self._texts: dict[tuple[str, str], dict[Mark, Piece]] = {}
         self._notices: dict[str, list[CancelNotice]] = {}
         self._roles: dict[str, Lease] = {}
+        self._heartbeats: dict[str, Heartbeat] = {}
 
     # --- for tests ----------------------------------------------------------------------------------------------------
 
@@ -213,6 +214,14 @@ class MemoryStore(Fallible[Operation]):
                 return False
             self._roles[role] = lease
             return True
+
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        with self._strike("beat"):
+            self._heartbeats[heartbeat.worker] = heartbeat
+
+    async def heartbeats(self, now: datetime) -> Sequence[Heartbeat]:
+        with self._strike("heartbeats"):
+            return [each for each in self._heartbeats.values() if each.at > now - HEARTBEAT_LIFE]
 
     # --- how it is done -----------------------------------------------------------------------------------------------
 

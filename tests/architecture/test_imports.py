@@ -53,6 +53,7 @@ PURE = (
     "quarry.runs.following",
     "quarry.runs.patience",
     "quarry.runs.tally",
+    "quarry.inference.breaker",
     "quarry.inference.candidates",
     "quarry.inference.fallback",
     "quarry.inference.model_ids",

@@ -11,7 +11,7 @@ def test_the_verbs_of_the_command_line() -> None:
     """`quarry VERB`."""
     assert set(COMMANDS) == {
         "api", "worker", "provision", "local", "simulator", "submit", "run", "status", "jobs", "cancel", "dlq", "keys",
-        "routes", "doctor", "explain",
+        "routes", "explain", "doctor",
     }  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def test_the_error_codes_of_a_job() -> None:
     assert {kind.code for kind in errors.InvocationError.__subclasses__()} == {
         "throttled", "model_not_ready", "provider_unavailable", "model_failed", "malformed_completion", "invocation_timed_out",
         "invocation_rejected", "context_too_long", "access_denied", "model_not_found", "credentials_expired", "quota_exceeded",
-        "internal_error", "outcome_unknown", "target_not_capable", "region_not_allowed",
+        "internal_error", "outcome_unknown", "target_not_capable", "region_not_allowed", "circuit_open",
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What goes over the wire to a server of chat completions, and what becomes of answers that nobody vouches for."""
 
 import asyncio
+import json
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -177,6 +178,91 @@ async def test_an_answer_without_end_is_not_read_to_its_end(server: Server, monk
     with pytest.raises(errors.MalformedCompletion):
         await ask(f"http://127.0.0.1:{server.port}/v1")
     assert written < 10_000
+
+
+async def listen_to(server: Server, *lines: bytes) -> tuple[Completion, str]:
+    """The answer to one call that is streamed so, and what was heard of it."""
+
+    async def streamed(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "x-request-id": "r-1"})
+        await response.prepare(request)
+        for line in lines:
+            await response.write(line)
+        return response
+
+    server.answer = streamed
+    pieces: list[str] = []
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://127.0.0.1:{server.port}/v1", None, session)
+        answer = await provider.invoke(TARGET, HELLO, timeout=timedelta(seconds=20), labels=LABELS, heard=pieces.append)
+    return answer, "".join(pieces)
+
+
+def chunk(**choice: Any) -> bytes:
+    """An event with a choice."""
+    return b"data: " + json.dumps({"id": "c-1", "choices": [{"index": 0, "delta": {}, **choice}]}).encode() + b"\n\n"
+
+
+USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\n'
+
+
+async def test_a_stream_is_read_however_it_is_cut(server: Server) -> None:
+    """Byte by byte, with comments and line breaks of another kind, and what nobody knows; a listener asks for counts."""
+    events = b": hello\r\n\r\nevent: x\r\n" + chunk(delta={"role": "assistant", "content": None, "new": 1}).replace(b"\n", b"\r\n")
+    events += chunk(delta={"reasoning_content": "hm"}) + chunk(delta={"content": "h\u00e9"}) + chunk(delta={"content": "llo"})
+    events += chunk(finish_reason="stop", stop_reason="END") + USAGE + b"data: [DONE]\n\n"
+    answer, heard = await listen_to(server, *(bytes([each]) for each in events))
+    assert (answer.text, heard, answer.stop_reason, answer.usage.total_tokens) == ("h\u00e9llo", "h\u00e9llo", "stop_sequence", 5)
+    assert answer.content[0] == {"reasoningContent": {"reasoningText": {"text": "hm"}}}
+    assert answer.provider_request_id == "r-1"
+    [(_, body)] = server.requests
+    assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})
+
+
+async def test_a_server_that_counts_nothing_answers_all_the_same(server: Server) -> None:
+    """Its end is told by `[DONE]`."""
+    answer, _ = await listen_to(server, chunk(delta={"content": "hi"}), chunk(finish_reason="stop"), b"data: [DONE]\n\n")
+    assert (answer.text, answer.usage.total_tokens) == ("hi", 0)
+
+
+async def test_a_server_that_does_not_stream_is_heard_in_the_end(server: Server) -> None:
+    """It took no notice of what it was asked."""
+    pieces: list[str] = []
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://127.0.0.1:{server.port}/v1", None, session)
+        answer = await provider.invoke(TARGET, HELLO, timeout=timedelta(seconds=20), labels=LABELS, heard=pieces.append)
+    assert (answer.text, pieces) == ("hi", [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"data: {\n", b"data: []\n", b"data: {}\n", b'data: {"choices": 7}\n', b'data: {"choices": [7]}\n', b"data: \xff\n",
+     b'data: {"choices": [{"delta": {"content": 7}}]}\n', b'data: {"choices": [{"delta": {"tool_calls": [7]}}]}\n',
+     b"data: " + b"[" * 100_000 + b"\n", b'data: {"choices": [{"delta": []}]}\n\ndata: 1\n'],
+    ids=range(10),
+)  # fmt: skip
+async def test_a_chunk_of_any_shape_breaks_nothing_else(server: Server, line: bytes) -> None:
+    """What had come was billed, and it is said to be."""
+    with pytest.raises(errors.MalformedCompletion) as caught:
+        await listen_to(server, chunk(delta={"content": "hi"}), USAGE, line)
+    assert (caught.value.target, caught.value.provider_request_id) == (str(TARGET), "c-1")
+    assert caught.value.usage is not None
+    assert caught.value.usage.output_tokens == 2
+
+
+async def test_a_line_without_end_is_not_read_to_its_end(server: Server) -> None:
+    """It does not fill the worker's memory."""
+    with pytest.raises(errors.MalformedCompletion):
+        await listen_to(server, b"data: ", *(b" " * 1_000_000 for _ in range(40)))
+
+
+async def test_an_error_in_the_middle_of_a_stream(server: Server) -> None:
+    """Whatever it is called, what had come was billed."""
+    fault = b'data: {"error": {"message": "because", "code": "rate_limit_exceeded"}}\n\n'
+    with pytest.raises(errors.Throttled):
+        await listen_to(server, chunk(delta={"role": "assistant", "content": ""}), fault)
+    with pytest.raises(errors.ModelFailed, match="throttled: because"):
+        await listen_to(server, chunk(delta={"content": "hi"}), fault)
 
 
 @pytest.mark.parametrize("status", [200, 204, 206])

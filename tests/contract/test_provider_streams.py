@@ -1,4 +1,4 @@
-"""What the provider port promises of streams, over the scripted provider, and over Bedrock against the simulator."""
+"""What the provider port promises of streams, over the scripted provider, and over the others against the simulator."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +15,7 @@ from quarry.inference.converse_stream import Patience
 from quarry.inference.providers.base import Provider
 from quarry.inference.providers.bedrock import BedrockProvider
 from quarry.inference.providers.echo import EchoProvider
+from quarry.inference.providers.openai import OpenAIProvider, chat_session
 from quarry.inference.verdicts import ERROR_CODES
 from quarry.invocation import Completion, Invocation, Target
 from quarry.testing.provider import ScriptedProvider
@@ -66,11 +67,26 @@ async def bedrock(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Asyn
         yield Listener(provider, Target("bedrock", "eu-west-3", MODEL))
 
 
-@pytest.fixture(params=["echo", "scripted", "bedrock"])
+@pytest.fixture
+async def openai(simulator: Simulator) -> AsyncIterator[Listener]:
+    """A server of chat completions, simulated; likewise impatient."""
+    async with chat_session(8) as session:
+        provider = OpenAIProvider(f"{simulator.url}/v1", None, session, Patience(first=2, next=1))
+        yield Listener(provider, Target("gateway", "", "gpt-oss-120b"))
+
+
+@pytest.fixture(params=["bedrock", "openai"])
+def real(request: pytest.FixtureRequest) -> Listener:
+    """Each provider that streams over the network."""
+    made: Listener = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture(params=["echo", "scripted", "bedrock", "openai"])
 def anyone(request: pytest.FixtureRequest) -> Listener:
     """Each provider."""
-    if request.param == "bedrock":
-        made: Listener = request.getfixturevalue("bedrock")
+    if request.param in ("bedrock", "openai"):
+        made: Listener = request.getfixturevalue(request.param)
         return made
     return Listener(EchoProvider() if request.param == "echo" else ScriptedProvider(), Target(request.param, "", "m"))
 
@@ -95,15 +111,15 @@ async def test_streams_side_by_side(anyone: Listener) -> None:
     assert all(await asyncio.gather(*map(ask, range(20))))
 
 
-async def test_text_is_heard_as_it_comes(bedrock: Listener, simulator: Simulator) -> None:
+async def test_text_is_heard_as_it_comes(real: Listener, simulator: Simulator) -> None:
     """And not when all is there."""
     simulator.rule({"event_seconds": 0.3})
-    task = asyncio.create_task(bedrock.stream())
-    await asyncio.to_thread(eventually, lambda: bedrock.pieces)
+    task = asyncio.create_task(real.stream())
+    await asyncio.to_thread(eventually, lambda: real.pieces)
     assert not task.done()
-    heard = len(bedrock.pieces)
+    heard = len(real.pieces)
     assert (await task).text == TEXT
-    assert len(bedrock.pieces) > heard
+    assert len(real.pieces) > heard
 
 
 @pytest.mark.parametrize(
@@ -139,36 +155,72 @@ async def test_an_error_before_the_first_content(bedrock: Listener, simulator: S
 
 
 @pytest.mark.parametrize("member", IN_STREAM)
-async def test_an_error_in_the_middle(bedrock: Listener, simulator: Simulator, member: str) -> None:
+async def test_an_error_in_the_middle(real: Listener, simulator: Simulator, member: str) -> None:
     """What was made by then is billed, whatever the error is called: no throttle, and nothing that another target makes undone."""
     simulator.rule({"error": member[0].upper() + member[1:], "message": "because", "after_events": TWO_PIECES})
-    error = await bedrock.failed()
-    assert (type(error), error.may_be_billed, len(bedrock.pieces)) == (errors.ModelFailed, True, 2)
+    error = await real.failed()
+    assert (type(error), error.may_be_billed, len(real.pieces)) == (errors.ModelFailed, True, 2)
     assert simulator.calls()["calls"] == 1
 
 
 @pytest.mark.parametrize(("events", "pieces"), [(0, 0), (1, 0), (TWO_PIECES, 2)])
-async def test_a_stall_is_told_from_a_slow_answer(bedrock: Listener, simulator: Simulator, events: int, pieces: int) -> None:
+async def test_a_stall_is_told_from_a_slow_answer(real: Listener, simulator: Simulator, events: int, pieces: int) -> None:
     """Long before the time of the call is up; its connection is closed."""
     simulator.rule({"hang": True, "after_events": events})
     began = asyncio.get_running_loop().time()
-    error = await bedrock.failed()
+    error = await real.failed()
     assert asyncio.get_running_loop().time() - began < 10
-    assert (type(error), "stalled" in str(error), len(bedrock.pieces)) == (errors.InvocationTimedOut, True, pieces)
+    assert (type(error), "stalled" in str(error), len(real.pieces)) == (errors.InvocationTimedOut, True, pieces)
 
 
-async def test_a_slow_answer_is_no_stall(bedrock: Listener, simulator: Simulator) -> None:
+async def test_a_slow_answer_is_no_stall(real: Listener, simulator: Simulator) -> None:
     """However long it takes in all, while something comes."""
     simulator.rule({"event_seconds": 0.4})
-    assert (await bedrock.stream()).text == TEXT
+    assert (await real.stream()).text == TEXT
 
 
-async def test_the_time_of_a_call_ends_a_stream_too(bedrock: Listener, simulator: Simulator) -> None:
+async def test_the_time_of_a_call_ends_a_stream_too(real: Listener, simulator: Simulator) -> None:
     """However steadily it comes."""
     simulator.rule({"event_seconds": 0.4})
-    error = await bedrock.failed(seconds=1)
-    assert (type(error), "stalled" in str(error), bedrock.pieces != []) == (errors.InvocationTimedOut, False, True)
+    error = await real.failed(seconds=1)
+    assert (type(error), "stalled" in str(error), real.pieces != []) == (errors.InvocationTimedOut, False, True)
     assert error.provider_request_id
+
+
+async def test_an_error_of_a_chat_completion_before_the_first_content(openai: Listener, simulator: Simulator) -> None:
+    """It has no code of AWS's there, but a status; nothing was billed that the class does not say."""
+    simulator.rule({"error": "ServiceUnavailableException", "message": "because", "after_events": 1})
+    error = await openai.failed()
+    assert (type(error), str(error), openai.pieces) == (errors.ProviderUnavailable, "because", [])
+
+
+@pytest.mark.parametrize("short_by", [2, 3])
+async def test_a_chat_completion_without_its_end_is_a_failure(openai: Listener, simulator: Simulator, short_by: int) -> None:
+    """The last event alone says nothing; without the one before it, nobody knows what it cost."""
+    whole = -(-len(TEXT) // 16) + 4
+    simulator.rule({"close": True, "after_events": whole - short_by})
+    assert type(await openai.failed()) is errors.ModelFailed
+    assert "".join(openai.pieces) == TEXT
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"text": "Let me see."}, {"toolUse": {"toolUseId": "t1", "name": "look", "input": {"at": ["é", 1.5, None]}}}],
+        [
+            {"toolUse": {"toolUseId": "t1", "name": "look", "input": {}}},
+            {"toolUse": {"toolUseId": "t2", "name": "go", "input": {}}},
+        ],
+    ],
+    ids=["tool", "tools"],
+)
+async def test_blocks_of_a_chat_completion_are_put_together(
+    openai: Listener, simulator: Simulator, content: list[Mapping[str, Any]]
+) -> None:
+    """As they come whole."""
+    simulator.rule({"content": content, "stop_reason": "tool_use"})
+    answer = await openai.stream()
+    assert (list(answer.content), answer.stop_reason) == (content, "tool_use")
 
 
 @pytest.mark.parametrize("short_by", [1, 2, 3])
@@ -180,24 +232,24 @@ async def test_a_stream_without_its_end_is_a_failure(bedrock: Listener, simulato
     assert "".join(bedrock.pieces) == TEXT
 
 
-async def test_a_stream_that_breaks_is_an_unknown_outcome(bedrock: Listener, simulator: Simulator) -> None:
+async def test_a_stream_that_breaks_is_an_unknown_outcome(real: Listener, simulator: Simulator) -> None:
     """The connection is reset in the middle of it."""
     simulator.rule({"reset": True, "after_events": TWO_PIECES})
-    assert type(await bedrock.failed()) is errors.InvocationTimedOut
+    assert type(await real.failed()) is errors.InvocationTimedOut
 
 
-async def test_a_refusal_comes_as_without_a_stream(bedrock: Listener, simulator: Simulator) -> None:
+async def test_a_refusal_comes_as_without_a_stream(real: Listener, simulator: Simulator) -> None:
     """With a status of its own, before any event."""
     simulator.rule({"error": "ThrottlingException", "headers": {"Retry-After": "7"}})
-    error = await bedrock.failed()
+    error = await real.failed()
     assert (type(error), error.retry_after_seconds) == (errors.Throttled, 7)
 
 
-async def test_cancelling_closes_the_connection(bedrock: Listener, simulator: Simulator) -> None:
+async def test_cancelling_closes_the_connection(real: Listener, simulator: Simulator) -> None:
     """In the middle of a stream: nobody writes to it any more."""
     simulator.rule({"event_seconds": 0.2})
-    task = asyncio.create_task(bedrock.stream(asking("word " * 1000)))
-    await asyncio.to_thread(eventually, lambda: bedrock.pieces)
+    task = asyncio.create_task(real.stream(asking("word " * 1000)))
+    await asyncio.to_thread(eventually, lambda: real.pieces)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -59,7 +59,6 @@ def test_a_rule_for_a_region_holds_for_its_endpoints(simulator: Simulator) -> No
         HELLO | {"messages": "Hello"},
         HELLO | {"messages": [{"role": "assistant", "content": "Hello"}]},
         HELLO | {"messages": [{"role": "user", "content": [{"text": "no type"}]}]},
-        HELLO | {"stream": True},
     ],
 )
 def test_a_bad_request_is_refused(simulator: Simulator, body: Any) -> None:

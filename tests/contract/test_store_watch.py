@@ -1,4 +1,4 @@
-"""The store port, sentence by sentence: what workers watch (notices, jobs that are due, roles)."""
+"""The store port, sentence by sentence: what workers watch (notices, jobs that are due, roles, each other)."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Succeeded, advance
-from quarry.store.base import CancelNotice
+from quarry.store.base import HEARTBEAT_LIFE, CancelNotice, Heartbeat
 from quarry.testing import NOW, a_completion, a_lease, an_envelope
 from tests.contract.tables import LATER, MS, Table
 
@@ -91,3 +91,33 @@ async def test_roles_are_apart(table: Table) -> None:
     """Having one says nothing about another."""
     assert await table.store.take_role(f"{table.tenant}-a", a_lease(), NOW)
     assert await table.store.take_role(f"{table.tenant}-b", a_lease(), NOW)
+
+
+async def beats(table: Table, now: datetime) -> dict[str, Heartbeat]:
+    """Those of this test's workers, by what follows the tenant in their names."""
+    rows = await table.store.heartbeats(now)
+    return {each.worker.removeprefix(table.tenant): each for each in rows if each.worker.startswith(table.tenant)}
+
+
+async def test_a_heartbeat_is_read_as_it_was_written(table: Table) -> None:
+    """Openings to the millisecond, whatever the target's name holds; none at all is a heartbeat too."""
+    openings = {"bedrock/us-east-1/arn:aws:x:1:y/z.v1:0": 29.125, "echo": 0.001}
+    first = Heartbeat(f"{table.tenant}-a", NOW, openings, slots=100, slots_in_use=7)
+    second = Heartbeat(f"{table.tenant}-b", LATER)
+    await table.store.beat(first)
+    await table.store.beat(second)
+    assert await beats(table, LATER) == {"-a": first, "-b": second}
+
+
+async def test_a_heartbeat_takes_the_place_of_the_last_one(table: Table) -> None:
+    """One row for each worker."""
+    await table.store.beat(Heartbeat(table.tenant, NOW, {"x": 30.0}))
+    await table.store.beat(Heartbeat(table.tenant, LATER))
+    assert await beats(table, LATER) == {"": Heartbeat(table.tenant, LATER)}
+
+
+async def test_who_has_not_beaten_for_long_is_not_there(table: Table) -> None:
+    """Even where TTL has not deleted the row yet."""
+    await table.store.beat(Heartbeat(table.tenant, NOW))
+    assert set(await beats(table, NOW + HEARTBEAT_LIFE - MS)) == {""}
+    assert await beats(table, NOW + HEARTBEAT_LIFE) == {}

@@ -36,7 +36,6 @@ def test_text_is_told_as_it_comes(stack: Stack, api: httpx.Client, worker: Proce
 
     Red when: `worker/speech.py`: `self._unsaid += text[: self._left]` -> `self._unsaid += text[:1]`
     Red when: `worker/invoke.py`: `voice.hear if voice else None` -> `None`
-    Red when: `producer/progress.py`: `text[self._place.mark.offset :]` -> `text[self._place.mark.offset + 1 :]`
     """
     request_id = stack.submit(prompt="a story", stream=True)
     with following(api, request_id) as follower:
@@ -58,20 +57,23 @@ def test_text_is_told_as_it_comes(stack: Stack, api: httpx.Client, worker: Proce
 def test_another_process_goes_on_where_one_left_off(stack: Stack, api: httpx.Client, worker: Process) -> None:
     """From every id on: no text twice, none lost; likewise once all is over; and whoever was told the end is not told it again.
 
+    Red when: `producer/progress.py`: `text[self._place.mark.offset :]` -> `text[self._place.mark.offset + 1 :]`
     Red when: `producer/progress.py`: `return mark if self._token else replace(mark, offset=0)` -> `return mark`
-    Red when: `producer/progress.py`: `yield self._more(piece.text[told:])` -> `yield self._more(piece.text)`
+    Red when: `producer/progress.py`: `if piece.mark == self._place.mark:` -> `if True:`
     """
-    request_id = stack.submit(prompt="a story", stream=True)
-    with following(api, request_id) as follower:
-        follower.until("text", 3)
     with stack.running_api() as other:
+        request_id = stack.submit(prompt="a story", stream=True)
+        with following(api, request_id) as follower:
+            follower.until("text", 3)
         halfway = followed(other, request_id, follower.last_id)
         assert follower.text + halfway.text == TEXT
         assert halfway.names[0] == "text"
         assert "restart" not in halfway.names
-        for i, event in enumerate(follower.events):
-            told = "".join(each.data.get("text", "") for each in follower.events[: i + 1] if each.name == "text")
-            assert told + followed(other, request_id, event.id).text == TEXT
+        events = [*follower.events, *halfway.events[:-1]]
+        for i, event in enumerate(events, start=1):
+            late = followed(other, request_id, event.id)
+            assert "".join(each.data.get("text", "") for each in events[:i] if each.name == "text") + late.text == TEXT
+            assert "restart" not in late.names
         last = halfway.events[-1]
         assert other.get(f"/v1/jobs/{request_id}/events", headers={"Last-Event-ID": last.id}).status_code == 204
         assert followed(other, request_id).names == ["text", "done"]
@@ -82,7 +84,7 @@ def test_a_worker_that_dies_makes_the_text_begin_anew(
 ) -> None:
     """The follower is told that what came is void, and then the text of who took over: whole, also to who comes back by id.
 
-    Red when: `producer/progress.py`, after `def _said`: `yield from self._restarted(look.token)` -> `pass`
+    Red when: `producer/progress.py`: `return self._event("restart", {})` -> `return self._event("text", {"text": ""})`
     """
     simulator.reset()
     simulator.rule({"hang": True, "after_events": 8}, times=1)
@@ -159,13 +161,12 @@ def test_a_stopping_api_lets_its_followers_go(stack: Stack, api: httpx.Client, w
 
     Red when: `producer/routes/context.py`: `self.following.close()` -> `pass`
     """
-    request_id = stack.submit(prompt="a story", stream=True)
     port = free_port()
     base, log = f"http://127.0.0.1:{port}", stack.directory / "other.log"
     with (
         serving(quarry("api", "--port", str(port)), stack.environ(), log, f"{base}/readyz") as process,
         httpx.Client(base_url=base) as other,
-        following(other, request_id) as follower,
+        following(other, request_id := stack.submit(prompt="a story", stream=True)) as follower,
     ):
         follower.until("text")
         began = time.monotonic()
@@ -186,8 +187,8 @@ def test_followers_are_bounded_and_those_who_hang_up_are_gone(stack: Stack, simu
         request_id = stack.submit(prompt="a story", stream=True)
         with following(api, request_id) as follower:
             follower.until("status")
-            refused = api.get(f"/v1/jobs/{request_id}/events")
-            assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+            with api.stream("GET", f"/v1/jobs/{request_id}/events") as refused:
+                assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
 
         def is_free() -> bool:
             with api.stream("GET", f"/v1/jobs/{request_id}/events") as answer:

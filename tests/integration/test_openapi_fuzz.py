@@ -65,7 +65,7 @@ def fuzz(api: httpx.Client, directory: Path, *options: str) -> str:
 def test_a_tenant_meets_what_is_documented(guarded: httpx.Client, key: str, tmp_path: Path) -> None:
     """With a valid key: no 5xx, no status, type or field that is not in the document, nothing accepted that breaks it.
 
-    Red when: `producer/routes/jobs.py`, after `"/{request_id}",`: `problems(404, 503)` -> `problems(503)`
+    Red when: `producer/routes/jobs.py`, after `async def list_(`: `problems(404, 503)` -> `problems(503)`
     """
     fuzz(guarded, tmp_path, "-H", f"Authorization: Bearer {key}")
 

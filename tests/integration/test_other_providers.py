@@ -136,13 +136,14 @@ def test_what_one_provider_cannot_say_another_is_asked(stack: Stack, simulator: 
 def test_a_key_from_secrets_manager(stack: Stack, routed: Any, tmp_path: Path) -> None:
     """It is read at the start; without it the worker does not start, and says which one is missing.
 
-    Red when: `worker/providers.py`: `raise ConfigurationError(f"[providers.{spec.name}]: {error}") from error` -> `raise`
+    Red when: `worker/providers.py`: `raise ConfigurationError(f"{spec.place}: {error}") from error` -> `raise`
     """
     routed(_GATEWAY)
     path = tmp_path / "others.toml"
     path.write_text(path.read_text().replace('api_key_env = "GATEWAY_KEY"', f'api_key_secret = "{stack.name}"'))
     done = subprocess.run(quarry("worker"), env=stack.environ(), capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
     assert done.returncode == 78
+    assert f"{path}:" in done.stderr
     assert f"[providers.gateway]: the secret {stack.name} cannot be read: ResourceNotFoundException" in done.stderr
     stack.client("secretsmanager").create_secret(Name=stack.name, SecretString=f'{{"api_key": "{KEY}"}}')
     with stack.running_api(), stack.running_worker():

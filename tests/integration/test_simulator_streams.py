@@ -68,7 +68,7 @@ def test_a_native_body_is_answered_whole_and_in_chunks(bedrock: Any, model: str)
 def test_an_error_comes_as_an_event(bedrock: Any, simulator: Simulator) -> None:
     """After what was said already; it was billed.
 
-    Red when: `quarry/simulator/server.py`: `await response.write(exception(act.refusal))` -> `pass`
+    Red when: `quarry/simulator/server.py`: `await response.write(stream.fail(act.refusal))` -> `pass`
     """
     simulator.rule(act={"error": "ThrottlingException", "after_events": 2})
     seen, failure = [], ""

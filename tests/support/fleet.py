@@ -45,7 +45,7 @@ class Worker:
 
     def scrape(self) -> None:
         """Read its metrics."""
-        text = httpx.get(f"{self.probes}/metrics", timeout=5).text
+        text = self.metrics()
         self.counted = Counter(
             {
                 sample.labels["reason"]: int(sample.value)
@@ -54,6 +54,10 @@ class Worker:
                 if sample.name == "quarry_calls_repeated_total"
             }
         )
+
+    def metrics(self) -> str:
+        """All that it measures, as text."""
+        return httpx.get(f"{self.probes}/metrics", timeout=5).text
 
     def kill(self) -> None:
         """SIGKILL, in the middle of whatever it does; what its metrics say is read just before."""

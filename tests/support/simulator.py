@@ -20,6 +20,12 @@ class Simulator:
         rule_id: str = answer.json()["id"]
         return rule_id
 
+    def drop(self, rule_id: str) -> int:
+        """Drop a rule; returns how many times it had left, zero where it was for ever."""
+        [rule] = [each for each in self._client.get("/rules").json()["rules"] if each["id"] == rule_id]
+        self._client.delete(f"/rules/{rule_id}").raise_for_status()
+        return int(rule.get("times", 0))
+
     def calls(self) -> dict[str, Any]:
         """The counters: `calls`, `answered`, `billed`, `by_outcome`, `by_request_id`."""
         answer = self._client.get("/calls")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from quarry.clock import from_epoch_ms
 from quarry.envelope import Envelope
 from quarry.errors import (
     AlreadyFinished,
@@ -24,7 +25,8 @@ from quarry.errors import (
 )
 from quarry.job import CLOCK_MARGIN, MAX_TAKEOVERS, Cancelled, Job, JobStatus, Succeeded, advance
 from quarry.store import expressions
-from quarry.store.base import IdempotencyKey
+from quarry.store.base import Heartbeat, IdempotencyKey
+from quarry.store.item import worker_key
 from quarry.testing import NOW, a_claimed_job, a_completion, a_job, a_lease, an_envelope
 
 JOB, HELD = a_job(), a_claimed_job(a_lease("token"))
@@ -169,3 +171,9 @@ def test_a_refusal_carries_what_the_worker_needs() -> None:
     finished = refused(a_job(status=JobStatus.FAILED, bury_reason="attempts_exhausted"))
     assert isinstance(finished, AlreadyFinished)
     assert finished.bury_reason == "attempts_exhausted"
+
+
+def test_a_heartbeat_of_another_version_can_be_read() -> None:
+    """In a rolling deploy workers read rows that have less in them, or more."""
+    item = worker_key("w") | {"at": {"N": "0"}, "shares": {"M": {}}}
+    assert expressions.heartbeat_in(item) == Heartbeat("w", from_epoch_ms(0))

@@ -49,7 +49,7 @@ from quarry.errors import (
 from quarry.inference.converse import OWNED_FIELDS, decoded, encoded
 from quarry.inference.converse_stream import PATIENT, Assembly, Patience, StreamEnded, StreamStalled, listen
 from quarry.inference.providers.base import Heard
-from quarry.inference.verdicts import STOP_REASONS, classify, retry_after, scrub
+from quarry.inference.verdicts import STOP_REASONS, begun, classify, retry_after, scrub
 from quarry.invocation import Completion, Invocation, Json, Target, Usage
 
 #: Calls of a model; an error of another operation came on the way to one.
@@ -103,7 +103,7 @@ class BedrockProvider:
             told = translated(error, str(target))
             told.provider_request_id = told.provider_request_id or _request_id(answer)
             told.usage = None if assembly.usage is None else _usage(assembly.usage)
-            raise (_begun(told) if assembly.has_begun else told) from error
+            raise (begun(told) if assembly.has_begun else told) from error
 
 
 def converse_request(target: Target, invocation: Invocation, labels: Json) -> dict[str, Any]:
@@ -276,16 +276,6 @@ def translated(error: Exception, where: str, judge: Judge = _judged) -> Invocati
             # InvokeModel's body is read after its head; aiobotocore does not wrap every error of that.
             return InvocationTimedOut(f"the connection broke before an answer was read ({type(error).__name__})", target=where)
     return MalformedCompletion("the answer cannot be read", target=where)
-
-
-def _begun(error: InvocationError) -> InvocationError:
-    """An error after which a part of the answer had come. Whatever it is called (a throttle, say): the provider broke while it
-    worked, and what it had made is billed.
-    """
-    if error.may_be_billed:
-        return error
-    told = f"{error.code}: {error}"
-    return ModelFailed(told, target=error.target, provider_request_id=error.provider_request_id, usage=error.usage)
 
 
 def _never_sent(error: BotoCoreError) -> bool:

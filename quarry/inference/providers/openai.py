@@ -30,15 +30,18 @@ from quarry.errors import (
     InvocationError,
     InvocationTimedOut,
     MalformedCompletion,
-    NotCapable,
+    ModelFailed,
     ProviderUnavailable,
 )
-from quarry.inference.chat_answer import chat_completion
+from quarry.inference.chat_answer import chat_completion, completion_of
 from quarry.inference.chat_request import chat_request
+from quarry.inference.chat_stream import MEDIA_TYPE, STREAMED, ChatAssembly, Chunks
 from quarry.inference.chat_verdicts import chat_error
+from quarry.inference.converse_stream import PATIENT, Patience, StreamEnded, StreamStalled, listen
 from quarry.inference.provider_key import ProviderKey
 from quarry.inference.providers.base import Heard
 from quarry.inference.providers.reading import bounded
+from quarry.inference.verdicts import begun
 from quarry.invocation import Completion, Invocation, Json, Target
 
 _CONNECT_TIMEOUT_SECONDS: Final = 5
@@ -48,36 +51,46 @@ _KEEPALIVE_SECONDS: Final = 4
 #: OpenAI's own models refuse `max_tokens` by now, and other servers, such as Ollama, know nothing else. Sources:
 #: github.com/sipeed/picoclaw/issues/16; docs.ollama.com/api/openai-compatibility (November 2026).
 _OWN_HOST: Final = "api.openai.com"
+#: An answer came, and is none.
+_UNREADABLE: Final = (LookupError, TypeError, AttributeError, ValueError, RecursionError)
 #: vLLM notes it (github.com/vllm-project/vllm/pull/10968), and so do many proxies.
 _REQUEST_ID: Final = "X-Request-Id"
 
 
 class OpenAIProvider:
-    """Calls one server. `key` is asked for before each call, and told when the server refuses it; None: the server takes none."""
+    """Calls one server. A native body is never streamed.
 
-    def __init__(self, base_url: str, key: ProviderKey | None, session: ClientSession) -> None:
+    `key` is asked for before each call, and told when the server refuses it; None: the server takes none.
+    """
+
+    def __init__(self, base_url: str, key: ProviderKey | None, session: ClientSession, patience: Patience = PATIENT) -> None:
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._bound = "max_completion_tokens" if urlsplit(base_url).hostname == _OWN_HOST else "max_tokens"
         self._key = key
         self._session = session
+        self._patience = patience
 
     async def invoke(
         self, target: Target, invocation: Invocation, *, timeout: timedelta, labels: Json, heard: Heard | None = None
     ) -> Completion:
-        where, native = str(target), invocation.native is not None
+        native, assembly, document = invocation.native is not None, ChatAssembly(), b""
         try:
-            body = chat_request(invocation, self._bound) | {"model": target.model}
+            body = chat_request(invocation, self._bound) | {"model": target.model} | (STREAMED if heard and not native else {})
             async with asyncio.timeout(timeout.total_seconds()):
-                headers = await self._headers(labels)
-                async with self._session.post(
-                    self._url, data=json.dumps(body).encode(), headers=headers, allow_redirects=False
-                ) as answer:
-                    document = await bounded(answer.content.iter_any())
-        except (NotCapable, CredentialsExpired) as error:
-            error.target = where
-            raise
-        except (ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _translated(error, where) from error
+                headers, data = await self._headers(labels), json.dumps(body).encode()
+                async with self._session.post(self._url, data=data, headers=headers, allow_redirects=False) as answer:
+                    if heard and answer.status == 200 and answer.content_type == MEDIA_TYPE:
+                        await listen(Chunks(answer), assembly, heard, self._patience)
+                    else:
+                        document = await bounded(answer.content.iter_any())
+        except InvocationError as error:
+            # What cannot be said, a key that cannot be had, or an error in the middle of a stream.
+            error.target = str(target)
+            raise _told(error, assembly)  # noqa: B904 - it is mostly the same one
+        except (ClientError, TimeoutError, OSError, StreamEnded, StreamStalled, *_UNREADABLE) as error:
+            raise _told(_translated(error, str(target)), assembly) from error
+        if assembly.is_whole:
+            return completion_of(assembly.answer(), target, answer.headers.get(_REQUEST_ID))
         return self._completion(answer, document, target, native=native)
 
     async def _headers(self, labels: Json) -> dict[str, str]:
@@ -107,11 +120,22 @@ async def chat_session(connections: int) -> AsyncIterator[ClientSession]:
         yield session
 
 
+def _told(error: InvocationError, assembly: ChatAssembly) -> InvocationError:
+    """An error, by how much had come before it."""
+    error.usage = assembly.usage
+    error.provider_request_id = error.provider_request_id or assembly.provider_request_id
+    return begun(error) if assembly.has_begun else error
+
+
 def _translated(error: Exception, where: str) -> InvocationError:
     match error:
         case ClientConnectorError() | ConnectionTimeoutError():
             # A name that is none, no connection, no TLS: nothing was sent.
             return ProviderUnavailable("no connection", target=where)
+        case StreamStalled():
+            return InvocationTimedOut(f"the stream stalled: {error}", target=where)
+        case StreamEnded():
+            return ModelFailed("the stream ended before the answer did", target=where)
         case TimeoutError():
             return InvocationTimedOut("no answer in time", target=where)
         case ClientError() | OSError():

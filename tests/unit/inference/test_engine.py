@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from quarry.errors import (
     AccessDenied,
+    CircuitOpen,
     ContextTooLong,
     InvocationError,
     InvocationRejected,
@@ -197,16 +198,6 @@ async def test_a_route_that_is_exhausted(errors: list[InvocationError], chosen: 
     assert isinstance(caught.value.__cause__, ExceptionGroup)
 
 
-async def test_who_would_say_the_same_is_not_asked() -> None:
-    """The model to which the text is too long is not asked elsewhere; the answer tells that it was passed over, and why."""
-    bench = Bench(ContextTooLong("long"), "hi")
-    elsewhere = Target("bedrock", "us-west-2", TARGET.model)
-    completion = await bench.walk(TARGET, elsewhere, OTHERS[0])
-    assert completion.served_by == OTHERS[0]
-    told = [(each.target, each.reason, each.skipped) for each in completion.fallbacks]
-    assert told == [(str(TARGET), "context_too_long", False), (str(elsewhere), "context_too_long", True)]
-
-
 HERE, THERE = (Target("bedrock", region, "amazon.nova-lite-v1:0") for region in ("us-east-1", "eu-west-1"))
 
 
@@ -229,6 +220,16 @@ async def test_an_answer_says_who_was_skipped_and_in_which_form_it_was_asked_for
     assert bench.asked == 1
 
 
+async def test_who_would_say_the_same_is_not_asked() -> None:
+    """The model to which the text is too long is not asked elsewhere; the answer tells that it was passed over, and why."""
+    bench = Bench(ContextTooLong("long"), "hi")
+    elsewhere = Target("bedrock", "us-west-2", TARGET.model)
+    completion = await bench.walk(TARGET, elsewhere, OTHERS[0])
+    assert completion.served_by == OTHERS[0]
+    told = [(each.target, each.reason, each.skipped) for each in completion.fallbacks]
+    assert told == [(str(TARGET), "context_too_long", False), (str(elsewhere), "context_too_long", True)]
+
+
 async def test_a_lease_that_is_lost_ends_the_walk() -> None:
     """No further target is asked."""
     bench = Bench(Throttled("429"), "never")
@@ -236,3 +237,77 @@ async def test_a_lease_that_is_lost_ends_the_walk() -> None:
     with pytest.raises(LeaseLost):
         await bench.walk(TARGET, *OTHERS)
     assert len(bench.provider.calls) == 1
+
+
+# --- targets that are left alone --------------------------------------------------------------------------------------
+
+
+async def test_a_target_that_fails_is_passed_over() -> None:
+    """Five failures, and the next one is asked at once; the answer says that the first was skipped, and no lease is looked at."""
+    bench = Bench(*(ModelFailed("500") for _ in range(5)), "hi")
+    for _ in range(5):
+        with pytest.raises(ModelFailed):
+            await bench.walk(TARGET, *OTHERS)
+    asked = bench.asked
+    completion = await bench.walk(TARGET, *OTHERS)
+    assert (completion.served_by, bench.asked) == (OTHERS[0], asked + 1)
+    [passed] = completion.fallbacks
+    assert (passed.target, passed.reason, passed.skipped) == (str(TARGET), "circuit_open", True)
+
+
+async def test_where_all_are_left_alone_nobody_is_asked() -> None:
+    """The job waits for the first of them to be asked again, at no cost."""
+    bench = Bench(*(ProviderUnavailable("503") for _ in range(10)))
+    for _ in range(5):
+        with pytest.raises(ProviderUnavailable):
+            await bench.walk(TARGET, OTHERS[0])
+    with pytest.raises(CircuitOpen) as caught:
+        await bench.walk(TARGET, OTHERS[0])
+    assert (caught.value.retry_after_seconds, caught.value.lacks_capacity) == (30, True)
+    assert len(bench.provider.calls) == 10
+    await bench.clock.advance(30)
+    assert (await bench.walk(TARGET, OTHERS[0])).served_by == TARGET
+
+
+async def test_the_tries_of_an_only_target_count_and_end() -> None:
+    """Three tries of one job and two of the next open it; the third try is not made, nor waited for."""
+    bench = Bench(*(ProviderUnavailable("503") for _ in range(5)), "never")
+    with pytest.raises(ProviderUnavailable):
+        await bench.invoke()
+    with pytest.raises(CircuitOpen):
+        await bench.invoke()
+    assert len(bench.provider.calls) == 5
+    assert bench.waited_seconds < 5
+    await bench.clock.advance(20)
+    before = bench.waited_seconds
+    with pytest.raises(CircuitOpen):
+        await bench.invoke()
+    assert bench.waited_seconds == before
+
+
+async def test_an_only_target_is_waited_for_where_a_call_under_way_decides() -> None:
+    """After a failure few calls are begun; who finds them under way asks again within the second."""
+    holds = [Hold("hi") for _ in range(4)]
+    bench = Bench(ModelFailed("500"), *holds, "late")
+    with pytest.raises(ModelFailed):
+        await bench.call()
+    under_way = [asyncio.create_task(bench.call()) for _ in holds]
+    for hold in holds:
+        await hold.reached.wait()
+    late = asyncio.create_task(bench.call())
+    await bench.clock.settle()
+    assert len(bench.provider.calls) == 5
+    for hold in holds:
+        hold.release.set()
+    await bench.clock.advance(1)
+    assert (await late).text == "late"
+    assert [(await each).text for each in under_way] == ["hi"] * 4
+
+
+async def test_a_targets_own_timeout_goes_before() -> None:
+    """Whatever is asked of it."""
+    bench = Bench("hi")
+    route = Route("default", (RouteTarget(TARGET, timeout_seconds=7.5),))
+    await bench.engine.invoke(route, Request(HELLO), bench.before_call)
+    [call] = bench.provider.calls
+    assert call.timeout.total_seconds() == 7.5

@@ -116,6 +116,9 @@ def test_everything_that_can_be_said_is_read(load: Callable[..., Routes]) -> Non
         "own": ProviderSpec("own", "openai", "http://127.0.0.1:8000/v1", api_key_env="OWN_KEY", region="eu-west-1"),
         "endpoints": ProviderSpec("endpoints", "sagemaker", region="us-west-2"),
     }
+    for name, spec in routes.providers.items():
+        line = WHOLE.splitlines().index(f"[providers.{name}]") + 1
+        assert spec.place.endswith(f"/routes.toml:{line}: [providers.{name}]")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_everything_that_can_be_said_is_read(load: Callable[..., Routes]) -> Non
         (ADAPT, Adaptation, set(), set()),
         (PRICE, Price, {"input_usd_micros", "output_usd_micros"}, set(PRICE)),
         (DEGRADED, DegradedAnswer, set(), set()),
-        (PROVIDER, ProviderSpec, {"name"}, set()),
+        (PROVIDER, ProviderSpec, {"name", "declared_at"}, set()),
     ],
 )
 def test_every_member_can_be_written(rows: dict[str, Field], kind: type, not_written: set[str], not_kept: set[str]) -> None:

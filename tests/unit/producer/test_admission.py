@@ -32,6 +32,14 @@ def test_what_is_left_out_follows_the_settings() -> None:
     assert job.invocation == Invocation(messages=({"role": "user", "content": [{"text": "Hi"}]},), max_tokens=50)
 
 
+def test_a_job_is_streamed_where_that_is_asked_for() -> None:
+    """And only there; by true and false, not by what looks like it."""
+    assert [admit(prompt="Hi", **given).stream for given in ({}, {"stream": None}, {"stream": False}, {"stream": True})] == [
+        False, False, False, True,
+    ]  # fmt: skip
+    assert refused(prompt="Hi", stream=1) == refused(prompt="Hi", stream="true") == ["stream"]
+
+
 def test_the_settings_bound_what_may_be_asked_for() -> None:
     """The bound itself is allowed."""
     assert admit(prompt="Hi", max_tokens=100).invocation.max_tokens == 100

@@ -117,6 +117,16 @@ def test_another_attempt_restarts_the_text() -> None:
     assert reader.text == "It "
 
 
+def test_what_is_void_is_not_read_again() -> None:
+    """While a job waits, whoever has been told nothing of it wants no more than what the next claim will say."""
+    reader = Reader()
+    waiting = advance(HELD, RetryScheduled(LATER, FAILURE), NOW)
+    reader.sees(look(piece(0, "void"), job=waiting, whose=None))
+    assert reader.progress.since > piece(999, "").mark
+    again = replace(HELD, revision=waiting.revision + 1, attempts=2)
+    assert reader.sees(look(piece(0, "It ", again.revision, whose="two"), job=again, whose="two")) == ["status", "text"]
+
+
 def test_another_call_restarts_the_text() -> None:
     """Within the same attempt, under the same token."""
     reader = Reader()
@@ -154,6 +164,14 @@ def test_another_process_restarts_what_was_another_attempts() -> None:
         late = Reader(first.last_id)
         assert late.sees_the_end("It is so.", look(*pieces, whose="two")) == ["restart", "text", "done"]
         assert late.text == "It is so."
+
+
+def test_a_declared_answer_is_told_from_what_a_model_began() -> None:
+    """Though the same attempt recorded it."""
+    reader = Reader()
+    reader.sees(look(piece(0, "It is")))
+    assert reader.sees_the_end("Come back later.", look(), degraded=True) == ["restart", "text", "done"]
+    assert reader.text == "Come back later."
 
 
 def test_the_end_of_a_job_that_is_not_streamed_has_no_text() -> None:

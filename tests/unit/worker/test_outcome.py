@@ -88,6 +88,7 @@ TABLE: list[tuple[Result, tuple[JobStatus, type[Settlement], int]]] = [
     (errors.InternalFault("x"), TIME_HELPS),
     (errors.Throttled("x"), NO_CAPACITY),
     (errors.ModelNotReady("x"), NO_CAPACITY),
+    (errors.CircuitOpen("x"), NO_CAPACITY),
     (errors.ProviderUnavailable("x"), NO_CAPACITY),
     (errors.CredentialsExpired("x"), BLOCKED),
     (errors.AccessDenied("x"), BLOCKED),

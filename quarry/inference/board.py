@@ -1,0 +1,182 @@
+"""All targets' breakers of this process: the engine asks it before a call, and tells it of the call.
+
+Each target has two: one for failures, and one for throttles. Throttles do not open the first: a target that throttles is well. But
+one that does nothing else is not worth asking for every job. That second one is simple on purpose, and no limiter: it goes by
+refusals alone, and knows no quota.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from quarry.clock import Clock
+from quarry.errors import (
+    CircuitOpen,
+    InvocationError,
+    InvocationTimedOut,
+    ModelFailed,
+    ModelNotReady,
+    ProviderUnavailable,
+    Throttled,
+)
+from quarry.inference.breaker import Breaker, Ended, Limits, State
+from quarry.invocation import Target
+from quarry.telemetry.events import Event
+from quarry.telemetry.logs import get_logger
+from quarry.telemetry.metrics import InferenceMetrics
+
+_log = get_logger(__name__)
+#: The provider's, and not the request's. An answer that cannot be used (`MalformedCompletion`) is as a rule the request's doing, a
+#: refusal of the request is; where we are refused (access, credentials, model id), asking costs nothing and somebody has to act.
+_FAILURES: Final = (ProviderUnavailable, ModelNotReady, ModelFailed, InvocationTimedOut)
+#: Throttles in a row, and then 5 s, 10 s, 20 s, 30 s between probes. Whoever is not refused within two seconds was let in. Our own
+#: choices.
+_THROTTLES: Final = Limits(failures=3, open_seconds=5.0, longest_seconds=30.0, admitted_seconds=2.0)
+#: A call is overdue after this many times what 95 of 100 take, but not before so many seconds. Our own choices, as the next two.
+_OVERDUE_TIMES: Final = 5
+_OVERDUE_MIN_SECONDS: Final = 3.0
+#: What is usual is told by so many of the latest answers, and not by fewer than so many.
+_LATEST: Final = 100
+_ENOUGH: Final = 5
+#: Peers that leave a target alone, ourselves included if it fails for us: one alone may have lost its network.
+_WITNESSES: Final = 2
+
+
+class _Place:
+    """What is known of one target."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.failures = Breaker(limits)
+        self.throttles = Breaker(_THROTTLES)
+        #: When each of them was to end, as it was last told.
+        self.told: dict[str, float | None] = {"local": None, "throttled": None}
+        self._seconds: deque[float] = deque(maxlen=_LATEST)
+        #: From when on a call is overdue.
+        self.overdue_seconds = math.inf
+
+    def answered(self, seconds: float) -> None:
+        """A call took so long."""
+        self._seconds.append(seconds)
+        if len(self._seconds) >= _ENOUGH:
+            usual = sorted(self._seconds)[math.ceil(0.95 * len(self._seconds)) - 1]
+            self.overdue_seconds = max(_OVERDUE_MIN_SECONDS, _OVERDUE_TIMES * usual)
+
+    def state(self, now: float) -> State:
+        """The worse of the two."""
+        return max(self.failures.state(now), self.throttles.state(now))
+
+
+class Board:
+    """Which targets may be asked. With None for `limits` all of them, always."""
+
+    def __init__(self, limits: Limits | None, metrics: InferenceMetrics, clock: Clock) -> None:
+        self._limits = limits
+        self._metrics = metrics
+        self._clock = clock
+        self._places: dict[Target, _Place] = {}
+        #: What the peers said last, and when.
+        self._heard: tuple[Sequence[Mapping[str, float]], float] = (), 0.0
+        #: Set where peers should hear of it at once.
+        self.changed = asyncio.Event()
+
+    def admit(self, target: Target) -> None:
+        """See whether the target may be asked now.
+
+        Raises:
+            CircuitOpen: it may not, and when to ask again.
+        """
+        if self._limits is None:
+            return
+        place, now = self._place(target), self._clock.monotonic()
+        waits = (place.failures.wait(now, place.overdue_seconds), place.throttles.wait(now))
+        self._tell(target, place, now)
+        wait = max((each for each in waits if each is not None), default=None)
+        if wait is not None:
+            raise CircuitOpen("the target is left alone for a while", target=str(target), retry_after_seconds=wait)
+
+    @contextmanager
+    def call(self, target: Target) -> Iterator[None]:
+        """One call of the target is the block.
+
+        Raises:
+            CircuitOpen: as `admit`; the call does not begin.
+        """
+        if self._limits is None:
+            yield
+            return
+        self.admit(target)
+        place, began = self._place(target), self._clock.monotonic()
+        calls = [(each, each.begin(began)) for each in (place.failures, place.throttles)]
+        ended, hint = (Ended.CUT, Ended.CUT), None
+        try:
+            yield
+            ended = Ended.WELL, Ended.WELL
+        except InvocationError as error:
+            ended, hint = _told_by(error), error.retry_after_seconds
+            raise
+        except Exception:
+            ended = Ended.NEITHER, Ended.NEITHER
+            raise
+        finally:
+            now = self._clock.monotonic()
+            if Ended.WELL in ended:
+                place.answered(now - began)
+            for (breaker, call), how in zip(calls, ended, strict=True):
+                breaker.end(call, how, now, hint)
+            self._tell(target, place, now)
+
+    def openings(self) -> dict[str, float]:
+        """For how many seconds more each target is left alone since it failed *here*; what peers say is not passed on."""
+        now = self._clock.monotonic()
+        for target, place in self._places.items():
+            # Where every slot is in a call that hangs, nobody else looks.
+            place.failures.look(now, place.overdue_seconds)
+            self._tell(target, place, now)
+        left = {str(target): place.failures.opening(now) for target, place in self._places.items()}
+        return {target: seconds for target, seconds in left.items() if seconds > 0}
+
+    def follow(self, peers: Iterable[Mapping[str, float]]) -> None:
+        """What the openings of each peer are now. One of them alone is not followed, unless the target fails here too."""
+        self._heard = tuple(peers), self._clock.monotonic()
+        for target, place in self._places.items():
+            self._heed(target, place)
+
+    def _heed(self, target: Target, place: _Place) -> None:
+        (heard, at), now, name = self._heard, self._clock.monotonic(), str(target)
+        left = [seconds - (now - at) for openings in heard if (seconds := openings.get(name, 0.0)) > now - at]
+        if left and len(left) + place.failures.suspects >= _WITNESSES:
+            place.failures.follow(left, now)
+            self._tell(target, place, now)
+
+    def _place(self, target: Target) -> _Place:
+        if target not in self._places:
+            place = self._places[target] = _Place(self._limits or Limits())
+            gauge = self._metrics.breaker_state.labels(target.provider, target.region, target.model)
+            gauge.set_function(lambda: place.state(self._clock.monotonic()))
+            # Asked here for the first time, perhaps in the middle of an outage.
+            self._heed(target, place)
+        return self._places[target]
+
+    def _tell(self, target: Target, place: _Place, now: float) -> None:
+        for reason, breaker in (("local", place.failures), ("throttled", place.throttles)):
+            before, place.told[reason] = place.told[reason], breaker.until
+            if breaker.until == before:
+                continue
+            if breaker.until is None:
+                _log.info(Event.BREAKER_CLOSED, target=str(target))
+            else:
+                why = "peer" if breaker.heard else reason
+                self._metrics.breaker_openings.labels(target.provider, target.region, target.model, why).inc()
+                _log.warning(Event.BREAKER_OPENED, target=str(target), reason=why, seconds=round(breaker.until - now, 1))
+            if breaker is place.failures and not breaker.heard:
+                self.changed.set()
+
+
+def _told_by(error: InvocationError) -> tuple[Ended, Ended]:
+    """What an error says about failures, and about throttles."""
+    failed = Ended.BADLY if isinstance(error, _FAILURES) else Ended.NEITHER
+    throttled = Ended.BADLY if isinstance(error, Throttled) else Ended.NEITHER
+    return failed, throttled

@@ -1,0 +1,235 @@
+"""The breaker of one target. Pure: it takes `now`, in seconds of the monotonic clock.
+
+    closed      asked as usual
+    open        left alone for a while
+    half-open   asked once at a time; a probe that does well closes it, one that does not opens it again
+
+It opens on failures of which no later call has told that they are over: a call that does well clears those that were there when
+it began, and says nothing of those that came after. So the answers that a dying target still gives do not hide its failures, and
+five failures in a month do not add up. Failures count only while no more calls are under way, begun since the first of them, than
+have failed: of a hundred at a time, five may fail without any ill.
+
+A call that is under way for far longer than usual counts as a failure until it ends otherwise. No timer watches it: the oldest
+calls are looked at whenever somebody asks.
+
+From the first failure on, no more calls are begun than are still needed to open it, unless many others do well meanwhile: what
+fails at once is asked a few times, however many callers there are.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from itertools import takewhile
+from typing import Final
+
+#: What a caller is told to wait where the end of a call under way decides. Our own choice.
+SOON_SECONDS: Final = 0.25
+#: A server's hint is followed up to this. Our own choice.
+_HINT_MAX_SECONDS: Final = 300.0
+#: Own successes this new say more than what peers say. Our own choice.
+_OWN_WORD_SECONDS: Final = 10.0
+#: After the last of the peers whose openings are waited for: time for it to ask, and for word of that to arrive. Our own choice.
+_PEER_SECONDS: Final = 6.0
+#: For how many openings a worker relies on its peers before it looks for itself. Our own choice.
+_RELIANCE: Final = 3
+
+
+class State(IntEnum):
+    """By the numbers of the metric."""
+
+    CLOSED = 0
+    HALF_OPEN = 1
+    OPEN = 2
+
+
+class Ended(Enum):
+    """How a call ended, as far as the breaker cares."""
+
+    WELL = "well"
+    BADLY = "badly"
+    #: It says nothing about the target.
+    NEITHER = "neither"
+    #: From outside, before there was an answer.
+    CUT = "cut"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When it opens and for how long: `open_seconds`, doubled from probe to probe up to `longest_seconds`."""
+
+    failures: int = 5
+    window_seconds: float = 60.0
+    open_seconds: float = 30.0
+    longest_seconds: float = 30.0
+    #: A call that is still under way after that does well: for refusals that come at once or never.
+    admitted_seconds: float = math.inf
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """A call under way; calls are numbered as they begin. `told`: it was judged before its end."""
+
+    began: float
+    number: int
+    probe: bool
+    told: Ended | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """`mark` is the number of the next call to begin after it; `call` is the one that is overdue, which may do well yet."""
+
+    at: float
+    mark: int
+    call: Call
+
+
+class Breaker:
+    """One target's. Whoever calls asks `wait`, then says `begin` and `end`."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        #: Those under way that nobody has judged, the oldest first.
+        self._calls: dict[Call, None] = {}
+        self._begun = 0
+        self._failures: list[_Failure] = []
+        #: Calls that did well since the first of these failures, whenever they began.
+        self._well = 0
+        self._well_at = -math.inf
+        self._probe: Call | None = None
+        #: When it becomes half-open; None while it is closed.
+        self.until: float | None = None
+        #: Whether `until` is by the word of peers, and not by our own experience.
+        self.heard = False
+        self._own_until = -math.inf
+        #: When we last had reason of our own to leave the target alone, or first heard of one.
+        self._since = -math.inf
+        self._openings = 0
+        #: Calls begun before it last closed say nothing any more.
+        self._fresh = 0
+
+    @property
+    def suspects(self) -> bool:
+        """Whether failures of our own stand."""
+        return bool(self._failures)
+
+    def state(self, now: float) -> State:
+        """What it is."""
+        if self.until is None:
+            return State.CLOSED
+        return State.OPEN if now < self.until else State.HALF_OPEN
+
+    def wait(self, now: float, overdue_seconds: float = math.inf) -> float | None:
+        """None where a call may begin, else for how many seconds to wait before asking again.
+
+        A call under way for longer than `overdue_seconds` counts as failed for now.
+        """
+        self.look(now, overdue_seconds)
+        if self.until is None:
+            return SOON_SECONDS if self._is_restrained() else None
+        if now < self.until:
+            return self.until - now
+        return SOON_SECONDS if self._probe else None
+
+    def begin(self, now: float) -> Call:
+        """A call begins, which `wait` has allowed."""
+        call = Call(now, self._begun, probe=self.until is not None)
+        self._begun += 1
+        self._calls[call] = None
+        if call.probe:
+            self._probe = call
+        return call
+
+    def end(self, call: Call, how: Ended, now: float, hint_seconds: float | None = None) -> None:
+        """It ended. After a failure, `hint_seconds` is how long the server asks to be left alone."""
+        self._calls.pop(call, None)
+        if call is self._probe:
+            self._probe = None
+            if how in (Ended.BADLY, Ended.CUT):
+                self._open(now, hint_seconds)
+            elif how is Ended.WELL:
+                self._well_at = now
+                self._close()
+        elif how is Ended.WELL:
+            self._does_well(call, now)
+        elif how is Ended.BADLY and call.told is not Ended.BADLY:
+            # While it is open too: what did not open it may yet keep it from closing.
+            if call.number >= self._fresh:
+                self._failures.append(_Failure(now, self._begun, call))
+        elif how is Ended.NEITHER:
+            self._failures = [each for each in self._failures if each.call is not call]
+        self._judge(now, hint_seconds)
+
+    def look(self, now: float, overdue_seconds: float = math.inf) -> None:
+        """Judge the calls that have been under way for long."""
+        admitted = self._limits.admitted_seconds
+        while self._calls and now - (call := next(iter(self._calls))).began > min(overdue_seconds, admitted):
+            self._tell(call, Ended.WELL if now - call.began > admitted else Ended.BADLY, now)
+        # Of a target that has not answered yet nobody knows what is usual, and the others wait for its probe.
+        if self._probe and now - self._probe.began > self._limits.open_seconds:
+            self._tell(self._probe, Ended.BADLY, now)
+        if self.until is None:
+            self._failures = [each for each in self._failures if each.at > now - self._limits.window_seconds]
+
+    def _tell(self, call: Call, how: Ended, now: float) -> None:
+        self.end(call, how, now)
+        call.told = how
+
+    def opening(self, now: float) -> float:
+        """For how many seconds more it is open by our own experience; zero where it is not."""
+        return max(self._own_until - now, 0.0) if self.until is not None else 0.0
+
+    def follow(self, peers: Sequence[float], now: float) -> None:
+        """Peers leave the target alone, each for so many seconds more. The last of them asks it, the others wait for word of that.
+
+        Our own successes weigh more, and after a while we look for ourselves.
+        """
+        later = [seconds for seconds in peers if seconds > self.opening(now)]
+        if not later or self._probe or now - self._well_at < _OWN_WORD_SECONDS:
+            return
+        if self.until is None:
+            self._since = now
+        until = min(now + max(later) + _PEER_SECONDS, self._since + _RELIANCE * self._limits.open_seconds)
+        # The same news again is a little later by each reading.
+        if until > max(now, self.until or now) + 1.0:
+            self.until, self.heard = until, True
+
+    def _is_restrained(self) -> bool:
+        return self._is_failing() and len(self._failures) + self._doubtful() >= self._limits.failures
+
+    def _is_failing(self) -> bool:
+        """Whether there are failures, and not many more calls that did well meanwhile."""
+        return self._well < max(self._limits.failures - 1, 1) * len(self._failures)
+
+    def _doubtful(self) -> int:
+        """How many are under way that began after the first failure."""
+        mark = self._failures[0].mark
+        return sum(1 for _ in takewhile(lambda call: call.number >= mark, reversed(self._calls)))
+
+    def _does_well(self, call: Call, now: float) -> None:
+        self._well_at = now
+        self._well += 1
+        self._failures = [each for each in self._failures if each.mark > call.number and each.call is not call]
+        if not self._failures:
+            self._well = 0
+        if self.until is not None and call.told is Ended.BADLY and len(self._failures) < self._limits.failures:
+            self._close()  # it was slow, and no more
+
+    def _judge(self, now: float, hint_seconds: float | None) -> None:
+        failed = len(self._failures)
+        enough = failed >= self._limits.failures and self._is_failing()
+        if self.until is None and enough and self._doubtful() <= failed:
+            self._open(now, hint_seconds)
+
+    def _open(self, now: float, hint_seconds: float | None) -> None:
+        seconds = min(self._limits.open_seconds * 2 ** min(self._openings, 10), self._limits.longest_seconds)
+        self._openings += 1
+        self._own_until = self.until = now + max(seconds, min(hint_seconds or 0.0, _HINT_MAX_SECONDS))
+        self._since, self.heard = now, False
+
+    def _close(self) -> None:
+        self.until, self._probe, self.heard = None, None, False
+        self._openings = self._well = 0
+        self._failures = []
+        self._fresh = self._begun

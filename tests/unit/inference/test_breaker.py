@@ -1,0 +1,367 @@
+"""A target's breaker: what opens it, what it lets through, what closes it, and how far peers are believed."""
+
+import math
+
+import pytest
+
+from quarry.inference.breaker import SOON_SECONDS, Breaker, Call, Ended, Limits
+
+LIMITS = Limits(failures=5, window_seconds=60, open_seconds=30, longest_seconds=30)
+
+
+class Bench:
+    """A breaker, and the time."""
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.breaker = Breaker(limits)
+        self.now = 1000.0
+
+    @property
+    def state(self) -> str:
+        return self.breaker.state(self.now).name
+
+    def wait(self, overdue: float = math.inf) -> float | None:
+        return self.breaker.wait(self.now, overdue)
+
+    def begin(self, count: int = 1) -> list[Call]:
+        """That many calls, whatever `wait` says."""
+        return [self.breaker.begin(self.now) for _ in range(count)]
+
+    def end(self, *calls: Call, how: Ended = Ended.WELL, hint: float | None = None) -> None:
+        for call in calls:
+            self.breaker.end(call, how, self.now, hint)
+
+    def one(self, how: Ended = Ended.WELL, hint: float | None = None) -> None:
+        """A call that ends at once."""
+        self.end(*self.begin(), how=how, hint=hint)
+
+    def fail(self, count: int) -> None:
+        for _ in range(count):
+            self.one(Ended.BADLY)
+
+    def opened(self) -> "Bench":
+        self.fail(self.breaker._limits.failures)  # noqa: SLF001 - its own test
+        assert self.state == "OPEN"
+        return self
+
+    def half_open(self) -> "Bench":
+        self.opened()
+        self.now += 30
+        assert self.state == "HALF_OPEN"
+        return self
+
+
+# --- opening ----------------------------------------------------------------------------------------------------------
+
+
+def test_it_opens_on_failures_and_says_for_how_long() -> None:
+    """The fifth one; until then it is asked."""
+    bench = Bench()
+    for _ in range(50):
+        bench.one()
+    bench.fail(4)
+    assert (bench.state, bench.wait()) == ("CLOSED", None)
+    bench.fail(1)
+    assert (bench.state, bench.wait()) == ("OPEN", 30)
+    bench.now += 12
+    assert bench.wait() == 18
+
+
+@pytest.mark.parametrize("how", [Ended.NEITHER, Ended.CUT])
+def test_what_says_nothing_of_the_target_does_not_count(how: Ended) -> None:
+    """A rejection, or a call that was stopped from here."""
+    bench = Bench()
+    for _ in range(20):
+        bench.one(how)
+    assert bench.wait() is None
+
+
+def test_an_answer_clears_the_failures_before_it() -> None:
+    """Five failures in a month, with answers between them, are none."""
+    bench = Bench()
+    for _ in range(10):
+        bench.fail(4)
+        bench.one()
+    assert bench.wait() is None
+
+
+def test_failures_are_forgotten_after_the_window() -> None:
+    """Where a target is asked once in a while."""
+    bench = Bench()
+    for _ in range(20):
+        bench.fail(1)
+        bench.now += 15
+        assert bench.wait() is None
+
+
+def test_late_answers_of_a_dying_target_hide_nothing() -> None:
+    """Calls that began before it died still do well, between the failures of those that begin now."""
+    bench = Bench()
+    under_way = bench.begin(5)
+    for each in under_way:
+        bench.fail(1)
+        bench.end(each)
+    assert bench.state == "OPEN"
+
+
+def test_few_failures_among_many_calls_do_not_open_it() -> None:
+    """A hundred at a time, of which one in twenty fails at once and the others take a while."""
+    bench = Bench()
+    under_way: list[Call] = []
+    for number in range(400):
+        bench.now += 0.05
+        assert bench.state == "CLOSED"
+        if bench.wait() is None:
+            if number % 20 == 7:
+                bench.fail(1)
+            else:
+                under_way += bench.begin()
+        if len(under_way) >= 95:
+            bench.end(under_way.pop(0))
+    assert bench.state == "CLOSED"
+
+
+def test_failures_are_weighed_against_the_calls_that_go_on() -> None:
+    """Five of seventy fail while the others are being answered; of ten, they would open it."""
+    bench, small = Bench(), Bench()
+    before = bench.begin(4)
+    bench.fail(1)
+    bench.end(*before)
+    assert bench.wait() is None
+    bench.begin(60)
+    bench.fail(5)
+    small.fail(1)
+    small.begin(4)
+    small.fail(4)
+    assert (bench.state, small.state) == ("CLOSED", "OPEN")
+
+
+def test_of_many_calls_at_once_few_are_wasted() -> None:
+    """After a first failure no more are begun than are needed to open it; then one answer is enough to go on."""
+    bench = Bench()
+    bench.fail(1)
+    assert bench.wait() is None
+    calls = bench.begin(4)
+    assert bench.wait() == SOON_SECONDS
+    bench.end(calls[0])
+    assert bench.wait() is None
+    bench.fail(1)
+    bench.end(*calls[1:], how=Ended.BADLY)
+    assert bench.state == "CLOSED"
+    bench.fail(1)
+    assert bench.state == "OPEN"
+
+
+def test_a_healthy_targets_odd_failure_holds_nobody_back() -> None:
+    """While others do well, those that begin after it are not counted out."""
+    bench = Bench()
+    under_way = bench.begin(50)
+    bench.fail(1)
+    later = bench.begin(4)
+    assert bench.wait() == SOON_SECONDS
+    bench.end(*under_way[:4])
+    assert bench.wait() is None
+    assert len(later) == 4
+
+
+# --- half-open --------------------------------------------------------------------------------------------------------
+
+
+def test_one_probe_at_a_time() -> None:
+    """The others are told to come back soon."""
+    bench = Bench().half_open()
+    assert bench.wait() is None
+    bench.begin()
+    assert bench.wait() == SOON_SECONDS
+
+
+def test_a_probe_that_does_well_closes_it() -> None:
+    """With nothing left of what was."""
+    bench = Bench().half_open()
+    bench.one()
+    assert (bench.state, bench.wait()) == ("CLOSED", None)
+    bench.fail(4)
+    assert bench.state == "CLOSED"
+
+
+@pytest.mark.parametrize("how", [Ended.BADLY, Ended.CUT])
+def test_a_probe_that_does_not_opens_it_again(how: Ended) -> None:
+    """One that was stopped, too: nobody knows."""
+    bench = Bench().half_open()
+    bench.one(how)
+    assert (bench.state, bench.wait()) == ("OPEN", 30)
+
+
+def test_a_probe_that_says_nothing_is_followed_by_another() -> None:
+    """A request that was refused is no answer to the question."""
+    bench = Bench().half_open()
+    bench.one(Ended.NEITHER)
+    assert (bench.state, bench.wait()) == ("HALF_OPEN", None)
+
+
+def test_a_probe_that_hangs_has_failed() -> None:
+    """From when it is overdue; should it do well after all, the target is back."""
+    bench = Bench().half_open()
+    [probe] = bench.begin()
+    bench.now += 3.1
+    assert bench.wait(3) == 30
+    bench.now += 10
+    bench.end(probe)
+    assert bench.state == "CLOSED"
+
+
+def test_a_probe_of_which_nobody_knows_what_is_usual_ends_some_time() -> None:
+    """After as long as the target was left alone; calls from before, of which nothing was heard either, change nothing about it."""
+    bench = Bench()
+    bench.begin(3)
+    bench.opened()
+    bench.now += 30
+    bench.begin()
+    bench.now += 30
+    assert bench.wait() == SOON_SECONDS
+    bench.now += 1
+    assert (bench.wait(), bench.state) == (30, "OPEN")
+
+
+def test_calls_of_the_time_before_say_nothing_any_more() -> None:
+    """What hung then times out now, and the target is back since."""
+    bench = Bench()
+    hanging = bench.begin(10)
+    bench.opened()
+    bench.now += 30
+    bench.one()
+    bench.end(*hanging, how=Ended.BADLY)
+    assert (bench.state, bench.breaker.suspects) == ("CLOSED", False)
+
+
+def test_openings_may_grow_and_a_hint_is_followed() -> None:
+    """From probe to probe, up to a bound, and anew after an answer; a server that asks for longer gets it, within reason."""
+    bench = Bench(Limits(failures=3, open_seconds=5, longest_seconds=30))
+    bench.opened()
+    seen = [bench.wait()]
+    for _ in range(4):
+        bench.now += bench.wait() or 0
+        bench.one(Ended.BADLY)
+        seen.append(bench.wait())
+    assert seen == [5, 10, 20, 30, 30]
+    bench.now += 30
+    bench.one(Ended.BADLY, hint=77)
+    assert bench.wait() == 77
+    bench.now += 77
+    bench.one(Ended.BADLY, hint=1e9)
+    assert bench.wait() == 300
+    bench.now += 300
+    bench.one()
+    assert bench.opened().wait() == 5
+
+
+# --- calls that take long ---------------------------------------------------------------------------------------------
+
+
+def test_a_hang_is_noticed_before_anything_has_ended() -> None:
+    """Five calls that are overdue, and no timer: somebody asks."""
+    bench = Bench()
+    bench.begin(8)
+    bench.now += 3
+    assert bench.wait(3) is None
+    bench.now += 1
+    assert (bench.wait(3), bench.state) == (30, "OPEN")
+
+
+def test_what_was_only_slow_is_forgiven() -> None:
+    """It counted as failed and did well: with too few failures left, it closes."""
+    bench = Bench()
+    slow = bench.begin(6)
+    bench.now += 4
+    assert bench.wait(3) == 30
+    bench.end(slow[0])
+    assert bench.state == "OPEN"
+    bench.end(slow[1])
+    assert bench.state == "CLOSED"
+
+
+def test_an_overdue_call_that_fails_counts_once() -> None:
+    """And one that is refused after all not at all."""
+    bench = Bench()
+    calls = bench.begin(4)
+    bench.now += 4
+    bench.wait(3)
+    bench.end(*calls[:2], how=Ended.BADLY)
+    bench.end(calls[2], how=Ended.NEITHER)
+    assert bench.state == "CLOSED"
+    bench.fail(1)
+    assert bench.state == "CLOSED"
+    bench.fail(1)
+    assert bench.state == "OPEN"
+
+
+def test_who_is_not_refused_at_once_was_let_in() -> None:
+    """For throttles: a long answer need not be waited for."""
+    bench = Bench(Limits(failures=3, open_seconds=5, admitted_seconds=2)).opened()
+    bench.now += 5
+    [probe] = bench.begin()
+    assert bench.wait() == SOON_SECONDS
+    bench.now += 2.1
+    assert (bench.wait(), bench.state) == (None, "CLOSED")
+    bench.end(probe)
+    bench.fail(2)
+    assert bench.state == "CLOSED"
+
+
+# --- peers ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_peers_leave_alone_is_left_alone() -> None:
+    """Until the last of them has asked, and word of it has had time to come; it is not passed on as our own."""
+    bench = Bench()
+    bench.breaker.follow([20, 25], bench.now)
+    assert (bench.wait(), bench.breaker.heard, bench.breaker.opening(bench.now)) == (31, True, 0)
+
+
+def test_our_own_answers_weigh_more() -> None:
+    """For ten seconds; and what peers say while a probe is under way is of no effect."""
+    bench = Bench()
+    bench.one()
+    bench.now += 9
+    bench.breaker.follow([20, 25], bench.now)
+    assert bench.wait() is None
+    bench.now += 2
+    bench.breaker.follow([18, 23], bench.now)
+    assert bench.wait() == 29
+    bench = Bench().half_open()
+    [probe] = bench.begin()
+    bench.breaker.follow([20, 25], bench.now)
+    assert bench.state == "HALF_OPEN"
+    bench.end(probe)
+    bench.breaker.follow([20, 25], bench.now)
+    assert bench.state == "CLOSED"
+
+
+def test_of_those_that_have_opened_the_last_one_asks() -> None:
+    """It goes by its own time, the others by its."""
+    first, last = Bench().opened(), Bench().opened()
+    first.breaker.follow([29, 31], first.now)
+    last.breaker.follow([29, 28], last.now)
+    assert (first.wait(), last.wait()) == (37, 30)
+    assert first.breaker.opening(first.now) == 30
+
+
+def test_peers_are_not_relied_on_for_ever() -> None:
+    """A peer without network says the same again and again: after three openings we see for ourselves."""
+    bench = Bench().opened()
+    for _ in range(4):
+        bench.breaker.follow([29, 30.5], bench.now)
+        bench.now += 20
+    assert bench.wait() == 10
+    bench.now += 10
+    bench.breaker.follow([29, 30.5], bench.now)
+    assert bench.wait() is None
+
+
+def test_the_same_news_again_changes_nothing() -> None:
+    """By each reading it is milliseconds later."""
+    bench = Bench()
+    bench.breaker.follow([20, 25], bench.now)
+    until = bench.breaker.until
+    bench.breaker.follow([20, 25.2], bench.now)
+    assert bench.breaker.until == until

@@ -1,0 +1,135 @@
+"""The heartbeat: what is written, when, and what is heard of others."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+from prometheus_client import CollectorRegistry
+
+from quarry.errors import CircuitOpen, ModelFailed
+from quarry.inference.board import Board
+from quarry.inference.breaker import Limits
+from quarry.invocation import Target
+from quarry.store.base import Heartbeat
+from quarry.telemetry.metrics import InferenceMetrics
+from quarry.testing import NOW, FakeClock, MemoryStore
+from worker.heartbeat import BEAT_SECONDS, Heart, left
+
+TARGET = Target("bedrock", "us-east-1", "m")
+
+
+class Peer:
+    """A worker's board and heart, at a table that it shares."""
+
+    def __init__(self, name: str, clock: FakeClock, store: MemoryStore, offset_seconds: float = 0.0) -> None:
+        self.board = Board(Limits(), InferenceMetrics(CollectorRegistry()), clock)
+        view = clock.view(offset_seconds)
+        self.heart = Heart(store, self.board, view, owner=name, slots=7, slots_in_use=lambda: 3)
+        self.task = asyncio.create_task(self.heart.keep())
+
+    def fail(self, times: int = 5) -> None:
+        """The target fails here."""
+        for _ in range(times):
+            with pytest.raises(ModelFailed), self.board.call(TARGET):
+                raise ModelFailed("x")
+
+    def is_asked(self) -> bool:
+        """Whether the target is."""
+        try:
+            self.board.admit(TARGET)
+        except CircuitOpen:
+            return False
+        return True
+
+
+class World:
+    """Three workers."""
+
+    def __init__(self) -> None:
+        self.clock, self.store = FakeClock(), MemoryStore()
+        self.peers = [Peer(name, self.clock, self.store, offset) for name, offset in (("a", 0.0), ("b", 0.3), ("c", -0.3))]
+
+
+@pytest_asyncio.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    await made.clock.settle()
+    yield made
+    for each in made.peers:
+        assert not each.task.done()
+        each.task.cancel()
+
+
+async def test_a_row_tells_who_is_there(world: World) -> None:
+    """One of each worker, again and again; a worker that is gone is not there any more after a minute."""
+    await world.clock.advance(10)
+    rows = await world.store.heartbeats(world.clock.now())
+    assert sorted((each.worker, each.slots, each.slots_in_use) for each in rows) == [("a", 7, 3), ("b", 7, 3), ("c", 7, 3)]
+    assert max(world.clock.now() - each.at for each in rows) <= timedelta(seconds=BEAT_SECONDS + 2)
+    world.peers[0].task.cancel()
+    await world.clock.advance(70)
+    assert sorted(each.worker for each in await world.store.heartbeats(world.clock.now())) == ["b", "c"]
+    world.peers.pop(0)
+
+
+async def test_an_opening_is_written_at_once_and_heeded_at_the_next_beat(world: World) -> None:
+    """By those for whom it fails too, after one failure instead of five; by how much clocks differ matters little."""
+    a, b, c = world.peers
+    b.fail(1)
+    a.fail()
+    await world.clock.settle()
+    [row] = [each for each in await world.store.heartbeats(world.clock.now()) if each.worker == "a"]
+    assert row.openings == {str(TARGET): 30}
+    assert b.is_asked()
+    await world.clock.advance(BEAT_SECONDS)
+    assert (a.is_asked(), b.is_asked(), c.is_asked()) == (False, False, True)
+
+
+async def test_one_probe_is_enough_for_all(world: World) -> None:
+    """The target fails for all at the same time; in the minutes after that the last one asks, and the others go by its word."""
+    for each in world.peers:
+        each.fail()
+        await world.clock.advance(1)
+    probes = {"a": 0, "b": 0, "c": 0}
+    for _ in range(int(85 / 0.5)):
+        for name, each in zip(probes, world.peers, strict=True):
+            if each.is_asked():
+                probes[name] += 1
+                each.fail(1)
+        await world.clock.advance(0.5)
+    assert probes == {"a": 0, "b": 0, "c": 2}
+
+
+async def test_its_return_is_noticed_by_all(world: World) -> None:
+    """Within a beat or two of the one that asks first."""
+    for each in world.peers:
+        each.fail()
+        await world.clock.advance(1)
+    await world.clock.advance(27)
+    assert [each.is_asked() for each in world.peers] == [False, False, False]
+    await world.clock.advance(2)
+    assert [each.is_asked() for each in world.peers] == [False, False, True]
+    with world.peers[2].board.call(TARGET):
+        pass
+    await world.clock.advance(7)
+    assert [each.is_asked() for each in world.peers] == [True, True, True]
+
+
+async def test_without_the_table_each_goes_by_itself(world: World) -> None:
+    """It is tried again at each beat."""
+    world.store.fail_next("beat", times=4)
+    await world.clock.advance(BEAT_SECONDS + 1)
+    world.peers[0].fail()
+    assert not world.peers[0].is_asked()
+    await world.clock.advance(2 * BEAT_SECONDS)
+    rows = await world.store.heartbeats(world.clock.now())
+    assert [each.openings for each in rows if each.worker == "a"] == [{str(TARGET): pytest.approx(30, abs=2 * BEAT_SECONDS)}]
+
+
+def test_an_opening_runs_out_since_its_row_was_written() -> None:
+    """And lasts no longer than it says, where the writer's clock is ahead."""
+    row = Heartbeat("a", NOW, {"x": 10.0, "y": 1.0})
+    assert left(row, NOW + timedelta(seconds=4)) == {"x": 6.0}
+    assert left(row, NOW - timedelta(seconds=4)) == {"x": 10.0, "y": 1.0}

@@ -1,0 +1,77 @@
+"""The heartbeat: what the other workers should know of this one, in one row of the table; and what their rows say to it.
+
+A row is written every few seconds, and at once where a breaker opens or closes; all rows are read as often, with one query. No
+call ever waits for either. While the table is away, each worker goes by what it sees itself.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from quarry.clock import Clock
+from quarry.errors import StoreUnavailable
+from quarry.inference.board import Board
+from quarry.store.base import Heartbeat, JobStore
+from quarry.telemetry.events import Event
+from quarry.telemetry.logs import get_logger
+
+_log = get_logger(__name__)
+#: Our own choice. What peers wait for each other (`quarry/inference/breaker.py`) is two of these.
+BEAT_SECONDS: Final = 3.0
+
+
+class Heart:
+    """Beats for this worker. `slots_in_use` is asked at each beat."""
+
+    def __init__(
+        self, store: JobStore, board: Board, clock: Clock, *, owner: str, slots: int, slots_in_use: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._board = board
+        self._clock = clock
+        self._owner = owner
+        self._slots = slots
+        self._slots_in_use = slots_in_use
+        self._failing = False
+
+    async def keep(self) -> None:
+        """Beat for ever. Supervised: if this ends, the worker stops."""
+        while True:
+            try:
+                await self.once()
+            except StoreUnavailable as error:
+                if not self._failing:
+                    _log.warning(Event.HEARTBEAT_FAILED, error=str(error))
+                self._failing = True
+            else:
+                self._failing = False
+            await self._rest()
+
+    async def once(self) -> None:
+        """Write our row, read all rows, and heed them.
+
+        Raises:
+            StoreUnavailable: of the row or of the rows; what was heard before stands.
+        """
+        self._board.changed.clear()
+        openings, now = self._board.openings(), self._clock.now()
+        await self._store.beat(Heartbeat(self._owner, now, openings, slots=self._slots, slots_in_use=self._slots_in_use()))
+        rows = await self._store.heartbeats(now)
+        now = self._clock.now()
+        self._board.follow([left(each, now) for each in rows if each.worker != self._owner])
+
+    async def _rest(self) -> None:
+        """Until the next beat is due, or something has changed."""
+        resting = [asyncio.ensure_future(self._clock.sleep(BEAT_SECONDS)), asyncio.ensure_future(self._board.changed.wait())]
+        try:
+            await asyncio.wait(resting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in resting:
+                each.cancel()
+
+
+def left(heartbeat: Heartbeat, now: datetime) -> Mapping[str, float]:
+    """What is left of its openings. A row cannot be younger than now, whatever its writer's clock says."""
+    age = max((now - heartbeat.at).total_seconds(), 0.0)
+    return {target: seconds - age for target, seconds in heartbeat.openings.items() if seconds > age}
