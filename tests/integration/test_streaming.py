@@ -62,7 +62,7 @@ def test_an_answer_is_the_same_with_and_without_a_stream(stack: Stack, simulator
 def test_an_error_after_the_first_text_may_be_billed(stack: Stack, simulator: Simulator, error: str) -> None:
     """Whatever it is called: the attempt is spent, and no other target is paid beside it.
 
-    Red when: `quarry/inference/providers/bedrock.py`: `_begun(told) if assembly.has_begun else told` -> `told`
+    Red when: `quarry/inference/providers/bedrock.py`: `begun(told) if assembly.has_begun else told` -> `told`
     """
     simulator.rule(match={"region": "us-east-1"}, act={"error": error, "after_events": 3})
     job = stack.finished(stack.submit(prompt=STORY, stream=True, max_attempts=1))
