@@ -24,6 +24,7 @@ from quarry.inference.routes import (
 )
 from quarry.invocation import Target
 from quarry.settings import base_url
+from quarry.store.payloads import INLINE_MAX_BYTES
 from quarry.toml_fields import (
     FLAG,
     TEXT,
@@ -90,6 +91,12 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _kept_in_a_record(text: str) -> str:
+    if len(text.encode()) > INLINE_MAX_BYTES:
+        raise ValueError(f"has more than the {INLINE_MAX_BYTES:,} bytes that a job's record keeps of an answer")
+    return text
+
+
 _REGION: Final = checked(TEXT, _region, "region")
 _REGIONS: Final = checked(list_of(_REGION, "list of regions", least=1), frozenset)
 
@@ -110,7 +117,7 @@ PRICE: Final[Mapping[str, Field]] = {
 }
 
 DEGRADED: Final[Mapping[str, Field]] = {
-    "text": Field(TEXT, "What the job is answered.", required=True),
+    "text": Field(checked(TEXT, _kept_in_a_record), "What the job is answered.", required=True),
     "within_seconds": Field(
         whole(1, 1_036_800), "It is answered so when its deadline is less than this away; until then it waits.", required=True
     ),

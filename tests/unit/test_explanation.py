@@ -221,3 +221,17 @@ def test_an_expired_job_is_told_what_to_do() -> None:
 def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
     """No more digits than one reads."""
     assert span(seconds) == words
+
+
+def test_what_was_counted_is_not_counted_as_unknown() -> None:
+    """An answer that could not be used and whose tokens are known was paid: nothing about it is open."""
+    unusable = failing(2, 5, failure=Failure("malformed_completion", ""), usage=a_completion().usage)
+    story = told(lived(claimed(0), unusable, claimed(6), (8, Succeeded(a_completion()))))
+    assert (story["paid"]["calls_counted"], story["paid"]["calls_perhaps_paid"]) == (2, 0)
+    assert story["paid"]["usage"]["output_tokens"] == 6
+
+
+def test_a_generation_whose_redrive_is_forgotten_keeps_its_number() -> None:
+    """Waits are kept up to ten; the number of the generation does not begin anew."""
+    story = told(replace(lived(claimed(0), failing(1, 5)), generation=3))
+    assert {each["generation"] for each in story["steps"]} == {3}

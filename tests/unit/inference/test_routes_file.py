@@ -190,6 +190,7 @@ def test_defaults_are_those_of_the_dataclasses(load: Callable[..., Routes]) -> N
         (DEFAULT + 'allowed_regions = ["us-east-1", "mars-1"]\n' + ONE, "allowed_regions (2) is 'mars-1', which is no region"),
         (DEFAULT + 'degraded = { text = "" , within_seconds = 5 }\n' + ONE, "degraded.text is ''"),
         (DEFAULT + 'degraded = { text = "x" }\n' + ONE, "degraded needs within_seconds"),
+        (DEFAULT + f'degraded = {{ text = "{"x" * 16_385}", within_seconds = 5 }}\n' + ONE, "degraded.text has more than"),
         (DEFAULT + 'on_unknown_outcome = "again"\n' + ONE, "on_unknown_outcome is 'again'; there are retry, fail"),
         (ONE.replace("default", "other"), "1: routes needs a route named 'default'"),
         (ONE + "[route.x]\n", "5: route is not known here; did you mean 'routes'?"),
