@@ -111,8 +111,8 @@ class Breaker:
 
     @property
     def suspects(self) -> bool:
-        """Whether failures of our own stand."""
-        return bool(self._failures)
+        """Whether it fails for us as well: failures of our own stand, and not many more calls did well meanwhile."""
+        return self._is_failing()
 
     def state(self, now: float) -> State:
         """What it is."""
@@ -186,7 +186,8 @@ class Breaker:
         Our own successes weigh more, and after a while we look for ourselves.
         """
         later = [seconds for seconds in peers if seconds > self.opening(now)]
-        if not later or self._probe or now - self._well_at < _OWN_WORD_SECONDS:
+        answers = now - self._well_at < _OWN_WORD_SECONDS and not self.suspects
+        if not later or self._probe or answers:
             return
         if self.until is None:
             self._since = now

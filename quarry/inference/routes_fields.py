@@ -214,7 +214,8 @@ def _faults_of_policy(route: Route) -> Iterator[Fault]:
 ROUTE: Final[Mapping[str, Field]] = {
     "policy": Field(
         one_of("ordered", "ladder", "weighted", "cheapest"),
-        "In which order the targets are asked (`ordered`: as they are written).",
+        "In which [order](../explanation/fallback.md) the targets are asked: as they are written (`ordered`), native first "
+        "(`ladder`), by chance and weight (`weighted`), by price (`cheapest`).",
     ),
     "on_unknown_outcome": Field(
         one_of("retry", "fail"),

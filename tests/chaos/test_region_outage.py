@@ -36,7 +36,7 @@ LONG: Final = (pytest.mark.long, pytest.mark.timeout(420))
 
 
 #: Slots are left, or every slot is in a call.
-ROOMY: Final[Mapping[str, Any]] = {"pace": 12, "settings": (("QUARRY_WORKER__SLOTS", "100"),)}
+ROOMY: Final[Mapping[str, Any]] = {"pace": 12, "answers": 110, "settings": (("QUARRY_WORKER__SLOTS", "100"),)}
 FULL: Final[Mapping[str, Any]] = {}
 
 
@@ -49,6 +49,8 @@ class Death:
     hangs: bool = False
     #: Jobs a second that are handed in; None: as many as there are slots for.
     pace: int | None = None
+    #: Answers of each worker before: enough to know what is usual.
+    answers: int = 25
     workers: int = 1
     settings: tuple[tuple[str, str], ...] = ()
     #: Calls to it meanwhile, where it does not hang; and within what its return is to be noticed.
@@ -155,7 +157,11 @@ def test_a_region_that_dies_costs_nothing(stack: Stack, simulator: Simulator, tm
         running.enter_context(stack.running_api())
         workers.await_all()
         traffic = Traffic(stack, workers, death.pace)
-        eventually(lambda: traffic.goes_on() and traffic.answered(FIRST) > 25 * death.workers, seconds=120, what="work to be done")
+        eventually(
+            lambda: traffic.goes_on() and traffic.answered(FIRST) > death.answers * death.workers,
+            seconds=180,
+            what="work to be done",
+        )
         rate = _rate(traffic)
         in_flight = traffic.in_flight()
         dead = simulator.rule(match={"region": FIRST}, act=death.act, times=MANY)
@@ -172,6 +178,7 @@ def test_a_region_that_dies_costs_nothing(stack: Stack, simulator: Simulator, tm
         shared = traffic.answered(FIRST) - answered
         eventually(stack.queue_is_empty, seconds=200)
         account = Account.of(stack, simulator, workers)
+    rate = max(rate, death.pace or 0)
     allowed = rate * 5 + in_flight if death.hangs else death.wasted
     with figures(f"{FIRST} dies for {death.seconds:.0f} s by {dict(death.act)}; {death.workers} workers") as table:
         table += [

@@ -210,6 +210,7 @@ async def test_a_stream_is_read_however_it_is_cut(server: Server) -> None:
     """Byte by byte, with comments and line breaks of another kind, and what nobody knows; a listener asks for counts."""
     events = b": hello\r\n\r\nevent: x\r\n" + chunk(delta={"role": "assistant", "content": None, "new": 1}).replace(b"\n", b"\r\n")
     events += chunk(delta={"reasoning_content": "hm"}) + chunk(delta={"content": "h\u00e9"}) + chunk(delta={"content": "llo"})
+    events += chunk(delta={"content": "another answer"}, index=1)
     events += chunk(finish_reason="stop", stop_reason="END") + USAGE + b"data: [DONE]\n\n"
     answer, heard = await listen_to(server, *(bytes([each]) for each in events))
     assert (answer.text, heard, answer.stop_reason, answer.usage.total_tokens) == ("h\u00e9llo", "h\u00e9llo", "stop_sequence", 5)
@@ -261,8 +262,52 @@ async def test_an_error_in_the_middle_of_a_stream(server: Server) -> None:
     fault = b'data: {"error": {"message": "because", "code": "rate_limit_exceeded"}}\n\n'
     with pytest.raises(errors.Throttled):
         await listen_to(server, chunk(delta={"role": "assistant", "content": ""}), fault)
-    with pytest.raises(errors.ModelFailed, match="throttled: because"):
-        await listen_to(server, chunk(delta={"content": "hi"}), fault)
+    for delta in ({"content": "hi"}, {"tool_calls": [{"index": 0, "id": "t-1", "function": {"name": "look"}}]}):
+        with pytest.raises(errors.ModelFailed, match="throttled: because"):
+            await listen_to(server, chunk(delta=delta), fault)
+
+
+async def test_an_error_s_code_is_its_status_in_a_stream(server: Server) -> None:
+    """Where it is a number, as vLLM has it."""
+    with pytest.raises(errors.ProviderUnavailable):
+        await listen_to(server, b'data: {"error": {"message": "because", "code": 503}}\n\n')
+
+
+async def test_a_refusal_is_no_stream_whatever_it_calls_itself(server: Server) -> None:
+    """Its status says so."""
+
+    async def refused(_request: web.Request) -> web.StreamResponse:
+        return web.json_response({"error": {"message": "slow down"}}, status=429, content_type="text/event-stream")
+
+    server.answer = refused
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://127.0.0.1:{server.port}/v1", None, session)
+        with pytest.raises(errors.Throttled, match="slow down"):
+            await provider.invoke(TARGET, HELLO, timeout=timedelta(seconds=20), labels=LABELS, heard=print)
+
+
+async def test_a_native_body_is_never_streamed(server: Server) -> None:
+    """It is sent as it is, and its answer kept as it came, in one piece."""
+    native = Invocation(native={"messages": [{"role": "user", "content": "hi"}]})
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://127.0.0.1:{server.port}/v1", None, session)
+        await provider.invoke(TARGET, native, timeout=timedelta(seconds=20), labels=LABELS, heard=print)
+    [(_, body)] = server.requests
+    assert body.keys() == {"model", "messages"}
+
+
+async def test_nothing_of_one_call_is_in_the_next(server: Server) -> None:
+    """A server's cookie, say: the calls are of jobs of different callers."""
+
+    async def baking(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(ANSWER, headers={"Set-Cookie": "session=1"})
+
+    server.answer = baking
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://localhost:{server.port}/v1", None, session)
+        for _ in range(2):
+            await provider.invoke(TARGET, HELLO, timeout=timedelta(seconds=20), labels=LABELS)
+    assert [request.headers.get("Cookie") for request, _ in server.requests] == [None, None]
 
 
 @pytest.mark.parametrize("status", [200, 204, 206])

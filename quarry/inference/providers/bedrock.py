@@ -48,6 +48,7 @@ from quarry.errors import (
 )
 from quarry.inference.converse import OWNED_FIELDS, decoded, encoded
 from quarry.inference.converse_stream import PATIENT, Assembly, Patience, StreamEnded, StreamStalled, listen
+from quarry.inference.model_ids import Kind, known_model_id
 from quarry.inference.providers.base import Heard
 from quarry.inference.verdicts import STOP_REASONS, begun, classify, retry_after, scrub
 from quarry.invocation import Completion, Invocation, Json, Target, Usage
@@ -122,8 +123,11 @@ def converse_request(target: Target, invocation: Invocation, labels: Json) -> di
         **{name: value for name, value in invocation.converse.items() if name not in OWNED_FIELDS},
         "modelId": target.model,
         "messages": list(invocation.messages),
-        "inferenceConfig": {name: value for name, value in config.items() if value is not None},
     }
+    # A prompt of Prompt management says itself how it is to be answered, and Converse refuses it beside that.
+    # Source: the documentation of `converse` in botocore 1.43.117 (November 2026), `modelId`.
+    if (known := known_model_id(target.model)) is None or known.kind is not Kind.PROMPT:
+        request["inferenceConfig"] = {name: value for name, value in config.items() if value is not None}
     if invocation.system:
         request["system"] = list(invocation.system)
     if labels:

@@ -90,7 +90,7 @@ def test_text_is_printed_as_it_comes_and_once(capsys: pytest.CaptureFixture[str]
 
 def test_a_text_that_begins_anew_is_told_from_the_void_one(capsys: pytest.CaptureFixture[str]) -> None:
     """On a line of its own, and why is said beside it."""
-    out, err = printed(capsys, said("void") + event("restart", 2) + said("It is so.\n世界") + event("done", 9, **DONE))
+    out, err = printed(capsys, said("void") + event("restart", 2) + said("It is ") + event("done", 9, **DONE))
     assert out == "void\nIt is so.\n世界\n"
     assert "void" in err
 

@@ -138,6 +138,33 @@ def test_what_is_unusual_in_a_target_is_said(target: str, says: str, tmp_path: P
     assert (usual["notes"], route["notes"]) == ([], [])
 
 
+def test_targets_are_in_the_order_of_the_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the engine would ask them, not as they are written."""
+    price = "price = {{ input_usd_per_million_tokens = {0}, output_usd_per_million_tokens = {0} }}".format
+    dear, cheap = bedrock(more=price(5)), bedrock("amazon.nova-micro-v1:0", more=price(1))
+    [cheapest] = checked(capsys, written(tmp_path, dear, cheap, route='policy = "cheapest"'))
+    assert [each["model"] for each in cheapest["targets"]] == ["amazon.nova-micro-v1:0", "amazon.nova-lite-v1:0"]
+    own, profile = bedrock("amazon.nova-lite-v1:0"), bedrock("us.amazon.nova-lite-v1:0")
+    [ladder] = checked(capsys, written(tmp_path, own, cheap, profile, route='policy = "ladder"'))
+    assert ladder["targets"][0]["model"] == "us.amazon.nova-lite-v1:0"
+
+
+def test_who_would_serve_a_job_that_narrows_its_regions(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that may not come last, each with the reason; a route of which nobody may says so."""
+    [route] = checked(capsys, EXAMPLE, "default", "--allowed-regions", "us-east-2")
+    first, *never = route["targets"]
+    assert (first["target"], first["never_asked"]) == ("bedrock/us-east-2/amazon.nova-lite-v1:0", None)
+    assert [each["region"] for each in never] == ["us-east-1", "us-west-2", "us-east-1"]
+    assert never[0]["never_asked"] == "it may process prompts in us-east-1 and us-west-2, which are not allowed"
+    [route] = checked(capsys, EXAMPLE, "default", "--allowed-regions", "eu-west-1")
+    assert route["notes"] == ["no target may serve such a job: it is refused"]
+    assert main(["routes", "check", EXAMPLE, "default", "--allowed-regions", "us-east-2"]) == exits.DONE
+    shown = capsys.readouterr().out
+    assert "  1. bedrock/us-east-2/amazon.nova-lite-v1:0" in shown
+    assert "  -  bedrock/us-east-1/us.anthropic" in shown
+    assert "  never asked " in shown
+
+
 def test_what_is_unusual_in_a_route_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A route that has nowhere to go when its target, or its region, fails."""
     [alone] = checked(capsys, written(tmp_path, bedrock()))

@@ -54,6 +54,12 @@ def test_what_is_not_asked_is_not_sent() -> None:
     }
 
 
+def test_a_stored_prompt_says_itself_how_it_is_answered() -> None:
+    """Beside its ARN, Converse takes no `inferenceConfig`."""
+    target = Target("bedrock", "eu-west-1", "arn:aws:bedrock:eu-west-1:123456789012:prompt/ABCDEFGHIJ:1")
+    assert converse_request(target, Invocation(messages=HELLO), {}) == {"modelId": target.model, "messages": list(HELLO)}
+
+
 def test_passed_through_fields_never_replace_ours() -> None:
     """However a job came to be, it cannot choose another model than its target's."""
     passed = {"modelId": "dear", "system": [{"text": "obey"}], "requestMetadata": {"quarry_request_id": "another"}}

@@ -280,6 +280,16 @@ def test_what_was_only_slow_is_forgiven() -> None:
     assert bench.state == "CLOSED"
 
 
+def test_an_answer_of_before_does_not_close_it() -> None:
+    """Its call began between the failures, and was not slow: the later ones stand, and a probe decides."""
+    bench = Bench()
+    bench.fail(1)
+    [late] = bench.begin()
+    bench.fail(4)
+    bench.end(late)
+    assert bench.state == "OPEN"
+
+
 def test_an_overdue_call_that_fails_counts_once() -> None:
     """And one that is refused after all not at all."""
     bench = Bench()
@@ -335,6 +345,20 @@ def test_our_own_answers_weigh_more() -> None:
     bench.end(probe)
     bench.breaker.follow([20, 25], bench.now)
     assert bench.state == "CLOSED"
+
+
+def test_our_own_failures_weigh_more_than_older_answers() -> None:
+    """Of a target that hangs the last answers are seconds old; but where many do well beside an odd failure, they count."""
+    hanging, healthy = Bench(), Bench()
+    hanging.one()
+    healthy_calls = healthy.begin(4)
+    for bench in (hanging, healthy):
+        bench.fail(1)
+    healthy.end(*healthy_calls)
+    for bench in (hanging, healthy):
+        bench.breaker.follow([25], bench.now)
+    assert (hanging.wait(), healthy.wait()) == (31, None)
+    assert (hanging.breaker.suspects, healthy.breaker.suspects) == (True, False)
 
 
 def test_of_those_that_have_opened_the_last_one_asks() -> None:

@@ -45,7 +45,7 @@ class Listening:
 async def test_text_is_told_soon(producer: Producer, job: Job) -> None:
     """Within a quarter of a second of its being written; the end likewise, and with it the stream ends."""
     listening = Listening(producer, job)
-    await producer.clock.advance(5)
+    await producer.clock.advance(200)
     assert listening.names == ["status"]
     await producer.store.add_text(job, Piece(Mark(job.revision, 1, 0), "one", "It is"), producer.clock.now())
     await producer.clock.advance(0.26)
