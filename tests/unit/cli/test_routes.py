@@ -68,7 +68,7 @@ def test_json_has_everything_that_a_target_says(capsys: pytest.CaptureFixture[st
     assert (adapted["regions"], adapted["max_tokens"]) == (["us-east-2"], 5000)
     assert (own["kind"], own["timeout_seconds"], own["drop"]) == ("openai", 120, ["converse.serviceTier"])
     assert [each["usd_per_million_tokens"] for each in cheap["targets"]] == [
-        {"input": 0.035, "output": 0.14}, {"input": 0.06, "output": 0.24},
+        {"input": 0.1, "output": 0.4}, {"input": 0.2, "output": 0.8},
     ]  # fmt: skip
     assert (europe["allowed_regions"], europe["on_unknown_outcome"]) == (["eu-central-1", "eu-west-1"], "fail")
     assert [each["share"] for each in split["targets"]] == [0.75, 0.25]
