@@ -18,8 +18,11 @@ CACHE_POINT: Final = "cachePoint"
 EMPTY: Final[Mapping[str, Any]] = {"temperature": None, "top_p": None, "stop_sequences": (), "system": ()}
 
 
-def adapted(place: RouteTarget, invocation: Invocation) -> tuple[Invocation, tuple[str, ...]]:
-    """The request as this target is asked it, and the names of what was dropped or made smaller, as in `Adaptation.drop`."""
+def adapted(place: RouteTarget, invocation: Invocation, needed: frozenset[str]) -> tuple[Invocation, tuple[str, ...]]:
+    """The request as this target is asked it, and the names of what was dropped or made smaller, as in `Adaptation.drop`.
+
+    `needed` is what the request needs as it is; whoever asks about many targets has looked once.
+    """
     if invocation.native is not None:
         return invocation, ()
     changed: list[str] = []
@@ -33,7 +36,9 @@ def adapted(place: RouteTarget, invocation: Invocation) -> tuple[Invocation, tup
                 changed.append(name)
 
     drop(sorted(place.adapt.drop))
-    drop(sorted({TUNING[each] for each in needs(invocation) & lacks(place) & TUNING.keys()}))
+    if changed:
+        needed = needs(invocation)
+    drop(sorted({TUNING[each] for each in needed & lacks(place) & TUNING.keys()}))
     known = facts_of(place.target.model).max_tokens if place.target.provider == "bedrock" else None
     bound = min((each for each in (place.adapt.max_tokens, known) if each is not None), default=invocation.max_tokens)
     if invocation.max_tokens > bound:

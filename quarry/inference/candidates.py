@@ -53,10 +53,11 @@ def candidates(route: Route, request: Request) -> tuple[tuple[Candidate, ...], t
     """Those that may serve, as listed; and for each of the others an error that says why it is skipped."""
     allowed = narrowed(route.allowed_regions, request.allowed_regions)
     meant = family_of(route.targets[0].target) if route.targets else None
+    needed = needs(request.invocation)
     able: list[Candidate] = []
     barred: list[InvocationError] = []
     for place in route.targets:
-        judged = _judged(place, request.invocation, allowed, meant)
+        judged = _judged(place, request.invocation, needed, allowed, meant)
         if isinstance(judged, Candidate):
             able.append(judged)
         else:
@@ -65,13 +66,13 @@ def candidates(route: Route, request: Request) -> tuple[tuple[Candidate, ...], t
 
 
 def _judged(
-    place: RouteTarget, invocation: Invocation, allowed: frozenset[str] | None, meant: str | None
+    place: RouteTarget, invocation: Invocation, needed: frozenset[str], allowed: frozenset[str] | None, meant: str | None
 ) -> Candidate | InvocationError:
     name = str(place.target)
     if why := objection(place, allowed):
         return ResidencyForbids(f"{name}: {why}", target=name)
-    invocation, changed = adapted(place, invocation)
-    if missing := needs(invocation) & lacks(place):
+    invocation, changed = adapted(place, invocation, needed)
+    if missing := (needs(invocation) if changed else needed) & lacks(place):
         return NotCapable(f"{name} does not take {', '.join(_words(missing))}", target=name)
     if foreign := _foreign(place.target, invocation, meant):
         return NotCapable(f"{name} does not take {foreign}", target=name)
