@@ -304,6 +304,17 @@ async def test_an_only_target_is_waited_for_where_a_call_under_way_decides() -> 
     assert [(await each).text for each in under_way] == ["hi"] * 4
 
 
+@pytest.mark.parametrize("hint", [1.5, 3.0])
+async def test_no_try_begins_without_time_for_an_answer(hint: float) -> None:
+    """It would end as a call that may have been paid, and may not even have been sent."""
+    refusal = ProviderUnavailable("503", retry_after_seconds=hint)
+    bench = Bench(refusal, refusal, refusal)
+    route = Route("default", (RouteTarget(TARGET, timeout_seconds=4),))
+    with pytest.raises(ProviderUnavailable):
+        await bench.clock.run(bench.engine.invoke(route, Request(HELLO), bench.before_call))
+    assert min(call.timeout.total_seconds() for call in bench.provider.calls) >= 2
+
+
 async def test_a_targets_own_timeout_goes_before() -> None:
     """Whatever is asked of it."""
     bench = Bench("hi")
