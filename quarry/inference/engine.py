@@ -90,7 +90,7 @@ class Engine:
                 _log.info(Event.INVOCATION_ADAPTED, target=str(candidate.place.target), adapted=candidate.adapted)
             began = self._clock.monotonic()
             try:
-                completion = await self._served(candidate, request, before_call, after_refusal, alone=alone)
+                completion = await self._served(candidate, request, before_call, after_refusal, alone=alone, last=not left)
             except InvocationError as error:
                 if not another_may_be_asked(error):
                     error.fallbacks = _fallbacks(passed)
@@ -115,6 +115,7 @@ class Engine:
         after_refusal: Callable[[], None],
         *,
         alone: bool,
+        last: bool,
     ) -> Completion:
         """Have one target answer. Where there is no other one, it may be tried a few times."""
         target, invocation = candidate.place.target, candidate.invocation
@@ -125,12 +126,12 @@ class Engine:
 
         async def once() -> Completion:
             nonlocal ends
-            self._board.admit(target)
+            self._board.admit(target, last=last)
             await before_call(target)
             now = self._clock.monotonic()
             ends = now + timeout.total_seconds() if ends is None else ends
             try:
-                with self._board.call(target):
+                with self._board.call(target, last=last):
                     return await self._call(target, invocation, timedelta(seconds=ends - now), request.labels, heard)
             except InvocationError as error:
                 if not error.may_be_billed:

@@ -304,6 +304,24 @@ async def test_an_only_target_is_waited_for_where_a_call_under_way_decides() -> 
     assert [(await each).text for each in under_way] == ["hi"] * 4
 
 
+async def test_a_routes_only_target_is_asked_however_it_throttles() -> None:
+    """To leave it alone for five seconds would lose what it takes meanwhile: the jobs wait anyway."""
+    bench = Bench(*(Throttled("429") for _ in range(10)), "hi")
+    for _ in range(10):
+        with pytest.raises(Throttled):
+            await bench.call()
+    assert (await bench.call()).text == "hi"
+
+
+async def test_a_target_that_throttles_is_left_for_another_one() -> None:
+    """Three refusals in a row, and the jobs go where they are served at once."""
+    bench = Bench(*[Throttled("429"), "hi"] * 3)
+    other = Target("bedrock", "us-west-2", "m")
+    for _ in range(6):
+        assert (await bench.walk(TARGET, other)).served_by == other
+    assert [call.target for call in bench.provider.calls].count(TARGET) == 3
+
+
 @pytest.mark.parametrize("hint", [1.5, 3.0])
 async def test_no_try_begins_without_time_for_an_answer(hint: float) -> None:
     """It would end as a call that may have been paid, and may not even have been sent."""
