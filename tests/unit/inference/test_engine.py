@@ -315,8 +315,8 @@ async def test_a_routes_only_target_is_asked_however_it_throttles() -> None:
 
 async def test_a_target_that_throttles_is_left_for_another_one() -> None:
     """Three refusals in a row, and the jobs go where they are served at once."""
-    bench = Bench(*[Throttled("429"), "hi"] * 3)
-    other = Target("bedrock", "us-west-2", "m")
+    steps: list[Step] = [Throttled("429"), "hi"]
+    bench, other = Bench(*steps * 3), Target("bedrock", "us-west-2", "m")
     for _ in range(6):
         assert (await bench.walk(TARGET, other)).served_by == other
     assert [call.target for call in bench.provider.calls].count(TARGET) == 3
