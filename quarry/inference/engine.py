@@ -21,7 +21,7 @@ from quarry.errors import CircuitOpen, InvocationError, ModelNotFound, ProviderU
 from quarry.inference.board import Board
 from quarry.inference.breaker import SOON_SECONDS, Limits
 from quarry.inference.candidates import Candidate, Request, candidates
-from quarry.inference.fallback import another_may_be_asked, in_order, remaining
+from quarry.inference.fallback import another_may_be_asked, in_order, is_one_models_opinion, remaining
 from quarry.inference.providers.base import Heard, Provider
 from quarry.inference.routes import Route
 from quarry.invocation import Completion, Fallback, Invocation, Json, Target
@@ -75,37 +75,41 @@ class Engine:
         """Have `request` answered by the route.
 
         `before_call` is awaited before every billable call, a repeated one too; what it raises (a lost lease, say) ends the walk.
-        `after_refusal` is called after each that came to nothing, and cannot have been billed.
+        `after_refusal` is told of each that came to nothing, and cannot have been billed.
 
         Raises:
             InvocationError: no target gave an answer.
         """
         able, barred = candidates(route, request)
         passed: list[_Passed] = [(error, _skipped(error)) for error in barred]
-        left = in_order(route.policy, able, request.failures, self._draw())
+        left, busy = in_order(route.policy, able, request.failures, self._draw()), list[Target]()
         alone = len(left) == 1
         while left:
-            candidate = left.pop(0)
+            candidate, began = left.pop(0), self._clock.monotonic()
+            target = candidate.place.target
             if candidate.adapted:
-                _log.info(Event.INVOCATION_ADAPTED, target=str(candidate.place.target), adapted=candidate.adapted)
-            began = self._clock.monotonic()
+                _log.info(Event.INVOCATION_ADAPTED, target=str(target), adapted=candidate.adapted)
             try:
                 completion = await self._served(candidate, request, before_call, after_refusal, alone=alone, last=not left)
             except InvocationError as error:
-                if not another_may_be_asked(error):
+                if not another_may_be_asked(error) and not is_one_models_opinion(error, target, busy):
                     error.fallbacks = _fallbacks(passed)
                     raise
-                target = candidate.place.target
-                skipped, seconds = isinstance(error, CircuitOpen), round(self._clock.monotonic() - began, 3)
-                passed.append((error, Fallback(str(target), error.code, seconds, skipped)))
+                if error.lacks_capacity:
+                    busy.append(target)
+                seconds = round(self._clock.monotonic() - began, 3)
+                passed.append((error, Fallback(str(target), error.code, seconds, skipped=isinstance(error, CircuitOpen))))
                 left, needless = remaining(error, candidate, left)
                 passed += [(each, _skipped(each)) for each in map(partial(_the_same, error), needless)]
                 if left:
-                    self._metrics.fallbacks.labels(target.provider, target.region, target.model, error.code).inc()
-                    _log.info(Event.FALLBACK_ENGAGED, target=str(target), error=error.code)
+                    self._engaged(target, error)
             else:
                 return replace(completion, fallbacks=_fallbacks(passed), adapted=candidate.adapted)
         raise exhausted(passed)
+
+    def _engaged(self, target: Target, error: InvocationError) -> None:
+        self._metrics.fallbacks.labels(target.provider, target.region, target.model, error.code).inc()
+        _log.info(Event.FALLBACK_ENGAGED, target=str(target), error=error.code)
 
     async def _served(
         self,
