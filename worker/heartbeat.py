@@ -40,9 +40,11 @@ class Heart:
         while True:
             try:
                 await self.once()
-            except StoreUnavailable as error:
+            except Exception as error:  # noqa: BLE001 - it is advice: a row of a newer version, or a bug, must not stop every worker
                 if not self._failing:
-                    _log.warning(Event.HEARTBEAT_FAILED, error=str(error))
+                    # Ours name no content; what others say may be anything.
+                    said = str(error) if isinstance(error, StoreUnavailable) else type(error).__name__
+                    _log.warning(Event.HEARTBEAT_FAILED, error=said)
                 self._failing = True
             else:
                 self._failing = False

@@ -82,6 +82,10 @@ class Invoker:
             if voice:
                 voice.begin()
 
+        def after_refusal() -> None:
+            # Whoever cuts the attempt now, while it waits for another try, cuts no call.
+            held.call_started = False
+
         job, route = held.job, held.route
         if route is None:
             # It was there at submission and is no longer: ours to mend, not the job's fault.
@@ -92,7 +96,7 @@ class Invoker:
         invocation = await invocation_of(job, self._payloads)
         labels = {"quarry_request_id": job.request_id, "quarry_attempt": str(job.attempts)}
         request = Request(invocation, labels, failures_of(job), job.allowed_regions, voice.hear if voice else None)
-        return await self._engine.invoke(route, request, before_call)
+        return await self._engine.invoke(route, request, before_call, after_refusal)
 
 
 def failures_of(job: Job) -> Mapping[str, int]:

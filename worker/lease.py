@@ -44,7 +44,7 @@ class HeldLease:
         self.token = job.lease.token
         #: On the monotonic clock.
         self.valid_until = valid_until
-        #: Set just before the first billable call starts.
+        #: Set just before each billable call starts; unset where it was refused, and nothing can have been paid.
         self.call_started = False
         #: What serves the job; None where its route is there no more.
         self.route: Route | None = None

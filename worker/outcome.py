@@ -178,7 +178,7 @@ def decide(result: Result, job: Job, now: datetime, draw: float, route: Route | 
             return _of_unknown(None) if cut and pays_once(route) else _INTERRUPTED[result.why](result, job, now)
         case errors.OutcomeUnknown():
             return _of_unknown(None, outcome=None)
-        case errors.InvocationTimedOut() if pays_once(route):
+        case errors.InvocationTimedOut() | errors.InternalFault() if pays_once(route):
             return _of_unknown(result)
         case errors.InvocationError():
             verdict = _of_error(result, job, now, draw)

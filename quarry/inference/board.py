@@ -2,7 +2,8 @@
 
 Each target has two: one for failures, and one for throttles. Throttles do not open the first: a target that throttles is well. But
 one that does nothing else is not worth asking for every job. That second one is simple on purpose, and no limiter: it goes by
-refusals alone, and knows no quota.
+refusals alone, and knows no quota. So it only says that another target should rather be asked: of one whose quota is used up most
+of the time it would cost the better part of what the quota still allows.
 """
 
 import asyncio
@@ -82,8 +83,8 @@ class Board:
         #: Set where peers should hear of it at once.
         self.changed = asyncio.Event()
 
-    def admit(self, target: Target) -> None:
-        """See whether the target may be asked now.
+    def admit(self, target: Target, *, last: bool = False) -> None:
+        """See whether the target may be asked now. The `last` that a route has left may, although it throttles.
 
         Raises:
             CircuitOpen: it may not, and when to ask again.
@@ -91,14 +92,14 @@ class Board:
         if self._limits is None:
             return
         place, now = self._place(target), self._clock.monotonic()
-        waits = (place.failures.wait(now, place.overdue_seconds), place.throttles.wait(now))
+        waits = (place.failures.wait(now, place.overdue_seconds), None if last else place.throttles.wait(now))
         self._tell(target, place, now)
         wait = max((each for each in waits if each is not None), default=None)
         if wait is not None:
             raise CircuitOpen("the target is left alone for a while", target=str(target), retry_after_seconds=wait)
 
     @contextmanager
-    def call(self, target: Target) -> Iterator[None]:
+    def call(self, target: Target, *, last: bool = False) -> Iterator[None]:
         """One call of the target is the block.
 
         Raises:
@@ -107,9 +108,10 @@ class Board:
         if self._limits is None:
             yield
             return
-        self.admit(target)
+        self.admit(target, last=last)
         place, began = self._place(target), self._clock.monotonic()
-        calls = [(each, each.begin(began)) for each in (place.failures, place.throttles)]
+        # What a breaker did not allow is none of its calls.
+        calls = [(each, each.begin(began) if each.wait(began) is None else None) for each in (place.failures, place.throttles)]
         ended, hint = (Ended.CUT, Ended.CUT), None
         try:
             yield
@@ -125,7 +127,8 @@ class Board:
             if Ended.WELL in ended:
                 place.answered(now - began)
             for (breaker, call), how in zip(calls, ended, strict=True):
-                breaker.end(call, how, now, hint)
+                if call:
+                    breaker.end(call, how, now, hint)
             self._tell(target, place, now)
 
     def openings(self) -> dict[str, float]:

@@ -21,7 +21,7 @@ from quarry.errors import CircuitOpen, InvocationError, ModelNotFound, ProviderU
 from quarry.inference.board import Board
 from quarry.inference.breaker import SOON_SECONDS, Limits
 from quarry.inference.candidates import Candidate, Request, candidates
-from quarry.inference.fallback import another_may_be_asked, in_order, remaining
+from quarry.inference.fallback import another_may_be_asked, in_order, is_one_models_opinion, remaining
 from quarry.inference.providers.base import Heard, Provider
 from quarry.inference.routes import Route
 from quarry.invocation import Completion, Fallback, Invocation, Json, Target
@@ -40,7 +40,8 @@ _TIMEOUT_BASE: Final = timedelta(seconds=60)
 _SLOWEST_TOKENS_PER_SECOND: Final = 10
 #: Whatever is asked: an hour without an answer is no longer worth a slot.
 _TIMEOUT_CEILING: Final = timedelta(minutes=60)
-#: Our own choice: a blip is over within seconds; what lasts longer is better waited for in the queue, where it holds no slot.
+#: Our own choice: a blip is over within seconds; what lasts longer is better waited for in the queue, where it holds no slot. And
+#: of the target's time, half is left for the answer.
 _TRIES_MAX: Final = 3
 _RETRY_WINDOW_SECONDS: Final = 15.0
 #: Full jitter: uniform between nothing and 0.5 s, then 1 s.
@@ -64,43 +65,61 @@ class Engine:
         self._draw = draw
         self._board = board or Board(Limits(), metrics, clock)
 
-    async def invoke(self, route: Route, request: Request, before_call: Callable[[Target], Awaitable[None]]) -> Completion:
+    async def invoke(
+        self,
+        route: Route,
+        request: Request,
+        before_call: Callable[[Target], Awaitable[None]],
+        after_refusal: Callable[[], None] = lambda: None,
+    ) -> Completion:
         """Have `request` answered by the route.
 
         `before_call` is awaited before every billable call, a repeated one too; what it raises (a lost lease, say) ends the walk.
+        `after_refusal` is told of each that came to nothing, and cannot have been billed.
 
         Raises:
             InvocationError: no target gave an answer.
         """
         able, barred = candidates(route, request)
         passed: list[_Passed] = [(error, _skipped(error)) for error in barred]
-        left = in_order(route.policy, able, request.failures, self._draw())
+        left, busy = in_order(route.policy, able, request.failures, self._draw()), list[Target]()
         alone = len(left) == 1
         while left:
-            candidate = left.pop(0)
+            candidate, began = left.pop(0), self._clock.monotonic()
+            target = candidate.place.target
             if candidate.adapted:
-                _log.info(Event.INVOCATION_ADAPTED, target=str(candidate.place.target), adapted=candidate.adapted)
-            began = self._clock.monotonic()
+                _log.info(Event.INVOCATION_ADAPTED, target=str(target), adapted=candidate.adapted)
             try:
-                completion = await self._served(candidate, request, before_call, alone=alone)
+                completion = await self._served(candidate, request, before_call, after_refusal, alone=alone, last=not left)
             except InvocationError as error:
-                if not another_may_be_asked(error):
+                if not another_may_be_asked(error) and not is_one_models_opinion(error, target, busy):
                     error.fallbacks = _fallbacks(passed)
                     raise
-                target = candidate.place.target
-                skipped, seconds = isinstance(error, CircuitOpen), round(self._clock.monotonic() - began, 3)
-                passed.append((error, Fallback(str(target), error.code, seconds, skipped)))
+                if error.lacks_capacity:
+                    busy.append(target)
+                seconds = round(self._clock.monotonic() - began, 3)
+                passed.append((error, Fallback(str(target), error.code, seconds, skipped=isinstance(error, CircuitOpen))))
                 left, needless = remaining(error, candidate, left)
                 passed += [(each, _skipped(each)) for each in map(partial(_the_same, error), needless)]
                 if left:
-                    self._metrics.fallbacks.labels(target.provider, target.region, target.model, error.code).inc()
-                    _log.info(Event.FALLBACK_ENGAGED, target=str(target), error=error.code)
+                    self._engaged(target, error)
             else:
                 return replace(completion, fallbacks=_fallbacks(passed), adapted=candidate.adapted)
         raise exhausted(passed)
 
+    def _engaged(self, target: Target, error: InvocationError) -> None:
+        self._metrics.fallbacks.labels(target.provider, target.region, target.model, error.code).inc()
+        _log.info(Event.FALLBACK_ENGAGED, target=str(target), error=error.code)
+
     async def _served(
-        self, candidate: Candidate, request: Request, before_call: Callable[[Target], Awaitable[None]], *, alone: bool
+        self,
+        candidate: Candidate,
+        request: Request,
+        before_call: Callable[[Target], Awaitable[None]],
+        after_refusal: Callable[[], None],
+        *,
+        alone: bool,
+        last: bool,
     ) -> Completion:
         """Have one target answer. Where there is no other one, it may be tried a few times."""
         target, invocation = candidate.place.target, candidate.invocation
@@ -111,21 +130,28 @@ class Engine:
 
         async def once() -> Completion:
             nonlocal ends
-            self._board.admit(target)
+            self._board.admit(target, last=last)
             await before_call(target)
             now = self._clock.monotonic()
             ends = now + timeout.total_seconds() if ends is None else ends
-            with self._board.call(target):
-                return await self._call(target, invocation, timedelta(seconds=ends - now), request.labels, heard)
+            try:
+                with self._board.call(target, last=last):
+                    return await self._call(target, invocation, timedelta(seconds=ends - now), request.labels, heard)
+            except InvocationError as error:
+                if not error.may_be_billed:
+                    after_refusal()
+                raise
 
-        return await (self._retrying()(once) if alone else once())
+        return await (self._retrying(timeout)(once) if alone else once())
 
-    def _retrying(self) -> AsyncRetrying:
+    def _retrying(self, timeout: timedelta) -> AsyncRetrying:
         started = self._clock.monotonic()
+        # A try that has no time left would end as one that may have been paid, and may not even have been sent.
+        window = min(_RETRY_WINDOW_SECONDS, timeout.total_seconds() / 2)
 
         def enough(state: RetryCallState) -> bool:
             elapsed = self._clock.monotonic() - started
-            return state.attempt_number >= _TRIES_MAX or elapsed + state.upcoming_sleep > _RETRY_WINDOW_SECONDS
+            return state.attempt_number >= _TRIES_MAX or elapsed + state.upcoming_sleep > window
 
         return AsyncRetrying(
             sleep=self._clock.sleep, stop=enough, wait=_wait, retry=retry_if_exception(_is_soon_over), reraise=True

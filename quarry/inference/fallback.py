@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Final, Protocol
 
-from quarry.errors import ContextTooLong, CredentialsExpired, InvocationError
+from quarry.errors import ContextTooLong, CredentialsExpired, InvocationError, InvocationRejected
 from quarry.inference.candidates import Candidate
 from quarry.inference.model_ids import Kind, read_model_id
 from quarry.inference.routes import Policy
@@ -97,6 +97,14 @@ def in_order(policy: Policy, candidates: Sequence[Candidate], failures: Mapping[
 def another_may_be_asked(error: InvocationError) -> bool:
     """Whether the next target is asked in the same attempt: it may help, and nothing can have been paid."""
     return error.fallback_helps and not error.may_be_billed
+
+
+def is_one_models_opinion(error: InvocationError, target: Target, busy: Iterable[Target]) -> bool:
+    """Whether a request that is refused as wrong may be right for a model that was asked before, and had no capacity.
+
+    It is waited for then, and says itself what it thinks of the request: for want of capacity no job fails.
+    """
+    return isinstance(error, InvocationRejected) and any(model_of(each) != model_of(target) for each in busy)
 
 
 def remaining(error: InvocationError, failed: Candidate, left: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:

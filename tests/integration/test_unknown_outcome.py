@@ -39,8 +39,8 @@ def test_a_call_that_was_cut_is_not_paid_again(stack: Stack, simulator: Simulato
     """A reset after the request was sent: the job fails with its reason, is buried, and no target is called a second time. The
     call that was not repeated is counted; an operator who puts the job back decides to pay.
 
-    Red when: `worker/outcome.py`: `case errors.InvocationTimedOut() if pays_once(route):` ->
-    `case errors.InvocationTimedOut() if False:`
+    Red when: `worker/outcome.py`: `case errors.InvocationTimedOut() | errors.InternalFault() if pays_once(route):` ->
+    `case errors.InternalFault() if pays_once(route):`
     """
     simulator.rule(act={"reset": True}, times=1)
     with stack.running_api(), stack.running_worker() as worker:

@@ -20,6 +20,7 @@ from docs.markdown import table
 from quarry.aws import bedrock_client, new_session
 from quarry.clock import SystemClock
 from quarry.errors import InvocationError
+from quarry.inference.board import Board
 from quarry.inference.candidates import Request
 from quarry.inference.engine import Engine
 from quarry.inference.providers.bedrock import BedrockProvider
@@ -132,8 +133,9 @@ async def trial(simulator: Simulator) -> AsyncIterator[Trial]:
     async with AsyncExitStack() as stack:
         session = new_session()
         clients = {region: await stack.enter_async_context(bedrock_client(region, 4, session)) for region in REGIONS}
-        provider = BedrockProvider(clients)
-        yield Trial(Engine({"bedrock": provider}, InferenceMetrics(CollectorRegistry()), SystemClock(), lambda: 0.0), simulator)
+        providers, metrics, clock = {"bedrock": BedrockProvider(clients)}, InferenceMetrics(CollectorRegistry()), SystemClock()
+        # Each trial is the first: no target is left alone for what it did in another one.
+        yield Trial(Engine(providers, metrics, clock, lambda: 0.0, Board(None, metrics, clock)), simulator)
 
 
 async def written(simulator: Simulator) -> str:

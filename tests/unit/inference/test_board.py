@@ -119,6 +119,28 @@ async def test_throttles_are_another_matter() -> None:
     assert bench.is_asked()
 
 
+async def test_the_last_that_is_left_is_asked_although_it_throttles() -> None:
+    """Nobody else serves meanwhile, and what the quota still allows would be lost. Its failures keep it alone all the same; and
+    what is asked beside the probes does not stand in for one.
+    """
+    bench = Bench()
+    for _ in range(3):
+        await bench.call(Throttled("x"))
+    await bench.clock.advance(4)
+    for error in (Throttled("x"), None):
+        with suppress(Throttled), bench.board.call(TARGET, last=True):
+            if error:
+                raise error
+    assert (bench.is_asked(), bench.openings("throttled")) == (False, 1)
+    await bench.clock.advance(1)
+    assert bench.is_asked()
+    for _ in range(5):
+        with suppress(ModelFailed), bench.board.call(TARGET, last=True):
+            raise ModelFailed("x")
+    with pytest.raises(CircuitOpen), bench.board.call(TARGET, last=True):
+        pass
+
+
 async def test_throttles_between_answers_leave_it_as_it_is() -> None:
     """A target at its quota answers some and refuses some."""
     bench = Bench()

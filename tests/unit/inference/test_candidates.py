@@ -1,5 +1,6 @@
 """What a request needs, what a target has, and the form in which it is asked."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -217,6 +218,24 @@ def test_candidates_carry_their_own_form() -> None:
     assert [(each.invocation.temperature, each.invocation.top_p) for each in able] == [(None, None), (0.5, None), (0.5, 0.5)]
     assert [each.adapted for each in able] == [("temperature", "top_p"), ("top_p",), ()]
     assert barred == ()
+
+
+def test_a_conversation_is_gone_through_once_for_each_form() -> None:
+    """However many targets there are: as it came, and without what those of one model do not take."""
+    looks = 0
+
+    class Watched(tuple[Any, ...]):  # noqa: SLOT001 - one object
+        def __iter__(self) -> Iterator[Any]:
+            nonlocal looks
+            looks += 1
+            return super().__iter__()
+
+    said = Watched(asking({"text": "hello"}).messages)
+    request = Request(Invocation(messages=said, temperature=0.5, top_p=0.5))
+    models = ("amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0")
+    able, barred = candidates(Route("default", tuple(place(model) for model in models * 10)), request)
+    assert (len(able), barred, [each.adapted for each in able[:2]]) == (20, (), [(), ("top_p",)])
+    assert looks == 2
 
 
 def test_what_is_known_of_a_model_is_known_of_its_profiles() -> None:

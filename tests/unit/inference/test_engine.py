@@ -1,6 +1,7 @@
 """One invocation: the order of things, the retry inside an attempt, and what is counted."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -173,7 +174,7 @@ async def test_what_ends_the_walk(error: InvocationError) -> None:
     """What may have been paid, and what no other target would mend; the error says who was passed over before."""
     bench = Bench(Throttled("429"), error, "never")
     with pytest.raises(type(error)) as caught:
-        await bench.walk(TARGET, *OTHERS)
+        await bench.walk(TARGET, replace(TARGET, region="us-west-2"), *OTHERS)
     assert len(bench.provider.calls) == 2
     assert [each.reason for each in caught.value.fallbacks] == ["throttled"]
 
@@ -303,6 +304,60 @@ async def test_an_only_target_is_waited_for_where_a_call_under_way_decides() -> 
     await bench.clock.advance(1)
     assert (await late).text == "late"
     assert [(await each).text for each in under_way] == ["hi"] * 4
+
+
+async def test_a_routes_only_target_is_asked_however_it_throttles() -> None:
+    """To leave it alone for five seconds would lose what it takes meanwhile: the jobs wait anyway."""
+    bench = Bench(*(Throttled("429") for _ in range(10)), "hi")
+    for _ in range(10):
+        with pytest.raises(Throttled):
+            await bench.call()
+    assert (await bench.call()).text == "hi"
+
+
+async def test_a_target_that_throttles_is_left_for_another_one() -> None:
+    """Three refusals in a row, and the jobs go where they are served at once."""
+    steps: list[Step] = [Throttled("429"), "hi"]
+    bench, other = Bench(*steps * 3), Target("bedrock", "us-west-2", "m")
+    for _ in range(6):
+        assert (await bench.walk(TARGET, other)).served_by == other
+    assert [call.target for call in bench.provider.calls].count(TARGET) == 3
+
+
+CLAUDE = Target("bedrock", "us-east-1", "anthropic.claude-sonnet-4-5-20250929-v1:0")
+PROFILE = replace(CLAUDE, region="us-west-2", model=f"us.{CLAUDE.model}")
+NOVA = Target("bedrock", "us-east-1", "amazon.nova-lite-v1:0")
+
+
+@pytest.mark.parametrize("busy", [Throttled("429"), ProviderUnavailable("503")], ids=lambda error: error.code)
+async def test_what_another_model_refuses_is_not_refused_by_one_that_is_busy(busy: InvocationError) -> None:
+    """The request may be right for the model that it was written for: the job waits for that. The same model says it for both."""
+    with pytest.raises(type(busy)) as caught:
+        await Bench(busy, InvocationRejected("an extraneous key")).walk(CLAUDE, NOVA)
+    assert [each.reason for each in caught.value.refusals] == [busy.code, "invocation_rejected"]
+    with pytest.raises(InvocationRejected):
+        await Bench(busy, InvocationRejected("an extraneous key")).walk(CLAUDE, PROFILE)
+
+
+async def test_who_is_asked_first_speaks_for_all() -> None:
+    """Nobody is asked whether a wrong request is right elsewhere, nor after one who had no access."""
+    bench = Bench(InvocationRejected("an extraneous key"), "never")
+    with pytest.raises(InvocationRejected):
+        await bench.walk(CLAUDE, NOVA)
+    assert len(bench.provider.calls) == 1
+    with pytest.raises(InvocationRejected):
+        await Bench(AccessDenied("x"), InvocationRejected("an extraneous key"), "never").walk(CLAUDE, NOVA)
+
+
+@pytest.mark.parametrize("hint", [1.5, 3.0])
+async def test_no_try_begins_without_time_for_an_answer(hint: float) -> None:
+    """It would end as a call that may have been paid, and may not even have been sent."""
+    refusal = ProviderUnavailable("503", retry_after_seconds=hint)
+    bench = Bench(refusal, refusal, refusal)
+    route = Route("default", (RouteTarget(TARGET, timeout_seconds=4),))
+    with pytest.raises(ProviderUnavailable):
+        await bench.clock.run(bench.engine.invoke(route, Request(HELLO), bench.before_call))
+    assert min(call.timeout.total_seconds() for call in bench.provider.calls) >= 2
 
 
 async def test_a_targets_own_timeout_goes_before() -> None:

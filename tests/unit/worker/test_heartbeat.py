@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -126,6 +127,16 @@ async def test_without_the_table_each_goes_by_itself(world: World) -> None:
     await world.clock.advance(2 * BEAT_SECONDS)
     rows = await world.store.heartbeats(world.clock.now())
     assert [each.openings for each in rows if each.worker == "a"] == [{str(TARGET): pytest.approx(30, abs=2 * BEAT_SECONDS)}]
+
+
+async def test_a_row_that_nobody_understands_stops_no_worker(world: World) -> None:
+    """It may be of a newer version. Each goes on by itself, its own row too, until the other is gone."""
+    strange: Any = {str(TARGET): "half-open"}
+    await world.store.beat(Heartbeat("d", world.clock.now(), strange))
+    await world.clock.advance(3 * BEAT_SECONDS)
+    assert not any(each.task.done() for each in world.peers)
+    rows = await world.store.heartbeats(world.clock.now())
+    assert max(world.clock.now() - each.at for each in rows if each.worker != "d") <= timedelta(seconds=BEAT_SECONDS + 1)
 
 
 def test_an_opening_runs_out_since_its_row_was_written() -> None:

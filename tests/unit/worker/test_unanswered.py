@@ -1,7 +1,9 @@
 """What routes say of calls without an answer, carried out by a worker: no second payment, and a declared answer in time."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 
@@ -11,7 +13,7 @@ from quarry.invocation import Target
 from quarry.job import JobStatus, Redriven, StatusReason, advance
 from quarry.testing import NOW, an_envelope
 from tests.unit.worker.conftest import LEASE_SECONDS, Bench
-from worker.outcome import Ack, Bury, Interruption
+from worker.outcome import Ack, Bury, Interruption, Release
 
 PLAIN = Route.of("default", Target("bedrock", "us-east-1", "model"))
 TEXT = "We will come back to you."
@@ -43,6 +45,29 @@ async def test_a_call_that_a_drain_cut_is_not_made_again(bench: Bench) -> None:
     assert await call.working == Bury("outcome_unknown")
     assert bench.count("quarry_calls_withheld_total", reason="draining") == 1
     assert bench.count("quarry_calls_repeated_total", reason="draining") == 0
+
+
+@pytest.mark.parametrize("on_unknown_outcome", ["retry", "fail"])
+async def test_a_drain_between_two_tries_cuts_no_call(on_unknown_outcome: Literal["retry", "fail"]) -> None:
+    """The target refused, and is to be asked again in a moment: nothing was paid, so the job goes back as it came."""
+    bench = Bench(routes=Routes([replace(PLAIN, on_unknown_outcome=on_unknown_outcome)]))
+    job = await bench.submitted(max_attempts=1)
+    bench.provider.play(errors.ProviderUnavailable("503"))
+    working = asyncio.create_task(bench.work())
+    await bench.clock.advance(0)
+    assert len(bench.provider.calls) == 1
+    bench.leases.interrupt_all(Interruption.DRAINING)
+    assert isinstance(await working, Release)
+    back = bench.store.job(job.request_id)
+    assert (back.status, back.attempts, back.attempt_history) == (JobStatus.QUEUED, 0, ())
+
+
+async def test_a_bug_in_the_middle_of_a_call_is_not_paid_again(bench: Bench) -> None:
+    """Our own reader stumbled over an answer that was paid: nobody saw it either."""
+    await bench.submitted()
+    bench.provider.play(RuntimeError("a bug"), "never")
+    assert await bench.work() == Bury("outcome_unknown")
+    assert bench.count("quarry_calls_withheld_total", reason="internal_error") == 1
 
 
 async def test_who_takes_over_does_not_call(bench: Bench) -> None:
