@@ -24,7 +24,7 @@ def regions_of(place: RouteTarget) -> frozenset[str] | None:
     if target.provider == "echo":
         return place.regions
     if target.provider != "bedrock":
-        return place.regions or (frozenset({target.region}) if target.region else None)
+        return place.regions | ({target.region} if target.region else set()) or None
     model = known_model_id(target.model)
     if model is None or model.kind is Kind.GLOBAL_PROFILE:
         return None if model else place.regions or None

@@ -53,7 +53,7 @@ def test_where_a_target_may_process_a_prompt(target: RouteTarget, regions: set[s
         (place("us.anthropic.claude-of-next-year", "us-east-1", "bedrock", "us-east-1"), {"us-east-1"}),
         (place("no model id", "us-east-1", "bedrock", "us-east-1"), {"us-east-1"}),
         (place("llama", "", "vllm", "eu-west-3"), {"eu-west-3"}),
-        (place("llama", "us-east-1", "vllm", "eu-west-3"), {"eu-west-3"}),
+        (place("llama", "us-east-1", "endpoints", "eu-west-3"), {"us-east-1", "eu-west-3"}),
         (place("us.deepseek.r1-v1:0", "us-east-1", "bedrock", "us-east-1"), US),
         (place("amazon.nova-lite-v1:0", "us-east-1", "bedrock", "eu-west-1"), {"us-east-1", "eu-west-1"}),
         (place("global.amazon.nova-2-lite-v1:0", "us-east-1", "bedrock", "us-east-1"), None),
