@@ -238,8 +238,9 @@ async def test_a_server_that_does_not_stream_is_heard_in_the_end(server: Server)
     "line",
     [b"data: {\n", b"data: []\n", b"data: {}\n", b'data: {"choices": 7}\n', b'data: {"choices": [7]}\n', b"data: \xff\n",
      b'data: {"choices": [{"delta": {"content": 7}}]}\n', b'data: {"choices": [{"delta": {"tool_calls": [7]}}]}\n',
-     b"data: " + b"[" * 100_000 + b"\n", b'data: {"choices": [{"delta": []}]}\n\ndata: 1\n'],
-    ids=range(10),
+     b"data: " + b"[" * 100_000 + b"\n", b'data: {"choices": [{"delta": []}]}\n\ndata: 1\n',
+     b'data: {"choices": [{"delta": {"tool_calls": [{"index": 0}, {"index": "b"}]}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n'],
+    ids=range(11),
 )  # fmt: skip
 async def test_a_chunk_of_any_shape_breaks_nothing_else(server: Server, line: bytes) -> None:
     """What had come was billed, and it is said to be."""
@@ -325,7 +326,7 @@ async def test_a_refused_connection_was_never_sent() -> None:
     assert caught.value.target == str(TARGET)
 
 
-@pytest.mark.parametrize("base_url", ["http://no-such-host.invalid/v1"])
+@pytest.mark.parametrize("base_url", ["http://no-such-host.invalid/v1", "http://1.2.3/v1"])
 async def test_a_name_that_is_none_was_never_sent(base_url: str) -> None:
     """Likewise."""
     with pytest.raises(errors.ProviderUnavailable):

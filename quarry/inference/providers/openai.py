@@ -21,6 +21,7 @@ from aiohttp import (
     ClientTimeout,
     ConnectionTimeoutError,
     DummyCookieJar,
+    InvalidURL,
     TCPConnector,
 )
 
@@ -129,8 +130,8 @@ def _told(error: InvocationError, assembly: ChatAssembly) -> InvocationError:
 
 def _translated(error: Exception, where: str) -> InvocationError:
     match error:
-        case ClientConnectorError() | ConnectionTimeoutError():
-            # A name that is none, no connection, no TLS: nothing was sent.
+        case ClientConnectorError() | ConnectionTimeoutError() | InvalidURL():
+            # An address or a name that is none, no connection, no TLS: nothing was sent.
             return ProviderUnavailable("no connection", target=where)
         case StreamStalled():
             return InvocationTimedOut(f"the stream stalled: {error}", target=where)
