@@ -108,6 +108,11 @@ def _notes_of_target(
         yield "it answers with what it is asked: for tests"
     if spec and spec.kind == "openai" and not spec.region:
         yield "its provider declares no region: it serves no job that narrows them"
+    if spec and spec.in_clear:
+        yield (
+            "its provider is called by http://, and `plaintext` does not say that it may: a worker would not start so, unless "
+            "QUARRY_ENVIRONMENT is local"
+        )
     if spec and spec.api_key_env and not is_set(spec.api_key_env):
         yield f"{spec.api_key_env}, which holds its key, is not set here: a worker would not start so"
 
