@@ -139,6 +139,24 @@ async def test_a_rotated_key_is_read_again_after_a_refusal(server: Server) -> No
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("status", [400, 200])
+async def test_a_server_that_quotes_the_key_is_not_passed_on(server: Server, status: int) -> None:
+    """A rejection goes to the caller in the server's words, and every error to the log: as a whole answer, or within a stream."""
+    fault = {"error": {"message": "what is Bearer sk-0123456789?", "code": 400}}
+
+    async def quoting(_request: web.Request) -> web.StreamResponse:
+        if status == 400:
+            return web.json_response(fault, status=400)
+        return web.Response(body=f"data: {json.dumps(fault)}\n\n", content_type="text/event-stream")
+
+    server.answer = quoting
+    key = ProviderKey("gateway", _reads("sk-0123456789"), FakeClock())
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://127.0.0.1:{server.port}/v1", key, session)
+        with pytest.raises(errors.InvocationRejected, match=r"^what is Bearer \[key\]\?$"):
+            await provider.invoke(TARGET, HELLO, timeout=timedelta(seconds=20), labels=LABELS, heard=lambda _: None)
+
+
 async def test_a_key_that_cannot_be_had_is_ours_to_mend(server: Server) -> None:
     """Nothing is sent without it."""
     key = ProviderKey("gateway", _reads(), FakeClock())
