@@ -9,7 +9,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from textwrap import fill
+from typing import Final, Protocol
 
 from quarry import __version__
 from quarry.cli import (
@@ -31,6 +32,9 @@ from quarry.cli import (
     worker,
 )
 from quarry.errors import ApiRefused, ConfigurationError, QuarryError
+
+#: Of a terminal. What stands raw beside the examples is not wrapped by the parser.
+_WIDTH: Final = 80
 
 
 class Command(Protocol):
@@ -106,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(
             name,
             help=command.HELP,
-            description=command.HELP,
+            description=fill(command.HELP, _WIDTH),
             epilog=f"examples:\n{command.EXAMPLES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

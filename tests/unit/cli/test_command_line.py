@@ -146,7 +146,7 @@ def test_help_imports_nothing_slow() -> None:
 
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """`quarry VERB --help` has a sentence, a help text for each option, and examples."""
+    """`quarry VERB --help` has a sentence, on 80 columns, a help text for each option, and examples."""
     with pytest.raises(SystemExit) as ended:
         main([verb, "--help"])
     assert ended.value.code == 0
@@ -154,6 +154,7 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
     command = COMMANDS[verb]
     assert command.HELP.endswith(".")
     assert command.EXAMPLES in shown
+    assert max(map(len, shown.split("\n\n")[1].splitlines())) <= 80
     options = argparse.ArgumentParser(add_help=False)
     command.add_arguments(options)
     assert [action.dest for action in options._actions if not action.help] == []  # noqa: SLF001 - argparse has no other list
