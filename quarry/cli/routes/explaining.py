@@ -143,7 +143,7 @@ def _lines_of_target(each: Mapping[str, Any]) -> Iterator[str]:
     yield from _line("kind", f"{each['kind']}{of}")
     yield from _line("processed in", _where(each))
     yield from _line("share", f"{each['share']:.1%} of the jobs" if each["share"] is not None else None)
-    yield from _line("ceilings", " and ".join(ceilings) or "none")
+    yield from _line("ceilings", f"{' and '.join(ceilings)}; this version does not hold to them" if ceilings else "none")
     yield from _line("price", f"${price['input']:g} in, ${price['output']:g} out, for a million tokens" if price else None)
     yield from _line("timeout", f"{each['timeout_seconds']:g} s" if each["timeout_seconds"] else None)
     yield from _line("streamed", "always" if each["streamed"] else None)
