@@ -4,6 +4,7 @@ Data goes to stdout, talk to stderr, and nobody sees a stack trace who did not a
 """
 
 import argparse
+import io
 import os
 import sys
 import traceback
@@ -78,6 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(sys, stream) is None:
             # Closed by the caller. `print` would take the other one, or whatever file is opened next.
             setattr(sys, stream, Path(os.devnull).open("w"))  # noqa: SIM115 - as long as the process
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # An answer that was paid for is printed, whatever it has that the terminal has not.
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = parser().parse_args(argv)
     try:
         code = COMMANDS[arguments.verb].run(arguments)

@@ -1,6 +1,7 @@
 """The command line as a whole: quick, explained, and never a stack trace."""
 
 import argparse
+import io
 import re
 import shlex
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from quarry.cli import COMMANDS, exits, main, parser, values
+from quarry.cli import COMMANDS, exits, main, parser, status, values
 from quarry.errors import ApiRefused, ApiUnreachable, ConfigurationError, FieldFault, StoreUnavailable
 
 SECONDS_OF_IMPORTS = {"boto3", "botocore", "aiobotocore", "fastapi", "uvicorn", "httpx", "pydantic", "aiohttp", "structlog"}
@@ -142,6 +143,16 @@ def test_help_imports_nothing_slow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert set(done.stdout.split()) & SECONDS_OF_IMPORTS == set()
+
+
+@pytest.mark.parametrize(("encoding", "printed"), [("utf-8", "\\ud83d ü\n"), ("ascii", "\\ud83d \\xfc\n")])
+def test_what_cannot_be_printed_is_printed_otherwise(encoding: str, printed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a pair from a model that was cut off, or a letter that the terminal lacks: the answer was paid for."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr(status, "run", lambda _: exits.DONE if sys.stdout.write("\ud83d ü\n") else exits.FAILED)
+    assert main(["status", "0" * 32]) == exits.DONE
+    assert out.buffer.getvalue().decode(encoding) == printed  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
