@@ -152,7 +152,7 @@ def test_what_cannot_be_printed_is_printed_otherwise(encoding: str, printed: str
     monkeypatch.setattr("sys.stdout", out)
     monkeypatch.setattr(status, "run", lambda _: exits.DONE if sys.stdout.write("\ud83d ü\n") else exits.FAILED)
     assert main(["status", "0" * 32]) == exits.DONE
-    assert out.buffer.getvalue().decode(encoding) == printed  # type: ignore[attr-defined]
+    assert out.buffer.getvalue().decode(encoding) == printed
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
