@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,8 @@ class Followed:
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
+        # One thread, so that whoever waits for it has waited for what was asked of it before.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         task = asyncio.create_task(self.file.keep(self.prepare))
         await self.clock.settle()
         try:
@@ -55,11 +58,12 @@ class Followed:
             await asyncio.wait({task})
 
     async def pass_time(self, seconds: float = ENOUGH) -> None:
-        """Second by second, with time for the threads that read."""
+        """Second by second, with time for the thread that reads the file, and then what is in it."""
         for _ in range(int(seconds)):
             await self.clock.advance(1)
-            await asyncio.to_thread(lambda: None)
-            await self.clock.settle()
+            for _ in range(3):
+                await asyncio.to_thread(lambda: None)
+                await self.clock.settle()
 
     @property
     def models(self) -> list[str]:
