@@ -193,7 +193,12 @@ def label_values() -> str:
         ("quarry_jobs_finished_total", "outcome", (*sorted(job.TERMINAL), DEGRADED), ""),
         ("quarry_attempts_total", "outcome", (*ended, "LeaseLost"), ""),
         ("quarry_calls_repeated_total", "reason", ("worker_vanished", draining, *billed), ""),
-        ("quarry_calls_withheld_total", "reason", ("worker_vanished", draining, errors.InvocationTimedOut.code, errors.InternalFault.code), ""),
+        (
+            "quarry_calls_withheld_total",
+            "reason",
+            ("worker_vanished", draining, errors.InvocationTimedOut.code, errors.InternalFault.code),
+            "",
+        ),
         ("quarry_lease_renewals_total", "outcome", ("renewed", "failed", "lost", "cancel_requested"), ""),
         ("quarry_swept_total", "outcome", ("resent", "recorded"), ""),
         (

@@ -3,9 +3,9 @@
 Native bodies are never changed: they are the model's own format, and what stands in them is the caller's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from quarry.inference.capabilities import TUNING, lacks, needs
 from quarry.inference.model_facts import facts_of
@@ -18,11 +18,16 @@ CACHE_POINT: Final = "cachePoint"
 EMPTY: Final[Mapping[str, Any]] = {"temperature": None, "top_p": None, "stop_sequences": (), "system": ()}
 
 
-def adapted(place: RouteTarget, invocation: Invocation, needed: frozenset[str]) -> tuple[Invocation, tuple[str, ...]]:
-    """The request as this target is asked it, and the names of what was dropped or made smaller, as in `Adaptation.drop`.
+#: What a request needs, once what is named was dropped from it.
+Needed: TypeAlias = Callable[[Invocation, tuple[str, ...]], frozenset[str]]
 
-    `needed` is what the request needs as it is; whoever asks about many targets has looked once.
-    """
+
+def _needed(invocation: Invocation, _dropped: tuple[str, ...]) -> frozenset[str]:
+    return needs(invocation)
+
+
+def adapted(place: RouteTarget, invocation: Invocation, needed: Needed = _needed) -> tuple[Invocation, tuple[str, ...]]:
+    """The request as this target is asked it, and the names of what was dropped or made smaller, as in `Adaptation.drop`."""
     if invocation.native is not None:
         return invocation, ()
     changed: list[str] = []
@@ -36,9 +41,7 @@ def adapted(place: RouteTarget, invocation: Invocation, needed: frozenset[str]) 
                 changed.append(name)
 
     drop(sorted(place.adapt.drop))
-    if changed:
-        needed = needs(invocation)
-    drop(sorted({TUNING[each] for each in needed & lacks(place) & TUNING.keys()}))
+    drop(sorted({TUNING[each] for each in needed(invocation, tuple(changed)) & lacks(place) & TUNING.keys()}))
     known = facts_of(place.target.model).max_tokens if place.target.provider == "bedrock" else None
     bound = min((each for each in (place.adapt.max_tokens, known) if each is not None), default=invocation.max_tokens)
     if invocation.max_tokens > bound:

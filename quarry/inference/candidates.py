@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from quarry.errors import InvocationError, NotCapable, ResidencyForbids
-from quarry.inference.adaptation import adapted
+from quarry.inference.adaptation import Needed, adapted
 from quarry.inference.capabilities import CAPABILITIES, lacks, needs
 from quarry.inference.model_ids import Kind, known_model_id
 from quarry.inference.providers.base import Heard
@@ -53,11 +53,18 @@ def candidates(route: Route, request: Request) -> tuple[tuple[Candidate, ...], t
     """Those that may serve, as listed; and for each of the others an error that says why it is skipped."""
     allowed = narrowed(route.allowed_regions, request.allowed_regions)
     meant = family_of(route.targets[0].target) if route.targets else None
-    needed = needs(request.invocation)
     able: list[Candidate] = []
     barred: list[InvocationError] = []
+    found: dict[tuple[str, ...], frozenset[str]] = {}
+
+    def needed(invocation: Invocation, dropped: tuple[str, ...]) -> frozenset[str]:
+        # A conversation may be long, and a route too: it is gone through once for each form in which it is asked.
+        if dropped not in found:
+            found[dropped] = needs(invocation)
+        return found[dropped]
+
     for place in route.targets:
-        judged = _judged(place, request.invocation, needed, allowed, meant)
+        judged = _judged(place, request.invocation, allowed, meant, needed)
         if isinstance(judged, Candidate):
             able.append(judged)
         else:
@@ -66,13 +73,13 @@ def candidates(route: Route, request: Request) -> tuple[tuple[Candidate, ...], t
 
 
 def _judged(
-    place: RouteTarget, invocation: Invocation, needed: frozenset[str], allowed: frozenset[str] | None, meant: str | None
+    place: RouteTarget, invocation: Invocation, allowed: frozenset[str] | None, meant: str | None, needed: Needed
 ) -> Candidate | InvocationError:
     name = str(place.target)
     if why := objection(place, allowed):
         return ResidencyForbids(f"{name}: {why}", target=name)
     invocation, changed = adapted(place, invocation, needed)
-    if missing := (needs(invocation) if changed else needed) & lacks(place):
+    if missing := needed(invocation, changed) & lacks(place):
         return NotCapable(f"{name} does not take {', '.join(_words(missing))}", target=name)
     if foreign := _foreign(place.target, invocation, meant):
         return NotCapable(f"{name} does not take {foreign}", target=name)

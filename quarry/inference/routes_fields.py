@@ -41,7 +41,8 @@ from quarry.toml_fields import (
     whole,
 )
 
-_ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: In capital letters, as POSIX has them: many a key (`gsk_…`, `hf_…`) would pass for a name else, and be quoted as one.
+_ENVIRONMENT_NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 #: A name of at most 2,048 characters, or an ARN; source: `SecretIdType` in the Secrets Manager service model of
 #: botocore 1.43.117 (November 2026).
 _SECRET: Final = re.compile(r"[\x21-\x7e]{1,2048}")
@@ -80,12 +81,19 @@ def _matching(pattern: re.Pattern[str], reason: str) -> Callable[[str], str]:
 
 
 def _url(text: str) -> str:
+    # Before all else: what is told of a URL quotes it, and goes to logs.
+    if "@" in text:
+        raise ValueError("holds a user or a password; its key is named by api_key_env or api_key_secret")
     try:
         parts = urlsplit(base_url(text))
     except ValueError as error:
         raise ValueError(f"is {text!r}: {error}") from error
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("holds a user or a password; its key is named by api_key_env or api_key_secret")
+    if not text.isprintable() or " " in text:
+        raise ValueError(f"is {text!r}: it holds a space, or what cannot be seen")
+    try:
+        str(parts.hostname).encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"is {text!r}: no host is named so") from error
     if parts.query or parts.fragment:
         raise ValueError("must end with a path: no ? and no #")
     return text.rstrip("/")
@@ -166,10 +174,11 @@ TARGET: Final[Mapping[str, Field]] = {
     ),
     "weight": Field(whole(0, 1000), "Its share of the jobs, under `weighted` (1). With 0 it is asked when all others failed."),
     "requests_per_minute": Field(
-        whole(1, 10_000_000), "Ceiling on calls of the whole fleet: read, and not yet held in this version."
+        whole(1, 10_000_000), "Ceiling on calls of the whole fleet. It is checked and shown; this version does not hold to it yet."
     ),
     "tokens_per_minute": Field(
-        whole(1, 10_000_000_000), "Ceiling on tokens, prompts and answers together: read, and not yet held in this version."
+        whole(1, 10_000_000_000),
+        "Ceiling on tokens, prompts and answers together. It is checked and shown; this version does not hold to it yet.",
     ),
     "timeout_seconds": Field(
         number(1, 3600), "How long an answer may take. Without it, 60 s and a second for every 10 tokens that may be answered."
@@ -274,7 +283,12 @@ PROVIDER: Final[Mapping[str, Field]] = {
         "and where `QUARRY_ENVIRONMENT` is `local`.",
     ),
     "api_key_env": Field(
-        checked(TEXT, _matching(_ENVIRONMENT_NAME, "must be the name of a variable of the environment, not the key itself")),
+        checked(
+            TEXT,
+            _matching(
+                _ENVIRONMENT_NAME, "must be the name of a variable of the environment, in capital letters, not the key itself"
+            ),
+        ),
         "The variable of the workers' environment that holds its key.",
     ),
     "api_key_secret": Field(

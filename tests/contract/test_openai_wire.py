@@ -139,6 +139,24 @@ async def test_a_rotated_key_is_read_again_after_a_refusal(server: Server) -> No
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("status", [400, 200])
+async def test_a_server_that_quotes_the_key_is_not_passed_on(server: Server, status: int) -> None:
+    """A rejection goes to the caller in the server's words, and every error to the log: as a whole answer, or within a stream."""
+    fault = {"error": {"message": "what is Bearer sk-0123456789?", "code": 400}}
+
+    async def quoting(_request: web.Request) -> web.StreamResponse:
+        if status == 400:
+            return web.json_response(fault, status=400)
+        return web.Response(body=f"data: {json.dumps(fault)}\n\n", content_type="text/event-stream")
+
+    server.answer = quoting
+    key = ProviderKey("gateway", _reads("sk-0123456789"), FakeClock())
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://127.0.0.1:{server.port}/v1", key, session)
+        with pytest.raises(errors.InvocationRejected, match=r"^what is Bearer \[key\]\?$"):
+            await provider.invoke(TARGET, HELLO, timeout=timedelta(seconds=20), labels=LABELS, heard=lambda _: None)
+
+
 async def test_a_key_that_cannot_be_had_is_ours_to_mend(server: Server) -> None:
     """Nothing is sent without it."""
     key = ProviderKey("gateway", _reads(), FakeClock())
@@ -239,8 +257,9 @@ async def test_a_server_that_does_not_stream_is_heard_in_the_end(server: Server)
     "line",
     [b"data: {\n", b"data: []\n", b"data: {}\n", b'data: {"choices": 7}\n', b'data: {"choices": [7]}\n', b"data: \xff\n",
      b'data: {"choices": [{"delta": {"content": 7}}]}\n', b'data: {"choices": [{"delta": {"tool_calls": [7]}}]}\n',
-     b"data: " + b"[" * 100_000 + b"\n", b'data: {"choices": [{"delta": []}]}\n\ndata: 1\n'],
-    ids=range(10),
+     b"data: " + b"[" * 100_000 + b"\n", b'data: {"choices": [{"delta": []}]}\n\ndata: 1\n',
+     b'data: {"choices": [{"delta": {"tool_calls": [{"index": 0}, {"index": "b"}]}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n'],
+    ids=range(11),
 )  # fmt: skip
 async def test_a_chunk_of_any_shape_breaks_nothing_else(server: Server, line: bytes) -> None:
     """What had come was billed, and it is said to be."""
@@ -370,7 +389,7 @@ async def test_a_refused_connection_was_never_sent() -> None:
     assert caught.value.target == str(TARGET)
 
 
-@pytest.mark.parametrize("base_url", ["http://no-such-host.invalid/v1"])
+@pytest.mark.parametrize("base_url", ["http://no-such-host.invalid/v1", "http://1.2.3/v1"])
 async def test_a_name_that_is_none_was_never_sent(base_url: str) -> None:
     """Likewise."""
     with pytest.raises(errors.ProviderUnavailable):

@@ -15,6 +15,7 @@ from quarry.cli.story import as_story
 from quarry.explanation import KINDS, explanation
 from quarry.invocation import Fallback
 from quarry.job import (
+    Cancelled,
     Claimed,
     Degraded,
     Event,
@@ -151,6 +152,17 @@ def test_what_nobody_wrote_yet_is_told_as_it_stands() -> None:
     assert "has to mend" in story["advice"]
     late = told(replace(waiting, deadline_at=NOW + 20 * SECOND), 30)
     assert (late["status"], late["time"]["total_seconds"]) == ("expired", 20)
+
+
+def test_a_wait_is_as_long_as_it_has_lasted() -> None:
+    """Not as long as it was to be, while it lasts or where something ended it before."""
+    waiting = lived(claimed(0), (1, Snoozed(NOW + 60 * SECOND, StatusReason.BLOCKED)))
+    step, time = told(waiting, 30)["steps"][1], told(waiting, 30)["time"]
+    assert (step["seconds"], time["waiting_seconds"]) == (29, 29)
+    assert "it waited 29.0 s, at no cost" in step["says"]
+    assert told(lived_on(waiting, (11, Cancelled())), 500)["steps"][1]["seconds"] == 10
+    assert told(replace(waiting, deadline_at=NOW + 21 * SECOND), 500)["steps"][1]["seconds"] == 20
+    assert told(lived_on(waiting, claimed(80)), 500)["steps"][1]["seconds"] == 59
 
 
 def test_what_is_no_longer_on_record_is_said_to_be_missing() -> None:

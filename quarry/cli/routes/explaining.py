@@ -113,6 +113,11 @@ def _notes_of_target(
         yield "it answers with what it is asked: for tests"
     if spec and spec.kind == "openai" and not spec.region:
         yield "its provider declares no region: it serves no job that narrows them"
+    if spec and spec.in_clear:
+        yield (
+            "its provider is called by http://, and `plaintext` does not say that it may: a worker would not start so, unless "
+            "QUARRY_ENVIRONMENT is local"
+        )
     if spec and spec.api_key_env and not is_set(spec.api_key_env):
         yield f"{spec.api_key_env}, which holds its key, is not set here: a worker would not start so"
 
@@ -143,7 +148,7 @@ def _lines_of_target(each: Mapping[str, Any]) -> Iterator[str]:
     yield from _line("kind", f"{each['kind']}{of}")
     yield from _line("processed in", _where(each))
     yield from _line("share", f"{each['share']:.1%} of the jobs" if each["share"] is not None else None)
-    yield from _line("ceilings", f"{' and '.join(ceilings)}, not yet held" if ceilings else "none")
+    yield from _line("ceilings", f"{' and '.join(ceilings)}; this version does not hold to them" if ceilings else "none")
     yield from _line("price", f"${price['input']:g} in, ${price['output']:g} out, for a million tokens" if price else None)
     yield from _line("timeout", f"{each['timeout_seconds']:g} s" if each["timeout_seconds"] else None)
     yield from _line("streamed", "always" if each["streamed"] else None)

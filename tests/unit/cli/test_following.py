@@ -116,6 +116,18 @@ def test_the_end_of_a_very_large_answer_is_fetched(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == "It is so.\n世界\n"
 
 
+def test_an_answer_that_is_lost_is_said_to_be() -> None:
+    """The end of the stream has none then; the job itself says why."""
+    events = Api(event("done", 9, **DONE | {"result": None}))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        lost = {"code": "payload_lost", "detail": "The answer is gone.", "title": "Gone"}
+        return events(request) if request.url.path.endswith("/events") else httpx.Response(500, json=lost)
+
+    with pytest.raises(ApiRefused, match="is gone"):
+        follow(client(answer), ID, as_json=False)
+
+
 def test_lines_are_read_as_they_may_be_written() -> None:
     """With and without a space, comments between them; what has no event is none."""
     lines = ["retry: 1", "", ":", "", "event:a", "id: 1", ": so", 'data: {"b": 1}', "", "data: 2", ""]

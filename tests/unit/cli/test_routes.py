@@ -124,12 +124,13 @@ def test_without_a_file_it_is_that_of_the_settings(
         (bedrock("newcomer.model-1"), "the vendor 'newcomer' is none that this version knows"),
         ('provider = "echo"\nmodel = "echo"', "for tests"),
         ('provider = "own"\nmodel = "m"', "declares no region"),
+        ('provider = "own"\nmodel = "m"', "by http://, and `plaintext` does not say that it may: a worker"),
         ('provider = "own"\nmodel = "m"', "OWN_KEY, which holds its key, is not set here"),
     ],
 )
 def test_what_is_unusual_in_a_target_is_said(target: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing that is wrong; but whoever wrote it should know. A usual one has no such line."""
-    own = '[providers.own]\nkind = "openai"\nbase_url = "https://own.example/v1"\napi_key_env = "OWN_KEY"\n'
+    own = '[providers.own]\nkind = "openai"\nbase_url = "http://own.example/v1"\napi_key_env = "OWN_KEY"\n'
     path = Path(written(tmp_path, bedrock(region="us-west-2"), target))
     path.write_text(path.read_text() + own)
     [route] = checked(capsys, str(path))

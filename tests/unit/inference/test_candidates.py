@@ -129,7 +129,7 @@ def test_the_form_in_which_a_target_is_asked(
 ) -> None:
     """What the operator drops, and what only tunes and is not taken, is gone, and said so; the rest is as it was."""
     asked = asking(**invocation)
-    assert adapted(target, asked, needs(asked)) == (asking(**invocation | changes), names)
+    assert adapted(target, asked) == (asking(**invocation | changes), names)
     assert asked == asking(**invocation)
 
 
@@ -138,15 +138,15 @@ def test_cache_points_are_dropped_everywhere() -> None:
     tools = [*TOOLS["toolConfig"]["tools"], POINT]
     asked = asking(POINT, system=({"text": "x"}, POINT), converse={"toolConfig": {"tools": tools, "toolChoice": {"auto": {}}}})
     kept = asking(system=({"text": "x"},), converse={"toolConfig": {**TOOLS["toolConfig"], "toolChoice": {"auto": {}}}})
-    assert adapted(place("m", "litellm"), asked, needs(asked)) == (kept, ("cachePoint",))
-    assert adapted(place(HAIKU), asked, needs(asked)) == (asked, ())
+    assert adapted(place("m", "litellm"), asked) == (kept, ("cachePoint",))
+    assert adapted(place(HAIKU), asked) == (asked, ())
 
 
 def test_a_native_body_is_never_changed() -> None:
     """Its bound is the caller's, and not sent; it goes as it is, or not at all."""
     asked = Invocation(native={"inputText": "Hi", "temperature": 1}, max_tokens=9000)
     target = place(TITAN, adapt=Adaptation(frozenset({"temperature"}), max_tokens=1))
-    assert adapted(target, asked, needs(asked)) == (asked, ())
+    assert adapted(target, asked) == (asked, ())
 
 
 def codes(invocation: Invocation, *targets: RouteTarget) -> list[str]:
