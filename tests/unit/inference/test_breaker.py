@@ -20,8 +20,8 @@ class Bench:
     def state(self) -> str:
         return self.breaker.state(self.now).name
 
-    def wait(self, overdue: float = math.inf) -> float | None:
-        return self.breaker.wait(self.now, overdue)
+    def wait(self, overdue: float = math.inf, late: float = math.inf) -> float | None:
+        return self.breaker.wait(self.now, overdue, late)
 
     def begin(self, count: int = 1) -> list[Call]:
         """That many calls, whatever `wait` says."""
@@ -266,6 +266,41 @@ def test_a_hang_is_noticed_before_anything_has_ended() -> None:
     assert bench.wait(3) is None
     bench.now += 1
     assert (bench.wait(3), bench.state) == (30, "OPEN")
+
+
+def test_where_nothing_answers_any_more_what_is_only_late_counts_too() -> None:
+    """One is overdue, four that began later are late, none of them has done well: it need not be waited for each."""
+    bench = Bench()
+    for _ in range(5):
+        bench.begin()
+        bench.now += 0.5
+    bench.now += 0.75
+    assert (bench.wait(3, 1), bench.state) == (30, "OPEN")
+
+
+def test_one_that_hangs_while_others_answer_is_one() -> None:
+    """A call that began after it has done well: those that are late may be slow, and no more."""
+    bench = Bench()
+    bench.begin()
+    bench.one()
+    bench.now += 2.5
+    bench.begin(6)
+    bench.now += 1.2
+    assert (bench.wait(3, 1), bench.state) == (None, "CLOSED")
+
+
+def test_an_answer_ends_the_doubt_of_those_that_are_late() -> None:
+    """One was overdue, and then a call that began after it did well: the others have their time."""
+    bench = Bench()
+    bench.begin()
+    bench.now += 2.9
+    answered = bench.begin()
+    bench.begin(6)
+    bench.now += 0.2
+    assert bench.wait(3, 1) is None
+    bench.end(*answered)
+    bench.now += 2
+    assert (bench.wait(3, 1), bench.state) == (None, "CLOSED")
 
 
 def test_what_was_only_slow_is_forgiven() -> None:
