@@ -139,6 +139,17 @@ async def test_a_rotated_key_is_read_again_after_a_refusal(server: Server) -> No
     assert len(server.requests) == 2
 
 
+async def test_a_key_that_is_slow_to_come_is_no_call_that_may_have_been_paid() -> None:
+    """Nothing is sent before it is there: where it never comes, the next target is asked."""
+
+    async def read() -> SecretStr:
+        await asyncio.to_thread(lambda: None)
+        raise ConfigurationError("the secret cannot be read")
+
+    with pytest.raises(errors.CredentialsExpired):
+        await ask("http://127.0.0.1:9", ProviderKey("gateway", read, FakeClock()), seconds=0)
+
+
 async def test_a_key_that_cannot_be_had_is_ours_to_mend(server: Server) -> None:
     """Nothing is sent without it."""
     key = ProviderKey("gateway", _reads(), FakeClock())
