@@ -184,6 +184,7 @@ def label_values() -> str:
     """What the labels can be that are not a route's, a target's or HTTP's."""
     ended = [each.__name__ for each in get_args(job.Event) if each not in (job.Claimed, job.Redriven)]
     billed = [kind.code for kind in _invocation_errors(errors.InvocationError) if kind.may_be_billed and kind.time_helps]
+    unseen = (errors.InvocationTimedOut.code, errors.InternalFault.code)
     draining = outcome.Interruption.DRAINING.value
     labels: Sequence[tuple[str, str, Iterable[str], str]] = (
         ("quarry_submissions_total", "outcome", ("accepted", "replayed"), ", or a [problem](errors.md)"),
@@ -193,12 +194,7 @@ def label_values() -> str:
         ("quarry_jobs_finished_total", "outcome", (*sorted(job.TERMINAL), DEGRADED), ""),
         ("quarry_attempts_total", "outcome", (*ended, "LeaseLost"), ""),
         ("quarry_calls_repeated_total", "reason", ("worker_vanished", draining, *billed), ""),
-        (
-            "quarry_calls_withheld_total",
-            "reason",
-            ("worker_vanished", draining, errors.InvocationTimedOut.code, errors.InternalFault.code),
-            "",
-        ),
+        ("quarry_calls_withheld_total", "reason", ("worker_vanished", draining, *unseen), ""),
         ("quarry_lease_renewals_total", "outcome", ("renewed", "failed", "lost", "cancel_requested"), ""),
         ("quarry_swept_total", "outcome", ("resent", "recorded"), ""),
         (

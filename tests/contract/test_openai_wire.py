@@ -157,6 +157,17 @@ async def test_a_server_that_quotes_the_key_is_not_passed_on(server: Server, sta
             await provider.invoke(TARGET, HELLO, timeout=timedelta(seconds=20), labels=LABELS, heard=lambda _: None)
 
 
+async def test_a_key_that_is_slow_to_come_is_no_call_that_may_have_been_paid() -> None:
+    """Nothing is sent before it is there: where it never comes, the next target is asked."""
+
+    async def read() -> SecretStr:
+        await asyncio.to_thread(lambda: None)
+        raise ConfigurationError("the secret cannot be read")
+
+    with pytest.raises(errors.CredentialsExpired):
+        await ask("http://127.0.0.1:9", ProviderKey("gateway", read, FakeClock()), seconds=0)
+
+
 async def test_a_key_that_cannot_be_had_is_ours_to_mend(server: Server) -> None:
     """Nothing is sent without it."""
     key = ProviderKey("gateway", _reads(), FakeClock())

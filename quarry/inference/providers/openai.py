@@ -77,8 +77,9 @@ class OpenAIProvider:
         native, assembly, document = invocation.native is not None, ChatAssembly(), b""
         try:
             body = chat_request(invocation, self._bound) | {"model": target.model} | (STREAMED if heard and not native else {})
+            # Reading a key anew takes none of the call's time: it ends by itself, and nothing was sent by then.
+            headers, data = await self._headers(labels), json.dumps(body).encode()
             async with asyncio.timeout(timeout.total_seconds()):
-                headers, data = await self._headers(labels), json.dumps(body).encode()
                 async with self._session.post(self._url, data=data, headers=headers, allow_redirects=False) as answer:
                     if heard and answer.status == 200 and answer.content_type == MEDIA_TYPE:
                         await listen(Chunks(answer), assembly, heard, self._patience)
