@@ -229,7 +229,7 @@ _INTERRUPTED: Final[Mapping[Interruption, Callable[[Interrupted, Job, datetime],
 
 
 def _of_completion(result: Completion) -> Verdict:
-    """An answer is kept, unless it is larger than what is kept, or could not be read back: it was paid, and is not asked for again."""
+    """An answer is kept, unless it is too large, or could not be read back: it was paid, and is not asked for again."""
     if not depth_exceeds(result.content, RESULT_MAX_LEVELS) and size_bytes(result) <= RESULT_MAX_BYTES:
         return Verdict(Succeeded(result), Ack("completed"))
     reason = StatusReason.RESULT_TOO_LARGE
