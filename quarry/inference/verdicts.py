@@ -103,6 +103,8 @@ _IDENTIFIERS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 
 def scrub(message: str) -> str:
     """A provider's message, fit for callers: without ARNs and account ids, and not longer than a sentence or three."""
+    # What is far beyond that is not looked at: a body may have megabytes, and every job of the worker would wait.
+    message = message[: 20 * _MESSAGE_MAX]
     for pattern, word in _IDENTIFIERS:
         message = pattern.sub(word, message)
     return message if len(message) <= _MESSAGE_MAX else f"{message[: _MESSAGE_MAX - 1]}…"
