@@ -87,6 +87,10 @@ class Following:
         """Let everybody go: the process stops."""
         self._closing.set()
 
+    def knows_the_end(self, job: Job, place: Place | None) -> bool:
+        """Whether a follower has been told all there is, `done` included."""
+        return place is not None and place.done and effective_status(job, self._clock.now()).is_terminal
+
     def follow(self, job: Job, place: Place | None) -> AsyncIterator[str]:
         """The events of a job after `place`, in the form of Server-Sent Events.
 

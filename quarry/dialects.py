@@ -28,6 +28,8 @@ _STOP_REASONS: Final[Mapping[str, str]] = {
     # Of containers on SageMaker, beside `stop_sequence`. Source: the chat schema of github.com/deepjavalibrary/djl-serving.
     "eos_token": "end_turn",
 }
+#: No request has more tokens than that. What is larger than a table or a metric takes would cost the answer.
+_COUNT_MAX: Final = 10**12
 #: Where a request's body bounds its output, by family.
 _OUTPUT_BOUNDS: Final = (
     # Before the older one: a server that knows both goes by this.
@@ -158,7 +160,7 @@ def _text(value: Any) -> str:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _COUNT_MAX else None
 
 
 def _joined(blocks: Any) -> str:

@@ -75,11 +75,13 @@ def _steps(job: Job, now: datetime) -> Iterator[Step]:
         if before and _vanished(before):
             yield Step(each.started_at, "taken_over", "Another worker took it over, once the lease had run out.")
         yield from _of_attempt(each)
-    yield from map(_of_wait, job.waits)
     status = effective_status(job, now)
+    end = job.finished_at or job.deadline_at if status.is_terminal else now
+    for wait in job.waits:
+        yield _of_wait(wait, end)
     if status.is_terminal:
         code = job.error.code if job.error else None
-        yield Step(job.finished_at or job.deadline_at, "ended", _ending(job, status), code=code)
+        yield Step(end, "ended", _ending(job, status), code=code)
     else:
         until = f" Not before {to_rfc3339(job.available_at)}." if job.available_at > now else ""
         yield Step(now, "stands", _ending(job, status) + until)
@@ -117,15 +119,15 @@ def _vanished(attempt: Attempt) -> bool:
     return attempt.outcome is AttemptOutcome.OUTCOME_UNKNOWN and attempt.finished_at is None
 
 
-def _of_wait(wait: Wait) -> Step:
+def _of_wait(wait: Wait, end: datetime) -> Step:
+    # The last one may lie ahead in part, or have been ended by something else.
+    seconds = round(max(wait.seconds - max((wait.until - end).total_seconds(), 0.0), 0.0), 3)
     says, kind = WAITS.get(wait.reason, f"It waited: {wait.reason}"), "waited"
     if wait.reason in (REDRIVEN, StatusReason.HANDED_BACK):
         kind = wait.reason
     times = f", {wait.count} times" if wait.count > 1 else ""
-    spent = f": it waited {span(wait.seconds)}{times}, at no cost" if wait.seconds else times
-    return Step(
-        wait.began_at, kind, f"{says}{spent}.", wait.seconds or None, wait.attempt, targets=tuple(map(_target, wait.refusals))
-    )
+    spent = f": it waited {span(seconds)}{times}, at no cost" if seconds else times
+    return Step(wait.began_at, kind, f"{says}{spent}.", seconds or None, wait.attempt, targets=tuple(map(_target, wait.refusals)))
 
 
 def _targets(attempt: Attempt) -> tuple[dict[str, Any], ...]:

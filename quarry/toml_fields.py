@@ -5,6 +5,7 @@ A `Kind` reads a value, or raises `Wrong` with everything that is wrong in it: w
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, time
 from difflib import get_close_matches
 from typing import Any, Final, Generic, TypeVar
 
@@ -205,4 +206,13 @@ def _known(value: Any, known: Collection[str]) -> str:
 
 def _shown(value: Any) -> str:
     """A value as it can stand in a sentence; a file may hold much."""
-    return "a table" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)[:80]
+    match value:
+        case dict():
+            return "a table"
+        case list():
+            return "a list"
+        case bool():
+            return str(value).lower()
+        case date() | time():
+            return value.isoformat()
+    return repr(value)[:80]

@@ -32,7 +32,7 @@ class TomlFile:
         self._path = path
         self._where = f"{variable}: {path}" if variable else path
         try:
-            self._text = FilePath(path).read_text(encoding="utf-8")
+            self._text = FilePath(path).read_text(encoding="utf-8-sig")
             self._document = tomllib.loads(self._text)
         except OSError as error:
             raise ConfigurationError(f"{self._where} cannot be read: {error.strerror}") from error

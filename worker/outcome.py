@@ -14,6 +14,7 @@ from quarry import errors
 from quarry.attempts import AttemptOutcome, Failure
 from quarry.backoff import Backoff
 from quarry.deadline import leaves_no_time
+from quarry.inference.converse import depth_exceeds
 from quarry.inference.routes import Route
 from quarry.invocation import Completion, Fallback, Usage
 from quarry.job import (
@@ -46,6 +47,9 @@ _STORE_AWAY: Final = Backoff(base_seconds=4, ceiling_seconds=4, floor_seconds=1)
 HINT_MAX: Final = timedelta(minutes=15)
 #: Larger answers are not kept. Our own choice: as much as a payload may have.
 RESULT_MAX_BYTES: Final = 20 * 1024 * 1024
+#: Nor those nested more deeply: Python reads and writes JSON only so deep as its stack allows, which is less in the API than here.
+#: Our own choice: as much as a submission may have.
+RESULT_MAX_LEVELS: Final = 200
 #: A message to callers, the provider's words included, is cut to this.
 _MESSAGE_MAX_LENGTH: Final = 1_000
 #: A longer wait is not a release: the message is sent anew. Likewise one that was received this often, long before SQS moves it
@@ -225,12 +229,14 @@ _INTERRUPTED: Final[Mapping[Interruption, Callable[[Interrupted, Job, datetime],
 
 
 def _of_completion(result: Completion) -> Verdict:
-    """An answer is kept, unless it is larger than all that is kept: it was paid for, so it is never asked for again."""
-    if size_bytes(result) <= RESULT_MAX_BYTES:
+    """An answer is kept, unless it is too large or could not be read back: it was paid, and is not asked for again."""
+    if not depth_exceeds(result.content, RESULT_MAX_LEVELS) and size_bytes(result) <= RESULT_MAX_BYTES:
         return Verdict(Succeeded(result), Ack("completed"))
     reason = StatusReason.RESULT_TOO_LARGE
     failure = Failure(
-        reason.value, f"The answer is larger than the {RESULT_MAX_BYTES} bytes that can be kept; ask for fewer tokens."
+        reason.value,
+        f"The answer is larger than the {RESULT_MAX_BYTES} bytes, or nested deeper than the {RESULT_MAX_LEVELS} levels, that can "
+        "be kept; ask for fewer tokens.",
     )
     return Verdict(Failed(reason, failure, False, str(result.served_by), result.usage), Ack(reason.value))
 

@@ -3,9 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_bedrock_runtime import BedrockRuntimeClient
 
 _T = TypeVar("_T")
-
-_LOOPBACK_NAME: Final = "localhost"
 
 
 @asynccontextmanager
@@ -139,16 +135,7 @@ def check_address(spec: ProviderSpec, environment: Environment) -> None:
     Raises:
         ConfigurationError: it would; the message names the provider.
     """
-    url = urlsplit(spec.base_url)
-    near = environment is Environment.LOCAL or _is_loopback(url.hostname or "")
-    if url.scheme == "http" and not near and not spec.plaintext:
+    if spec.in_clear and environment is not Environment.LOCAL:
         raise ConfigurationError(
             f"{spec.place} base_url sends prompts in clear to another host; use https, or declare `plaintext = true`"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == _LOOPBACK_NAME

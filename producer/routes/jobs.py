@@ -161,7 +161,7 @@ async def events(request_id: str, caller: Caller, verbs: Verbs, _: Unqueried, la
     """Follow a job: its statuses, and for one that was submitted with `stream`, its text as it comes."""
     place = Place.read(last_event_id) if last_event_id else None
     job = await verbs.lookup.get(caller.tenant, request_id)
-    if place and place.done and job.status.is_terminal:
+    if verbs.following.knows_the_end(job, place):
         return Response(status_code=204)
     return Events(verbs.following.follow(job, place))
 

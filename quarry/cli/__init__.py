@@ -4,12 +4,14 @@ Data goes to stdout, talk to stderr, and nobody sees a stack trace who did not a
 """
 
 import argparse
+import io
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from textwrap import fill
+from typing import Final, Protocol
 
 from quarry import __version__
 from quarry.cli import (
@@ -31,6 +33,9 @@ from quarry.cli import (
     worker,
 )
 from quarry.errors import ApiRefused, ConfigurationError, QuarryError
+
+#: Of a terminal. What stands raw beside the examples is not wrapped by the parser.
+_WIDTH: Final = 80
 
 
 class Command(Protocol):
@@ -74,6 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(sys, stream) is None:
             # Closed by the caller. `print` would take the other one, or whatever file is opened next.
             setattr(sys, stream, Path(os.devnull).open("w"))  # noqa: SIM115 - as long as the process
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # An answer that was paid for is printed, whatever it has that the terminal has not.
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = parser().parse_args(argv)
     try:
         code = COMMANDS[arguments.verb].run(arguments)
@@ -106,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(
             name,
             help=command.HELP,
-            description=command.HELP,
+            description=fill(command.HELP, _WIDTH),
             epilog=f"examples:\n{command.EXAMPLES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

@@ -24,5 +24,6 @@ def follow(client: "ApiClient", request_id: str, *, as_json: bool) -> "JobView":
     job: JobView = event.data
     if not as_json and job["status"] == "completed":
         # Of a job that is not streamed nothing has come yet, of a very large answer not all.
-        print(client.text_of(job["result"])[printed:])
+        # Where it is lost, asking for the job tells so.
+        print(client.text_of(job["result"] or client.get(request_id)["result"])[printed:])
     return job

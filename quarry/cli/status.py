@@ -19,11 +19,12 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("request_id", metavar="REQUEST_ID", help="the job's id, as `quarry submit` printed it")
-    parser.add_argument(
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument(
         "--wait", nargs="?", type=seconds, const=float("inf"), metavar="SECONDS",
         help="wait for the job to finish (without SECONDS: however long that takes); exit code 1 where it did not complete",
     )  # fmt: skip
-    parser.add_argument(
+    end.add_argument(
         "--follow", action="store_true",
         help="print its answer as it is generated, where it was submitted with --stream, else when it is there (with --json: its "
         "events, one a line)",

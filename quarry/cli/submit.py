@@ -48,12 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="the same key and body give the same job, however often they are sent, for 24 h",
     )
-    parser.add_argument(
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument(
         "--wait", nargs="?", type=seconds, const=float("inf"), metavar="SECONDS",
         help="wait for the job to finish (without SECONDS: however long that takes) and print its answer; "
         "exit code 1 where there is none",
     )  # fmt: skip
-    parser.add_argument(
+    end.add_argument(
         "--stream", action="store_true", help="print the answer as it is generated (with --json: the job's events, one a line)"
     )
     add_client_arguments(parser)

@@ -39,6 +39,9 @@ _THROTTLES: Final = Limits(failures=3, open_seconds=5.0, longest_seconds=30.0, a
 #: A call is overdue after this many times what 95 of 100 take, but not before so many seconds. Our own choices, as the next two.
 _OVERDUE_TIMES: Final = 5
 _OVERDUE_MIN_SECONDS: Final = 3.0
+#: One that is only late: after this many times what is usual, but not before so many seconds.
+_LATE_TIMES: Final = 2
+_LATE_MIN_SECONDS: Final = 1.0
 #: What is usual is told by so many of the latest answers, and not by fewer than so many.
 _LATEST: Final = 100
 _ENOUGH: Final = 5
@@ -57,6 +60,7 @@ class _Place:
         self._seconds: deque[float] = deque(maxlen=_LATEST)
         #: From when on a call is overdue.
         self.overdue_seconds = math.inf
+        self.late_seconds = math.inf
 
     def answered(self, seconds: float) -> None:
         """A call took so long."""
@@ -64,6 +68,7 @@ class _Place:
         if len(self._seconds) >= _ENOUGH:
             usual = sorted(self._seconds)[math.ceil(0.95 * len(self._seconds)) - 1]
             self.overdue_seconds = max(_OVERDUE_MIN_SECONDS, _OVERDUE_TIMES * usual)
+            self.late_seconds = max(_LATE_MIN_SECONDS, _LATE_TIMES * usual)
 
     def state(self, now: float) -> State:
         """The worse of the two."""
@@ -92,7 +97,7 @@ class Board:
         if self._limits is None:
             return
         place, now = self._place(target), self._clock.monotonic()
-        waits = (place.failures.wait(now, place.overdue_seconds), None if last else place.throttles.wait(now))
+        waits = (place.failures.wait(now, place.overdue_seconds, place.late_seconds), None if last else place.throttles.wait(now))
         self._tell(target, place, now)
         wait = max((each for each in waits if each is not None), default=None)
         if wait is not None:
@@ -136,7 +141,7 @@ class Board:
         now = self._clock.monotonic()
         for target, place in self._places.items():
             # Where every slot is in a call that hangs, nobody else looks.
-            place.failures.look(now, place.overdue_seconds)
+            place.failures.look(now, place.overdue_seconds, place.late_seconds)
             self._tell(target, place, now)
         left = {str(target): place.failures.opening(now) for target, place in self._places.items()}
         return {target: seconds for target, seconds in left.items() if seconds > 0}

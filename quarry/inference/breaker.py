@@ -9,7 +9,8 @@ it began, and says nothing of those that came after. So the answers that a dying
 five failures in a month do not add up. Failures count only while no more calls are under way, begun since the first of them, than
 have failed: of a hundred at a time, five may fail without any ill.
 
-A call that is under way for far longer than usual counts as a failure until it ends otherwise. No timer watches it: the oldest
+A call that is under way for far longer than usual counts as a failure until it ends otherwise. While none that began after it has
+done well, neither has what is only late: a target that hangs need not be waited for call by call. No timer watches them: the oldest
 calls are looked at whenever somebody asks.
 
 From the first failure on, no more calls are begun than are still needed to open it, unless many others do well meanwhile: what
@@ -108,11 +109,14 @@ class Breaker:
         self._openings = 0
         #: Calls begun before it last closed say nothing any more.
         self._fresh = 0
+        #: The last to begin of those that did well; and the first of those that are overdue, while none that began later did well.
+        self._latest_well = -1
+        self._hanging: Call | None = None
 
     @property
     def suspects(self) -> bool:
-        """Whether failures of our own stand."""
-        return bool(self._failures)
+        """Whether it fails for us as well: failures of our own stand, and not many more calls did well meanwhile."""
+        return self._is_failing()
 
     def state(self, now: float) -> State:
         """What it is."""
@@ -120,12 +124,13 @@ class Breaker:
             return State.CLOSED
         return State.OPEN if now < self.until else State.HALF_OPEN
 
-    def wait(self, now: float, overdue_seconds: float = math.inf) -> float | None:
+    def wait(self, now: float, overdue_seconds: float = math.inf, late_seconds: float = math.inf) -> float | None:
         """None where a call may begin, else for how many seconds to wait before asking again.
 
-        A call under way for longer than `overdue_seconds` counts as failed for now.
+        A call under way for longer than `overdue_seconds` counts as failed for now; and then also those under way for longer than
+        `late_seconds`, if none that began since has done well.
         """
-        self.look(now, overdue_seconds)
+        self.look(now, overdue_seconds, late_seconds)
         if self.until is None:
             return SOON_SECONDS if self._is_restrained() else None
         if now < self.until:
@@ -161,11 +166,17 @@ class Breaker:
             self._failures = [each for each in self._failures if each.call is not call]
         self._judge(now, hint_seconds)
 
-    def look(self, now: float, overdue_seconds: float = math.inf) -> None:
+    def look(self, now: float, overdue_seconds: float = math.inf, late_seconds: float = math.inf) -> None:
         """Judge the calls that have been under way for long."""
         admitted = self._limits.admitted_seconds
         while self._calls and now - (call := next(iter(self._calls))).began > min(overdue_seconds, admitted):
-            self._tell(call, Ended.WELL if now - call.began > admitted else Ended.BADLY, now)
+            how = Ended.WELL if now - call.began > admitted else Ended.BADLY
+            if how is Ended.BADLY and not self._hanging and self._latest_well < call.number:
+                self._hanging = call
+            self._tell(call, how, now)
+        if self._hanging:
+            for call in list(takewhile(lambda each: now - each.began > late_seconds, self._calls)):
+                self._tell(call, Ended.BADLY, now)
         # Of a target that has not answered yet nobody knows what is usual, and the others wait for its probe.
         if self._probe and now - self._probe.began > self._limits.open_seconds:
             self._tell(self._probe, Ended.BADLY, now)
@@ -186,7 +197,8 @@ class Breaker:
         Our own successes weigh more, and after a while we look for ourselves.
         """
         later = [seconds for seconds in peers if seconds > self.opening(now)]
-        if not later or self._probe or now - self._well_at < _OWN_WORD_SECONDS:
+        answers = now - self._well_at < _OWN_WORD_SECONDS and not self.suspects
+        if not later or self._probe or answers:
             return
         if self.until is None:
             self._since = now
@@ -209,6 +221,9 @@ class Breaker:
 
     def _does_well(self, call: Call, now: float) -> None:
         self._well_at = now
+        self._latest_well = max(self._latest_well, call.number)
+        if self._hanging and call.number >= self._hanging.number:
+            self._hanging = None
         self._well += 1
         self._failures = [each for each in self._failures if each.mark > call.number and each.call is not call]
         if not self._failures:
@@ -229,7 +244,7 @@ class Breaker:
         self._since, self.heard = now, False
 
     def _close(self) -> None:
-        self.until, self._probe, self.heard = None, None, False
+        self.until, self._probe, self.heard, self._hanging = None, None, False, None
         self._openings = self._well = 0
         self._failures = []
         self._fresh = self._begun

@@ -89,7 +89,10 @@ class ChatAssembly:
         return delta.get("content") or ""
 
     def _join(self, part: Json) -> None:
-        call = self._calls.setdefault(part.get("index", 0), {"id": None, "function": {"name": "", "arguments": ""}})
+        index = part.get("index", 0)
+        if not isinstance(index, int):
+            raise TypeError("a call without a place among the others")
+        call = self._calls.setdefault(index, {"id": None, "function": {"name": "", "arguments": ""}})
         call["id"] = part.get("id") or call["id"]
         for name in ("name", "arguments"):
             call["function"][name] += (part.get("function") or {}).get(name) or ""

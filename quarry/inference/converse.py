@@ -159,7 +159,7 @@ def _walk(shape: Shape, value: Any, path: str) -> _Faults:
 def _own_fault(shape: Shape, value: Any) -> str | None:
     """What is wrong with the value itself, not with its parts."""
     if _is_document(shape):
-        return f"is nested deeper than {_DOCUMENT_DEPTH_MAX} levels" if _depth_exceeds(value, _DOCUMENT_DEPTH_MAX) else None
+        return f"is nested deeper than {_DOCUMENT_DEPTH_MAX} levels" if depth_exceeds(value, _DOCUMENT_DEPTH_MAX) else None
     noun, fits = _KINDS[shape.type_name]
     if not fits(value):
         return f"must be {noun}"
@@ -214,11 +214,12 @@ def _is_base64(value: Any) -> bool:
     return True
 
 
-def _depth_exceeds(value: Any, levels: int) -> bool:
+def depth_exceeds(value: Any, levels: int) -> bool:
+    """Whether objects and lists lie in one another more than so many deep."""
     if isinstance(value, Mapping):
-        return levels == 0 or any(_depth_exceeds(each, levels - 1) for each in value.values())
+        return levels == 0 or any(depth_exceeds(each, levels - 1) for each in value.values())
     if isinstance(value, (list, tuple)):
-        return levels == 0 or any(_depth_exceeds(each, levels - 1) for each in value)
+        return levels == 0 or any(depth_exceeds(each, levels - 1) for each in value)
     return False
 
 

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from pydantic import SecretStr
 
 from quarry.clock import Clock
-from quarry.errors import ConfigurationError, CredentialsExpired
+from quarry.errors import ConfigurationError, CredentialsExpired, InvocationError
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 
@@ -63,6 +63,11 @@ class ProviderKey:
         if self._key is None:
             raise CredentialsExpired(f"the key of {self._name} cannot be read")
         return self._key.get_secret_value()
+
+    def hide(self, error: InvocationError) -> None:
+        """Take it out of what the provider said: some quote what they were sent."""
+        if self._key is not None:
+            error.args = (str(error).replace(self._key.get_secret_value(), "[key]"),)
 
     def refused(self) -> None:
         """The provider does not take it (any more): it is read again, if that was not done a moment ago."""

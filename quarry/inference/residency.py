@@ -6,7 +6,7 @@ It is proved or it is not: what nobody knows bars a target as soon as regions ar
 from collections.abc import Collection
 from typing import Final
 
-from quarry.inference.model_ids import IN_ITS_REGION, Kind, ModelId, known_model_id
+from quarry.inference.model_ids import IN_ITS_REGION, VENDORS, Kind, ModelId, known_model_id
 from quarry.inference.profiles import destinations
 from quarry.inference.routes import RouteTarget
 
@@ -24,7 +24,7 @@ def regions_of(place: RouteTarget) -> frozenset[str] | None:
     if target.provider == "echo":
         return place.regions
     if target.provider != "bedrock":
-        return place.regions or (frozenset({target.region}) if target.region else None)
+        return place.regions | ({target.region} if target.region else set()) or None
     model = known_model_id(target.model)
     if model is None or model.kind is Kind.GLOBAL_PROFILE:
         return None if model else place.regions or None
@@ -52,12 +52,17 @@ def narrowed(*bounds: Collection[str] | None) -> frozenset[str] | None:
 
 def _known(model: ModelId, region: str) -> frozenset[str] | None:
     """Where a Bedrock model that is called in `region` may be served, as far as anybody published it."""
-    if model.kind in IN_ITS_REGION:
+    if model.kind in IN_ITS_REGION and not _may_be_a_profile(model):
         return frozenset({region, model.region or region})
     if model.kind is Kind.GEOGRAPHIC_PROFILE:
         return destinations(f"{model.geography}.{model.foundation_model}", region)
     # An application profile or a router may stand for a profile across regions; a bare name says nothing.
     return None
+
+
+def _may_be_a_profile(model: ModelId) -> bool:
+    """Whether an id that was read as VENDOR.MODEL could be PREFIX.VENDOR.MODEL, with a prefix and a vendor that came later."""
+    return not model.region and model.vendor is not None and model.vendor not in VENDORS and model.text.count(".") > 1
 
 
 def _listed(regions: frozenset[str]) -> str:

@@ -5,7 +5,9 @@ A job names a route, or a model id that some target serves; then those targets a
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from quarry.errors import ConfigurationError, ModelNotAllowed
 from quarry.invocation import Target
@@ -43,7 +45,7 @@ class RouteTarget:
     target: Target
     #: Its share under `weighted`.
     weight: int = 1
-    #: Ceilings; None: as many as it takes.
+    #: Ceilings; None: as many as it takes. Read and shown; nothing holds to them yet.
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     #: How long an answer may take, in place of the time that follows from `max_tokens`.
@@ -84,9 +86,22 @@ class ProviderSpec:
     declared_at: str = field(default="", compare=False)
 
     @property
+    def in_clear(self) -> bool:
+        """Whether prompts and its key would go there by http, over a network, though `plaintext` does not say that they may."""
+        url = urlsplit(self.base_url)
+        return url.scheme == "http" and not self.plaintext and not _is_loopback(url.hostname or "")
+
+    @property
     def place(self) -> str:
         """How an error calls its declaration."""
         return f"{self.declared_at}: [providers.{self.name}]".removeprefix(": ")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @dataclass(frozen=True, slots=True)

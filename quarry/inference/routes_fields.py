@@ -24,6 +24,7 @@ from quarry.inference.routes import (
 )
 from quarry.invocation import Target
 from quarry.settings import base_url
+from quarry.store.payloads import INLINE_MAX_BYTES
 from quarry.toml_fields import (
     FLAG,
     TEXT,
@@ -40,7 +41,8 @@ from quarry.toml_fields import (
     whole,
 )
 
-_ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: In capital letters, as POSIX has them: many a key (`gsk_…`, `hf_…`) would pass for a name else, and be quoted as one.
+_ENVIRONMENT_NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 #: A name of at most 2,048 characters, or an ARN; source: `SecretIdType` in the Secrets Manager service model of
 #: botocore 1.43.117 (November 2026).
 _SECRET: Final = re.compile(r"[\x21-\x7e]{1,2048}")
@@ -79,15 +81,28 @@ def _matching(pattern: re.Pattern[str], reason: str) -> Callable[[str], str]:
 
 
 def _url(text: str) -> str:
+    # Before all else: what is told of a URL quotes it, and goes to logs.
+    if "@" in text:
+        raise ValueError("holds a user or a password; its key is named by api_key_env or api_key_secret")
     try:
         parts = urlsplit(base_url(text))
     except ValueError as error:
         raise ValueError(f"is {text!r}: {error}") from error
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("holds a user or a password; its key is named by api_key_env or api_key_secret")
+    if not text.isprintable() or " " in text:
+        raise ValueError(f"is {text!r}: it holds a space, or what cannot be seen")
+    try:
+        str(parts.hostname).encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"is {text!r}: no host is named so") from error
     if parts.query or parts.fragment:
         raise ValueError("must end with a path: no ? and no #")
     return text.rstrip("/")
+
+
+def _kept_in_a_record(text: str) -> str:
+    if len(text.encode()) > INLINE_MAX_BYTES:
+        raise ValueError(f"has more than the {INLINE_MAX_BYTES:,} bytes that a job's record keeps of an answer")
+    return text
 
 
 _REGION: Final = checked(TEXT, _region, "region")
@@ -110,7 +125,7 @@ PRICE: Final[Mapping[str, Field]] = {
 }
 
 DEGRADED: Final[Mapping[str, Field]] = {
-    "text": Field(TEXT, "What the job is answered.", required=True),
+    "text": Field(checked(TEXT, _kept_in_a_record), "What the job is answered.", required=True),
     "within_seconds": Field(
         whole(1, 1_036_800), "It is answered so when its deadline is less than this away; until then it waits.", required=True
     ),
@@ -158,9 +173,12 @@ TARGET: Final[Mapping[str, Field]] = {
         required=True,
     ),
     "weight": Field(whole(0, 1000), "Its share of the jobs, under `weighted` (1). With 0 it is asked when all others failed."),
-    "requests_per_minute": Field(whole(1, 10_000_000), "Ceiling on calls of the whole fleet. Without it, as many as it takes."),
+    "requests_per_minute": Field(
+        whole(1, 10_000_000), "Ceiling on calls of the whole fleet. It is checked and shown; this version does not hold to it yet."
+    ),
     "tokens_per_minute": Field(
-        whole(1, 10_000_000_000), "Ceiling on tokens, prompts and answers together. Without it, as many as it takes."
+        whole(1, 10_000_000_000),
+        "Ceiling on tokens, prompts and answers together. It is checked and shown; this version does not hold to it yet.",
     ),
     "timeout_seconds": Field(
         number(1, 3600), "How long an answer may take. Without it, 60 s and a second for every 10 tokens that may be answered."
@@ -207,7 +225,8 @@ def _faults_of_policy(route: Route) -> Iterator[Fault]:
 ROUTE: Final[Mapping[str, Field]] = {
     "policy": Field(
         one_of("ordered", "ladder", "weighted", "cheapest"),
-        "In which order the targets are asked (`ordered`: as they are written).",
+        "In which [order](../explanation/fallback.md) the targets are asked: as they are written (`ordered`), native first "
+        "(`ladder`), by chance and weight (`weighted`), by price (`cheapest`).",
     ),
     "on_unknown_outcome": Field(
         one_of("retry", "fail"),
@@ -264,7 +283,12 @@ PROVIDER: Final[Mapping[str, Field]] = {
         "and where `QUARRY_ENVIRONMENT` is `local`.",
     ),
     "api_key_env": Field(
-        checked(TEXT, _matching(_ENVIRONMENT_NAME, "must be the name of a variable of the environment, not the key itself")),
+        checked(
+            TEXT,
+            _matching(
+                _ENVIRONMENT_NAME, "must be the name of a variable of the environment, in capital letters, not the key itself"
+            ),
+        ),
         "The variable of the workers' environment that holds its key.",
     ),
     "api_key_secret": Field(

@@ -69,7 +69,7 @@ def _abroad(route: Route) -> Iterator[Fault]:
     """Targets that could never serve, for their route does not allow all regions in which they may process a prompt."""
     for i, each in enumerate(route.targets):
         if why := objection(each, route.allowed_regions):
-            yield Fault(("routes", route.name, "targets", i), f"could never serve: {why} by allowed_regions of its route")
+            yield Fault(("routes", route.name, "targets", i), f"could never serve, by allowed_regions of its route: {why}")
 
 
 def _at_home(route: Route, specs: Mapping[str, ProviderSpec]) -> Route:

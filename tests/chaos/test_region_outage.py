@@ -26,8 +26,6 @@ ROUTES: Final = "[routes.default]\n" + "".join(
 )
 #: Of each worker.
 SLOTS: Final = 10
-#: A call, where there is no ill.
-USUAL: Final = {"delay_seconds": 0.8}
 #: More times than a rule will ever be needed.
 MANY: Final = 1_000_000
 #: Jobs that wait for each worker at least, but for moments.
@@ -36,7 +34,7 @@ LONG: Final = (pytest.mark.long, pytest.mark.timeout(420))
 
 
 #: Slots are left, or every slot is in a call.
-ROOMY: Final[Mapping[str, Any]] = {"pace": 12, "settings": (("QUARRY_WORKER__SLOTS", "100"),)}
+ROOMY: Final[Mapping[str, Any]] = {"pace": 16, "answers": 110, "call_seconds": 0.3, "settings": (("QUARRY_WORKER__SLOTS", "100"),)}
 FULL: Final[Mapping[str, Any]] = {}
 
 
@@ -49,6 +47,10 @@ class Death:
     hangs: bool = False
     #: Jobs a second that are handed in; None: as many as there are slots for.
     pace: int | None = None
+    #: How long a call takes where there is no ill.
+    call_seconds: float = 0.8
+    #: Answers of each worker before: enough to know what is usual.
+    answers: int = 25
     workers: int = 1
     settings: tuple[tuple[str, str], ...] = ()
     #: Calls to it meanwhile, where it does not hang; and within what its return is to be noticed.
@@ -146,8 +148,9 @@ def test_a_region_that_dies_costs_nothing(stack: Stack, simulator: Simulator, tm
     path = tmp_path / "two.toml"
     path.write_text(ROUTES)
     stack.env["QUARRY_ROUTES_FILE"] = str(path)
-    simulator.rule(match={"region": SECOND}, act=USUAL)
-    usual = simulator.rule(match={"region": FIRST}, act=USUAL)
+    as_usual = {"delay_seconds": death.call_seconds}
+    simulator.rule(match={"region": SECOND}, act=as_usual)
+    usual = simulator.rule(match={"region": FIRST}, act=as_usual)
     with ExitStack() as running:
         workers = running.enter_context(fleet(stack, **({"QUARRY_WORKER__SLOTS": str(SLOTS)} | dict(death.settings))))
         for _ in range(death.workers):
@@ -155,16 +158,20 @@ def test_a_region_that_dies_costs_nothing(stack: Stack, simulator: Simulator, tm
         running.enter_context(stack.running_api())
         workers.await_all()
         traffic = Traffic(stack, workers, death.pace)
-        eventually(lambda: traffic.goes_on() and traffic.answered(FIRST) > 25 * death.workers, seconds=120, what="work to be done")
+        eventually(
+            lambda: traffic.goes_on() and traffic.answered(FIRST) > death.answers * death.workers,
+            seconds=180,
+            what="work to be done",
+        )
         rate = _rate(traffic)
-        in_flight = traffic.in_flight()
+        in_flight = max(traffic.in_flight(), round(rate * death.call_seconds))
         dead = simulator.rule(match={"region": FIRST}, act=death.act, times=MANY)
         # Behind the usual one, it is in force from now on.
         simulator.drop(usual)
         traffic.passes(death.seconds)
         meanwhile = traffic.answered(SECOND)
         wasted = MANY - simulator.drop(dead)
-        simulator.rule(match={"region": FIRST}, act=USUAL)
+        simulator.rule(match={"region": FIRST}, act=as_usual)
         back, answered = time.monotonic(), traffic.answered(FIRST)
         eventually(lambda: traffic.goes_on() and traffic.answered(FIRST) > answered, seconds=death.noticed_seconds + 30)
         noticed = time.monotonic() - back
@@ -172,6 +179,7 @@ def test_a_region_that_dies_costs_nothing(stack: Stack, simulator: Simulator, tm
         shared = traffic.answered(FIRST) - answered
         eventually(stack.queue_is_empty, seconds=200)
         account = Account.of(stack, simulator, workers)
+    rate = max(rate, death.pace or 0)
     allowed = rate * 5 + in_flight if death.hangs else death.wasted
     with figures(f"{FIRST} dies for {death.seconds:.0f} s by {dict(death.act)}; {death.workers} workers") as table:
         table += [

@@ -150,6 +150,24 @@ async def test_a_key_that_is_slow_to_come_is_no_call_that_may_have_been_paid() -
         await ask("http://127.0.0.1:9", ProviderKey("gateway", read, FakeClock()), seconds=0)
 
 
+@pytest.mark.parametrize("status", [400, 200])
+async def test_a_server_that_quotes_the_key_is_not_passed_on(server: Server, status: int) -> None:
+    """A rejection goes to the caller in the server's words, and every error to the log: as a whole answer, or within a stream."""
+    fault = {"error": {"message": "what is Bearer sk-0123456789?", "code": 400}}
+
+    async def quoting(_request: web.Request) -> web.StreamResponse:
+        if status == 400:
+            return web.json_response(fault, status=400)
+        return web.Response(body=f"data: {json.dumps(fault)}\n\n", content_type="text/event-stream")
+
+    server.answer = quoting
+    key = ProviderKey("gateway", _reads("sk-0123456789"), FakeClock())
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://127.0.0.1:{server.port}/v1", key, session)
+        with pytest.raises(errors.InvocationRejected, match=r"^what is Bearer \[key\]\?$"):
+            await provider.invoke(TARGET, HELLO, timeout=timedelta(seconds=20), labels=LABELS, heard=lambda _: None)
+
+
 async def test_a_key_that_cannot_be_had_is_ours_to_mend(server: Server) -> None:
     """Nothing is sent without it."""
     key = ProviderKey("gateway", _reads(), FakeClock())
@@ -221,6 +239,7 @@ async def test_a_stream_is_read_however_it_is_cut(server: Server) -> None:
     """Byte by byte, with comments and line breaks of another kind, and what nobody knows; a listener asks for counts."""
     events = b": hello\r\n\r\nevent: x\r\n" + chunk(delta={"role": "assistant", "content": None, "new": 1}).replace(b"\n", b"\r\n")
     events += chunk(delta={"reasoning_content": "hm"}) + chunk(delta={"content": "h\u00e9"}) + chunk(delta={"content": "llo"})
+    events += chunk(delta={"content": "another answer"}, index=1)
     events += chunk(finish_reason="stop", stop_reason="END") + USAGE + b"data: [DONE]\n\n"
     answer, heard = await listen_to(server, *(bytes([each]) for each in events))
     assert (answer.text, heard, answer.stop_reason, answer.usage.total_tokens) == ("h\u00e9llo", "h\u00e9llo", "stop_sequence", 5)
@@ -249,8 +268,9 @@ async def test_a_server_that_does_not_stream_is_heard_in_the_end(server: Server)
     "line",
     [b"data: {\n", b"data: []\n", b"data: {}\n", b'data: {"choices": 7}\n', b'data: {"choices": [7]}\n', b"data: \xff\n",
      b'data: {"choices": [{"delta": {"content": 7}}]}\n', b'data: {"choices": [{"delta": {"tool_calls": [7]}}]}\n',
-     b"data: " + b"[" * 100_000 + b"\n", b'data: {"choices": [{"delta": []}]}\n\ndata: 1\n'],
-    ids=range(10),
+     b"data: " + b"[" * 100_000 + b"\n", b'data: {"choices": [{"delta": []}]}\n\ndata: 1\n',
+     b'data: {"choices": [{"delta": {"tool_calls": [{"index": 0}, {"index": "b"}]}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n'],
+    ids=range(11),
 )  # fmt: skip
 async def test_a_chunk_of_any_shape_breaks_nothing_else(server: Server, line: bytes) -> None:
     """What had come was billed, and it is said to be."""
@@ -272,8 +292,52 @@ async def test_an_error_in_the_middle_of_a_stream(server: Server) -> None:
     fault = b'data: {"error": {"message": "because", "code": "rate_limit_exceeded"}}\n\n'
     with pytest.raises(errors.Throttled):
         await listen_to(server, chunk(delta={"role": "assistant", "content": ""}), fault)
-    with pytest.raises(errors.ModelFailed, match="throttled: because"):
-        await listen_to(server, chunk(delta={"content": "hi"}), fault)
+    for delta in ({"content": "hi"}, {"tool_calls": [{"index": 0, "id": "t-1", "function": {"name": "look"}}]}):
+        with pytest.raises(errors.ModelFailed, match="throttled: because"):
+            await listen_to(server, chunk(delta=delta), fault)
+
+
+async def test_an_error_s_code_is_its_status_in_a_stream(server: Server) -> None:
+    """Where it is a number, as vLLM has it."""
+    with pytest.raises(errors.ProviderUnavailable):
+        await listen_to(server, b'data: {"error": {"message": "because", "code": 503}}\n\n')
+
+
+async def test_a_refusal_is_no_stream_whatever_it_calls_itself(server: Server) -> None:
+    """Its status says so."""
+
+    async def refused(_request: web.Request) -> web.StreamResponse:
+        return web.json_response({"error": {"message": "slow down"}}, status=429, content_type="text/event-stream")
+
+    server.answer = refused
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://127.0.0.1:{server.port}/v1", None, session)
+        with pytest.raises(errors.Throttled, match="slow down"):
+            await provider.invoke(TARGET, HELLO, timeout=timedelta(seconds=20), labels=LABELS, heard=print)
+
+
+async def test_a_native_body_is_never_streamed(server: Server) -> None:
+    """It is sent as it is, and its answer kept as it came, in one piece."""
+    native = Invocation(native={"messages": [{"role": "user", "content": "hi"}]})
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://127.0.0.1:{server.port}/v1", None, session)
+        await provider.invoke(TARGET, native, timeout=timedelta(seconds=20), labels=LABELS, heard=print)
+    [(_, body)] = server.requests
+    assert body.keys() == {"model", "messages"}
+
+
+async def test_nothing_of_one_call_is_in_the_next(server: Server) -> None:
+    """A server's cookie, say: the calls are of jobs of different callers."""
+
+    async def baking(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(ANSWER, headers={"Set-Cookie": "session=1"})
+
+    server.answer = baking
+    async with chat_session(4) as session:
+        provider = OpenAIProvider(f"http://localhost:{server.port}/v1", None, session)
+        for _ in range(2):
+            await provider.invoke(TARGET, HELLO, timeout=timedelta(seconds=20), labels=LABELS)
+    assert [request.headers.get("Cookie") for request, _ in server.requests] == [None, None]
 
 
 @pytest.mark.parametrize("status", [200, 204, 206])
@@ -336,7 +400,7 @@ async def test_a_refused_connection_was_never_sent() -> None:
     assert caught.value.target == str(TARGET)
 
 
-@pytest.mark.parametrize("base_url", ["http://no-such-host.invalid/v1"])
+@pytest.mark.parametrize("base_url", ["http://no-such-host.invalid/v1", "http://1.2.3/v1"])
 async def test_a_name_that_is_none_was_never_sent(base_url: str) -> None:
     """Likewise."""
     with pytest.raises(errors.ProviderUnavailable):

@@ -26,6 +26,13 @@ def api(stack: Stack, simulator: Simulator) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def worker(stack: Stack, api: httpx.Client) -> Iterator[Process]:
+    """A worker."""
+    with stack.running_worker() as process:
+        yield process
+
+
+@pytest.fixture
+def hasty(stack: Stack, api: httpx.Client) -> Iterator[Process]:
     """A worker whose lost leases are taken over soon."""
     with stack.running_worker(QUARRY_WORKER__LEASE_SECONDS="10") as process:
         yield process
@@ -80,7 +87,7 @@ def test_another_process_goes_on_where_one_left_off(stack: Stack, api: httpx.Cli
 
 
 def test_a_worker_that_dies_makes_the_text_begin_anew(
-    stack: Stack, simulator: Simulator, api: httpx.Client, worker: Process
+    stack: Stack, simulator: Simulator, api: httpx.Client, hasty: Process
 ) -> None:
     """The follower is told that what came is void, and then the text of who took over: whole, also to who comes back by id.
 
@@ -92,7 +99,7 @@ def test_a_worker_that_dies_makes_the_text_begin_anew(
     request_id = stack.submit(prompt="This will never be finished, whatever anybody does about it. " * 3, stream=True)
     with following(api, request_id) as follower:
         follower.until("text")
-        worker.signal(signal.SIGKILL)
+        hasty.signal(signal.SIGKILL)
         void = follower.last_id
         with stack.running_worker("second", QUARRY_WORKER__LEASE_SECONDS="10"):
             eventually(lambda: follower.ended, seconds=60)
@@ -102,9 +109,7 @@ def test_a_worker_that_dies_makes_the_text_begin_anew(
     assert (late.names, late.text) == (["restart", "text", "done"], TEXT)
 
 
-def test_what_a_paused_worker_says_late_is_not_shown(
-    stack: Stack, simulator: Simulator, api: httpx.Client, worker: Process
-) -> None:
+def test_what_a_paused_worker_says_late_is_not_shown(stack: Stack, simulator: Simulator, api: httpx.Client, hasty: Process) -> None:
     """It writes on when it wakes, under a token that counts no more.
 
     Red when: `producer/progress.py`: `piece.token != look.token or call < known` -> `False`
@@ -115,10 +120,10 @@ def test_what_a_paused_worker_says_late_is_not_shown(
     request_id = stack.submit(prompt="a story", stream=True)
     with following(api, request_id) as follower:
         follower.until("text")
-        worker.signal(signal.SIGSTOP)
+        hasty.signal(signal.SIGSTOP)
         with stack.running_worker("second", QUARRY_WORKER__LEASE_SECONDS="10"):
             follower.until("restart")
-            worker.signal(signal.SIGCONT)
+            hasty.signal(signal.SIGCONT)
             with following(api, request_id) as fresh:
                 eventually(lambda: follower.ended and fresh.ended, seconds=60)
     assert (follower.text, fresh.text) == (TEXT, TEXT)

@@ -15,6 +15,7 @@ from quarry.cli.story import as_story
 from quarry.explanation import KINDS, explanation
 from quarry.invocation import Fallback
 from quarry.job import (
+    Cancelled,
     Claimed,
     Degraded,
     Event,
@@ -153,6 +154,17 @@ def test_what_nobody_wrote_yet_is_told_as_it_stands() -> None:
     assert (late["status"], late["time"]["total_seconds"]) == ("expired", 20)
 
 
+def test_a_wait_is_as_long_as_it_has_lasted() -> None:
+    """Not as long as it was to be, while it lasts or where something ended it before."""
+    waiting = lived(claimed(0), (1, Snoozed(NOW + 60 * SECOND, StatusReason.BLOCKED)))
+    step, time = told(waiting, 30)["steps"][1], told(waiting, 30)["time"]
+    assert (step["seconds"], time["waiting_seconds"]) == (29, 29)
+    assert "it waited 29.0 s, at no cost" in step["says"]
+    assert told(lived_on(waiting, (11, Cancelled())), 500)["steps"][1]["seconds"] == 10
+    assert told(replace(waiting, deadline_at=NOW + 21 * SECOND), 500)["steps"][1]["seconds"] == 20
+    assert told(lived_on(waiting, claimed(80)), 500)["steps"][1]["seconds"] == 59
+
+
 def test_what_is_no_longer_on_record_is_said_to_be_missing() -> None:
     """The history keeps the last twenty."""
     events = [each for i in range(25) for each in (claimed(10 * i), failing(10 * i + 1, 10 * i + 5))]
@@ -221,3 +233,17 @@ def test_an_expired_job_is_told_what_to_do() -> None:
 def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
     """No more digits than one reads."""
     assert span(seconds) == words
+
+
+def test_what_was_counted_is_not_counted_as_unknown() -> None:
+    """An answer that could not be used and whose tokens are known was paid: nothing about it is open."""
+    unusable = failing(2, 5, failure=Failure("malformed_completion", ""), usage=a_completion().usage)
+    story = told(lived(claimed(0), unusable, claimed(6), (8, Succeeded(a_completion()))))
+    assert (story["paid"]["calls_counted"], story["paid"]["calls_perhaps_paid"]) == (2, 0)
+    assert story["paid"]["usage"]["output_tokens"] == 6
+
+
+def test_a_generation_whose_redrive_is_forgotten_keeps_its_number() -> None:
+    """Waits are kept up to ten; the number of the generation does not begin anew."""
+    story = told(replace(lived(claimed(0), failing(1, 5)), generation=3))
+    assert {each["generation"] for each in story["steps"]} == {3}

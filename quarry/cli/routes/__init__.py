@@ -9,6 +9,7 @@ EXAMPLES = """\
   quarry routes check
   quarry routes check routes.toml
   quarry routes check routes.toml batch
+  quarry routes check routes.toml batch --allowed-regions eu-west-1,eu-central-1
   quarry routes check routes.toml --json | jq '.targets[].regions'"""
 
 #: Verb → its file, imported when it is used, and its sentence.

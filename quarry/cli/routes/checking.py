@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from quarry.cli import exits
+from quarry.cli.values import listed
 
 if TYPE_CHECKING:
     from quarry.inference.routes import Route, Routes
@@ -19,6 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "route", metavar="ROUTE", nargs="?", help="a route's name, or a model id that a target serves (default: all)"
     )
+    parser.add_argument(
+        "--allowed-regions",
+        metavar="REGIONS",
+        type=listed,
+        default=[],
+        help="AWS regions with commas between: who would serve a job that is processed nowhere else (default: any)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, one route a line")
 
 
@@ -29,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     routes, source = _read(arguments.file)
     asked = list(routes) if arguments.route is None else [_named(routes, arguments.route)]
-    shown = [explained(route, routes.providers, is_set) for route in asked]
+    shown = [explained(route, routes.providers, is_set, tuple(arguments.allowed_regions)) for route in asked]
     print(*(map(json.dumps, shown) if arguments.json else ["\n\n".join(map(as_text, shown))]), sep="\n")
     notes = sum(len(route["notes"]) + sum(len(each["notes"]) for each in route["targets"]) for route in shown)
     unusual = {0: "nothing is unusual", 1: "one thing is unusual"}.get(notes, f"{notes} things are unusual")

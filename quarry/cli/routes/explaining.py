@@ -29,10 +29,15 @@ _UNUSUAL_KINDS: Final[Mapping[Kind, str]] = {
 }
 
 
-def explained(route: Route, specs: Mapping[str, ProviderSpec], is_set: Callable[[str], bool]) -> dict[str, Any]:
-    """The route, JSON-safe. Its targets are in the order in which they would be asked; those that never are come last."""
-    able, barred = candidates(route, Request(_PROMPT))
-    never = {error.target: str(error) for error in barred}
+def explained(
+    route: Route, specs: Mapping[str, ProviderSpec], is_set: Callable[[str], bool], allowed_regions: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The route, JSON-safe, as it is for a job that narrows its regions to these; none: for one that does not.
+
+    Its targets are in the order in which they would be asked; those that never are come last.
+    """
+    able, barred = candidates(route, Request(_PROMPT, allowed_regions=allowed_regions))
+    never = {error.target: str(error).removeprefix(f"{error.target}: ") for error in barred}
     first = [each.place for each in _by_order(route, in_order(route.policy, able, {}, 0.0))]
     rest = [each for each in route.targets if each not in first]
     return {
@@ -88,7 +93,7 @@ def _target(
 def _notes_of_route(route: Route, somebody: bool) -> Iterator[str]:
     regions = {each.target.region for each in route.targets}
     if not somebody:
-        yield "no target can serve it: every job of this route waits until its deadline"
+        yield "no target may serve such a job: it is refused"
     elif len(route.targets) == 1:
         yield "there is nothing to fall back to: while its only target fails, jobs wait"
     elif len(regions) == 1 and regions != {""}:
@@ -108,6 +113,11 @@ def _notes_of_target(
         yield "it answers with what it is asked: for tests"
     if spec and spec.kind == "openai" and not spec.region:
         yield "its provider declares no region: it serves no job that narrows them"
+    if spec and spec.in_clear:
+        yield (
+            "its provider is called by http://, and `plaintext` does not say that it may: a worker would not start so, unless "
+            "QUARRY_ENVIRONMENT is local"
+        )
     if spec and spec.api_key_env and not is_set(spec.api_key_env):
         yield f"{spec.api_key_env}, which holds its key, is not set here: a worker would not start so"
 
@@ -121,7 +131,7 @@ def as_text(route: Mapping[str, Any]) -> str:
         lines += _line("degraded", f"{degraded['text']!r} when less than {degraded['within_seconds']} s are left")
     lines += [line for note in route["notes"] for line in _line("unusual", note)]
     for position, each in enumerate(route["targets"], start=1):
-        lines += ["", f"  {position if each['never_asked'] is None else '-'}. {each['target']}"]
+        lines += ["", f"  {f'{position}.' if each['never_asked'] is None else '- '} {each['target']}"]
         lines += [f"   {line}" for line in _lines_of_target(each)]
     return "\n".join(lines)
 
@@ -138,7 +148,7 @@ def _lines_of_target(each: Mapping[str, Any]) -> Iterator[str]:
     yield from _line("kind", f"{each['kind']}{of}")
     yield from _line("processed in", _where(each))
     yield from _line("share", f"{each['share']:.1%} of the jobs" if each["share"] is not None else None)
-    yield from _line("ceilings", " and ".join(ceilings) or "none")
+    yield from _line("ceilings", f"{' and '.join(ceilings)}; this version does not hold to them" if ceilings else "none")
     yield from _line("price", f"${price['input']:g} in, ${price['output']:g} out, for a million tokens" if price else None)
     yield from _line("timeout", f"{each['timeout_seconds']:g} s" if each["timeout_seconds"] else None)
     yield from _line("streamed", "always" if each["streamed"] else None)

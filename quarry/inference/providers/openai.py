@@ -21,6 +21,7 @@ from aiohttp import (
     ClientTimeout,
     ConnectionTimeoutError,
     DummyCookieJar,
+    InvalidURL,
     TCPConnector,
 )
 
@@ -87,6 +88,7 @@ class OpenAIProvider:
         except InvocationError as error:
             # What cannot be said, a key that cannot be had, or an error in the middle of a stream.
             error.target = str(target)
+            self._hide_key(error)
             raise _told(error, assembly)  # noqa: B904 - it is mostly the same one
         except (ClientError, TimeoutError, OSError, StreamEnded, StreamStalled, *_UNREADABLE) as error:
             raise _told(_translated(error, str(target)), assembly) from error
@@ -100,9 +102,14 @@ class OpenAIProvider:
         key = {"Authorization": f"Bearer {await self._key.value()}"} if self._key else {}
         return {"Content-Type": "application/json", **named, **key}
 
+    def _hide_key(self, error: InvocationError) -> None:
+        if self._key:
+            self._key.hide(error)
+
     def _completion(self, answer: ClientResponse, document: bytes, target: Target, *, native: bool) -> Completion:
         if answer.status != 200:
             error = chat_error(answer.status, document, answer.headers, str(target))
+            self._hide_key(error)
             if isinstance(error, CredentialsExpired) and self._key:
                 self._key.refused()
             raise error
@@ -130,8 +137,8 @@ def _told(error: InvocationError, assembly: ChatAssembly) -> InvocationError:
 
 def _translated(error: Exception, where: str) -> InvocationError:
     match error:
-        case ClientConnectorError() | ConnectionTimeoutError():
-            # A name that is none, no connection, no TLS: nothing was sent.
+        case ClientConnectorError() | ConnectionTimeoutError() | InvalidURL():
+            # An address or a name that is none, no connection, no TLS: nothing was sent.
             return ProviderUnavailable("no connection", target=where)
         case StreamStalled():
             return InvocationTimedOut(f"the stream stalled: {error}", target=where)

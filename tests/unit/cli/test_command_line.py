@@ -1,6 +1,7 @@
 """The command line as a whole: quick, explained, and never a stack trace."""
 
 import argparse
+import io
 import re
 import shlex
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from quarry.cli import COMMANDS, exits, main, parser, values
+from quarry.cli import COMMANDS, exits, main, parser, status, values
 from quarry.errors import ApiRefused, ApiUnreachable, ConfigurationError, FieldFault, StoreUnavailable
 
 SECONDS_OF_IMPORTS = {"boto3", "botocore", "aiobotocore", "fastapi", "uvicorn", "httpx", "pydantic", "aiohttp", "structlog"}
@@ -144,9 +145,19 @@ def test_help_imports_nothing_slow() -> None:
     assert set(done.stdout.split()) & SECONDS_OF_IMPORTS == set()
 
 
+@pytest.mark.parametrize(("encoding", "printed"), [("utf-8", "\\ud83d ü\n"), ("ascii", "\\ud83d \\xfc\n")])
+def test_what_cannot_be_printed_is_printed_otherwise(encoding: str, printed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a pair from a model that was cut off, or a letter that the terminal lacks: the answer was paid for."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr(status, "run", lambda _: exits.DONE if sys.stdout.write("\ud83d ü\n") else exits.FAILED)
+    assert main(["status", "0" * 32]) == exits.DONE
+    assert out.buffer.getvalue().decode(encoding) == printed
+
+
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """`quarry VERB --help` has a sentence, a help text for each option, and examples."""
+    """`quarry VERB --help` has a sentence, on 80 columns, a help text for each option, and examples."""
     with pytest.raises(SystemExit) as ended:
         main([verb, "--help"])
     assert ended.value.code == 0
@@ -154,6 +165,7 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
     command = COMMANDS[verb]
     assert command.HELP.endswith(".")
     assert command.EXAMPLES in shown
+    assert max(map(len, shown.split("\n\n")[1].splitlines())) <= 80
     options = argparse.ArgumentParser(add_help=False)
     command.add_arguments(options)
     assert [action.dest for action in options._actions if not action.help] == []  # noqa: SLF001 - argparse has no other list

@@ -90,7 +90,7 @@ def test_text_is_printed_as_it_comes_and_once(capsys: pytest.CaptureFixture[str]
 
 def test_a_text_that_begins_anew_is_told_from_the_void_one(capsys: pytest.CaptureFixture[str]) -> None:
     """On a line of its own, and why is said beside it."""
-    out, err = printed(capsys, said("void") + event("restart", 2) + said("It is so.\n世界") + event("done", 9, **DONE))
+    out, err = printed(capsys, said("void") + event("restart", 2) + said("It is ") + event("done", 9, **DONE))
     assert out == "void\nIt is so.\n世界\n"
     assert "void" in err
 
@@ -114,6 +114,18 @@ def test_the_end_of_a_very_large_answer_is_fetched(capsys: pytest.CaptureFixture
 
     follow(client(answer), ID, as_json=False)
     assert capsys.readouterr().out == "It is so.\n世界\n"
+
+
+def test_an_answer_that_is_lost_is_said_to_be() -> None:
+    """The end of the stream has none then; the job itself says why."""
+    events = Api(event("done", 9, **DONE | {"result": None}))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        lost = {"code": "payload_lost", "detail": "The answer is gone.", "title": "Gone"}
+        return events(request) if request.url.path.endswith("/events") else httpx.Response(500, json=lost)
+
+    with pytest.raises(ApiRefused, match="is gone"):
+        follow(client(answer), ID, as_json=False)
 
 
 def test_lines_are_read_as_they_may_be_written() -> None:

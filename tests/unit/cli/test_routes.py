@@ -68,7 +68,7 @@ def test_json_has_everything_that_a_target_says(capsys: pytest.CaptureFixture[st
     assert (adapted["regions"], adapted["max_tokens"]) == (["us-east-2"], 5000)
     assert (own["kind"], own["timeout_seconds"], own["drop"]) == ("openai", 120, ["converse.serviceTier"])
     assert [each["usd_per_million_tokens"] for each in cheap["targets"]] == [
-        {"input": 0.035, "output": 0.14}, {"input": 0.06, "output": 0.24},
+        {"input": 0.1, "output": 0.4}, {"input": 0.2, "output": 0.8},
     ]  # fmt: skip
     assert (europe["allowed_regions"], europe["on_unknown_outcome"]) == (["eu-central-1", "eu-west-1"], "fail")
     assert [each["share"] for each in split["targets"]] == [0.75, 0.25]
@@ -124,18 +124,46 @@ def test_without_a_file_it_is_that_of_the_settings(
         (bedrock("newcomer.model-1"), "the vendor 'newcomer' is none that this version knows"),
         ('provider = "echo"\nmodel = "echo"', "for tests"),
         ('provider = "own"\nmodel = "m"', "declares no region"),
+        ('provider = "own"\nmodel = "m"', "by http://, and `plaintext` does not say that it may: a worker"),
         ('provider = "own"\nmodel = "m"', "OWN_KEY, which holds its key, is not set here"),
     ],
 )
 def test_what_is_unusual_in_a_target_is_said(target: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing that is wrong; but whoever wrote it should know. A usual one has no such line."""
-    own = '[providers.own]\nkind = "openai"\nbase_url = "https://own.example/v1"\napi_key_env = "OWN_KEY"\n'
+    own = '[providers.own]\nkind = "openai"\nbase_url = "http://own.example/v1"\napi_key_env = "OWN_KEY"\n'
     path = Path(written(tmp_path, bedrock(region="us-west-2"), target))
     path.write_text(path.read_text() + own)
     [route] = checked(capsys, str(path))
     usual, unusual = route["targets"]
     assert any(says in note for note in unusual["notes"])
     assert (usual["notes"], route["notes"]) == ([], [])
+
+
+def test_targets_are_in_the_order_of_the_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the engine would ask them, not as they are written."""
+    price = "price = {{ input_usd_per_million_tokens = {0}, output_usd_per_million_tokens = {0} }}".format
+    dear, cheap = bedrock(more=price(5)), bedrock("amazon.nova-micro-v1:0", more=price(1))
+    [cheapest] = checked(capsys, written(tmp_path, dear, cheap, route='policy = "cheapest"'))
+    assert [each["model"] for each in cheapest["targets"]] == ["amazon.nova-micro-v1:0", "amazon.nova-lite-v1:0"]
+    own, profile = bedrock("amazon.nova-lite-v1:0"), bedrock("us.amazon.nova-lite-v1:0")
+    [ladder] = checked(capsys, written(tmp_path, own, cheap, profile, route='policy = "ladder"'))
+    assert ladder["targets"][0]["model"] == "us.amazon.nova-lite-v1:0"
+
+
+def test_who_would_serve_a_job_that_narrows_its_regions(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that may not come last, each with the reason; a route of which nobody may says so."""
+    [route] = checked(capsys, EXAMPLE, "default", "--allowed-regions", "us-east-2")
+    first, *never = route["targets"]
+    assert (first["target"], first["never_asked"]) == ("bedrock/us-east-2/amazon.nova-lite-v1:0", None)
+    assert [each["region"] for each in never] == ["us-east-1", "us-west-2", "us-east-1"]
+    assert never[0]["never_asked"] == "it may process prompts in us-east-1 and us-west-2, which are not allowed"
+    [route] = checked(capsys, EXAMPLE, "default", "--allowed-regions", "eu-west-1")
+    assert route["notes"] == ["no target may serve such a job: it is refused"]
+    assert main(["routes", "check", EXAMPLE, "default", "--allowed-regions", "us-east-2"]) == exits.DONE
+    shown = capsys.readouterr().out
+    assert "  1. bedrock/us-east-2/amazon.nova-lite-v1:0" in shown
+    assert "  -  bedrock/us-east-1/us.anthropic" in shown
+    assert "  never asked " in shown
 
 
 def test_what_is_unusual_in_a_route_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,17 @@ def test_an_option_wins_over_the_file(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "words", [("submit", "Hello", "--stream", "--wait", "5"), ("status", "0" * 32, "--follow", "--wait", "5")], ids=lambda it: it[0]
+)
+def test_waiting_and_following_are_one_or_the_other(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """A bound that would not be kept is not taken."""
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(words)
+    assert ended.value.code == exits.USAGE
+    assert "not allowed with argument" in capsys.readouterr().err
+
+
 def test_stdin_is_a_prompt_or_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
     """`-` as the prompt is text, `--file -` is JSON."""
     typed(monkeypatch, "What is\nthis: ü?".encode())

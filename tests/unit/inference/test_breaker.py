@@ -20,8 +20,8 @@ class Bench:
     def state(self) -> str:
         return self.breaker.state(self.now).name
 
-    def wait(self, overdue: float = math.inf) -> float | None:
-        return self.breaker.wait(self.now, overdue)
+    def wait(self, overdue: float = math.inf, late: float = math.inf) -> float | None:
+        return self.breaker.wait(self.now, overdue, late)
 
     def begin(self, count: int = 1) -> list[Call]:
         """That many calls, whatever `wait` says."""
@@ -268,6 +268,41 @@ def test_a_hang_is_noticed_before_anything_has_ended() -> None:
     assert (bench.wait(3), bench.state) == (30, "OPEN")
 
 
+def test_where_nothing_answers_any_more_what_is_only_late_counts_too() -> None:
+    """One is overdue, four that began later are late, none of them has done well: it need not be waited for each."""
+    bench = Bench()
+    for _ in range(5):
+        bench.begin()
+        bench.now += 0.5
+    bench.now += 0.75
+    assert (bench.wait(3, 1), bench.state) == (30, "OPEN")
+
+
+def test_one_that_hangs_while_others_answer_is_one() -> None:
+    """A call that began after it has done well: those that are late may be slow, and no more."""
+    bench = Bench()
+    bench.begin()
+    bench.one()
+    bench.now += 2.5
+    bench.begin(6)
+    bench.now += 1.2
+    assert (bench.wait(3, 1), bench.state) == (None, "CLOSED")
+
+
+def test_an_answer_ends_the_doubt_of_those_that_are_late() -> None:
+    """One was overdue, and then a call that began after it did well: the others have their time."""
+    bench = Bench()
+    bench.begin()
+    bench.now += 2.9
+    answered = bench.begin()
+    bench.begin(6)
+    bench.now += 0.2
+    assert bench.wait(3, 1) is None
+    bench.end(*answered)
+    bench.now += 2
+    assert (bench.wait(3, 1), bench.state) == (None, "CLOSED")
+
+
 def test_what_was_only_slow_is_forgiven() -> None:
     """It counted as failed and did well: with too few failures left, it closes."""
     bench = Bench()
@@ -278,6 +313,16 @@ def test_what_was_only_slow_is_forgiven() -> None:
     assert bench.state == "OPEN"
     bench.end(slow[1])
     assert bench.state == "CLOSED"
+
+
+def test_an_answer_of_before_does_not_close_it() -> None:
+    """Its call began between the failures, and was not slow: the later ones stand, and a probe decides."""
+    bench = Bench()
+    bench.fail(1)
+    [late] = bench.begin()
+    bench.fail(4)
+    bench.end(late)
+    assert bench.state == "OPEN"
 
 
 def test_an_overdue_call_that_fails_counts_once() -> None:
@@ -335,6 +380,20 @@ def test_our_own_answers_weigh_more() -> None:
     bench.end(probe)
     bench.breaker.follow([20, 25], bench.now)
     assert bench.state == "CLOSED"
+
+
+def test_our_own_failures_weigh_more_than_older_answers() -> None:
+    """Of a target that hangs the last answers are seconds old; but where many do well beside an odd failure, they count."""
+    hanging, healthy = Bench(), Bench()
+    hanging.one()
+    healthy_calls = healthy.begin(4)
+    for bench in (hanging, healthy):
+        bench.fail(1)
+    healthy.end(*healthy_calls)
+    for bench in (hanging, healthy):
+        bench.breaker.follow([25], bench.now)
+    assert (hanging.wait(), healthy.wait()) == (31, None)
+    assert (hanging.breaker.suspects, healthy.breaker.suspects) == (True, False)
 
 
 def test_of_those_that_have_opened_the_last_one_asks() -> None:

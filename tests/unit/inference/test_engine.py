@@ -197,6 +197,7 @@ async def test_a_route_that_is_exhausted(errors: list[InvocationError], chosen: 
     assert caught.value is errors[chosen]
     assert [each.reason for each in caught.value.fallbacks] == [each.code for i, each in enumerate(errors) if i != chosen]
     assert isinstance(caught.value.__cause__, ExceptionGroup)
+    assert [each.reason for each in caught.value.refusals] == [each.code for each in errors]
 
 
 HERE, THERE = (Target("bedrock", region, "amazon.nova-lite-v1:0") for region in ("us-east-1", "eu-west-1"))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,8 @@ from quarry.inference.routes_file import load_routes
 from quarry.telemetry.metrics import RoutesMetrics
 from quarry.testing import FakeClock
 
+#: A look reads the file, reads it again, and loads it: more than the rounds to a thread that this takes.
+_HOPS = 4
 ENOUGH = LOOK_SECONDS + 2 * SETTLED_SECONDS
 
 
@@ -45,6 +48,7 @@ class Followed:
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1))
         task = asyncio.create_task(self.file.keep(self.prepare))
         await self.clock.settle()
         try:
@@ -55,11 +59,13 @@ class Followed:
             await asyncio.wait({task})
 
     async def pass_time(self, seconds: float = ENOUGH) -> None:
-        """Second by second, with time for the threads that read."""
+        """Second by second; what is read in a thread meanwhile has been read."""
         for _ in range(int(seconds)):
             await self.clock.advance(1)
-            await asyncio.to_thread(lambda: None)
-            await self.clock.settle()
+            for _ in range(_HOPS):
+                # There is one thread: what was handed to it before is done.
+                await asyncio.to_thread(lambda: None)
+                await self.clock.settle()
 
     @property
     def models(self) -> list[str]:

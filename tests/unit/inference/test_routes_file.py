@@ -164,7 +164,8 @@ def test_defaults_are_those_of_the_dataclasses(load: Callable[..., Routes]) -> N
         (ONE + "requests_per_minute = -5\n", "requests_per_minute is -5, and must be a whole number, 1 to"),
         (ONE + "tokens_per_minute = 0\n", "tokens_per_minute is 0"),
         (ONE + "tokens_per_minute = 1.5\n", "tokens_per_minute is 1.5"),
-        (ONE + "requests_per_minute = true\n", "requests_per_minute is True"),
+        (ONE + "requests_per_minute = true\n", "requests_per_minute is true, and"),
+        (ONE + "requests_per_minute = 2026-11-21\n", "requests_per_minute is 2026-11-21, and"),
         (ONE + "timeout_seconds = nan\n", "timeout_seconds is nan"),
         (ONE + "timeout_seconds = 0\n", "timeout_seconds is 0"),
         (ONE + 'streamed = "yes"\n', "streamed is 'yes', and must be true or false"),
@@ -174,7 +175,11 @@ def test_defaults_are_those_of_the_dataclasses(load: Callable[..., Routes]) -> N
         (ONE + 'adapt = { drop = ["max_tokens"] }\n', "drop (1) is 'max_tokens', which no request can be sent without"),
         (
             DEFAULT + 'allowed_regions = ["us-west-2"]\n' + ONE,
-            "could never serve: it may process prompts in us-east-1, which is not allowed by allowed_regions of its route",
+            "could never serve, by allowed_regions of its route: it may process prompts in us-east-1, which is not allowed",
+        ),
+        (
+            DEFAULT + 'allowed_regions = ["us-east-1"]\n' + ONE.replace("amazon", "global.amazon"),
+            "could never serve, by allowed_regions of its route: it may process prompts in any commercial region of AWS",
         ),
         (ONE + "request_per_minute = 5\n", "did you mean 'requests_per_minute'?"),
         (ONE + "colour = 5\n", "5: targets (1) colour is not known here; there are provider, region"),
@@ -190,6 +195,7 @@ def test_defaults_are_those_of_the_dataclasses(load: Callable[..., Routes]) -> N
         (DEFAULT + 'allowed_regions = ["us-east-1", "mars-1"]\n' + ONE, "allowed_regions (2) is 'mars-1', which is no region"),
         (DEFAULT + 'degraded = { text = "" , within_seconds = 5 }\n' + ONE, "degraded.text is ''"),
         (DEFAULT + 'degraded = { text = "x" }\n' + ONE, "degraded needs within_seconds"),
+        (DEFAULT + f'degraded = {{ text = "{"x" * 16_385}", within_seconds = 5 }}\n' + ONE, "degraded.text has more than"),
         (DEFAULT + 'on_unknown_outcome = "again"\n' + ONE, "on_unknown_outcome is 'again'; there are retry, fail"),
         (ONE.replace("default", "other"), "1: routes needs a route named 'default'"),
         (ONE + "[route.x]\n", "5: route is not known here; did you mean 'routes'?"),
@@ -197,6 +203,8 @@ def test_defaults_are_those_of_the_dataclasses(load: Callable[..., Routes]) -> N
         (ONE + '[providers.a]\nkind = "opanai"\nbase_url = "http://h"\n', "6: providers.a.kind is 'opanai'"),
         (ONE + '[providers.a]\nkind = "openai"\n', "5: providers.a needs base_url"),
         (ONE + '[providers.a]\nkind = "openai"\nbase_url = "https://u:p@h/v1"\n', "7: providers.a.base_url holds a user"),
+        (ONE + '[providers.a]\nkind = "openai"\nbase_url = "https://a..b/v1"\n', "base_url is 'https://a..b/v1': no host is"),
+        (ONE + '[providers.a]\nkind = "openai"\nbase_url = "https://h h/v1"\n', "base_url is 'https://h h/v1': it holds"),
         (ONE + '[providers.a]\nkind = "openai"\nbase_url = "https://h/v1?key=1"\n', "7: providers.a.base_url must end with a path"),
         (ONE + '[providers.a]\nkind = "openai"\nbase_url = "localhost:1"\n', "7: providers.a.base_url is 'localhost:1'"),
         (ONE + OWN + 'api_key_env = "sk-1"\n', "not the key itself"),
@@ -223,6 +231,27 @@ def test_what_is_wrong_is_told_with_its_line(load: Callable[..., Routes], text: 
         load(text)
     assert re.match(r"QUARRY_ROUTES_FILE: .*/routes.toml:\d+: ", str(refused.value))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'base_url = "ftp://me:hunter2@h/v1"',
+        'base_url = "https://me:hunter2@h:99999/v1"',
+        'base_url = "https://hunter2@[::1/v1"',
+        'base_url = "https://h/v1"\napi_key_env = "gsk_hunter2"',
+    ],
+)
+def test_a_secret_that_was_written_into_the_file_is_not_quoted(load: Callable[..., Routes], line: str) -> None:
+    """Whatever else is wrong with it: what is told of the file goes to logs."""
+    with pytest.raises(ConfigurationError, match=r"base_url holds a user|not the key itself") as refused:
+        load(f'{ONE}[providers.a]\nkind = "openai"\n{line}\n')
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_mark_of_the_byte_order_is_no_fault(load: Callable[..., Routes]) -> None:
+    """Some editors put one in front."""
+    assert [route.name for route in load("\ufeff" + ONE)] == ["default"]
 
 
 def test_all_faults_are_told_at_once(load: Callable[..., Routes]) -> None:

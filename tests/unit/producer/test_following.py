@@ -8,10 +8,11 @@ import pytest
 from starlette.types import Message
 
 from producer.following import Events
+from producer.progress import Place
 from quarry.errors import Overloaded
 from quarry.job import Job, Succeeded, advance
 from quarry.store.base import Mark, Piece
-from quarry.testing import a_claimed_job, a_completion, a_lease
+from quarry.testing import a_claimed_job, a_completion, a_job, a_lease
 from tests.unit.producer.conftest import Producer
 
 TEXT = "It is so."
@@ -45,7 +46,7 @@ class Listening:
 async def test_text_is_told_soon(producer: Producer, job: Job) -> None:
     """Within a quarter of a second of its being written; the end likewise, and with it the stream ends."""
     listening = Listening(producer, job)
-    await producer.clock.advance(5)
+    await producer.clock.advance(200)
     assert listening.names == ["status"]
     await producer.store.add_text(job, Piece(Mark(job.revision, 1, 0), "one", "It is"), producer.clock.now())
     await producer.clock.advance(0.26)
@@ -140,3 +141,14 @@ async def test_nothing_is_looked_at_before_what_was_told_is_sent(producer: Produ
     with pytest.raises(asyncio.CancelledError):
         await serving
     assert producer.count("quarry_http_followers") == 0
+
+
+async def test_who_was_told_the_end_is_not_told_again(producer: Producer) -> None:
+    """An end that nobody has written yet, a deadline that passed, is one: browsers come back at once, and would for minutes."""
+    job = producer.store.put(a_job())
+    told, untold = Place(done=True), Place(revision=job.revision)
+    assert not producer.following.knows_the_end(job, told)
+    await producer.clock.advance((job.deadline_at - producer.clock.now()).total_seconds() + 1)
+    assert producer.following.knows_the_end(job, told)
+    assert not producer.following.knows_the_end(job, untold)
+    assert not producer.following.knows_the_end(job, None)

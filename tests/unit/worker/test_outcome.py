@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -412,6 +413,17 @@ def test_an_answer_too_large_for_the_record_fails_without_another_call() -> None
     assert verdict.record.usage == ANSWER.usage
     fits = replace(ANSWER, content=({"text": text[:-20]},))
     assert isinstance(decide(fits, running(), NOW, 0.5).record, Succeeded)
+
+
+@pytest.mark.parametrize("depth", [150, 250, 980])
+def test_an_answer_that_nobody_could_read_back_is_not_kept(depth: int) -> None:
+    """Nested too deeply for whoever reads the job next, for all of whom there is one bound: it was paid, and is not paid again."""
+    body: Any = []
+    for _ in range(depth):
+        body = [body]
+    verdict = decide(replace(ANSWER, content=({"native": {"x": body}},)), running(), NOW, 0.5)
+    assert isinstance(verdict.record, Succeeded if depth < 200 else Failed)
+    assert verdict.settlement == Ack("completed" if depth < 200 else "result_too_large")
 
 
 def test_a_providers_long_message_is_cut() -> None:
