@@ -34,7 +34,7 @@ LONG: Final = (pytest.mark.long, pytest.mark.timeout(420))
 
 
 #: Slots are left, or every slot is in a call.
-ROOMY: Final[Mapping[str, Any]] = {"pace": 16, "answers": 110, "call_seconds": 0.3, "settings": (("QUARRY_WORKER__SLOTS", "100"),)}
+ROOMY: Final[Mapping[str, Any]] = {"pace": 12, "answers": 60, "call_seconds": 0.8, "settings": (("QUARRY_WORKER__SLOTS", "100"),)}
 FULL: Final[Mapping[str, Any]] = {}
 
 
