@@ -147,11 +147,14 @@ def test_a_cancelled_job_ends_its_streams(stack: Stack, simulator: Simulator, ap
     eventually(lambda: simulator.calls()["by_outcome"].get("client_left") == 1)
 
 
-def test_a_job_that_is_not_streamed_tells_its_statuses(stack: Stack, api: httpx.Client) -> None:
+def test_a_job_that_is_not_streamed_tells_its_statuses(stack: Stack, simulator: Simulator, api: httpx.Client) -> None:
     """And its end, without text; retries, too.
 
     Red when: `producer/admission.py`: `stream=submission.stream or False` -> `stream=True`
     """
+    simulator.reset()
+    # Long enough to be seen: what a job has been between two looks is not told.
+    simulator.rule({"delay_seconds": 2})
     request_id = stack.submit(prompt="a story")
     with following(api, request_id) as follower:
         follower.until("status")
