@@ -79,7 +79,8 @@ def test_what_was_buried_comes_back(stack: Stack, simulator: Simulator) -> None:
     Red when: `quarry/job.py`: `attempts_before=job.attempts,` -> `attempts=0,`
     """
     stack.use(simulator)
-    with stack.running_api(), stack.running_worker():
+    # So many failures would open the target's breaker, and the jobs would wait for it at no cost.
+    with stack.running_api(), stack.running_worker(QUARRY_BREAKER__FAILURES="0"):
         ids = buried(stack, simulator, 7)
         assert {reason: counts(group) for reason, group in listed(stack).items()} == {"attempts_exhausted": (7, 0, 0)}
         assert listed(stack, "--reason", "rejected") == {}
@@ -110,7 +111,7 @@ def test_canaries_that_fail_again_keep_the_others_back(stack: Stack, simulator: 
     stack.use(simulator)
     simulator.rule(act={"error": "ModelErrorException"})
     ids = laid(stack, 8)
-    with stack.running_api(), stack.running_worker():
+    with stack.running_api(), stack.running_worker(QUARRY_BREAKER__FAILURES="0"):
         done = dlq(stack, "redrive", "--all", "--yes", "--max-attempts", "1", code=exits.FAILED)
         assert "failed again" in done.stderr
         assert "5 redriven" in done.stderr
