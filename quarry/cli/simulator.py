@@ -29,9 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped."""
     # Here and not above: every other verb would wait for these imports.
-    from quarry.simulator.rules import RuleBook, read_script
+    from quarry.simulator.rules import RuleBook
+    from quarry.simulator.script import read_script
     from quarry.simulator.server import main
 
-    rules = RuleBook(read_script(arguments.script), seed=arguments.seed)
+    script = read_script(arguments.script)
+    rules = RuleBook(script.rules, seed=arguments.seed)
     model_python = arguments.model_python if arguments.brain == "smollm2" else None
-    return main(rules, host=arguments.host, port=arguments.port, model_python=model_python)
+    return main(rules, script.quotas, host=arguments.host, port=arguments.port, model_python=model_python)

@@ -12,6 +12,8 @@ Sources, read in November 2026 as stored copies of the Amazon Bedrock User Guide
 3. "Request and Response" of Anthropic's Messages: Claude Sonnet 4.5 and Haiku 4.5 take `temperature` or `top_p`, not both.
 4. "Amazon Titan Text models": the most output tokens, strictly enforced.
 5. Llama 3.1 70B's: github.com/aws-samples/bedrock-access-gateway/issues/41.
+6. "How tokens are counted in Amazon Bedrock", as public files of September 2026 and later quote it: burn-down rates. A blog post of
+   AWS, older, has 1 for Claude Haiku 4.5; the page is followed. They hold for `bedrock-runtime`, not for `bedrock-mantle`.
 """
 
 import re
@@ -71,6 +73,16 @@ MAX_TOKENS: Final[Mapping[str, int]] = {
     r"anthropic\.claude-opus-(?:4-[67]|5-5)": 128_000,
     r"meta\.llama3-1-70b-instruct": 2_048,
 }
+#: Beginning of a foundation model's id, as a pattern → how many tokens of the quota one output token takes: the first that fits, else
+#: 1. The page names Sonnet 5, Opus 5, Opus 5.5 and Fable 5.1; that others of their generation are as they are is our assumption.
+BURNDOWN: Final[Mapping[str, int]] = {
+    r"anthropic\.claude-[a-z]+-4-8": 15,
+    r"anthropic\.claude-[a-z]+-5": 10,
+    r"openai\.gpt-5\.6-(?:sol|terra|luna)": 10,
+    r"anthropic\.claude-": 5,
+}
+#: What a call is taken to ask for that names no bound, of a model whose bound is not in `MAX_TOKENS`. Our own choice.
+_OUTPUT_UNKNOWN: Final = 4_096
 
 
 #: A prompt of Prompt management says these itself. Source: Converse's service model in botocore 1.43.117 (November 2026).
@@ -87,3 +99,16 @@ def facts_of(model: str) -> Facts:
     lacks = [name for pattern, names in LACKS.items() if re.match(pattern, foundation) for name in names.split()]
     bounds = [bound for pattern, bound in MAX_TOKENS.items() if re.match(pattern, foundation)]
     return Facts(frozenset(lacks), min(bounds, default=None))
+
+
+@lru_cache(maxsize=1024)
+def burndown(model: str) -> int:
+    """How many tokens of the quota per minute one output token of a Bedrock model id takes; also of a profile's."""
+    found = known_model_id(model)
+    foundation = (found and found.foundation_model) or ""
+    return next((rate for pattern, rate in BURNDOWN.items() if re.match(pattern, foundation)), 1)
+
+
+def output_bound(model: str, asked: int | None) -> int:
+    """The output tokens that the quota holds back for a call: the bound it names, else the most that the model gives."""
+    return asked if asked is not None else facts_of(model).max_tokens or _OUTPUT_UNKNOWN

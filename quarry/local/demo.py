@@ -17,7 +17,7 @@ from quarry.local.ports import Ports
 from quarry.local.processes import Stopped
 from quarry.local.stack import DEFAULT_EMULATOR_PYTHON, DEFAULT_MODEL_PYTHON, Plan, local_stack
 from quarry.runs.lines import facts_of
-from quarry.simulator.rules import read_script
+from quarry.simulator.script import read_script
 
 _HEADINGS: Final = ("custom_id", "status", "seconds", "tokens", "served by", "answer")
 _BRAINS: Final = {"echo": "the simulator gives back what it is told", "smollm2": "by SmolLM2-135M-Instruct, on this machine"}

@@ -14,7 +14,7 @@ from quarry.errors import ConfigurationError
 from quarry.local.ports import Ports
 from quarry.local.processes import ChildFailed, Stopped
 from quarry.local.stack import LocalStack, Plan, local_stack
-from quarry.simulator.rules import read_script
+from quarry.simulator.script import read_script
 
 _ANSWERS: Final = {"echo": "it echoes", "smollm2": "SmolLM2-135M-Instruct answers, on this machine"}
 #: For other terminals; it lies beside the logs.

@@ -6,16 +6,14 @@ The first rule that matches and has times left decides. A rule whose `times` are
 """
 
 import itertools
-import json
 import random
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from quarry.errors import ConfigurationError
 from quarry.inference.converse import body_faults
+from quarry.simulator.parts import Part, parsed
 from quarry.simulator.wire import Call, Refusal, statuses, stop_reasons, streamed_errors
 
 #: What may stand in a header's value.
@@ -23,11 +21,7 @@ _HeaderValue = Annotated[str, Field(pattern=r"^[\t\x20-\x7e]*$")]
 _HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Match(_Part):
+class Match(Part):
     """Which calls are meant: all that is given must hold."""
 
     region: str | None = None
@@ -46,7 +40,7 @@ class Match(_Part):
         )
 
 
-class Act(_Part):
+class Act(Part):
     """What happens to them: at most one of `error`, `hang`, `reset`, `close`, and an answer of its own; else they are served."""
 
     #: A throttle is refused at once, an answer takes its time: both after this.
@@ -57,7 +51,7 @@ class Act(_Part):
     error: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_.]*$")
     message: str = ""
     status: int | None = Field(None, ge=400, le=599)
-    headers: dict[_HeaderName, _HeaderValue] = {}
+    headers: dict[_HeaderName, _HeaderValue] = Field(default_factory=dict)
     #: Take the request, and never answer it.
     hang: bool = False
     #: A TCP reset after the request was read.
@@ -108,7 +102,7 @@ class Act(_Part):
         return Refusal(self.error, self.message, status=self.status, headers=self.headers) if self.error else None
 
 
-class Rule(_Part):
+class Rule(Part):
     """A match, an act, and how often; without `times` for ever."""
 
     match: Match = Match()
@@ -173,45 +167,4 @@ def parse_rule(value: Any) -> Rule:
     Raises:
         ValueError: one sentence that names the places at fault.
     """
-    try:
-        return Rule.model_validate(value)
-    except ValidationError as error:
-        places = (
-            f"{'.'.join(map(str, each['loc'])) or 'the rule'}: {each['msg'].removeprefix('Value error, ')}"
-            for each in error.errors(include_url=False)
-        )
-        raise ValueError("; ".join(places)) from error
-
-
-def read_script(path: Path | None) -> list[Rule]:
-    """The rules of a file; None has none.
-
-    Raises:
-        ConfigurationError: one sentence that names the file, and the rule.
-    """
-    if path is None:
-        return []
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"--script: {path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"--script: {path} is not JSON: {error}") from error
-    return parse_script(str(path), value)
-
-
-def parse_script(name: str, value: Any) -> list[Rule]:
-    """Read a file of rules: a JSON list.
-
-    Raises:
-        ConfigurationError: one sentence that names the file and the rule.
-    """
-    if not isinstance(value, list):
-        raise ConfigurationError(f"{name} must hold a list of rules")
-    rules = []
-    for i, each in enumerate(value):
-        try:
-            rules.append(parse_rule(each))
-        except ValueError as error:
-            raise ConfigurationError(f"{name}, rule {i + 1}: {error}") from error
-    return rules
+    return parsed(Rule, value, "the rule")

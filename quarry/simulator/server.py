@@ -3,17 +3,17 @@
 POST   /model/{modelId}/converse, /converse-stream, /invoke, /invoke-with-response-stream, /count-tokens
 POST   /v1/chat/completions, /endpoints/{name}/invocations   the same model and the same rules as other servers speak
 POST   /_simulator/rules   a rule → 201 {"id"}      GET: all rules      DELETE: none any more; …/{id}: not that one
+POST   /_simulator/quotas  a quota → 201 {"id"}     GET: the quotas, and what was served and throttled     DELETE: the same
 GET    /_simulator/calls   what was called and billed (?request_id=)    DELETE: count from zero
 GET    /livez
 """
 
 import asyncio
-import json
 import signal
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,12 +25,15 @@ from aiohttp import web
 
 from quarry import __version__
 from quarry.errors import ConfigurationError
+from quarry.inference.model_facts import output_bound
 from quarry.simulator.brain import Brain, count_by_length, echo, generation
+from quarry.simulator.control import Control
 from quarry.simulator.eventstream import MEDIA_TYPE
 from quarry.simulator.ledger import Ledger
 from quarry.simulator.openai_chat import OTHER_SERVICES
 from quarry.simulator.operations import OPERATIONS, Answer, Operation, Stream
-from quarry.simulator.rules import Act, RuleBook, parse_rule
+from quarry.simulator.quotas import Hold, Quota, Quotas
+from quarry.simulator.rules import Act, RuleBook
 from quarry.simulator.smollm2 import ModelMissing, smollm2
 from quarry.simulator.wire import Call, Generation, Refusal, refused, request_headers
 from quarry.telemetry.events import Event
@@ -61,10 +64,20 @@ ECHO: Final = Thinking()
 class Simulator:
     """The handlers and what they share. What takes long, a brain does elsewhere."""
 
-    def __init__(self, rules: RuleBook, ledger: Ledger, thinking: Thinking = ECHO) -> None:
+    def __init__(
+        self,
+        rules: RuleBook,
+        ledger: Ledger,
+        thinking: Thinking = ECHO,
+        quotas: Quotas | None = None,
+        now: Callable[[], float] | None = None,
+    ) -> None:
+        """`now` is in seconds since the epoch; minutes are counted by it."""
         self._rules = rules
         self._ledger = ledger
         self._thinking = thinking
+        self._quotas = quotas or Quotas()
+        self._now = now or _steady_clock()
 
     def app(self) -> web.Application:
         """The routes."""
@@ -73,12 +86,7 @@ class Simulator:
             [
                 *(web.post(f"/model/{{model}}/{name}", partial(self._serve, operation=each)) for name, each in OPERATIONS.items()),
                 *(web.post(path, partial(self._serve, operation=each)) for path, each in OTHER_SERVICES.items()),
-                web.post("/_simulator/rules", self.add_rule),
-                web.get("/_simulator/rules", self.list_rules),
-                web.delete("/_simulator/rules", self.drop_rules),
-                web.delete("/_simulator/rules/{id}", self.drop_rule),
-                web.get("/_simulator/calls", self.show_calls),
-                web.delete("/_simulator/calls", self.forget_calls),
+                *Control(self._rules, self._ledger, self._quotas, self._now).routes(),
                 web.get("/livez", self.livez),
                 web.route("*", "/{path:(?!_simulator).*}", self.unknown),
             ]
@@ -91,11 +99,14 @@ class Simulator:
         # What a cancelled handler leaves behind: it is cancelled when its client goes away.
         outcome: str = "client_left"
         response: web.StreamResponse | None = None
+        hold: Hold | None = None
         try:
             call, answer = await self._admitted(request, operation)
             act = self._rules.take(call)
             refusal, midway = act.refusal, (operation.streams or call.streams) and act.after_events is not None
             if operation.bills and (refusal is None or midway):
+                # After a rule's error, which stands for a service that did not get as far as its quotas.
+                hold = await self._held(call)
                 self._ledger.billed(call.request_id)
             if act.delay_seconds:
                 await asyncio.sleep(act.delay_seconds)
@@ -103,8 +114,11 @@ class Simulator:
                 raise refusal
             ending = act.error or _connection_fault(act) or "answered"
             if ending == "answered" or midway:
-                said = answer(await self._generated(act, call, operation), int((time.monotonic() - started) * 1000))
+                made = await self._generated(act, call, operation, hold)
+                said = answer(made, int((time.monotonic() - started) * 1000))
                 response = said if isinstance(said, web.Response) else await _streamed(request, said, act)
+                if hold is not None:
+                    hold.settle(made.input_tokens, made.output_tokens, self._now())
             outcome = ending
         except Refusal as refusal:
             outcome, response = refusal.code, operation.refuse(refusal)
@@ -125,7 +139,23 @@ class Simulator:
         operation.check(call)
         return call, answer
 
-    async def _generated(self, act: Act, call: Call, operation: Operation) -> Generation:
+    async def _held(self, call: Call) -> Hold | None:
+        """Take from the quota what the call may need; None where there is no quota for it.
+
+        Raises:
+            Refusal: a quota is spent.
+        """
+        pair = self._quotas.pair(call.region, call.model, self._now())
+        if pair is None:
+            return None
+        tokens = 0
+        if pair.tokens is not None:
+            counted = await self._thinking.count(call)
+            bound = output_bound(call.model, call.body.get("inferenceConfig", {}).get("maxTokens")) if call.generates else 0
+            tokens = counted.input_tokens + bound
+        return pair.take(tokens, self._now())
+
+    async def _generated(self, act: Act, call: Call, operation: Operation, hold: Hold | None) -> Generation:
         content: list[Any] | None = act.content if act.text is None else [{"text": act.text}]
         if content is not None and call.generates:
             return generation(call, content, act.stop_reason or "end_turn")
@@ -134,38 +164,10 @@ class Simulator:
         except Refusal:
             if operation.bills:
                 self._ledger.refused(call.request_id)
+            if hold is not None:
+                hold.settle(0, 0, self._now())
             raise
         return replace(usual, stop_reason=act.stop_reason) if act.stop_reason else usual
-
-    async def add_rule(self, request: web.Request) -> web.Response:
-        """Take a rule."""
-        try:
-            rule = parse_rule(json.loads(await request.read()))
-        except (ValueError, RecursionError) as error:
-            return web.json_response({"error": str(error)}, status=400)
-        return web.json_response({"id": self._rules.add(rule)}, status=201)
-
-    async def list_rules(self, _request: web.Request) -> web.Response:
-        """The rules in force."""
-        return web.json_response({"rules": self._rules.listed()})
-
-    async def drop_rules(self, _request: web.Request) -> web.Response:
-        """Serve as usual again."""
-        self._rules.clear()
-        return web.Response(status=204)
-
-    async def drop_rule(self, request: web.Request) -> web.Response:
-        """Without that one."""
-        return web.Response(status=204 if self._rules.drop(request.match_info["id"]) else 404)
-
-    async def show_calls(self, request: web.Request) -> web.Response:
-        """The counters."""
-        return web.json_response(self._ledger.summary(request.query.get("request_id")))
-
-    async def forget_calls(self, _request: web.Request) -> web.Response:
-        """Count from zero."""
-        self._ledger.reset()
-        return web.Response(status=204)
 
     async def unknown(self, _request: web.Request) -> web.Response:
         """Another operation of the service, or none."""
@@ -213,14 +215,14 @@ async def _thinking(model_python: Path | None) -> AsyncIterator[Thinking]:
         yield chosen
 
 
-async def run(rules: RuleBook, *, host: str, port: int, model_python: Path | None = None) -> None:
+async def run(rules: RuleBook, quotas: Iterable[Quota] = (), *, host: str, port: int, model_python: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
         _thinking(model_python) as thinking,
-        serving(Simulator(rules, Ledger(), thinking), host=host, port=port) as url,
+        serving(_begun(rules, quotas, thinking), host=host, port=port) as url,
     ):
         serves = "Bedrock Runtime"
         _log.info(Event.SERVICE_STARTED, version=__version__, url=url, serves=serves, rules=len(rules), brain=thinking.name)
@@ -228,15 +230,29 @@ async def run(rules: RuleBook, *, host: str, port: int, model_python: Path | Non
     _log.info(Event.SERVICE_STOPPED)
 
 
-def main(rules: RuleBook, *, host: str, port: int, model_python: Path | None = None) -> int:
+def main(rules: RuleBook, quotas: Iterable[Quota] = (), *, host: str, port: int, model_python: Path | None = None) -> int:
     """Run a simulator; returns the exit code.
 
     Raises:
         ConfigurationError: the address cannot be used.
     """
     configure("info", service="simulator")
-    asyncio.run(run(rules, host=host, port=port, model_python=model_python))
+    asyncio.run(run(rules, quotas, host=host, port=port, model_python=model_python))
     return 0
+
+
+def _begun(rules: RuleBook, quotas: Iterable[Quota], thinking: Thinking) -> Simulator:
+    """A simulator with these from its first call on."""
+    now, in_force = _steady_clock(), Quotas()
+    for quota in quotas:
+        in_force.add(quota, now())
+    return Simulator(rules, Ledger(), thinking, in_force, now)
+
+
+def _steady_clock() -> Callable[[], float]:
+    """Seconds since the epoch, that go on steadily when the machine's clock is set."""
+    offset = time.time() - time.monotonic()
+    return lambda: time.monotonic() + offset
 
 
 def _connection_fault(act: Act) -> str | None:

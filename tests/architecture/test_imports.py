@@ -58,6 +58,8 @@ PURE = (
     "quarry.inference.fallback",
     "quarry.inference.model_ids",
     "quarry.inference.verdicts",
+    "quarry.simulator.budgets",
+    "quarry.simulator.quotas",
     "worker.outcome",
     "producer.problems",
     "producer.auth.rules",

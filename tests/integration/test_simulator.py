@@ -178,7 +178,7 @@ def test_content_of_one_s_own(simulator: Simulator) -> None:
 def test_a_bad_rule_is_refused(simulator: Simulator, body: str) -> None:
     """400 and a reason; nothing is added.
 
-    Red when: `quarry/simulator/server.py`: `except (ValueError, RecursionError) as error:` -> `except RecursionError as error:`
+    Red when: `quarry/simulator/control.py`: `except (ValueError, RecursionError) as error:` -> `except RecursionError as error:`
     """
     answer = httpx.post(f"{simulator.url}/_simulator/rules", content=body)
     assert answer.status_code == 400
@@ -254,7 +254,7 @@ def test_a_script_is_in_force_from_the_start(tmp_path: Path) -> None:
 def test_a_wrong_script_stops_the_start(tmp_path: Path, script: str | None, words: str) -> None:
     """Exit 78 and one sentence.
 
-    Red when: `quarry/simulator/rules.py`: `except (ValueError, RecursionError) as error:` -> `except RecursionError as error:`
+    Red when: `quarry/simulator/script.py`: `except (ValueError, RecursionError) as error:` -> `except RecursionError as error:`
     """
     path = tmp_path / "faults.json"
     if script is not None:

@@ -26,6 +26,23 @@ class Simulator:
         self._client.delete(f"/rules/{rule_id}").raise_for_status()
         return int(rule.get("times", 0))
 
+    def quota(
+        self, *, region: str | None = None, model: str | None = None, requests_per_minute: float | None = None, **members: Any
+    ) -> str:
+        """Set a quota in the place of one with the same match; returns its id. `members` are `tokens_per_minute`, `refill`, …"""
+        match = {name: value for name, value in (("region", region), ("model", model)) if value is not None}
+        answer = self._client.post("/quotas", json={"match": match, "requests_per_minute": requests_per_minute, **members})
+        assert answer.status_code == 201, answer.text
+        quota_id: str = answer.json()["id"]
+        return quota_id
+
+    def quotas(self) -> list[dict[str, Any]]:
+        """What each pair of region and model that a quota means was granted, and what became of it."""
+        answer = self._client.get("/quotas")
+        assert answer.status_code == 200, answer.text
+        pairs: list[dict[str, Any]] = answer.json()["pairs"]
+        return pairs
+
     def calls(self) -> dict[str, Any]:
         """The counters: `calls`, `answered`, `billed`, `by_outcome`, `by_request_id`."""
         answer = self._client.get("/calls")
@@ -34,8 +51,9 @@ class Simulator:
         return counters
 
     def reset(self) -> None:
-        """No rules, and all counters at zero."""
+        """No rules, no quotas, and all counters at zero."""
         self._client.delete("/rules").raise_for_status()
+        self._client.delete("/quotas").raise_for_status()
         self._client.delete("/calls").raise_for_status()
 
     def close(self) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from quarry.errors import ConfigurationError
-from quarry.simulator.rules import AS_USUAL, RuleBook, parse_rule, parse_script
+from quarry.simulator.rules import AS_USUAL, RuleBook, parse_rule
+from quarry.simulator.script import parse_script
 from quarry.simulator.wire import Call
 
 
@@ -121,7 +122,7 @@ def test_a_bad_script_names_its_rule() -> None:
         parse_script("faults.json", [{"act": {"hang": True}}, {}])
     with pytest.raises(ConfigurationError, match=r"faults\.json must hold a list"):
         parse_script("faults.json", {"act": {}})
-    assert len(parse_script("faults.json", [{"act": {}}])) == 1
+    assert len(parse_script("faults.json", [{"act": {}}]).rules) == 1
 
 
 @pytest.mark.parametrize("ending", [{"error": "ModelTimeoutException"}, {"hang": True}, {"reset": True}, {"close": True}])
