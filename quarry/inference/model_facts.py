@@ -73,8 +73,8 @@ MAX_TOKENS: Final[Mapping[str, int]] = {
     r"anthropic\.claude-opus-(?:4-[67]|5-5)": 128_000,
     r"meta\.llama3-1-70b-instruct": 2_048,
 }
-#: Beginning of a foundation model's id, as a pattern → how many tokens of the quota one output token takes: the first that fits, else
-#: 1. The page names Sonnet 5, Opus 5, Opus 5.5 and Fable 5.1; that others of their generation are as they are is our assumption.
+#: Beginning of a foundation model's id, as a pattern → how many tokens of the quota one output token takes; the first that fits,
+#: else 1. The page names Sonnet 5, Opus 5, Opus 5.5 and Fable 5.1: that others of that generation are like them is our assumption.
 BURNDOWN: Final[Mapping[str, int]] = {
     r"anthropic\.claude-[a-z]+-4-8": 15,
     r"anthropic\.claude-[a-z]+-5": 10,
