@@ -1,9 +1,11 @@
 """Quotas: how many requests and tokens a minute each model of each region serves, counted as Bedrock counts them. Pure.
 
 At the start of a call its input tokens and the most it may say are held back; at its end that is settled to input + output x the
-model's burn-down factor. A call that does not fit is refused at once and takes nothing. Source: "How tokens are counted in Amazon
-Bedrock" in the Bedrock User Guide (November 2026). That a refused request takes nothing, that requests are looked at before tokens,
-and what a call without an answer costs (all that was held back) are our own choices. Tokens of a prompt cache there are none here.
+model's burn-down factor. A call that does not fit is refused at once. All operations draw on one quota. Source: "How tokens are
+counted in Amazon Bedrock" in the Bedrock User Guide, as public files quote it (November 2026).
+
+Our own choices: a refused call takes nothing, requests are looked at before tokens, and a call that breaks before its answer is
+made costs all that was held back. There are no tokens of a prompt cache here.
 """
 
 import itertools
@@ -65,17 +67,22 @@ class Quota(Part):
         return Smooth(per_minute, self.burst_seconds, now)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hold:
-    """What is held back for a call under way."""
+    """What is held back for a call under way, and what it used: all of it, until that is known."""
 
     pair: "Pair"
     tokens: int
     taken_at: float
+    used: int
 
-    def settle(self, input_tokens: int, output_tokens: int, now: float) -> None:
-        """The call ended with this use."""
-        self.pair.settle(self, input_tokens + output_tokens * burndown(self.pair.model), now)
+    def spend(self, input_tokens: int, output_tokens: int) -> None:
+        """The answer is made."""
+        self.used = input_tokens + output_tokens * burndown(self.pair.model)
+
+    def end(self, now: float) -> None:
+        """The call is over."""
+        self.pair.settle(self, now)
 
 
 @dataclass(slots=True)
@@ -129,15 +136,15 @@ class Pair:
             self.tokens.left -= tokens
         self.served += 1
         second.served += 1
-        return Hold(self, tokens, now)
+        return Hold(self, tokens, now, used=tokens)
 
-    def settle(self, hold: Hold, used: int, now: float) -> None:
-        """Take `used` tokens instead of what was held back."""
+    def settle(self, hold: Hold, now: float) -> None:
+        """Take what was used instead of what was held back."""
         self._advance(now)
         if self.tokens is not None:
-            self.tokens.give_back(hold.tokens - used, hold.taken_at)
-        self.tokens_settled += used
-        self._second(now).tokens += used
+            self.tokens.give_back(hold.tokens - hold.used, hold.taken_at)
+        self.tokens_settled += hold.used
+        self._second(now).tokens += hold.used
 
     def change(self, quota: Quota, now: float) -> None:
         """Go on with other limits; what is used stays used."""
@@ -194,9 +201,6 @@ class Quotas:
     def __init__(self) -> None:
         self._ids = itertools.count(1)
         self.clear()
-
-    def __len__(self) -> int:
-        return len(self._quotas)
 
     def clear(self) -> None:
         """Serve without limits, and forget what was counted."""

@@ -10,16 +10,13 @@ GET    /livez
 
 import asyncio
 import signal
-import socket
-import struct
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -28,14 +25,14 @@ from quarry.errors import ConfigurationError
 from quarry.inference.model_facts import output_bound
 from quarry.simulator.brain import Brain, count_by_length, echo, generation
 from quarry.simulator.control import Control
-from quarry.simulator.eventstream import MEDIA_TYPE
 from quarry.simulator.ledger import Ledger
 from quarry.simulator.openai_chat import OTHER_SERVICES
-from quarry.simulator.operations import OPERATIONS, Answer, Operation, Stream
+from quarry.simulator.operations import OPERATIONS, Answer, Operation
 from quarry.simulator.quotas import Hold, Quota, Quotas
 from quarry.simulator.rules import Act, RuleBook
+from quarry.simulator.sending import left_alone, sent, streamed
 from quarry.simulator.smollm2 import ModelMissing, smollm2
-from quarry.simulator.wire import Call, Generation, Refusal, refused, request_headers
+from quarry.simulator.wire import Call, Generation, Refusal, refused
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 
@@ -94,7 +91,7 @@ class Simulator:
         return app
 
     async def _serve(self, request: web.Request, operation: Operation) -> web.StreamResponse:
-        """Serve one call, by the rules."""
+        """Serve one call, by the rules and within the quotas."""
         started = time.monotonic()
         # What a cancelled handler leaves behind: it is cancelled when its client goes away.
         outcome: str = "client_left"
@@ -102,29 +99,64 @@ class Simulator:
         hold: Hold | None = None
         try:
             call, answer = await self._admitted(request, operation)
-            act = self._rules.take(call)
-            refusal, midway = act.refusal, (operation.streams or call.streams) and act.after_events is not None
-            if operation.bills and (refusal is None or midway):
-                # After a rule's error, which stands for a service that did not get as far as its quotas.
-                hold = await self._held(call)
-                self._ledger.billed(call.request_id)
+            streams = operation.streams or call.streams
+            act, hold = self._directed(call, operation.bills, streams)
             if act.delay_seconds:
                 await asyncio.sleep(act.delay_seconds)
-            if refusal is not None and not midway:
-                raise refusal
-            ending = act.error or _connection_fault(act) or "answered"
+            midway = act.midway(streams)
+            if act.refusal is not None and not midway:
+                raise act.refusal
+            ending = act.error or act.fault or "answered"
             if ending == "answered" or midway:
-                made = await self._generated(act, call, operation, hold)
-                said = answer(made, int((time.monotonic() - started) * 1000))
-                response = said if isinstance(said, web.Response) else await _streamed(request, said, act)
+                made = await self._generated(act, call, operation)
                 if hold is not None:
-                    hold.settle(made.input_tokens, made.output_tokens, self._now())
+                    hold.spend(made.input_tokens, made.output_tokens)
+                pace = self._rules.pace(act, made.output_tokens)
+                said = answer(made, int((time.monotonic() - started + sum(pace)) * 1000))
+                response = await sent(said, pace) if isinstance(said, web.Response) else await streamed(request, said, act, pace)
             outcome = ending
         except Refusal as refusal:
             outcome, response = refusal.code, operation.refuse(refusal)
+            if hold is not None:
+                hold.used = 0
         finally:
+            if hold is not None:
+                hold.end(self._now())
             self._ledger.ended(outcome)
-        return response or await _left_alone(request, outcome)
+        return response or await left_alone(request, outcome)
+
+    def _directed(self, call: Call, bills: bool, streams: bool) -> tuple[Act, Hold | None]:
+        """What to do with a call, and what is held back for it; it is billed, unless it is to be refused.
+
+        A rule's error stands for a service that did not get as far as its quotas. All else happens within them: what a quota
+        refuses uses up no rule.
+
+        Raises:
+            Refusal: a quota is spent.
+        """
+        hold: Hold | None = None
+
+        def begin(act: Act) -> None:
+            nonlocal hold
+            if bills and (act.refusal is None or act.midway(streams)):
+                hold = self._held(call)
+                self._ledger.billed(call.request_id)
+
+        return self._rules.take(call, begin), hold
+
+    def _held(self, call: Call) -> Hold | None:
+        """Take from the quota what the call may need; None where there is no quota for it."""
+        now = self._now()
+        pair = self._quotas.pair(call.region, call.model, now)
+        if pair is None:
+            return None
+        tokens = 0
+        if pair.tokens is not None:
+            # By length, whatever the brain: it must be known at once.
+            tokens = generation(call, [], "end_turn").input_tokens
+            if call.generates:
+                tokens += output_bound(call.model, call.body.get("inferenceConfig", {}).get("maxTokens"))
+        return pair.take(tokens, now)
 
     async def _admitted(self, request: web.Request, operation: Operation) -> tuple[Call, Answer]:
         """Count the call, and refuse what the service itself would."""
@@ -139,23 +171,7 @@ class Simulator:
         operation.check(call)
         return call, answer
 
-    async def _held(self, call: Call) -> Hold | None:
-        """Take from the quota what the call may need; None where there is no quota for it.
-
-        Raises:
-            Refusal: a quota is spent.
-        """
-        pair = self._quotas.pair(call.region, call.model, self._now())
-        if pair is None:
-            return None
-        tokens = 0
-        if pair.tokens is not None:
-            counted = await self._thinking.count(call)
-            bound = output_bound(call.model, call.body.get("inferenceConfig", {}).get("maxTokens")) if call.generates else 0
-            tokens = counted.input_tokens + bound
-        return pair.take(tokens, self._now())
-
-    async def _generated(self, act: Act, call: Call, operation: Operation, hold: Hold | None) -> Generation:
+    async def _generated(self, act: Act, call: Call, operation: Operation) -> Generation:
         content: list[Any] | None = act.content if act.text is None else [{"text": act.text}]
         if content is not None and call.generates:
             return generation(call, content, act.stop_reason or "end_turn")
@@ -164,8 +180,6 @@ class Simulator:
         except Refusal:
             if operation.bills:
                 self._ledger.refused(call.request_id)
-            if hold is not None:
-                hold.settle(0, 0, self._now())
             raise
         return replace(usual, stop_reason=act.stop_reason) if act.stop_reason else usual
 
@@ -242,7 +256,8 @@ def main(rules: RuleBook, quotas: Iterable[Quota] = (), *, host: str, port: int,
 
 
 def _begun(rules: RuleBook, quotas: Iterable[Quota], thinking: Thinking) -> Simulator:
-    """A simulator with these from its first call on."""
+    """A simulator with these from now on."""
+    rules.start()
     now, in_force = _steady_clock(), Quotas()
     for quota in quotas:
         in_force.add(quota, now())
@@ -253,37 +268,3 @@ def _steady_clock() -> Callable[[], float]:
     """Seconds since the epoch, that go on steadily when the machine's clock is set."""
     offset = time.time() - time.monotonic()
     return lambda: time.monotonic() + offset
-
-
-def _connection_fault(act: Act) -> str | None:
-    """What happens to the connection, as the ledger calls it."""
-    return next((outcome for given, outcome in ((act.hang, "hung"), (act.reset, "reset"), (act.close, "closed")) if given), None)
-
-
-async def _streamed(request: web.Request, stream: Stream, act: Act) -> web.StreamResponse | None:
-    """Send the events; None where the connection is to be left alone after some of them."""
-    response = web.StreamResponse(headers={**request_headers(), "Content-Type": MEDIA_TYPE, **stream.headers})
-    await response.prepare(request)
-    for event in islice(stream.events, act.after_events):
-        await response.write(event)
-        if act.event_seconds:
-            await asyncio.sleep(act.event_seconds)
-    if act.hang or act.reset:
-        return None
-    if act.refusal is not None:
-        await response.write(stream.fail(act.refusal))
-    await response.write_eof()
-    return response
-
-
-async def _left_alone(request: web.Request, outcome: str) -> NoReturn:
-    """Break the connection, or leave it hanging; ends by being cancelled when the connection does."""
-    transport = request.transport
-    if transport is not None and outcome == "reset":
-        # Without lingering, closing a socket is a reset.
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    elif transport is not None and outcome == "closed":
-        transport.close()
-    await asyncio.get_running_loop().create_future()
-    raise AssertionError("nothing completes that future")

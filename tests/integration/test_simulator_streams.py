@@ -68,7 +68,7 @@ def test_a_native_body_is_answered_whole_and_in_chunks(bedrock: Any, model: str)
 def test_an_error_comes_as_an_event(bedrock: Any, simulator: Simulator) -> None:
     """After what was said already; it was billed.
 
-    Red when: `quarry/simulator/server.py`: `await response.write(stream.fail(act.refusal))` -> `pass`
+    Red when: `quarry/simulator/sending.py`: `await response.write(stream.fail(act.refusal))` -> `pass`
     """
     simulator.rule(act={"error": "ThrottlingException", "after_events": 2})
     seen, failure = [], ""
@@ -88,7 +88,7 @@ def test_an_error_comes_as_an_event(bedrock: Any, simulator: Simulator) -> None:
 def test_a_stream_is_cut(bedrock: Any, simulator: Simulator, cut: str) -> None:
     """By a broken connection, or by an end that leaves the stop reason out.
 
-    Red when: `quarry/simulator/server.py`: `islice(stream.events, act.after_events)` -> `stream.events`
+    Red when: `quarry/simulator/sending.py`: `events[: act.after_events]` -> `events`
     """
     simulator.rule(act={cut: True, "after_events": 3})
     seen = []
