@@ -7,7 +7,8 @@ import pytest
 from quarry.errors import ConfigurationError
 from quarry.simulator.rules import AS_USUAL, RuleBook, parse_rule
 from quarry.simulator.script import parse_script
-from quarry.simulator.wire import Call
+from quarry.simulator.wire import Call, Refusal
+from quarry.testing import FakeClock
 
 
 def call(*texts: str, model: str = "m", region: str = "us-east-1", request_id: str = "r1") -> Call:
@@ -106,6 +107,13 @@ def test_a_draw_that_fails_costs_no_time() -> None:
         ({"act": {"close": True, "after_events": -1}}, "act.after_events"),
         ({"act": {"stop_reason": "nonsense"}}, "act.stop_reason: is none of Converse's: content_filtered, end_turn, "),
         ({"act": {"status": 500}}, "belong to an `error`"),
+        ({"act": {"hang": True, "tokens_per_second": 9}}, "`first_token_seconds` and `tokens_per_second` belong to an answer"),
+        ({"act": {"error": "ThrottlingException", "first_token_seconds": 9}}, "belong to an answer"),
+        ({"act": {"jitter": 0.5}}, "`jitter` belongs to `first_token_seconds` or `tokens_per_second`"),
+        ({"act": {"first_token_seconds": 1, "jitter": 1.5}}, "act.jitter"),
+        ({"act": {"tokens_per_second": 0}}, "act.tokens_per_second"),
+        ({"act": {}, "after_seconds": 2, "until_seconds": 2}, "the rule: `until_seconds` must be more than `after_seconds`"),
+        ({"act": {}, "after_seconds": -1}, "after_seconds"),
         ({"act": {"error": "ThrottlingException", "headers": {"a": "b\r\nc: d"}}}, "act.headers.a"),
     ],
 )
@@ -117,12 +125,106 @@ def test_a_bad_rule_is_refused_with_its_place(rule: Any, words: str) -> None:
 
 
 def test_a_bad_script_names_its_rule() -> None:
-    """The file and the number of the rule, for whoever wrote it."""
+    """The file and the number of the rule or quota, for whoever wrote it."""
     with pytest.raises(ConfigurationError, match=r"faults\.json, rule 2: act: Field required"):
         parse_script("faults.json", [{"act": {"hang": True}}, {}])
-    with pytest.raises(ConfigurationError, match=r"faults\.json must hold a list"):
-        parse_script("faults.json", {"act": {}})
-    assert len(parse_script("faults.json", [{"act": {}}]).rules) == 1
+    with pytest.raises(ConfigurationError, match=r"faults\.json, quota 1: the quota: give "):
+        parse_script("faults.json", {"quotas": [{}]})
+    with pytest.raises(ConfigurationError, match=r"faults\.json: `quotas` must be a list"):
+        parse_script("faults.json", {"quotas": {}})
+    wrong: list[Any] = [{"act": {}}, {}, "rules", {"rules": [], "calls": []}]
+    for value in wrong:
+        with pytest.raises(ConfigurationError, match=r"faults\.json must hold a list of rules, or an object with "):
+            parse_script("faults.json", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "rules", "quotas"),
+    [
+        ([{"act": {}}], 1, 0),
+        ({"rules": [{"act": {}}]}, 1, 0),
+        ({"rules": [{"act": {}}] * 2, "quotas": [{"requests_per_minute": 1}]}, 2, 1),
+        ({"quotas": [{"requests_per_minute": 1}]}, 0, 1),
+    ],
+)
+def test_a_script_has_rules_quotas_or_both(value: Any, rules: int, quotas: int) -> None:
+    """A list holds rules."""
+    script = parse_script("faults.json", value)
+    assert (len(script.rules), len(script.quotas)) == (rules, quotas)
+
+
+async def test_a_rule_is_in_force_for_a_time() -> None:
+    """From so many seconds after it was sent, until so many; then the next one decides again."""
+    clock = FakeClock()
+    outage = parse_rule({"after_seconds": 10, "until_seconds": 20, "act": {"text": "outage"}})
+    later = parse_rule({"after_seconds": 20, "act": {"text": "later"}})
+    rules = RuleBook([outage, later], now=clock.monotonic)
+    seen = {}
+    for seconds in (0, 9, 10, 19, 20, 1000):
+        await clock.advance(seconds - clock.monotonic())
+        seen[seconds] = rules.take(call()).text
+    assert seen == {0: None, 9: None, 10: "outage", 19: "outage", 20: "later", 1000: "later"}
+
+
+async def test_a_rule_s_time_begins_when_it_is_sent() -> None:
+    """A script's, which is read before, when the simulator begins to serve."""
+    clock = FakeClock()
+    rule = parse_rule({"after_seconds": 10, "until_seconds": 20, "act": {"text": "a"}})
+    rules = RuleBook([rule], now=clock.monotonic)
+    await clock.advance(15)
+    rules.start()
+    assert rules.take(call()) is AS_USUAL
+    await clock.advance(10)
+    assert rules.take(call()).text == "a"
+    rules.clear()
+    rules.add(rule)
+    assert rules.take(call()) is AS_USUAL
+    await clock.advance(10)
+    assert rules.take(call()).text == "a"
+
+
+def test_a_rule_out_of_its_time_draws_nothing() -> None:
+    """The draws of the others are the same with it and without it."""
+    drawn = parse_rule({"act": {"text": "a", "probability": 0.5}})
+    later = parse_rule({"after_seconds": 1, "act": {"text": "b", "probability": 0.5}})
+    with_it, without = RuleBook([later, drawn], now=lambda: 0.0), RuleBook([drawn])
+    assert [with_it.take(call()).text for _ in range(50)] == [without.take(call()).text for _ in range(50)]
+
+
+def test_what_is_not_allowed_uses_nothing_up() -> None:
+    """The rule is kept for the next call."""
+    rules = book({"act": {"text": "a"}, "times": 1})
+
+    def refuse(_act: Any) -> None:
+        raise Refusal("ThrottlingException")
+
+    with pytest.raises(Refusal):
+        rules.take(call(), refuse)
+    assert rules.take(call()).text == "a"
+    with pytest.raises(Refusal):
+        rules.take(call(), refuse)
+
+
+def test_an_answer_is_paced_by_its_tokens() -> None:
+    """The time until the first token, and that of all tokens."""
+    rules = book()
+    assert rules.pace(parse_rule({"act": {"first_token_seconds": 0.5, "tokens_per_second": 50}}).act, 100) == (0.5, 2.0)
+    assert rules.pace(parse_rule({"act": {"first_token_seconds": 0.5}}).act, 100) == (0.5, 0.0)
+    assert rules.pace(AS_USUAL, 100) == (0.0, 0.0)
+
+
+def test_jitter_is_drawn_within_its_fraction_and_repeats_with_the_seed() -> None:
+    """Both times of an answer are longer or shorter by the same part."""
+    act = parse_rule({"act": {"first_token_seconds": 1, "tokens_per_second": 50, "jitter": 0.25}}).act
+
+    def drawn(rules: RuleBook) -> list[Any]:
+        return [rules.pace(act, 100) for _ in range(200)]
+
+    paces = drawn(RuleBook(seed=1))
+    assert paces == drawn(RuleBook(seed=1)) != drawn(RuleBook(seed=2))
+    assert all(0.75 <= first <= 1.25 and rest == pytest.approx(2 * first) for first, rest in paces)
+    assert min(paces).first_token < 0.8
+    assert max(paces).first_token > 1.2
 
 
 @pytest.mark.parametrize("ending", [{"error": "ModelTimeoutException"}, {"hang": True}, {"reset": True}, {"close": True}])
