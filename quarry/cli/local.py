@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--brain", choices=("smollm2", "echo"), default="smollm2",
         help="what answers: a small real model, or an echo where that cannot be had (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--script", type=Path, metavar="FILE", help="rules for the simulator: delays, faults (default: none)")
+    parser.add_argument("--script", type=Path, metavar="FILE", help="rules and quotas for the simulator (default: none)")
     parser.add_argument(
         "--data", type=Path, metavar="DIR",
         help="keep jobs, queues and payloads here. They are written when the stack stops in order (Ctrl-C, SIGTERM, or its "

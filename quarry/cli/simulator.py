@@ -10,20 +10,21 @@ EXAMPLES = """\
   quarry simulator
   quarry simulator --brain smollm2
   quarry simulator --port 0 --script faults.json
-  curl -d '{"act": {"error": "ThrottlingException"}, "times": 3}' http://127.0.0.1:4567/_simulator/rules"""
+  curl -d '{"act": {"error": "ThrottlingException"}, "times": 3}' http://127.0.0.1:4567/_simulator/rules
+  curl -d '{"requests_per_minute": 600}' http://127.0.0.1:4567/_simulator/quotas"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=port, default=4567, help="port to listen on; 0 takes any free one (default: %(default)s)")
-    parser.add_argument("--script", type=Path, metavar="FILE", help="JSON list of rules to begin with")
+    parser.add_argument("--script", type=Path, metavar="FILE", help="rules and quotas to begin with, as JSON (default: none)")
     parser.add_argument("--brain", choices=("echo", "smollm2"), default="echo", help="what answers (default: %(default)s)")
     parser.add_argument(
         "--model-python", type=Path, default=Path(".venv-model/bin/python"), metavar="FILE",
         help="the Python that has the model of `--brain smollm2`; `make model` makes it (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="seed of the draws for rules with a probability (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of what rules draw: probability, jitter (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "file", nargs="?", type=Path, default=Path("examples/support-tickets.jsonl"), help="submission bodies, one a line"
     )
-    parser.add_argument("--script", type=Path, metavar="FILE", help="rules for the simulator: delays, faults (default: none)")
+    parser.add_argument("--script", type=Path, metavar="FILE", help="rules and quotas for the simulator (default: none)")
     parser.add_argument("--brain", choices=("echo", "smollm2"), default="smollm2", help="what answers (default: %(default)s)")
     parser.add_argument("--emulator-python", type=Path, default=DEFAULT_EMULATOR_PYTHON, help="(default: %(default)s)")
     parser.add_argument("--model-python", type=Path, default=DEFAULT_MODEL_PYTHON, help="(default: %(default)s)")

@@ -13,9 +13,11 @@ class Simulator:
         self.url = url
         self._client = httpx.Client(base_url=f"{url}/_simulator", timeout=10)
 
-    def rule(self, act: Mapping[str, Any], *, match: Mapping[str, Any] | None = None, times: int | None = None) -> str:
-        """Add a rule; returns its id. Without `times` it holds until `reset`."""
-        answer = self._client.post("/rules", json={"match": match or {}, "act": act, "times": times})
+    def rule(
+        self, act: Mapping[str, Any], *, match: Mapping[str, Any] | None = None, times: int | None = None, **members: Any
+    ) -> str:
+        """Add a rule; returns its id. Without `times` it holds until `reset`; `members` are `after_seconds`, `until_seconds`."""
+        answer = self._client.post("/rules", json={"match": match or {}, "act": act, "times": times, **members})
         assert answer.status_code == 201, answer.text
         rule_id: str = answer.json()["id"]
         return rule_id
