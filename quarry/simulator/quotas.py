@@ -250,7 +250,7 @@ class Quotas:
             quota = self._meant(*key)
             if quota is None:
                 del self._pairs[key]
-            elif quota is not pair.quota:
+            else:
                 pair.change(quota, now)
 
 

@@ -73,6 +73,8 @@ def test_a_minute_gives_its_quota_at_once(phase: float, boundary: float) -> None
     assert served(pair, MINUTE + boundary - 0.01) == 0
     assert served(pair, MINUTE + boundary) == 600
     assert served(pair, MINUTE + boundary + 600) == 600
+    # Its first minute, the next, and ten more that nobody asked in but for the last.
+    assert pair.report(MINUTE + boundary + 600)["requests_granted"] == 12 * 600
 
 
 def test_a_call_takes_one_request_and_what_it_may_need() -> None:
@@ -160,8 +162,17 @@ def test_the_new_rate_holds_from_the_change_on() -> None:
     change(pair, MINUTE, requests_per_minute=300)
     assert served(pair, MINUTE + 10) == 50
     change(pair, MINUTE + 10, requests_per_minute=1200)
-    assert served(pair, MINUTE + 20) == 200
     assert pair.report(MINUTE + 20)["requests_granted"] == 850
+    change(pair, MINUTE + 20, requests_per_minute=600)
+    assert served(pair, MINUTE + 20) == 200
+
+
+def test_what_came_in_before_a_change_came_at_the_old_rate() -> None:
+    """Also where nobody asked in between."""
+    pair = pair_of(requests_per_minute=600)
+    assert served(pair, MINUTE) == 600
+    change(pair, MINUTE + 10, requests_per_minute=300)
+    assert served(pair, MINUTE + 10) == 100
 
 
 def test_a_limit_that_comes_later_begins_full() -> None:
@@ -244,6 +255,9 @@ def test_the_narrowest_match_holds() -> None:
     )
     found = [anywhere.pair(region, model, MINUTE) for region, model in (("r", "m"), ("s", "m"), ("r", "n"), ("s", "n"))]
     assert [pair and pair.quota.requests_per_minute for pair in found] == [2, 4, 3, 1]
+    anywhere.drop("quota-2", MINUTE)
+    assert found[0]
+    assert found[0].quota.requests_per_minute == 4
 
 
 def test_a_quota_takes_the_place_of_one_with_the_same_match() -> None:
@@ -265,8 +279,13 @@ def test_a_quota_is_dropped() -> None:
     assert [book.pair("r", "m", MINUTE) is None, book.pair("s", "m", MINUTE) is None] == [False, False]
     assert [book.drop("quota-2", MINUTE), book.drop("quota-2", MINUTE)] == [True, False]
     assert [each["requests_per_minute"] for each in book.report(MINUTE)["pairs"]] == [5, 5]
+    nothing = {"now": MINUTE, "quotas": [], "pairs": []}
     assert book.drop("quota-1", MINUTE)
-    assert book.report(MINUTE) == {"now": MINUTE, "quotas": [], "pairs": []}
+    assert book.report(MINUTE) == nothing
+    book.add(parse_quota({"requests_per_minute": 5}), MINUTE)
+    assert book.pair("r", "m", MINUTE)
+    book.clear()
+    assert book.report(MINUTE) == nothing
 
 
 def test_what_happened_can_be_read_by_second() -> None:
