@@ -135,7 +135,7 @@ class Engine:
             now = self._clock.monotonic()
             ends = now + timeout.total_seconds() if ends is None else ends
             try:
-                with self._board.call(target, last=last):
+                with self._board.call(target, invocation.max_tokens, last=last):
                     return await self._call(target, invocation, timedelta(seconds=ends - now), request.labels, heard)
             except InvocationError as error:
                 if not error.may_be_billed:

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from quarry.inference.breaker import SOON_SECONDS, Breaker, Call, Ended, Limits
+from quarry.inference.patience import Patience
 
 LIMITS = Limits(failures=5, window_seconds=60, open_seconds=30, longest_seconds=30)
 
@@ -13,15 +14,18 @@ class Bench:
     """A breaker, and the time."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
-        self.breaker = Breaker(limits)
+        self.patience = Patience()
+        self.breaker = Breaker(limits, self.patience)
         self.now = 1000.0
 
     @property
     def state(self) -> str:
         return self.breaker.state(self.now).name
 
-    def wait(self, overdue: float = math.inf, late: float = math.inf) -> float | None:
-        return self.breaker.wait(self.now, overdue, late)
+    def wait(self, overdue: float = math.inf, late: float = math.inf, passed: float | None = None) -> float | None:
+        self.patience.overdue[0], self.patience.late[0] = overdue, late
+        self.patience.passed[0] = overdue if passed is None else passed
+        return self.breaker.wait(self.now)
 
     def begin(self, count: int = 1) -> list[Call]:
         """That many calls, whatever `wait` says."""
@@ -287,6 +291,40 @@ def test_one_that_hangs_while_others_answer_is_one() -> None:
     bench.begin(6)
     bench.now += 1.2
     assert (bench.wait(3, 1), bench.state) == (None, "CLOSED")
+
+
+def test_those_that_a_later_call_has_passed_are_given_more_time() -> None:
+    """They may be rare long ones; but where they take longer than any did, they hang."""
+    bench = Bench()
+    bench.begin(8)
+    bench.one()
+    bench.now += 19
+    assert (bench.wait(3, 1, passed=20), bench.state) == (None, "CLOSED")
+    bench.now += 2
+    assert (bench.wait(3, 1, passed=20), bench.state) == (30, "OPEN")
+
+
+def test_an_answer_of_before_passes_nobody() -> None:
+    """Those that began after it are overdue as soon as any."""
+    bench = Bench()
+    [before] = bench.begin()
+    bench.begin(8)
+    bench.end(before)
+    bench.now += 4
+    assert (bench.wait(3, 1, passed=20), bench.state) == (30, "OPEN")
+
+
+def test_each_kind_has_its_own_time() -> None:
+    """A long call is not late where a short one would be; short ones that hang behind it are, however long it may take."""
+    bench = Bench()
+    bench.patience.overdue[:2] = [3, 300]
+    for _ in range(6):
+        bench.breaker.begin(bench.now, 1)
+    bench.now += 100
+    assert (bench.breaker.wait(bench.now), bench.state) == (None, "CLOSED")
+    bench.begin(12)
+    bench.now += 4
+    assert (bench.breaker.wait(bench.now), bench.state) == (30, "OPEN")
 
 
 def test_an_answer_ends_the_doubt_of_those_that_are_late() -> None:
