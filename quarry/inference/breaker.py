@@ -159,7 +159,8 @@ class Breaker:
         self._passed[call.kind].pop(call, None)
         if call is self._probe:
             self._probe = None
-            if how in (Ended.BADLY, Ended.CUT):
+            # One that was stopped says nothing, unless an answer should have come by then.
+            if how is Ended.BADLY or (how is Ended.CUT and now - call.began > self._patience.late[call.kind]):
                 self._open(now, hint_seconds)
             elif how is Ended.WELL:
                 self._well_at = now

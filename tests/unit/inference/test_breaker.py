@@ -188,19 +188,31 @@ def test_a_probe_that_does_well_closes_it() -> None:
     assert bench.state == "CLOSED"
 
 
-@pytest.mark.parametrize("how", [Ended.BADLY, Ended.CUT])
-def test_a_probe_that_does_not_opens_it_again(how: Ended) -> None:
-    """One that was stopped, too: nobody knows."""
+def test_a_probe_that_does_not_opens_it_again() -> None:
+    """For as long as before."""
     bench = Bench().half_open()
-    bench.one(how)
+    bench.one(Ended.BADLY)
     assert (bench.state, bench.wait()) == ("OPEN", 30)
 
 
-def test_a_probe_that_says_nothing_is_followed_by_another() -> None:
-    """A request that was refused is no answer to the question."""
+@pytest.mark.parametrize("how", [Ended.NEITHER, Ended.CUT])
+def test_a_probe_that_says_nothing_is_followed_by_another(how: Ended) -> None:
+    """A request that was refused is no answer to the question, nor is one that was stopped from here."""
     bench = Bench().half_open()
-    bench.one(Ended.NEITHER)
-    assert (bench.state, bench.wait()) == ("HALF_OPEN", None)
+    for _ in range(3):
+        bench.one(how)
+        assert (bench.state, bench.wait()) == ("HALF_OPEN", None)
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0.9, "HALF_OPEN"), (1.1, "OPEN")])
+def test_a_probe_that_was_stopped_when_it_was_late_has_failed(seconds: float, state: str) -> None:
+    """Of a target that hangs each probe may be stopped, by a deadline or a caller; an answer would have come by then."""
+    bench = Bench().half_open()
+    assert bench.wait(3, 1) is None
+    [probe] = bench.begin()
+    bench.now += seconds
+    bench.end(probe, how=Ended.CUT)
+    assert bench.state == state
 
 
 def test_a_probe_that_hangs_has_failed() -> None:
