@@ -58,6 +58,24 @@ def test_a_declared_answer_near_the_deadline(stack: Stack, simulator: Simulator)
     assert stack.queue_is_empty()
 
 
+def test_a_declared_answer_when_the_deadline_passes_between_two_targets(stack: Stack, simulator: Simulator) -> None:
+    """The first one refuses so late that the second may not be asked any more: that is no worse than where both refuse.
+
+    Red when: `quarry/inference/engine.py`: `exhausted(passed) if len(passed) > len(barred) else None` -> `None`
+    """
+    path = Path(stack.env["QUARRY_ROUTES_FILE"])
+    path.write_text(path.read_text() + _ROUTES[_ROUTES.index("[[") :].replace("us-east-1", "us-west-2"))
+    simulator.rule(act={"error": "ThrottlingException", "delay_seconds": 4})
+    with stack.running_api(), stack.running_worker() as worker:
+        job = stack.finished(stack.submit(prompt="Hello", deadline_seconds=3))
+        counted = stack.metrics(worker)
+    assert (job["status"], job["degraded"], job["result"]["text"]) == ("completed", True, "We will come back to you.")
+    [attempt] = job["attempt_history"]
+    assert (attempt["target"], attempt["error"]["code"]) == ("bedrock/us-east-1/amazon.nova-lite-v1:0", "throttled")
+    assert simulator.calls()["calls"] == 1
+    assert 'quarry_jobs_finished_total{outcome="degraded"} 1.0' in counted
+
+
 def test_a_model_that_answers_is_not_forestalled(stack: Stack, simulator: Simulator) -> None:
     """However near the deadline is: a target that serves, serves; and what is throttled early waits for its model.
 
@@ -77,7 +95,8 @@ def test_a_model_that_answers_is_not_forestalled(stack: Stack, simulator: Simula
 def test_a_request_at_fault_is_told_so(stack: Stack, simulator: Simulator) -> None:
     """No declared answer hides from its caller that the request is wrong.
 
-    Red when: `worker/outcome.py`: `if declared is None or error.blames == "caller":` -> `if declared is None:`
+    Red when: `worker/outcome.py`: `if declared is None or error is None or error.blames == "caller":` ->
+    `if declared is None or error is None:`
     """
     simulator.rule(act={"error": "ValidationException", "message": "no"})
     with stack.running_api(), stack.running_worker():
