@@ -399,6 +399,8 @@ def _cases() -> Iterator[tuple[str, outcome.Verdict]]:
     once = Route("once", (), on_unknown_outcome="fail")
     declaring = Route("declaring", (), degraded=DegradedAnswer("Later.", within_seconds=10))
 
+    too_late = errors.OutOfTime()
+    too_late.refused = errors.Throttled("x")
     why = outcome.Interruption
     yield "the model answered", decided(a_completion())
     yield "an error where time helps, budget left", decided(errors.ModelFailed("x"))
@@ -424,7 +426,8 @@ def _cases() -> Iterator[tuple[str, outcome.Verdict]]:
         'the same, on a route with `on_unknown_outcome = "fail"`',
         decided(interrupted(why.DRAINING, call_started=True), route=once),
     )
-    yield "the deadline passed between claim and call", decided(interrupted(why.DEADLINE_PASSED, call_started=False))
+    yield "the deadline passed between claim and call", decided(errors.OutOfTime())
+    yield "the same, after a target had refused, and the route declares an answer for that", decided(too_late, route=declaring)
     yield "it should run alone, and another one already does", decided(interrupted(why.MAKING_WAY, call_started=False))
     yield "lease lost while working", decided(interrupted(why.LEASE_LOST, call_started=True))
     refusals: Mapping[str, errors.ClaimRefused] = {

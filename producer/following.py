@@ -4,6 +4,7 @@ Nothing is looked at before what was told has been sent, so a follower who reads
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, Final
@@ -55,6 +56,8 @@ _PAUSE_OF_WAITED: Final = 0.005
 #: For a client that lost its connection: when to come back. Our own choice.
 _RETRY: Final = "retry: 1000\n\n"
 _STILL_HERE: Final = ":\n\n"
+#: So many tenants fill all places; one of them alone does not. Our own choice.
+_TENANTS: Final = 2
 
 
 class Events(StreamingResponse):
@@ -72,7 +75,7 @@ class Events(StreamingResponse):
 
 
 class Following:
-    """Those who follow jobs, at most `limit` at a time."""
+    """Those who follow jobs, at most `limit` at a time, and half as many of one tenant."""
 
     def __init__(self, store: JobStore, lookup: Lookup, clock: Clock, limit: int, metrics: ProducerMetrics) -> None:
         self._store = store
@@ -80,7 +83,8 @@ class Following:
         self._clock = clock
         self._limit = limit
         self._metrics = metrics
-        self._followers = 0
+        #: By tenant.
+        self._followers = Counter[str]()
         self._closing = asyncio.Event()
 
     def close(self) -> None:
@@ -91,19 +95,24 @@ class Following:
         """Whether a follower has been told all there is, `done` included."""
         return place is not None and place.done and effective_status(job, self._clock.now()).is_terminal
 
-    def follow(self, job: Job, place: Place | None) -> AsyncIterator[str]:
+    async def follow(self, job: Job, place: Place | None) -> AsyncIterator[str]:
         """The events of a job after `place`, in the form of Server-Sent Events.
 
         Raises:
-            Overloaded: too many follow already.
+            Overloaded: too many follow already, or too many of the same tenant.
         """
-        if self._followers >= self._limit:
+        of_one = max(self._limit // _TENANTS, 1)
+        if self._followers.total() >= self._limit or self._followers[job.tenant] >= of_one:
             raise Overloaded("too many event streams are open")
-        return self._follow(job, Progress(place))
+        source = self._follow(job, Progress(place))
+        # It begins here, and so has its place before the next one comes; one that nobody reads on is closed when it is forgotten.
+        await anext(source)
+        return source
 
     async def _follow(self, job: Job, progress: Progress) -> AsyncIterator[str]:
-        self._count(1)
+        self._count(job.tenant, 1)
         try:
+            yield ""
             began = spoken_at = self._clock.monotonic()
             yield _RETRY
             while True:
@@ -116,7 +125,7 @@ class Following:
                     return
                 await self._pause(pause)
         finally:
-            self._count(-1)
+            self._count(job.tenant, -1)
 
     async def _look(self, job: Job, progress: Progress, waited: float) -> tuple[list[Told], float]:
         """What is new, and how long to wait for more."""
@@ -153,9 +162,10 @@ class Following:
             for each in ends:
                 each.cancel()
 
-    def _count(self, change: int) -> None:
-        self._followers += change
-        self._metrics.followers.set(self._followers)
+    def _count(self, tenant: str, change: int) -> None:
+        self._followers[tenant] += change
+        self._followers += Counter()  # without those who have none
+        self._metrics.followers.set(self._followers.total())
 
 
 #: To JSON and to event streams they are characters like others; to readers that split lines as Python does, they end one.

@@ -25,6 +25,7 @@
     │   ├── NoRecord
     │   └── StaleGeneration
     ├── LeaseLost                       someone else owns the job: stop, write nothing
+    ├── OutOfTime                       no call may begin any more
     ├── JobChanged                      the job is no longer what was read: read again
     ├── RecordRefused                   the table will never take this record
     ├── TransportError                  time helps
@@ -207,6 +208,12 @@ class StaleGeneration(ClaimRefused):
 
 class LeaseLost(QuarryError):
     """The fencing token is no longer the job's: whoever holds it writes, we do not."""
+
+
+class OutOfTime(QuarryError):
+    """The deadline passed before a call could begin. `refused`: what the targets came to that were asked before it, if any was."""
+
+    refused: "InvocationError | None" = None
 
 
 class JobChanged(QuarryError):

@@ -223,8 +223,8 @@ class ApiSettings(Group):
         500,
         ge=0,
         le=100_000,
-        description="Event streams at a time; one more is answered with 503. Too many: read cost, up to four queries a second for "
-        "each, and connections that others want.",
+        description="Event streams at a time, half of them for one tenant; one more is answered with 503. Too many: read cost, up "
+        "to four queries a second for each, and connections that others want.",
     )
 
     @property

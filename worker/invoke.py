@@ -11,6 +11,7 @@ from quarry.errors import (
     ModelNotAllowed,
     ModelNotFound,
     OutcomeUnknown,
+    OutOfTime,
     PayloadLost,
     PayloadsUnavailable,
 )
@@ -56,7 +57,7 @@ class Invoker:
         """An answer, an error, or the reason for which the call was stopped. Nothing is loaded before `share` is taken."""
         try:
             return await held.work(self._call_alone(held, share) if is_suspect(held.job) else self._call(held, share))
-        except (InvocationError, PayloadLost, PayloadsUnavailable) as error:
+        except (InvocationError, OutOfTime, PayloadLost, PayloadsUnavailable) as error:
             return error
         except LeaseLost:
             return Interrupted(Interruption.LEASE_LOST, held.call_started)

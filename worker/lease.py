@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from quarry.clock import Clock
 from quarry.deadline import has_passed
-from quarry.errors import CancelRequested, LeaseLost, QueueUnavailable, StoreUnavailable
+from quarry.errors import CancelRequested, LeaseLost, OutOfTime, QueueUnavailable, StoreUnavailable
 from quarry.ids import new_token
 from quarry.inference.routes import Route
 from quarry.job import CLOCK_MARGIN, Job, Lease
@@ -130,12 +130,14 @@ class Leases:
 
         Raises:
             LeaseLost: it is gone, or nearly so and cannot be renewed.
+            OutOfTime: the deadline passed.
         """
-        if has_passed(held.job.deadline_at, self._clock.now()):
-            held.interrupt(Interruption.DEADLINE_PASSED)
-        elif held.valid_until - self._clock.monotonic() < self.seconds / 2:
+        is_late = has_passed(held.job.deadline_at, self._clock.now())
+        if not is_late and held.valid_until - self._clock.monotonic() < self.seconds / 2:
             await self._renew(held)
         await asyncio.sleep(0)  # where the work was interrupted, it ends here
+        if is_late:
+            raise OutOfTime("the deadline passed before the call")
         if held.valid_until - self._clock.monotonic() <= CLOCK_MARGIN.total_seconds():
             held.interrupt(Interruption.LEASE_LOST)
             raise LeaseLost("the lease ran out before the call")

@@ -71,8 +71,6 @@ class Interruption(StrEnum):
     LEASE_LOST = "lease_lost"
     CANCEL_REQUESTED = "cancel_requested"
     DRAINING = "draining"
-    #: It passed between claim and call.
-    DEADLINE_PASSED = "deadline_passed"
     #: Another job that has to run alone got there first.
     MAKING_WAY = "making_way"
 
@@ -86,7 +84,7 @@ class Interrupted:
 
 
 #: What an attempt can come to.
-Result = Completion | errors.InvocationError | errors.PayloadLost | errors.PayloadsUnavailable | Interrupted
+Result = Completion | errors.InvocationError | errors.OutOfTime | errors.PayloadLost | errors.PayloadsUnavailable | Interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +183,9 @@ def decide(result: Result, job: Job, now: datetime, draw: float, route: Route | 
         case errors.InvocationTimedOut() | errors.InternalFault() if pays_once(route):
             return _of_unknown(result)
         case errors.InvocationError():
-            verdict = _of_error(result, job, now, draw)
-            degraded = _degraded(result, verdict, job, now, route)
-            return Verdict(degraded, Ack("degraded")) if degraded else verdict
+            return _unless_declared(result, _of_error(result, job, now, draw), job, now, route)
+        case errors.OutOfTime():
+            return _unless_declared(result.refused, Verdict(Expired(), Ack("expired")), job, now, route)
         case errors.PayloadsUnavailable():
             return _wait(Snoozed(now + _STORE_AWAY.wait(1, draw), StatusReason.WAITING_FOR_PAYLOAD), job)
         case errors.PayloadLost():
@@ -220,7 +218,6 @@ def _of_drain(result: Interrupted, job: Job, now: datetime) -> Verdict:
 _INTERRUPTED: Final[Mapping[Interruption, Callable[[Interrupted, Job, datetime], Verdict]]] = {
     Interruption.LEASE_LOST: lambda result, job, now: LEASE_LOST,
     Interruption.CANCEL_REQUESTED: lambda result, job, now: Verdict(Cancelled(call_cut=result.call_started), Ack("cancelled")),
-    Interruption.DEADLINE_PASSED: lambda result, job, now: Verdict(Expired(), Ack("expired")),
     Interruption.MAKING_WAY: lambda result, job, now: Verdict(
         HandedBack(call_cut=False), Release(now + _MAKING_WAY_DELAY, "making_way")
     ),
@@ -277,15 +274,17 @@ def _of_unknown(error: errors.InvocationError | None, outcome: AttemptOutcome | 
     return Verdict(Failed(reason, failure, True, target, usage, fallbacks, outcome), Bury(reason.value))
 
 
-def _degraded(error: errors.InvocationError, verdict: Verdict, job: Job, now: datetime, route: Route | None) -> Degraded | None:
+def _unless_declared(
+    error: errors.InvocationError | None, verdict: Verdict, job: Job, now: datetime, route: Route | None
+) -> Verdict:
     """The answer that the route declares, if it is time for that: its targets did not serve, and there is hardly time left.
 
-    A request that is at fault is none of a route's failures. While there is budget and time, an attempt that failed is followed by
-    another one, since the targets that it did not come to may serve.
+    `error` is what they came to; None where none was asked. A request that is at fault is none of a route's failures. While there
+    is budget and time, an attempt that failed is followed by another one, since the targets that it did not come to may serve.
     """
     declared = route.degraded if route else None
-    if declared is None or error.blames == "caller":
-        return None
+    if declared is None or error is None or error.blames == "caller":
+        return verdict
     is_near = job.deadline_at - now < timedelta(seconds=declared.within_seconds)
     match verdict.record:
         case Expired():
@@ -293,8 +292,8 @@ def _degraded(error: errors.InvocationError, verdict: Verdict, job: Job, now: da
         case Snoozed() | Failed() if is_near:
             pass
         case _:
-            return None
-    return Degraded(declared.text, failure_of(error), error.target, error.usage, error.fallbacks)
+            return verdict
+    return Verdict(Degraded(declared.text, failure_of(error), error.target, error.usage, error.fallbacks), Ack("degraded"))
 
 
 def _of_spent_budget(failure: Failure, target: str | None, usage: Usage | None, fallbacks: tuple[Fallback, ...] = ()) -> Verdict:

@@ -3,10 +3,18 @@
 from typing import Final
 
 from quarry.clock import Clock
-from quarry.errors import ClaimRefused, InvocationError, OutcomeUnknown, PayloadLost, PayloadsUnavailable, ResidencyForbids
+from quarry.errors import (
+    ClaimRefused,
+    InvocationError,
+    OutcomeUnknown,
+    OutOfTime,
+    PayloadLost,
+    PayloadsUnavailable,
+    ResidencyForbids,
+)
 from quarry.inference.routes import Route
 from quarry.invocation import Completion
-from quarry.job import Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason
+from quarry.job import EXPIRY, Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason
 from quarry.queue.base import Delivery
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -56,24 +64,12 @@ class Reporter:
         outcome = type(verdict.record).__name__ if verdict.record else "LeaseLost"
         self._metrics.attempts.labels(outcome).inc()
         fields: dict[str, object] = {"status": job.status, "outcome": outcome, "duration_seconds": round(seconds, 3)}
+        fields |= _told(result)
         match result:
             case Completion():
-                target = str(result.served_by)
-                self._health.served(target)
-                fields |= {"target": target, "stop_reason": result.stop_reason}
-                fields |= {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
-            case InvocationError():
-                fields |= {"target": result.target, "error": result.code, "provider_request_id": result.provider_request_id}
-                if (
-                    isinstance(verdict.record, Snoozed)
-                    and verdict.record.reason is StatusReason.BLOCKED
-                    and not _of_one_job(result)
-                ):
-                    self._health.blocked(result.target or "unknown", result.code)
-            case PayloadLost() | PayloadsUnavailable():
-                fields |= {"error": str(result)}
-            case Interrupted():
-                fields |= {"error": result.why.value, "call_started": result.call_started}
+                self._health.served(str(result.served_by))
+            case InvocationError() if _is_blocked(verdict) and not _of_one_job(result):
+                self._health.blocked(result.target or "unknown", result.code)
         if isinstance(verdict.record, (RetryScheduled, Snoozed)):
             fields["resume_at"] = job.available_at.isoformat()
         if _may_be_paid_again(result, verdict):
@@ -91,6 +87,27 @@ class Reporter:
             outcome = job.status.value if job.degraded is None else DEGRADED
             self._metrics.finished.labels(outcome).inc()
             self._metrics.job_seconds.labels(outcome).observe((job.finished_at - job.created_at).total_seconds())
+
+
+def _told(result: Result) -> dict[str, object]:
+    """What the log tells of a result."""
+    match result:
+        case Completion():
+            fields: dict[str, object] = {"target": str(result.served_by), "stop_reason": result.stop_reason}
+            fields |= {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
+            return fields
+        case InvocationError():
+            return {"target": result.target, "error": result.code, "provider_request_id": result.provider_request_id}
+        case OutOfTime():
+            return _told(result.refused) if result.refused else {"error": EXPIRY.code}
+        case PayloadLost() | PayloadsUnavailable():
+            return {"error": str(result)}
+        case Interrupted():
+            return {"error": result.why.value, "call_started": result.call_started}
+
+
+def _is_blocked(verdict: Verdict) -> bool:
+    return isinstance(verdict.record, Snoozed) and verdict.record.reason is StatusReason.BLOCKED
 
 
 def _may_be_paid_again(result: Result, verdict: Verdict) -> bool:

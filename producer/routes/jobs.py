@@ -163,7 +163,7 @@ async def events(request_id: str, caller: Caller, verbs: Verbs, _: Unqueried, la
     job = await verbs.lookup.get(caller.tenant, request_id)
     if verbs.following.knows_the_end(job, place):
         return Response(status_code=204)
-    return Events(verbs.following.follow(job, place))
+    return Events(await verbs.following.follow(job, place))
 
 
 @router.post(

@@ -7,8 +7,6 @@ of the time it would cost the better part of what the quota still allows.
 """
 
 import asyncio
-import math
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -24,6 +22,7 @@ from quarry.errors import (
     Throttled,
 )
 from quarry.inference.breaker import Breaker, Ended, Limits, State
+from quarry.inference.patience import Patience, kind_of
 from quarry.invocation import Target
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -36,15 +35,6 @@ _FAILURES: Final = (ProviderUnavailable, ModelNotReady, ModelFailed, InvocationT
 #: Throttles in a row, and then 5 s, 10 s, 20 s, 30 s between probes. Whoever is not refused within two seconds was let in. Our own
 #: choices.
 _THROTTLES: Final = Limits(failures=3, open_seconds=5.0, longest_seconds=30.0, admitted_seconds=2.0)
-#: A call is overdue after this many times what 95 of 100 take, but not before so many seconds. Our own choices, as the next two.
-_OVERDUE_TIMES: Final = 5
-_OVERDUE_MIN_SECONDS: Final = 3.0
-#: One that is only late: after this many times what is usual, but not before so many seconds.
-_LATE_TIMES: Final = 2
-_LATE_MIN_SECONDS: Final = 1.0
-#: What is usual is told by so many of the latest answers, and not by fewer than so many.
-_LATEST: Final = 100
-_ENOUGH: Final = 5
 #: Peers that leave a target alone, ourselves included if it fails for us: one alone may have lost its network.
 _WITNESSES: Final = 2
 
@@ -53,22 +43,12 @@ class _Place:
     """What is known of one target."""
 
     def __init__(self, limits: Limits) -> None:
-        self.failures = Breaker(limits)
+        #: What the answers say of how long calls take.
+        self.patience = Patience()
+        self.failures = Breaker(limits, self.patience)
         self.throttles = Breaker(_THROTTLES)
         #: When each of them was to end, as it was last told.
         self.told: dict[str, float | None] = {"local": None, "throttled": None}
-        self._seconds: deque[float] = deque(maxlen=_LATEST)
-        #: From when on a call is overdue.
-        self.overdue_seconds = math.inf
-        self.late_seconds = math.inf
-
-    def answered(self, seconds: float) -> None:
-        """A call took so long."""
-        self._seconds.append(seconds)
-        if len(self._seconds) >= _ENOUGH:
-            usual = sorted(self._seconds)[math.ceil(0.95 * len(self._seconds)) - 1]
-            self.overdue_seconds = max(_OVERDUE_MIN_SECONDS, _OVERDUE_TIMES * usual)
-            self.late_seconds = max(_LATE_MIN_SECONDS, _LATE_TIMES * usual)
 
     def state(self, now: float) -> State:
         """The worse of the two."""
@@ -97,15 +77,15 @@ class Board:
         if self._limits is None:
             return
         place, now = self._place(target), self._clock.monotonic()
-        waits = (place.failures.wait(now, place.overdue_seconds, place.late_seconds), None if last else place.throttles.wait(now))
+        waits = (place.failures.wait(now), None if last else place.throttles.wait(now))
         self._tell(target, place, now)
         wait = max((each for each in waits if each is not None), default=None)
         if wait is not None:
             raise CircuitOpen("the target is left alone for a while", target=str(target), retry_after_seconds=wait)
 
     @contextmanager
-    def call(self, target: Target, *, last: bool = False) -> Iterator[None]:
-        """One call of the target is the block.
+    def call(self, target: Target, max_tokens: int = 0, *, last: bool = False) -> Iterator[None]:
+        """One call of the target is the block, which asks for so much.
 
         Raises:
             CircuitOpen: as `admit`; the call does not begin.
@@ -114,9 +94,11 @@ class Board:
             yield
             return
         self.admit(target, last=last)
-        place, began = self._place(target), self._clock.monotonic()
+        place, began, kind = self._place(target), self._clock.monotonic(), kind_of(max_tokens)
         # What a breaker did not allow is none of its calls.
-        calls = [(each, each.begin(began) if each.wait(began) is None else None) for each in (place.failures, place.throttles)]
+        calls = [
+            (each, each.begin(began, kind) if each.wait(began) is None else None) for each in (place.failures, place.throttles)
+        ]
         ended, hint = (Ended.CUT, Ended.CUT), None
         try:
             yield
@@ -130,7 +112,7 @@ class Board:
         finally:
             now = self._clock.monotonic()
             if Ended.WELL in ended:
-                place.answered(now - began)
+                place.patience.answered(kind, now - began)
             for (breaker, call), how in zip(calls, ended, strict=True):
                 if call:
                     breaker.end(call, how, now, hint)
@@ -141,7 +123,7 @@ class Board:
         now = self._clock.monotonic()
         for target, place in self._places.items():
             # Where every slot is in a call that hangs, nobody else looks.
-            place.failures.look(now, place.overdue_seconds, place.late_seconds)
+            place.failures.look(now)
             self._tell(target, place, now)
         left = {str(target): place.failures.opening(now) for target, place in self._places.items()}
         return {target: seconds for target, seconds in left.items() if seconds > 0}

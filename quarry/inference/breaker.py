@@ -10,8 +10,9 @@ five failures in a month do not add up. Failures count only while no more calls 
 have failed: of a hundred at a time, five may fail without any ill.
 
 A call that is under way for far longer than usual counts as a failure until it ends otherwise. While none that began after it has
-done well, neither has what is only late: a target that hangs need not be waited for call by call. No timer watches them: the oldest
-calls are looked at whenever somebody asks.
+done well, neither has what is only late: a target that hangs need not be waited for call by call. One that such a call has passed
+may be one of the rare long ones, and is given more time. No timer watches them: the oldest calls are looked at whenever somebody
+asks.
 
 From the first failure on, no more calls are begun than are still needed to open it, unless many others do well meanwhile: what
 fails at once is asked a few times, however many callers there are.
@@ -21,11 +22,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Final
+
+from quarry.inference.patience import Patience
 
 #: What a caller is told to wait where the end of a call under way decides. Our own choice.
 SOON_SECONDS: Final = 0.25
+#: The calls under way are looked at no more often, however often somebody asks. Our own choice.
+_LOOK_SECONDS: Final = 0.05
 #: A server's hint is followed up to this. Our own choice.
 _HINT_MAX_SECONDS: Final = 300.0
 #: Own successes this new say more than what peers say. Our own choice.
@@ -69,10 +74,11 @@ class Limits:
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """A call under way; calls are numbered as they begin. `told`: it was judged before its end."""
+    """A call under way; calls are numbered as they begin. `kind` as in `patience`; `told`: it was judged before its end."""
 
     began: float
     number: int
+    kind: int
     probe: bool
     told: Ended | None = None
 
@@ -87,12 +93,14 @@ class _Failure:
 
 
 class Breaker:
-    """One target's. Whoever calls asks `wait`, then says `begin` and `end`."""
+    """One target's. Whoever calls asks `wait`, then says `begin` and `end`; `patience` says from when on a call takes too long."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, patience: Patience | None = None) -> None:
         self._limits = limits
-        #: Those under way that nobody has judged, the oldest first.
-        self._calls: dict[Call, None] = {}
+        self._patience = patience or Patience()
+        #: Those under way that nobody has judged, by kind, the oldest first; apart, those that one has passed which began later.
+        self._calls: dict[int, dict[Call, None]] = {}
+        self._passed: dict[int, dict[Call, None]] = {}
         self._begun = 0
         self._failures: list[_Failure] = []
         #: Calls that did well since the first of these failures, whenever they began.
@@ -109,6 +117,7 @@ class Breaker:
         self._openings = 0
         #: Calls begun before it last closed say nothing any more.
         self._fresh = 0
+        self._looked_at = -math.inf
         #: The last to begin of those that did well; and the first of those that are overdue, while none that began later did well.
         self._latest_well = -1
         self._hanging: Call | None = None
@@ -124,34 +133,34 @@ class Breaker:
             return State.CLOSED
         return State.OPEN if now < self.until else State.HALF_OPEN
 
-    def wait(self, now: float, overdue_seconds: float = math.inf, late_seconds: float = math.inf) -> float | None:
-        """None where a call may begin, else for how many seconds to wait before asking again.
-
-        A call under way for longer than `overdue_seconds` counts as failed for now; and then also those under way for longer than
-        `late_seconds`, if none that began since has done well.
-        """
-        self.look(now, overdue_seconds, late_seconds)
+    def wait(self, now: float) -> float | None:
+        """None where a call may begin, else for how many seconds to wait before asking again."""
+        self.look(now)
         if self.until is None:
             return SOON_SECONDS if self._is_restrained() else None
         if now < self.until:
             return self.until - now
         return SOON_SECONDS if self._probe else None
 
-    def begin(self, now: float) -> Call:
+    def begin(self, now: float, kind: int = 0) -> Call:
         """A call begins, which `wait` has allowed."""
-        call = Call(now, self._begun, probe=self.until is not None)
+        call = Call(now, self._begun, kind, probe=self.until is not None)
         self._begun += 1
-        self._calls[call] = None
+        if kind not in self._calls:
+            self._calls[kind], self._passed[kind] = {}, {}
+        self._calls[kind][call] = None
         if call.probe:
             self._probe = call
         return call
 
     def end(self, call: Call, how: Ended, now: float, hint_seconds: float | None = None) -> None:
         """It ended. After a failure, `hint_seconds` is how long the server asks to be left alone."""
-        self._calls.pop(call, None)
+        self._calls[call.kind].pop(call, None)
+        self._passed[call.kind].pop(call, None)
         if call is self._probe:
             self._probe = None
-            if how in (Ended.BADLY, Ended.CUT):
+            # One that was stopped says nothing, unless an answer should have come by then.
+            if how is Ended.BADLY or (how is Ended.CUT and now - call.began > self._patience.late[call.kind]):
                 self._open(now, hint_seconds)
             elif how is Ended.WELL:
                 self._well_at = now
@@ -166,22 +175,32 @@ class Breaker:
             self._failures = [each for each in self._failures if each.call is not call]
         self._judge(now, hint_seconds)
 
-    def look(self, now: float, overdue_seconds: float = math.inf, late_seconds: float = math.inf) -> None:
+    def look(self, now: float) -> None:
         """Judge the calls that have been under way for long."""
-        admitted = self._limits.admitted_seconds
-        while self._calls and now - (call := next(iter(self._calls))).began > min(overdue_seconds, admitted):
-            how = Ended.WELL if now - call.began > admitted else Ended.BADLY
-            if how is Ended.BADLY and not self._hanging and self._latest_well < call.number:
-                self._hanging = call
-            self._tell(call, how, now)
+        if now - self._looked_at < _LOOK_SECONDS:
+            return
+        self._looked_at = now
+        for kind, calls in self._calls.items():
+            self._look_at(self._passed[kind], self._patience.passed[kind], now)
+            self._look_at(calls, self._patience.overdue[kind], now)
         if self._hanging:
-            for call in list(takewhile(lambda each: now - each.began > late_seconds, self._calls)):
-                self._tell(call, Ended.BADLY, now)
+            for kind, calls in self._calls.items():
+                late_since = now - self._patience.late[kind]
+                for call in list(takewhile(lambda each: each.began < late_since, calls)):  # noqa: B023 - used at once
+                    self._tell(call, Ended.BADLY, now)
         # Of a target that has not answered yet nobody knows what is usual, and the others wait for its probe.
         if self._probe and now - self._probe.began > self._limits.open_seconds:
             self._tell(self._probe, Ended.BADLY, now)
         if self.until is None:
             self._failures = [each for each in self._failures if each.at > now - self._limits.window_seconds]
+
+    def _look_at(self, calls: dict[Call, None], overdue_seconds: float, now: float) -> None:
+        admitted = self._limits.admitted_seconds
+        while calls and now - (call := next(iter(calls))).began > min(overdue_seconds, admitted):
+            how = Ended.WELL if now - call.began > admitted else Ended.BADLY
+            if how is Ended.BADLY and not self._hanging and self._latest_well < call.number:
+                self._hanging = call
+            self._tell(call, how, now)
 
     def _tell(self, call: Call, how: Ended, now: float) -> None:
         self.end(call, how, now)
@@ -217,11 +236,17 @@ class Breaker:
     def _doubtful(self) -> int:
         """How many are under way that began after the first failure."""
         mark = self._failures[0].mark
-        return sum(1 for _ in takewhile(lambda call: call.number >= mark, reversed(self._calls)))
+        queues = chain(self._calls.values(), self._passed.values())
+        return sum(1 for calls in queues for _ in takewhile(lambda call: call.number >= mark, reversed(calls)))
 
     def _does_well(self, call: Call, now: float) -> None:
         self._well_at = now
-        self._latest_well = max(self._latest_well, call.number)
+        if call.number > self._latest_well:
+            self._latest_well = call.number
+            for kind, calls in self._calls.items():
+                for each in list(takewhile(lambda each: each.number < call.number, calls)):
+                    del calls[each]
+                    self._passed[kind][each] = None
         if self._hanging and call.number >= self._hanging.number:
             self._hanging = None
         self._well += 1

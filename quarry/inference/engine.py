@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from quarry.clock import Clock
-from quarry.errors import CircuitOpen, InvocationError, ModelNotFound, ProviderUnavailable, Throttled
+from quarry.errors import CircuitOpen, InvocationError, ModelNotFound, OutOfTime, ProviderUnavailable, Throttled
 from quarry.inference.board import Board
 from quarry.inference.breaker import SOON_SECONDS, Limits
 from quarry.inference.candidates import Candidate, Request, candidates
@@ -79,6 +79,7 @@ class Engine:
 
         Raises:
             InvocationError: no target gave an answer.
+            OutOfTime: `before_call` raised it; with what those came to that were asked before.
         """
         able, barred = candidates(route, request)
         passed: list[_Passed] = [(error, _skipped(error)) for error in barred]
@@ -91,6 +92,11 @@ class Engine:
                 _log.info(Event.INVOCATION_ADAPTED, target=str(target), adapted=candidate.adapted)
             try:
                 completion = await self._served(candidate, request, before_call, after_refusal, alone=alone, last=not left)
+            except OutOfTime as late:
+                if late.refused:
+                    passed.append((late.refused, Fallback(str(target), late.refused.code, self._clock.monotonic() - began)))
+                late.refused = exhausted(passed) if len(passed) > len(barred) else None
+                raise
             except InvocationError as error:
                 if not another_may_be_asked(error) and not is_one_models_opinion(error, target, busy):
                     error.fallbacks = _fallbacks(passed)
@@ -127,17 +133,23 @@ class Engine:
         own = candidate.place.timeout_seconds
         timeout = timeout_for(invocation) if own is None else timedelta(seconds=own)
         ends: float | None = None
+        refused: InvocationError | None = None
 
         async def once() -> Completion:
-            nonlocal ends
+            nonlocal ends, refused
             self._board.admit(target, last=last)
-            await before_call(target)
+            try:
+                await before_call(target)
+            except OutOfTime as late:
+                late.refused = refused
+                raise
             now = self._clock.monotonic()
             ends = now + timeout.total_seconds() if ends is None else ends
             try:
-                with self._board.call(target, last=last):
+                with self._board.call(target, invocation.max_tokens, last=last):
                     return await self._call(target, invocation, timedelta(seconds=ends - now), request.labels, heard)
             except InvocationError as error:
+                refused = error
                 if not error.may_be_billed:
                     after_refusal()
                 raise

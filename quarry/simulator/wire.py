@@ -131,11 +131,11 @@ def statuses() -> Mapping[str, int]:
 
 
 @cache
-def streamed_errors() -> frozenset[str]:
+def streamed_errors(*streams: str) -> frozenset[str]:
     """The exceptions that a stream can send as events; ModelTimeoutException only that of InvokeModelWithResponseStream."""
     return frozenset(
         each.name
-        for stream in ("ConverseStreamOutput", "ResponseStream")
+        for stream in streams or ("ConverseStreamOutput", "ResponseStream")
         for each in service_model().shape_for(stream).members.values()  # type: ignore[attr-defined]
         if each.metadata.get("exception")
     )

@@ -57,6 +57,7 @@ PURE = (
     "quarry.inference.candidates",
     "quarry.inference.fallback",
     "quarry.inference.model_ids",
+    "quarry.inference.patience",
     "quarry.inference.verdicts",
     "quarry.simulator.budgets",
     "quarry.simulator.quotas",

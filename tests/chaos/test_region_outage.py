@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -16,14 +15,11 @@ from tests.support.figures import figures
 from tests.support.fleet import Fleet, fleet
 from tests.support.judge import Account
 from tests.support.processes import eventually
+from tests.support.routing import REGIONS, TWO_REGIONS
 from tests.support.simulator import Simulator
 from tests.support.stack import Stack
 
-FIRST, SECOND = "us-east-1", "us-west-2"
-ROUTES: Final = "[routes.default]\n" + "".join(
-    f'[[routes.default.targets]]\nprovider = "bedrock"\nregion = "{region}"\nmodel = "amazon.nova-lite-v1:0"\n'
-    for region in (FIRST, SECOND)
-)
+FIRST, SECOND = REGIONS
 #: Of each worker.
 SLOTS: Final = 10
 #: More times than a rule will ever be needed.
@@ -137,7 +133,7 @@ def _died(error: str) -> Mapping[str, Any]:
         ),
     ],
 )
-def test_a_region_that_dies_costs_nothing(stack: Stack, simulator: Simulator, tmp_path: Path, death: Death) -> None:
+def test_a_region_that_dies_costs_nothing(stack: Stack, simulator: Simulator, death: Death) -> None:
     """Two regions; the first dies while jobs are worked, in one of five ways, and returns. Every job completes. Where it answers
     with errors, throttles included, at most 30 calls are made to it meanwhile, by all workers together; where it hangs, no more
     than come in five seconds, and those that were in flight. Within 60 s of its return it answers again.
@@ -145,9 +141,7 @@ def test_a_region_that_dies_costs_nothing(stack: Stack, simulator: Simulator, tm
     Red when: `quarry/inference/breaker.py`: `if now < self.until:` -> `if False:`: there is a probe at any time.
     """
     stack.use(simulator)
-    path = tmp_path / "two.toml"
-    path.write_text(ROUTES)
-    stack.env["QUARRY_ROUTES_FILE"] = str(path)
+    stack.declare(TWO_REGIONS)
     as_usual = {"delay_seconds": death.call_seconds}
     simulator.rule(match={"region": SECOND}, act=as_usual)
     usual = simulator.rule(match={"region": FIRST}, act=as_usual)

@@ -1,31 +1,24 @@
 """Where nobody serves a job and its deadline is near, it is answered with what its route declares for that; never as a success."""
 
 import json
-from pathlib import Path
 
 import pytest
 
+from tests.support.routing import FIRST, TWO_REGIONS, route, target
 from tests.support.simulator import Simulator
 from tests.support.stack import Stack
 
-_ROUTES = """
-[routes.default]
+_DECLARED = """
 [routes.default.degraded]
 text = "We will come back to you."
 within_seconds = 60
-[[routes.default.targets]]
-provider = "bedrock"
-region = "us-east-1"
-model = "amazon.nova-lite-v1:0"
 """
 
 
 @pytest.fixture(autouse=True)
-def _declares(stack: Stack, simulator: Simulator, tmp_path: Path) -> None:
+def _declares(stack: Stack, simulator: Simulator) -> None:
     stack.use(simulator)
-    path = tmp_path / "declares.toml"
-    path.write_text(_ROUTES)
-    stack.env["QUARRY_ROUTES_FILE"] = str(path)
+    stack.declare(route(target()) + _DECLARED)
 
 
 def test_a_declared_answer_near_the_deadline(stack: Stack, simulator: Simulator) -> None:
@@ -58,6 +51,23 @@ def test_a_declared_answer_near_the_deadline(stack: Stack, simulator: Simulator)
     assert stack.queue_is_empty()
 
 
+def test_a_declared_answer_when_the_deadline_passes_between_two_targets(stack: Stack, simulator: Simulator) -> None:
+    """The first one refuses so late that the second may not be asked any more: that is no worse than where both refuse.
+
+    Red when: `quarry/inference/engine.py`: `exhausted(passed) if len(passed) > len(barred) else None` -> `None`
+    """
+    stack.declare(TWO_REGIONS + _DECLARED)
+    simulator.rule(act={"error": "ThrottlingException", "delay_seconds": 4})
+    with stack.running_api(), stack.running_worker() as worker:
+        job = stack.finished(stack.submit(prompt="Hello", deadline_seconds=3))
+        counted = stack.metrics(worker)
+    assert (job["status"], job["degraded"], job["result"]["text"]) == ("completed", True, "We will come back to you.")
+    [attempt] = job["attempt_history"]
+    assert (attempt["target"], attempt["error"]["code"]) == (FIRST, "throttled")
+    assert simulator.calls()["calls"] == 1
+    assert 'quarry_jobs_finished_total{outcome="degraded"} 1.0' in counted
+
+
 def test_a_model_that_answers_is_not_forestalled(stack: Stack, simulator: Simulator) -> None:
     """However near the deadline is: a target that serves, serves; and what is throttled early waits for its model.
 
@@ -77,7 +87,8 @@ def test_a_model_that_answers_is_not_forestalled(stack: Stack, simulator: Simula
 def test_a_request_at_fault_is_told_so(stack: Stack, simulator: Simulator) -> None:
     """No declared answer hides from its caller that the request is wrong.
 
-    Red when: `worker/outcome.py`: `if declared is None or error.blames == "caller":` -> `if declared is None:`
+    Red when: `worker/outcome.py`: `if declared is None or error is None or error.blames == "caller":` ->
+    `if declared is None or error is None:`
     """
     simulator.rule(act={"error": "ValidationException", "message": "no"})
     with stack.running_api(), stack.running_worker():

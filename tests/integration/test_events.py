@@ -187,8 +187,9 @@ def test_a_stopping_api_lets_its_followers_go(stack: Stack, api: httpx.Client, w
 def test_followers_are_bounded_and_those_who_hang_up_are_gone(stack: Stack, simulator: Simulator) -> None:
     """One more is answered with 503, until one has gone.
 
-    Red when: `producer/following.py`: `if self._followers >= self._limit:` -> `if False:`
-    Red when: `producer/following.py`: `self._count(-1)` -> `pass`
+    Red when: `producer/following.py`:
+    `if self._followers.total() >= self._limit or self._followers[job.tenant] >= of_one:` -> `if False:`
+    Red when: `producer/following.py`: `self._count(job.tenant, -1)` -> `pass`
     """
     stack.use(simulator)
     with stack.running_api(QUARRY_API__FOLLOWERS="1") as api:

@@ -7,32 +7,19 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Final
 
 from tests.support.processes import ROOT
+from tests.support.routing import REGIONS, route, target
 from tests.support.simulator import Simulator
 from tests.support.stack import Stack
 
 PAGE: Final = ROOT / "docs" / "howto" / "explain.md"
 _RECORDED: Final = re.compile(r"(<!-- recorded: quarry explain -->\n).*?(<!-- end -->)", re.DOTALL)
-_ROUTES: Final = """
+_GATEWAY: Final = """
 [providers.gateway]
 kind = "openai"
 base_url = "{url}/v1"
-
-[routes.default]
-[[routes.default.targets]]
-provider = "bedrock"
-region = "us-east-1"
-model = "amazon.nova-lite-v1:0"
-[[routes.default.targets]]
-provider = "bedrock"
-region = "us-west-2"
-model = "amazon.nova-lite-v1:0"
-[[routes.default.targets]]
-provider = "gateway"
-model = "gpt-oss-120b"
 """
 #: What differs from run to run.
 _VARYING: Final = {
@@ -43,16 +30,15 @@ _VARYING: Final = {
 }
 
 
-def test_the_story_of_a_job_that_fell_back(stack: Stack, simulator: Simulator, tmp_path: Path) -> None:
+def test_the_story_of_a_job_that_fell_back(stack: Stack, simulator: Simulator) -> None:
     """The first region refuses, the second breaks, which may have cost something; the next attempt finds nobody with room, waits,
     and is answered by another provider. Every target is there with its reason, and so is what the page shows.
 
     Red when: `quarry/explanation.py`: `passed = tuple(map(_target, attempt.fallbacks))` -> `passed = ()`
     """
     stack.use(simulator)
-    path = tmp_path / "three.toml"
-    path.write_text(_ROUTES.format(url=simulator.url))
-    stack.env["QUARRY_ROUTES_FILE"] = str(path)
+    gateway = target("", provider="gateway", model="gpt-oss-120b")
+    stack.declare(route(*map(target, REGIONS), gateway) + _GATEWAY.format(url=simulator.url))
     simulator.rule(match={"region": "us-east-1"}, act={"error": "ServiceUnavailableException"}, times=1)
     simulator.rule(match={"region": "us-east-1"}, act={"error": "ThrottlingException"})
     simulator.rule(match={"region": "us-west-2"}, act={"error": "InternalServerException", "delay_seconds": 1.2}, times=1)

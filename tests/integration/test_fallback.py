@@ -1,33 +1,17 @@
 """Where one target fails and nothing was paid, the next one of the route answers; the history says who was asked, and why not."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.support.processes import eventually
+from tests.support.routing import FIRST, SECOND, TWO_REGIONS
 from tests.support.simulator import Simulator
 from tests.support.stack import Stack
 
-_ROUTES = """
-[routes.default]
-[[routes.default.targets]]
-provider = "bedrock"
-region = "us-east-1"
-model = "amazon.nova-lite-v1:0"
-[[routes.default.targets]]
-provider = "bedrock"
-region = "us-west-2"
-model = "amazon.nova-lite-v1:0"
-"""
-FIRST, SECOND = (f"bedrock/{region}/amazon.nova-lite-v1:0" for region in ("us-east-1", "us-west-2"))
-
 
 @pytest.fixture(autouse=True)
-def _two_regions(stack: Stack, simulator: Simulator, tmp_path: Path) -> None:
+def _two_regions(stack: Stack, simulator: Simulator) -> None:
     stack.use(simulator)
-    path = tmp_path / "two.toml"
-    path.write_text(_ROUTES)
-    stack.env["QUARRY_ROUTES_FILE"] = str(path)
+    stack.declare(TWO_REGIONS)
 
 
 @pytest.mark.parametrize(

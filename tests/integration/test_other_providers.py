@@ -7,25 +7,13 @@ from typing import Any
 import pytest
 
 from tests.support.processes import ROOT, quarry
+from tests.support.routing import route, target
 from tests.support.simulator import Simulator
 from tests.support.stack import Stack
 
-_BEDROCK = """
-[[routes.default.targets]]
-provider = "bedrock"
-region = "us-east-1"
-model = "amazon.nova-lite-v1:0"
-"""
-_GATEWAY = """
-[[routes.default.targets]]
-provider = "gateway"
-model = "gpt-oss-120b"
-"""
-_ENDPOINT = """
-[[routes.default.targets]]
-provider = "endpoints"
-model = "llama-8b"
-"""
+_BEDROCK = target()
+_GATEWAY = target("", provider="gateway", model="gpt-oss-120b")
+_ENDPOINT = target("", provider="endpoints", model="llama-8b")
 KEY = "sk-never-to-be-seen"
 
 
@@ -36,11 +24,10 @@ def _others(stack: Stack, simulator: Simulator) -> None:
 
 
 @pytest.fixture
-def routed(stack: Stack, simulator: Simulator, tmp_path: Path) -> Any:
+def routed(stack: Stack, simulator: Simulator) -> Any:
     """Has these targets serve, in this order."""
 
-    def route(*targets: str, gateway: str = simulator.url) -> None:
-        path = tmp_path / "others.toml"
+    def routed(*targets: str, gateway: str = simulator.url) -> None:
         declared = f"""
 [providers.gateway]
 kind = "openai"
@@ -51,10 +38,9 @@ api_key_env = "GATEWAY_KEY"
 kind = "sagemaker"
 region = "eu-west-3"
 """
-        path.write_text("".join([declared, "[routes.default]\n", *targets]))
-        stack.env["QUARRY_ROUTES_FILE"] = str(path)
+        stack.declare(route(*targets) + declared)
 
-    return route
+    return routed
 
 
 @pytest.mark.parametrize(
@@ -133,13 +119,13 @@ def test_what_one_provider_cannot_say_another_is_asked(stack: Stack, simulator: 
     assert simulator.calls()["calls"] == 1
 
 
-def test_a_key_from_secrets_manager(stack: Stack, routed: Any, tmp_path: Path) -> None:
+def test_a_key_from_secrets_manager(stack: Stack, routed: Any) -> None:
     """It is read at the start; without it the worker does not start, and says which one is missing.
 
     Red when: `worker/providers.py`: `raise ConfigurationError(f"{spec.place}: {error}") from error` -> `raise`
     """
     routed(_GATEWAY)
-    path = tmp_path / "others.toml"
+    path = Path(stack.env["QUARRY_ROUTES_FILE"])
     path.write_text(path.read_text().replace('api_key_env = "GATEWAY_KEY"', f'api_key_secret = "{stack.name}"'))
     done = subprocess.run(quarry("worker"), env=stack.environ(), capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
     assert done.returncode == 78

@@ -1,10 +1,9 @@
 """A prompt is processed where it may be, and nowhere else: not even when nobody answers there."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.support.processes import eventually
+from tests.support.routing import route, target
 from tests.support.simulator import Simulator
 from tests.support.stack import Stack
 
@@ -13,18 +12,10 @@ NEAR, FAR = "bedrock/eu-west-1/amazon.nova-lite-v1:0", "bedrock/us-east-1/us.ama
 
 
 @pytest.fixture(autouse=True)
-def _two_continents(stack: Stack, simulator: Simulator, tmp_path: Path) -> None:
+def _two_continents(stack: Stack, simulator: Simulator) -> None:
     stack.use(simulator)
-    path = tmp_path / "residency.toml"
-    targets = (target.split("/") for target in (FAR, NEAR))
-    path.write_text(
-        "[routes.default]\n"
-        + "".join(
-            f'[[routes.default.targets]]\nprovider = "{provider}"\nregion = "{region}"\nmodel = "{model}"\n'
-            for provider, region, model in targets
-        )
-    )
-    stack.env["QUARRY_ROUTES_FILE"] = str(path)
+    targets = (each.split("/") for each in (FAR, NEAR))
+    stack.declare(route(*(target(region, provider=provider, model=model) for provider, region, model in targets)))
 
 
 def test_a_job_is_served_where_it_may_be(stack: Stack, simulator: Simulator) -> None:

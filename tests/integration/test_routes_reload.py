@@ -6,25 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import Process, eventually
+from tests.support.routing import target
 from tests.support.simulator import Simulator
 from tests.support.stack import Stack
 
-MODEL = "amazon.nova-lite-v1:0"
-
-
-def target(region: str, route: str = "default") -> str:
-    """A target of a route, as the file has it."""
-    return f'[[routes.{route}.targets]]\nprovider = "bedrock"\nregion = "{region}"\nmodel = "{MODEL}"\n'
-
 
 @pytest.fixture(autouse=True)
-def path(stack: Stack, simulator: Simulator, tmp_path: Path) -> Path:
+def path(stack: Stack, simulator: Simulator) -> Path:
     """The routes file of both processes: one target, in us-east-1."""
     stack.use(simulator)
-    path = tmp_path / "followed.toml"
-    path.write_text(target("us-east-1"))
-    stack.env["QUARRY_ROUTES_FILE"] = str(path)
-    return path
+    return stack.declare(target("us-east-1"))
 
 
 def log_of(stack: Stack, process: str) -> str:
@@ -43,7 +34,7 @@ def test_new_targets_and_routes_hold_without_a_restart(stack: Stack, path: Path)
     """
     with stack.running_api() as api, stack.running_worker():
         assert api.post("/v1/jobs", json={"prompt": "Hi", "model": "batch"}).status_code == 422
-        path.write_text(target("us-west-2") + target("eu-west-1", "batch"))
+        path.write_text(target("us-west-2") + target("eu-west-1", route="batch"))
         eventually(lambda: told(stack, "routes.reloaded"))
         jobs = [stack.finished(stack.submit(prompt="Hi", model=model)) for model in ("default", "batch")]
     assert [(job["status"], job["served_by"]["region"]) for job in jobs] == [("completed", "us-west-2"), ("completed", "eu-west-1")]

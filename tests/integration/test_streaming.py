@@ -1,39 +1,24 @@
 """A call that is streamed is the same call: its answer, its errors and what they cost, read from events."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.processes import Process, eventually
+from tests.support.routing import FIRST, REGIONS, SECOND, route, target
 from tests.support.simulator import Simulator
 from tests.support.sse import followed, following
 from tests.support.stack import Stack
 
-_ROUTES = """
-[routes.default]
-[[routes.default.targets]]
-provider = "bedrock"
-region = "us-east-1"
-model = "amazon.nova-lite-v1:0"
-[[routes.default.targets]]
-provider = "bedrock"
-region = "us-west-2"
-model = "amazon.nova-lite-v1:0"
-streamed = true
-"""
-FIRST, SECOND = (f"bedrock/{region}/amazon.nova-lite-v1:0" for region in ("us-east-1", "us-west-2"))
 STORY = "Once upon a time there was a text of more than one piece."
 TOOLS = {"tools": [{"toolSpec": {"name": "look", "inputSchema": {"json": {"type": "object"}}}}]}
 
 
 @pytest.fixture(autouse=True)
-def worker(stack: Stack, simulator: Simulator, tmp_path: Path) -> Iterator[Process]:
+def worker(stack: Stack, simulator: Simulator) -> Iterator[Process]:
     """A worker of two targets, the second of which is always streamed; an API beside it."""
     stack.use(simulator)
-    path = tmp_path / "two.toml"
-    path.write_text(_ROUTES)
-    stack.env["QUARRY_ROUTES_FILE"] = str(path)
+    stack.declare(route(target(REGIONS[0]), target(REGIONS[1], streamed=True)))
     with stack.running_api(), stack.running_worker() as process:
         yield process
 

@@ -1,38 +1,23 @@
 """After a call that may have been paid and whose answer nobody saw, a route says whether it is paid again: `on_unknown_outcome`."""
 
 import signal
-from pathlib import Path
 
 import pytest
 
 from tests.support.processes import eventually
+from tests.support.routing import REGIONS, route, target
 from tests.support.simulator import Simulator
 from tests.support.stack import Stack
 
-_ROUTES = """
-[routes.default]
-on_unknown_outcome = "{policy}"
-[[routes.default.targets]]
-provider = "bedrock"
-region = "us-east-1"
-model = "amazon.nova-lite-v1:0"
-[[routes.default.targets]]
-provider = "bedrock"
-region = "us-west-2"
-model = "amazon.nova-lite-v1:0"
-"""
 
-
-def use(stack: Stack, simulator: Simulator, directory: Path, policy: str) -> None:
+def use(stack: Stack, simulator: Simulator, policy: str) -> None:
     stack.use(simulator)
-    path = directory / "once.toml"
-    path.write_text(_ROUTES.format(policy=policy))
-    stack.env["QUARRY_ROUTES_FILE"] = str(path)
+    stack.declare(route(*map(target, REGIONS), on_unknown_outcome=policy))
 
 
 @pytest.fixture(autouse=True)
-def _pays_once(stack: Stack, simulator: Simulator, tmp_path: Path) -> None:
-    use(stack, simulator, tmp_path, "fail")
+def _pays_once(stack: Stack, simulator: Simulator) -> None:
+    use(stack, simulator, "fail")
 
 
 def test_a_call_that_was_cut_is_not_paid_again(stack: Stack, simulator: Simulator) -> None:
@@ -94,12 +79,12 @@ def test_a_call_that_a_drain_cut_is_not_paid_again(stack: Stack, simulator: Simu
     assert len(stack.dead_letters()) == 1
 
 
-def test_without_such_a_route_the_next_attempt_looks_elsewhere(stack: Stack, simulator: Simulator, tmp_path: Path) -> None:
+def test_without_such_a_route_the_next_attempt_looks_elsewhere(stack: Stack, simulator: Simulator) -> None:
     """The default: the job is worth a second payment. The target that broke comes last then, and the repeat is counted.
 
     Red when: `quarry/inference/fallback.py`: `key=lambda each: failures.get(str(each.place.target), 0)` -> `key=lambda each: 0`
     """
-    use(stack, simulator, tmp_path, "retry")
+    use(stack, simulator, "retry")
     simulator.rule(match={"region": "us-east-1"}, act={"reset": True})
     with stack.running_api(), stack.running_worker() as worker:
         job = stack.finished(stack.submit(prompt="Hello"))

@@ -22,13 +22,14 @@ from quarry.clock import SystemClock
 from quarry.errors import InvocationError
 from quarry.inference.board import Board
 from quarry.inference.candidates import Request
+from quarry.inference.converse_stream import Patience
 from quarry.inference.engine import Engine
 from quarry.inference.providers.bedrock import BedrockProvider
-from quarry.inference.routes import Route
+from quarry.inference.routes import Route, RouteTarget
 from quarry.inference.verdicts import ERROR_CODES, STOP_REASONS
 from quarry.invocation import Completion, Invocation, Target
 from quarry.job import Failed, RetryScheduled, Snoozed
-from quarry.simulator.wire import statuses
+from quarry.simulator.wire import statuses, streamed_errors
 from quarry.telemetry.metrics import InferenceMetrics
 from quarry.testing import NOW, a_claimed_job
 from tests.support.simulator import Simulator
@@ -40,15 +41,20 @@ REGIONS: Final = ("us-east-1", "us-east-2", "us-west-2")
 MODEL: Final = "amazon.nova-lite-v1:0"
 #: Position → how many targets there are, and which of them fails. Those before it throttle, those behind it answer.
 POSITIONS: Final[Mapping[str, tuple[int, int]]] = {"only": (1, 0), "first": (3, 0), "second": (3, 1), "last": (3, 2)}
+#: Events of a stream: it began, and said something.
+_BEGUN: Final = 3
+#: The trials of a stream in which nothing more comes are to end soon.
+_SOON_STALLED: Final = Patience(first=10.0, next=0.5)
 HELLO: Final = Invocation(messages=({"role": "user", "content": [{"text": "hello"}]},), max_tokens=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that can go wrong: how it is called, and how the simulator is told to do it."""
+    """One thing that can go wrong: how it is called, how the simulator is told to do it, and whether that is within a stream."""
 
     name: str
     act: Mapping[str, Any] = field(default_factory=dict)
+    streamed: bool = False
 
 
 def troubles() -> Iterator[Trouble]:
@@ -64,6 +70,11 @@ def troubles() -> Iterator[Trouble]:
     yield Trouble("an unknown code, status 502", {"error": "NeverHeardOfException", "status": 502})
     yield Trouble("the connection is reset after the request", {"reset": True})
     yield Trouble("the connection is closed without an answer", {"close": True})
+    for code in sorted(streamed_errors("ConverseStreamOutput")):
+        yield Trouble(f"a stream: `{code}` after the first text", {"error": code, "after_events": _BEGUN}, streamed=True)
+    yield Trouble("a stream: nothing more comes", {"hang": True, "after_events": _BEGUN}, streamed=True)
+    yield Trouble("a stream: the connection is reset", {"reset": True, "after_events": _BEGUN}, streamed=True)
+    yield Trouble("a stream: it ends without `messageStop`", {"close": True, "after_events": _BEGUN}, streamed=True)
     for reason in STOP_REASONS:
         yield Trouble(f"stop reason `{reason}`", {"stop_reason": reason})
 
@@ -83,14 +94,15 @@ class Trial:
             self._simulator.rule({"error": "ThrottlingException"}, match={"region": region})
         self._simulator.rule(trouble.act, match={"region": REGIONS[at]})
         targets = [Target("bedrock", region, MODEL) for region in REGIONS[:count]]
-        result = await self._result(targets)
+        result = await self._result(targets, streamed=trouble.streamed)
         calls = self._simulator.calls()["calls"]
         again = f"asked {calls} times; " if calls > count else ""
         return again + _words(result, str(targets[at])), *_error_at(result, str(targets[at]))
 
-    async def _result(self, targets: Sequence[Target]) -> Completion | InvocationError:
+    async def _result(self, targets: Sequence[Target], *, streamed: bool) -> Completion | InvocationError:
+        route = Route("default", tuple(RouteTarget(each, streamed=streamed) for each in targets))
         try:
-            return await self._engine.invoke(Route.of("default", *targets), Request(HELLO), _at_once)
+            return await self._engine.invoke(route, Request(HELLO), _at_once)
         except InvocationError as error:
             return error
 
@@ -133,7 +145,11 @@ async def trial(simulator: Simulator) -> AsyncIterator[Trial]:
     async with AsyncExitStack() as stack:
         session = new_session()
         clients = {region: await stack.enter_async_context(bedrock_client(region, 4, session)) for region in REGIONS}
-        providers, metrics, clock = {"bedrock": BedrockProvider(clients)}, InferenceMetrics(CollectorRegistry()), SystemClock()
+        providers, metrics, clock = (
+            {"bedrock": BedrockProvider(clients, _SOON_STALLED)},
+            InferenceMetrics(CollectorRegistry()),
+            SystemClock(),
+        )
         # Each trial is the first: no target is left alone for what it did in another one.
         yield Trial(Engine(providers, metrics, clock, lambda: 0.0, Board(None, metrics, clock)), simulator)
 

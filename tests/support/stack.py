@@ -12,6 +12,7 @@ import boto3
 import httpx
 
 from tests.support.processes import Process, clean_environ, eventually, free_port, quarry, serving
+from tests.support.routing import route, target
 
 if TYPE_CHECKING:
     from tests.support.simulator import Simulator
@@ -66,10 +67,15 @@ class Stack:
     def routes(self, *, provider: str = "echo", model: str = "echo", region: str = REGION) -> str:
         """Write a routes.toml with one target; returns its path."""
         path = self.directory / "routes.toml"
-        path.write_text(
-            f'[routes.default]\n[[routes.default.targets]]\nprovider = "{provider}"\nregion = "{region}"\nmodel = "{model}"\n'
-        )
+        path.write_text(route(target(region, provider=provider, model=model)))
         return str(path)
+
+    def declare(self, routes: str) -> Path:
+        """Have jobs routed by this text of a routes.toml; returns its path."""
+        path = self.directory / "declared.toml"
+        path.write_text(routes)
+        self.env["QUARRY_ROUTES_FILE"] = str(path)
+        return path
 
     def use(self, simulator: "Simulator") -> None:
         """Have jobs answered by the Bedrock simulator."""

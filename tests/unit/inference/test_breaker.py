@@ -5,6 +5,7 @@ import math
 import pytest
 
 from quarry.inference.breaker import SOON_SECONDS, Breaker, Call, Ended, Limits
+from quarry.inference.patience import Patience
 
 LIMITS = Limits(failures=5, window_seconds=60, open_seconds=30, longest_seconds=30)
 
@@ -13,15 +14,18 @@ class Bench:
     """A breaker, and the time."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
-        self.breaker = Breaker(limits)
+        self.patience = Patience()
+        self.breaker = Breaker(limits, self.patience)
         self.now = 1000.0
 
     @property
     def state(self) -> str:
         return self.breaker.state(self.now).name
 
-    def wait(self, overdue: float = math.inf, late: float = math.inf) -> float | None:
-        return self.breaker.wait(self.now, overdue, late)
+    def wait(self, overdue: float = math.inf, late: float = math.inf, passed: float | None = None) -> float | None:
+        self.patience.overdue[0], self.patience.late[0] = overdue, late
+        self.patience.passed[0] = overdue if passed is None else passed
+        return self.breaker.wait(self.now)
 
     def begin(self, count: int = 1) -> list[Call]:
         """That many calls, whatever `wait` says."""
@@ -184,19 +188,31 @@ def test_a_probe_that_does_well_closes_it() -> None:
     assert bench.state == "CLOSED"
 
 
-@pytest.mark.parametrize("how", [Ended.BADLY, Ended.CUT])
-def test_a_probe_that_does_not_opens_it_again(how: Ended) -> None:
-    """One that was stopped, too: nobody knows."""
+def test_a_probe_that_does_not_opens_it_again() -> None:
+    """For as long as before."""
     bench = Bench().half_open()
-    bench.one(how)
+    bench.one(Ended.BADLY)
     assert (bench.state, bench.wait()) == ("OPEN", 30)
 
 
-def test_a_probe_that_says_nothing_is_followed_by_another() -> None:
-    """A request that was refused is no answer to the question."""
+@pytest.mark.parametrize("how", [Ended.NEITHER, Ended.CUT])
+def test_a_probe_that_says_nothing_is_followed_by_another(how: Ended) -> None:
+    """A request that was refused is no answer to the question, nor is one that was stopped from here."""
     bench = Bench().half_open()
-    bench.one(Ended.NEITHER)
-    assert (bench.state, bench.wait()) == ("HALF_OPEN", None)
+    for _ in range(3):
+        bench.one(how)
+        assert (bench.state, bench.wait()) == ("HALF_OPEN", None)
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0.9, "HALF_OPEN"), (1.1, "OPEN")])
+def test_a_probe_that_was_stopped_when_it_was_late_has_failed(seconds: float, state: str) -> None:
+    """Of a target that hangs each probe may be stopped, by a deadline or a caller; an answer would have come by then."""
+    bench = Bench().half_open()
+    assert bench.wait(3, 1) is None
+    [probe] = bench.begin()
+    bench.now += seconds
+    bench.end(probe, how=Ended.CUT)
+    assert bench.state == state
 
 
 def test_a_probe_that_hangs_has_failed() -> None:
@@ -287,6 +303,40 @@ def test_one_that_hangs_while_others_answer_is_one() -> None:
     bench.begin(6)
     bench.now += 1.2
     assert (bench.wait(3, 1), bench.state) == (None, "CLOSED")
+
+
+def test_those_that_a_later_call_has_passed_are_given_more_time() -> None:
+    """They may be rare long ones; but where they take longer than any did, they hang."""
+    bench = Bench()
+    bench.begin(8)
+    bench.one()
+    bench.now += 19
+    assert (bench.wait(3, 1, passed=20), bench.state) == (None, "CLOSED")
+    bench.now += 2
+    assert (bench.wait(3, 1, passed=20), bench.state) == (30, "OPEN")
+
+
+def test_an_answer_of_before_passes_nobody() -> None:
+    """Those that began after it are overdue as soon as any."""
+    bench = Bench()
+    [before] = bench.begin()
+    bench.begin(8)
+    bench.end(before)
+    bench.now += 4
+    assert (bench.wait(3, 1, passed=20), bench.state) == (30, "OPEN")
+
+
+def test_each_kind_has_its_own_time() -> None:
+    """A long call is not late where a short one would be; short ones that hang behind it are, however long it may take."""
+    bench = Bench()
+    bench.patience.overdue[:2] = [3, 300]
+    for _ in range(6):
+        bench.breaker.begin(bench.now, 1)
+    bench.now += 100
+    assert (bench.breaker.wait(bench.now), bench.state) == (None, "CLOSED")
+    bench.begin(12)
+    bench.now += 4
+    assert (bench.breaker.wait(bench.now), bench.state) == (30, "OPEN")
 
 
 def test_an_answer_ends_the_doubt_of_those_that_are_late() -> None:

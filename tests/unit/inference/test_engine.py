@@ -16,6 +16,7 @@ from quarry.errors import (
     LeaseLost,
     ModelFailed,
     ModelNotFound,
+    OutOfTime,
     ProviderUnavailable,
     Throttled,
 )
@@ -40,10 +41,12 @@ class Bench:
         self.registry = CollectorRegistry()
         self.engine = Engine({"bedrock": self.provider}, InferenceMetrics(self.registry), self.clock)
         self.asked = 0
-        self.lost_after = 100
+        self.lost_after = self.late_after = 100
 
     async def before_call(self, target: Target) -> None:
         self.asked += 1
+        if self.asked > self.late_after:
+            raise OutOfTime
         if self.asked > self.lost_after:
             raise LeaseLost
 
@@ -367,3 +370,37 @@ async def test_a_targets_own_timeout_goes_before() -> None:
     await bench.engine.invoke(route, Request(HELLO), bench.before_call)
     [call] = bench.provider.calls
     assert call.timeout.total_seconds() == 7.5
+
+
+# --- the deadline -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_walk_that_the_deadline_ends_tells_who_refused() -> None:
+    """As one does that has come to its end: the error that counts, and all of them."""
+    bench = Bench(Throttled("x", target=str(TARGET)))
+    bench.late_after = 1
+    with pytest.raises(OutOfTime) as caught:
+        await bench.walk(TARGET, *OTHERS)
+    assert isinstance(caught.value.refused, Throttled)
+    assert [each.reason for each in caught.value.refused.refusals] == ["throttled"]
+
+
+async def test_an_only_target_has_refused_where_the_deadline_ends_its_tries() -> None:
+    """Each try asks whether a call may still begin."""
+    bench = Bench(ProviderUnavailable("x", target=str(TARGET)))
+    bench.late_after = 1
+    with pytest.raises(OutOfTime) as caught:
+        await bench.invoke()
+    assert isinstance(caught.value.refused, ProviderUnavailable)
+    assert [each.target for each in caught.value.refused.refusals] == [str(TARGET)]
+
+
+async def test_where_nobody_was_come_to_nobody_has_refused() -> None:
+    """A target that is barred by the request says nothing of whether the others would have served."""
+    bench = Bench()
+    bench.late_after = 0
+    with pytest.raises(OutOfTime) as caught:
+        await bench.engine.invoke(
+            Route.of("default", HERE, THERE), Request(HELLO, allowed_regions=("eu-west-1",)), bench.before_call
+        )
+    assert caught.value.refused is None

@@ -29,11 +29,12 @@ class Listening:
 
     def __init__(self, producer: Producer, job: Job) -> None:
         self.sent: list[str] = []
-        self._source = producer.following.follow(job, None)
+        self._producer, self._job = producer, job
         self.task = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
-        async with aclosing(self._source) as source:  # type: ignore[type-var]
+        source = await self._producer.following.follow(self._job, None)
+        async with aclosing(source):  # type: ignore[type-var]
             async for each in source:
                 self.sent.append(each)
 
@@ -97,17 +98,40 @@ async def test_a_store_that_is_away_is_waited_for(producer: Producer, job: Job) 
 
 
 async def test_no_more_follow_than_may(producer: Producer, job: Job) -> None:
-    """Ten, here."""
-    followers = [Listening(producer, job) for _ in range(10)]
-    await producer.clock.settle()
+    """Ten, here; also where all of them come before the first has been sent anything."""
+    jobs = [producer.store.put(a_job(tenant=tenant)) for tenant in ("mine", "theirs")]
+    streams = [await producer.following.follow(each, None) for each in jobs for _ in range(5)]
     assert producer.count("quarry_http_followers") == 10
     with pytest.raises(Overloaded):
-        producer.following.follow(job, None)
+        await producer.following.follow(job, None)
+    await streams.pop().aclose()  # type: ignore[attr-defined]
+    streams.append(await producer.following.follow(job, None))
+    for each in streams:
+        await each.aclose()  # type: ignore[attr-defined]
+    assert producer.count("quarry_http_followers") == 0
+
+
+async def test_one_tenant_does_not_take_all_places(producer: Producer, job: Job) -> None:
+    """Half of them: the others find room. Whoever goes makes room for their own."""
+    other = producer.store.put(a_job(tenant="other"))
+    followers = [Listening(producer, job) for _ in range(5)]
+    await producer.clock.settle()
+    with pytest.raises(Overloaded):
+        await producer.following.follow(job, None)
+    assert await producer.following.follow(other, None)
     followers[0].task.cancel()
     await producer.clock.settle()
-    producer.following.follow(job, None)
+    assert await producer.following.follow(job, None)
     producer.following.close()
     await producer.clock.settle()
+
+
+async def test_a_place_that_was_taken_and_not_used_is_given_back(producer: Producer, job: Job) -> None:
+    """Its caller went before the answer began, and nobody holds the stream any more."""
+    for _ in range(20):
+        await producer.following.follow(job, None)
+        await producer.clock.settle()
+    assert producer.count("quarry_http_followers") <= 1
 
 
 async def test_nothing_is_looked_at_before_what_was_told_is_sent(producer: Producer, job: Job) -> None:
@@ -132,7 +156,7 @@ async def test_nothing_is_looked_at_before_what_was_told_is_sent(producer: Produ
         await asyncio.Event().wait()
         raise AssertionError
 
-    response = Events(producer.following.follow(job, None))
+    response = Events(await producer.following.follow(job, None))
     scope = {"type": "http", "method": "GET", "asgi": {"spec_version": "2.3"}}
     serving = asyncio.create_task(response(scope, receive, send))
     await producer.clock.advance(60)

@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 import pytest
 
 from quarry.attempts import AttemptOutcome
+from quarry.errors import Throttled
+from quarry.inference.routes import DegradedAnswer, Route, Routes, RouteTarget
+from quarry.invocation import Target
 from quarry.job import CALL_CLOSED, Job, JobStatus
 from quarry.testing import a_lease, an_envelope
 from tests.unit.worker.conftest import Bench
 from worker.lease import HeldLease
-from worker.outcome import Ack, Leave
+from worker.outcome import Ack, Interruption, Leave
 from worker.process import attempt
 
 
@@ -96,6 +99,29 @@ async def test_no_call_starts_after_the_deadline(bench: Bench) -> None:
     assert recorded.status is bench.store.job(job.request_id).status is JobStatus.EXPIRED
     assert recorded.attempts == 0
     assert not bench.provider.calls
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_no_target_is_asked_after_the_deadline(declared: bool) -> None:
+    """It may pass while an earlier one makes up its mind to refuse: what the route declares for that is given, if it does."""
+    targets = tuple(RouteTarget(Target("bedrock", region, "model")) for region in ("us-east-1", "us-west-2"))
+    bench = Bench(routes=Routes([Route("default", targets, degraded=DegradedAnswer("Later.", 60) if declared else None)]))
+    call = await bench.call(Throttled("x"), deadline_at=bench.clock.now() + timedelta(seconds=10))
+    await bench.clock.advance(10)
+    assert await call.answered() == Ack("degraded" if declared else "expired")
+    job = bench.store.job(call.job.request_id)
+    assert (job.status, job.degraded) == ((JobStatus.COMPLETED, "Later.") if declared else (JobStatus.EXPIRED, None))
+    assert len(bench.provider.calls) == 1
+
+
+async def test_a_cancel_of_before_counts_more_than_the_deadline(bench: Bench) -> None:
+    """Both are found before a call: the caller's wish came first."""
+    await bench.submitted(deadline_at=bench.clock.now() + timedelta(seconds=10))
+    held = await bench.steps.claimer.claim(await bench.delivery())
+    held.interrupt(Interruption.CANCEL_REQUESTED)
+    await bench.clock.advance(10)
+    _, verdict = await attempt(held, bench.steps)
+    assert verdict.settlement == Ack("cancelled")
 
 
 async def test_a_cancel_is_seen_within_seconds_by_one_read_for_all_jobs(bench: Bench) -> None:

@@ -105,7 +105,7 @@ TABLE: list[tuple[Result, tuple[JobStatus, type[Settlement], int]]] = [
     (Interrupted(Interruption.CANCEL_REQUESTED, call_started=True), (JobStatus.CANCELLED, Ack, 1)),
     (Interrupted(Interruption.DRAINING, call_started=False), (JobStatus.QUEUED, Release, 0)),
     (Interrupted(Interruption.MAKING_WAY, call_started=False), (JobStatus.QUEUED, Release, 0)),
-    (Interrupted(Interruption.DEADLINE_PASSED, call_started=False), (JobStatus.EXPIRED, Ack, 0)),
+    (errors.OutOfTime(), (JobStatus.EXPIRED, Ack, 0)),
     (Interrupted(Interruption.DRAINING, call_started=True), (JobStatus.RETRYING, Release, 1)),
 ]
 
