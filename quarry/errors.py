@@ -40,7 +40,9 @@
     ├── ApiRefused                      the command line's: it answered with a problem
     └── InvocationError                 a model call that gave no answer
         ├── Throttled  ModelNotReady  ProviderUnavailable  ModelFailed  MalformedCompletion  InvocationTimedOut
-        ├── CircuitOpen                 not asked: it failed, or throttled, too often just now
+        ├── LimitReached                not asked: it has no room now
+        │   └── RequestLimitReached  TokenLimitReached
+        ├── CircuitOpen                 not asked: it failed too often just now
         ├── OutcomeUnknown              and it is not paid again
         ├── InvocationRejected  ContextTooLong  NotCapable  ResidencyForbids
         ├── AccessDenied  ModelNotFound  CredentialsExpired  QuotaExceeded
@@ -53,9 +55,10 @@ Rules for whoever edits this file:
 3. A foreign exception becomes one of these in exactly one file per library, with `raise … from`.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from quarry.invocation import Fallback, Usage
 from quarry.job import Job
@@ -309,6 +312,9 @@ class ApiRefused(QuarryError):
 
 # --- model calls ------------------------------------------------------------------------------------------------------
 
+#: Source: github.com/kirodotdev/Kiro/issues/8113 (May 2026), github.com/RooCodeInc/Roo-Code/issues/5050 (June 2025).
+_TOO_MANY: Final = re.compile(r"Too many (requests|tokens)\b")
+
 
 class InvocationError(QuarryError):
     """A model call gave no usable answer.
@@ -355,6 +361,36 @@ class Throttled(InvocationError):
     fallback_helps = True
     lacks_capacity = True
 
+    @property
+    def limit(self) -> str | None:
+        """Which limit was met, `requests` or `tokens`, by Bedrock's own words; None where they are others."""
+        words = _TOO_MANY.match(str(self))
+        return words[1] if words else None
+
+
+class LimitReached(InvocationError):
+    """The target was not asked: by what its throttles and its ceilings tell, it has no room now. The next one is asked at once.
+
+    Of this class itself where the target has just throttled and nobody asks it for a moment.
+    """
+
+    code = "limit_reached"
+    time_helps = True
+    fallback_helps = True
+    lacks_capacity = True
+
+
+class RequestLimitReached(LimitReached):
+    """As many requests a minute as it takes, or as we may make, are under way."""
+
+    code = "request_limit_reached"
+
+
+class TokenLimitReached(LimitReached):
+    """As many tokens a minute as it takes, or as we may use, are under way."""
+
+    code = "token_limit_reached"
+
 
 class ModelNotReady(InvocationError):
     """The model is being loaded."""
@@ -375,7 +411,7 @@ class ProviderUnavailable(InvocationError):
 
 
 class CircuitOpen(InvocationError):
-    """The target was not asked: it failed, or throttled, too often just now. `retry_after_seconds` is until it is asked again."""
+    """The target was not asked: it failed too often just now. `retry_after_seconds` is until it is asked again."""
 
     code = "circuit_open"
     time_helps = True

@@ -166,6 +166,18 @@ class BreakerSettings(Group):
     )
 
 
+class LimiterSettings(Group):
+    """What is done where all targets of a route are full: their quotas, or ceilings, are used up for the moment."""
+
+    wait_seconds: int = Field(
+        10,
+        ge=0,
+        le=300,
+        description="How long a job waits in its slot for room before it goes back to the queue. Too short: jobs come and go, "
+        "which costs writes; too long: slots are held by jobs that only wait.",
+    )
+
+
 class ApiSettings(Group):
     """The producer process."""
 
@@ -367,6 +379,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     worker: WorkerSettings = WorkerSettings()
     breaker: BreakerSettings = BreakerSettings()
+    limiter: LimiterSettings = LimiterSettings()
     api: ApiSettings = ApiSettings()
     audit: AuditSettings = AuditSettings()
     jwt: JwtSettings = JwtSettings()

@@ -5,7 +5,7 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from quarry.clock import Clock, CorrectedClock
 from quarry.inference.board import Board
 from quarry.inference.breaker import Limits
 from quarry.inference.engine import Engine
+from quarry.inference.governor import Governor
 from quarry.inference.reload import RoutesFile
 from quarry.inference.routes import Routes
 from quarry.inference.routes_file import load_routes
@@ -39,7 +40,7 @@ from worker.heartbeat import Heart
 from worker.invoke import Invoker
 from worker.isolation import Isolation
 from worker.lease import Leases
-from worker.loop import Loop
+from worker.loop import Loop, always_open
 from worker.process import Steps
 from worker.providers import opened_providers
 from worker.record import Recorder
@@ -89,9 +90,11 @@ async def run(settings: Settings) -> int:
         providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock))
         inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
-        engine = Engine(providers, inference, clock, board=board)
-        loop, leases, sweep = parts(ports, settings, engine, file.routes, metrics, health, clock, owner)
-        heart = Heart(ports.store, board, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.in_flight)
+        governor = Governor(inference, clock, wait_seconds=float(settings.limiter.wait_seconds), draw=random.random)
+        engine = Engine(providers, inference, clock, board=board, governor=governor)
+        gate = partial(governor.room, lambda: {each.target for route in file.routes for each in route.targets})
+        loop, leases, sweep = parts(ports, settings, engine, file.routes, metrics, health, clock, owner, gate)
+        heart = Heart(ports.store, board, governor, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.in_flight)
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=ports.queue_url, slots=slots, metrics_port=port)
@@ -110,6 +113,7 @@ def parts(
     health: Health,
     clock: Clock,
     owner: str,
+    gate: Callable[[], Awaitable[None]] = always_open,
 ) -> tuple[Loop, Leases, Sweep]:
     """What a worker is made of: the loop, and the two that run beside it."""
     worker, store, queue = settings.worker, ports.store, ports.queue
@@ -128,7 +132,9 @@ def parts(
         draw=random.random,
     )
     poll = poll_for(worker.drain_seconds)
-    loop = Loop(queue, steps, metrics, clock, front, isolation, slots=worker.slots, receivers=worker.receivers, poll=poll)
+    loop = Loop(
+        queue, steps, metrics, clock, front, isolation, slots=worker.slots, receivers=worker.receivers, poll=poll, gate=gate
+    )
     interval = worker.sweep_seconds
     sweep = Sweep(store, queue, recorder, reporter, front, clock, metrics, owner=owner, interval_seconds=interval)
     return loop, leases, sweep

@@ -6,12 +6,14 @@ call ever waits for either. While the table is away, each worker goes by what it
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from quarry.clock import Clock
 from quarry.errors import StoreUnavailable
 from quarry.inference.board import Board
+from quarry.inference.governor import Governor
+from quarry.inference.limiter import Word
 from quarry.store.base import Heartbeat, JobStore
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -19,16 +21,27 @@ from quarry.telemetry.logs import get_logger
 _log = get_logger(__name__)
 #: Our own choice. What peers wait for each other (`quarry/inference/breaker.py`) is two of these.
 BEAT_SECONDS: Final = 3.0
+#: Whose row is older than this lives no more, as far as quotas are shared: three beats. Our own choice.
+_LIVING: Final = timedelta(seconds=10)
 
 
 class Heart:
     """Beats for this worker. `slots_in_use` is asked at each beat."""
 
     def __init__(
-        self, store: JobStore, board: Board, clock: Clock, *, owner: str, slots: int, slots_in_use: Callable[[], int]
+        self,
+        store: JobStore,
+        board: Board,
+        governor: Governor,
+        clock: Clock,
+        *,
+        owner: str,
+        slots: int,
+        slots_in_use: Callable[[], int],
     ) -> None:
         self._store = store
         self._board = board
+        self._governor = governor
         self._clock = clock
         self._owner = owner
         self._slots = slots
@@ -58,10 +71,14 @@ class Heart:
         """
         self._board.changed.clear()
         openings, now = self._board.openings(), self._clock.now()
-        await self._store.beat(Heartbeat(self._owner, now, openings, slots=self._slots, slots_in_use=self._slots_in_use()))
+        limits = {target: word.dumped() for target, word in self._governor.words().items()}
+        row = Heartbeat(self._owner, now, openings, limits, slots=self._slots, slots_in_use=self._slots_in_use())
+        await self._store.beat(row)
         rows = await self._store.heartbeats(now)
         now = self._clock.now()
-        self._board.follow([left(each, now) for each in rows if each.worker != self._owner])
+        peers = [each for each in rows if each.worker != self._owner]
+        self._board.follow([left(each, now) for each in peers])
+        self._governor.follow({each.worker: _words(each) for each in peers if now - each.at < _LIVING})
 
     async def _rest(self) -> None:
         """Until the next beat is due, or something has changed."""
@@ -77,3 +94,11 @@ def left(heartbeat: Heartbeat, now: datetime) -> Mapping[str, float]:
     """What is left of its openings. A row cannot be younger than now, whatever its writer's clock says."""
     age = max((now - heartbeat.at).total_seconds(), 0.0)
     return {target: seconds - age for target, seconds in heartbeat.openings.items() if seconds > age}
+
+
+def _words(heartbeat: Heartbeat) -> Mapping[str, Word]:
+    """What its limiters say; nothing, where they speak otherwise than ours."""
+    try:
+        return {target: Word.loaded(word) for target, word in heartbeat.limits.items()}
+    except ValueError:
+        return {}

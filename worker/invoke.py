@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 from quarry.attempts import AttemptOutcome
 from quarry.errors import (
@@ -31,6 +32,8 @@ from worker.payload import invocation_of
 from worker.speech import Speech, Voice
 
 _log = get_logger(__name__)
+#: Where all targets are full: who is served first.
+_RANKS: Final = {"high": 0, "normal": 1, "low": 2}
 
 
 class Invoker:
@@ -96,7 +99,8 @@ class Invoker:
         await share.take()
         invocation = await invocation_of(job, self._payloads)
         labels = {"quarry_request_id": job.request_id, "quarry_attempt": str(job.attempts)}
-        request = Request(invocation, labels, failures_of(job), job.allowed_regions, voice.hear if voice else None)
+        heard, rank = voice.hear if voice else None, _RANKS.get(job.priority, 1)
+        request = Request(invocation, labels, failures_of(job), job.allowed_regions, heard, rank)
         return await self._engine.invoke(route, request, before_call, after_refusal)
 
 

@@ -4,6 +4,7 @@ A slot is taken *before* a message is received: nothing is ever received that ca
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
@@ -30,6 +31,10 @@ _POLL_AWAY: Final = timedelta(seconds=2)
 _OUT_OF_STEP_SECONDS: Final = 0.1
 
 
+async def always_open() -> None:
+    """The gate where nothing holds us up."""
+
+
 class Slots:
     """Units of concurrency: `take` waits for one and brings what else is free."""
 
@@ -53,7 +58,7 @@ class Slots:
 
 
 class Loop:
-    """Receives and works deliveries until told to stop."""
+    """Receives and works deliveries until told to stop. Nothing is received before `gate` allows it: targets may be full."""
 
     def __init__(
         self,
@@ -67,12 +72,14 @@ class Loop:
         slots: int,
         receivers: int,
         poll: timedelta,
+        gate: Callable[[], Awaitable[None]] = always_open,
     ) -> None:
         self._queue = queue
         self._steps = steps
         self._metrics = metrics
         self._clock = clock
         self._poll = poll
+        self._gate = gate
         self._slots = Slots(slots)
         # A receiver waits with its slots taken: few slots must not all sit in receivers that got nothing.
         self._receivers = min(receivers, slots)
@@ -118,6 +125,7 @@ class Loop:
         if after:
             await self._clock.sleep(after)
         while not self._stopping:
+            await self._gate()
             taken, started = await self._slots.take(1 if self._failures else self._per_receive), 0
             try:
                 started = await self._receive(taken)

@@ -1,9 +1,6 @@
 """All targets' breakers of this process: the engine asks it before a call, and tells it of the call.
 
-Each target has two: one for failures, and one for throttles. Throttles do not open the first: a target that throttles is well. But
-one that does nothing else is not worth asking for every job. That second one is simple on purpose, and no limiter: it goes by
-refusals alone, and knows no quota. So it only says that another target should rather be asked: of one whose quota is used up most
-of the time it would cost the better part of what the quota still allows.
+Throttles open none of them: a target that throttles is well, and how much it takes is the governor's to find out.
 """
 
 import asyncio
@@ -19,9 +16,8 @@ from quarry.errors import (
     ModelFailed,
     ModelNotReady,
     ProviderUnavailable,
-    Throttled,
 )
-from quarry.inference.breaker import Breaker, Ended, Limits, State
+from quarry.inference.breaker import Breaker, Ended, Limits
 from quarry.inference.patience import Patience, kind_of
 from quarry.invocation import Target
 from quarry.telemetry.events import Event
@@ -32,9 +28,6 @@ _log = get_logger(__name__)
 #: The provider's, and not the request's. An answer that cannot be used (`MalformedCompletion`) is as a rule the request's doing, a
 #: refusal of the request is; where we are refused (access, credentials, model id), asking costs nothing and somebody has to act.
 _FAILURES: Final = (ProviderUnavailable, ModelNotReady, ModelFailed, InvocationTimedOut)
-#: Throttles in a row, and then 5 s, 10 s, 20 s, 30 s between probes. Whoever is not refused within two seconds was let in. Our own
-#: choices.
-_THROTTLES: Final = Limits(failures=3, open_seconds=5.0, longest_seconds=30.0, admitted_seconds=2.0)
 #: Peers that leave a target alone, ourselves included if it fails for us: one alone may have lost its network.
 _WITNESSES: Final = 2
 
@@ -46,13 +39,8 @@ class _Place:
         #: What the answers say of how long calls take.
         self.patience = Patience()
         self.failures = Breaker(limits, self.patience)
-        self.throttles = Breaker(_THROTTLES)
-        #: When each of them was to end, as it was last told.
-        self.told: dict[str, float | None] = {"local": None, "throttled": None}
-
-    def state(self, now: float) -> State:
-        """The worse of the two."""
-        return max(self.failures.state(now), self.throttles.state(now))
+        #: When it was to end, as it was last told.
+        self.told: float | None = None
 
 
 class Board:
@@ -68,8 +56,8 @@ class Board:
         #: Set where peers should hear of it at once.
         self.changed = asyncio.Event()
 
-    def admit(self, target: Target, *, last: bool = False) -> None:
-        """See whether the target may be asked now. The `last` that a route has left may, although it throttles.
+    def admit(self, target: Target) -> None:
+        """See whether the target may be asked now.
 
         Raises:
             CircuitOpen: it may not, and when to ask again.
@@ -77,14 +65,13 @@ class Board:
         if self._limits is None:
             return
         place, now = self._place(target), self._clock.monotonic()
-        waits = (place.failures.wait(now), None if last else place.throttles.wait(now))
+        wait = place.failures.wait(now)
         self._tell(target, place, now)
-        wait = max((each for each in waits if each is not None), default=None)
         if wait is not None:
             raise CircuitOpen("the target is left alone for a while", target=str(target), retry_after_seconds=wait)
 
     @contextmanager
-    def call(self, target: Target, max_tokens: int = 0, *, last: bool = False) -> Iterator[None]:
+    def call(self, target: Target, max_tokens: int = 0) -> Iterator[None]:
         """One call of the target is the block, which asks for so much.
 
         Raises:
@@ -93,29 +80,24 @@ class Board:
         if self._limits is None:
             yield
             return
-        self.admit(target, last=last)
+        self.admit(target)
         place, began, kind = self._place(target), self._clock.monotonic(), kind_of(max_tokens)
-        # What a breaker did not allow is none of its calls.
-        calls = [
-            (each, each.begin(began, kind) if each.wait(began) is None else None) for each in (place.failures, place.throttles)
-        ]
-        ended, hint = (Ended.CUT, Ended.CUT), None
+        call = place.failures.begin(began, kind)
+        ended, hint = Ended.CUT, None
         try:
             yield
-            ended = Ended.WELL, Ended.WELL
+            ended = Ended.WELL
         except InvocationError as error:
-            ended, hint = _told_by(error), error.retry_after_seconds
+            ended, hint = Ended.BADLY if isinstance(error, _FAILURES) else Ended.NEITHER, error.retry_after_seconds
             raise
         except Exception:
-            ended = Ended.NEITHER, Ended.NEITHER
+            ended = Ended.NEITHER
             raise
         finally:
             now = self._clock.monotonic()
-            if Ended.WELL in ended:
+            if ended is Ended.WELL:
                 place.patience.answered(kind, now - began)
-            for (breaker, call), how in zip(calls, ended, strict=True):
-                if call:
-                    breaker.end(call, how, now, hint)
+            place.failures.end(call, ended, now, hint)
             self._tell(target, place, now)
 
     def openings(self) -> dict[str, float]:
@@ -145,28 +127,21 @@ class Board:
         if target not in self._places:
             place = self._places[target] = _Place(self._limits or Limits())
             gauge = self._metrics.breaker_state.labels(target.provider, target.region, target.model)
-            gauge.set_function(lambda: place.state(self._clock.monotonic()))
+            gauge.set_function(lambda: place.failures.state(self._clock.monotonic()))
             # Asked here for the first time, perhaps in the middle of an outage.
             self._heed(target, place)
         return self._places[target]
 
     def _tell(self, target: Target, place: _Place, now: float) -> None:
-        for reason, breaker in (("local", place.failures), ("throttled", place.throttles)):
-            before, place.told[reason] = place.told[reason], breaker.until
-            if breaker.until == before:
-                continue
-            if breaker.until is None:
-                _log.info(Event.BREAKER_CLOSED, target=str(target))
-            else:
-                why = "peer" if breaker.heard else reason
-                self._metrics.breaker_openings.labels(target.provider, target.region, target.model, why).inc()
-                _log.warning(Event.BREAKER_OPENED, target=str(target), reason=why, seconds=round(breaker.until - now, 1))
-            if breaker is place.failures and not breaker.heard:
-                self.changed.set()
-
-
-def _told_by(error: InvocationError) -> tuple[Ended, Ended]:
-    """What an error says about failures, and about throttles."""
-    failed = Ended.BADLY if isinstance(error, _FAILURES) else Ended.NEITHER
-    throttled = Ended.BADLY if isinstance(error, Throttled) else Ended.NEITHER
-    return failed, throttled
+        breaker, before = place.failures, place.told
+        place.told = breaker.until
+        if breaker.until == before:
+            return
+        if breaker.until is None:
+            _log.info(Event.BREAKER_CLOSED, target=str(target))
+        else:
+            why = "peer" if breaker.heard else "local"
+            self._metrics.breaker_openings.labels(target.provider, target.region, target.model, why).inc()
+            _log.warning(Event.BREAKER_OPENED, target=str(target), reason=why, seconds=round(breaker.until - now, 1))
+        if not breaker.heard:
+            self.changed.set()

@@ -38,6 +38,8 @@ class Request:
     allowed_regions: tuple[str, ...] = ()
     #: Who listens to the answer as it comes. Once a text was heard, it is the last call that is made for this request.
     heard: Heard | None = None
+    #: Where all targets are full, those of a lower rank are served first: 0, 1 or 2.
+    rank: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ The one retry of a target inside an attempt is here too, for a route's only targ
 `ProviderUnavailable`, which says that the request was refused or never sent.
 """
 
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Final, TypeAlias
@@ -17,11 +18,21 @@ from typing import Final, TypeAlias
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from quarry.clock import Clock
-from quarry.errors import CircuitOpen, InvocationError, ModelNotFound, OutOfTime, ProviderUnavailable, Throttled
+from quarry.errors import (
+    CircuitOpen,
+    InvocationError,
+    LimitReached,
+    ModelNotFound,
+    OutOfTime,
+    ProviderUnavailable,
+    Throttled,
+)
 from quarry.inference.board import Board
 from quarry.inference.breaker import SOON_SECONDS, Limits
 from quarry.inference.candidates import Candidate, Request, candidates
 from quarry.inference.fallback import another_may_be_asked, in_order, is_one_models_opinion, remaining
+from quarry.inference.governor import Governor
+from quarry.inference.limiter import Permit
 from quarry.inference.providers.base import Heard, Provider
 from quarry.inference.routes import Route
 from quarry.invocation import Completion, Fallback, Invocation, Json, Target
@@ -44,8 +55,41 @@ _TIMEOUT_CEILING: Final = timedelta(minutes=60)
 #: of the target's time, half is left for the answer.
 _TRIES_MAX: Final = 3
 _RETRY_WINDOW_SECONDS: Final = 15.0
+#: After so many throttled calls an attempt waits no more in its slot. Our own choice.
+_THROTTLES_MAX: Final = 5
 #: Full jitter: uniform between nothing and 0.5 s, then 1 s.
 _JITTER: Final = wait_random_exponential(multiplier=0.5, max=2.0)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Over the candidates of a request: those that are left, and what became of the others."""
+
+    left: list[Candidate]
+    passed: list[_Passed]
+    #: Those that lacked capacity, and of these those whose limit was met, so that they may have room in a moment.
+    busy: list[Target] = field(default_factory=list)
+    full: list[Candidate] = field(default_factory=list)
+
+    def passes(self, error: InvocationError, candidate: Candidate, seconds: float) -> None:
+        """A candidate did not serve. Some of those that are left would say the same."""
+        target = candidate.place.target
+        if error.lacks_capacity:
+            self.busy.append(target)
+        if isinstance(error, LimitReached | Throttled):
+            self.full.append(candidate)
+        skipped = isinstance(error, CircuitOpen | LimitReached)
+        # Full again after a wait, it is noted once.
+        if not (isinstance(error, LimitReached) and any(each.target == str(target) for _, each in self.passed)):
+            self.passed.append((error, Fallback(str(target), error.code, 0.0 if skipped else round(seconds, 3), skipped=skipped)))
+        self.left, needless = remaining(error, candidate, self.left)
+        self.passed += [(each, _skipped(each)) for each in map(partial(_the_same, error), needless)]
+
+    def waited(self, candidate: Candidate, seconds: float) -> None:
+        """It was waited for, for so long."""
+        for i, (error, fallback) in enumerate(self.passed):
+            if fallback.target == str(candidate.place.target) and isinstance(error, LimitReached):
+                self.passed[i] = error, replace(fallback, seconds=round(fallback.seconds + seconds, 3))
 
 
 class Engine:
@@ -58,12 +102,14 @@ class Engine:
         clock: Clock,
         draw: Callable[[], float] = random.random,
         board: Board | None = None,
+        governor: Governor | None = None,
     ) -> None:
         self._providers = providers
         self._metrics = metrics
         self._clock = clock
         self._draw = draw
         self._board = board or Board(Limits(), metrics, clock)
+        self._governor = governor or Governor(metrics, clock, wait_seconds=0.0, draw=draw, start=math.inf)
 
     async def invoke(
         self,
@@ -82,52 +128,68 @@ class Engine:
             OutOfTime: `before_call` raised it; with what those came to that were asked before.
         """
         able, barred = candidates(route, request)
-        passed: list[_Passed] = [(error, _skipped(error)) for error in barred]
-        left, busy = in_order(route.policy, able, request.failures, self._draw()), list[Target]()
-        alone = len(left) == 1
-        while left:
-            candidate, began = left.pop(0), self._clock.monotonic()
+        walk = _Walk(in_order(route.policy, able, request.failures, self._draw()), [(error, _skipped(error)) for error in barred])
+        alone, permit = len(walk.left) == 1, None
+        while walk.left:
+            candidate, began = walk.left.pop(0), self._clock.monotonic()
             target = candidate.place.target
             if candidate.adapted:
                 _log.info(Event.INVOCATION_ADAPTED, target=str(target), adapted=candidate.adapted)
             try:
-                completion = await self._served(candidate, request, before_call, after_refusal, alone=alone, last=not left)
+                completion = await self._served(candidate, permit, request, before_call, after_refusal, alone=alone)
             except OutOfTime as late:
                 if late.refused:
-                    passed.append((late.refused, Fallback(str(target), late.refused.code, self._clock.monotonic() - began)))
-                late.refused = exhausted(passed) if len(passed) > len(barred) else None
+                    walk.passed.append((late.refused, Fallback(str(target), late.refused.code, self._clock.monotonic() - began)))
+                late.refused = exhausted(walk.passed) if len(walk.passed) > len(barred) else None
                 raise
             except InvocationError as error:
-                if not another_may_be_asked(error) and not is_one_models_opinion(error, target, busy):
-                    error.fallbacks = _fallbacks(passed)
+                if not another_may_be_asked(error) and not is_one_models_opinion(error, target, walk.busy):
+                    error.fallbacks = _fallbacks(walk.passed)
                     raise
-                if error.lacks_capacity:
-                    busy.append(target)
-                seconds = round(self._clock.monotonic() - began, 3)
-                passed.append((error, Fallback(str(target), error.code, seconds, skipped=isinstance(error, CircuitOpen))))
-                left, needless = remaining(error, candidate, left)
-                passed += [(each, _skipped(each)) for each in map(partial(_the_same, error), needless)]
-                if left:
+                walk.passes(error, candidate, self._clock.monotonic() - began)
+                if walk.left:
                     self._engaged(target, error)
+                permit = None if walk.left else await self._turn(walk, request.rank)
             else:
-                return replace(completion, fallbacks=_fallbacks(passed), adapted=candidate.adapted)
-        raise exhausted(passed)
+                return replace(completion, fallbacks=_fallbacks(walk.passed), adapted=candidate.adapted)
+        raise exhausted(walk.passed)
+
+    async def _turn(self, walk: "_Walk", rank: int) -> Permit | None:
+        """Nobody served. Where some may have room in a moment, wait for that, and go on with them: the one that has it is first."""
+        full, walk.full = walk.full, []
+        if not full or sum(isinstance(error, Throttled) for error, _ in walk.passed) >= _THROTTLES_MAX:
+            return None
+        began, outcome = self._clock.monotonic(), "cancelled"
+        try:
+            turn = await self._governor.turn(full, rank)
+            outcome = "served" if turn else "given_up"
+        finally:
+            waited = self._clock.monotonic() - began
+            self._metrics.limiter_wait_seconds.labels(outcome).observe(waited)
+        walk.waited(turn[0] if turn else full[-1], waited)
+        if turn is None:
+            return None
+        # Behind it the others: it may yet refuse.
+        walk.left = [turn[0], *(each for each in full if each is not turn[0])]
+        return turn[1]
 
     def _engaged(self, target: Target, error: InvocationError) -> None:
         self._metrics.fallbacks.labels(target.provider, target.region, target.model, error.code).inc()
+        if isinstance(error, LimitReached):
+            return  # nothing failed, and it is so for most jobs where there is much to do
         _log.info(Event.FALLBACK_ENGAGED, target=str(target), error=error.code)
 
     async def _served(
         self,
         candidate: Candidate,
+        permit: Permit | None,
         request: Request,
         before_call: Callable[[Target], Awaitable[None]],
         after_refusal: Callable[[], None],
         *,
         alone: bool,
-        last: bool,
     ) -> Completion:
-        """Have one target answer. Where there is no other one, it may be tried a few times."""
+        """Have one target answer. Where there is no other one, it may be tried a few times; `permit` is for the first of them."""
         target, invocation = candidate.place.target, candidate.invocation
         heard = request.heard or (_nobody if candidate.place.streamed else None)
         own = candidate.place.timeout_seconds
@@ -136,20 +198,29 @@ class Engine:
         refused: InvocationError | None = None
 
         async def once() -> Completion:
-            nonlocal ends, refused
-            self._board.admit(target, last=last)
+            nonlocal ends, refused, permit
+            allowed, permit = permit, None
             try:
+                self._board.admit(target)
+                allowed = allowed or self._governor.enter(candidate)
                 await before_call(target)
-            except OutOfTime as late:
-                late.refused = refused
+            except BaseException as error:
+                if allowed:
+                    self._governor.cancel(target, allowed)
+                if isinstance(error, OutOfTime):
+                    error.refused = refused
                 raise
             now = self._clock.monotonic()
             ends = now + timeout.total_seconds() if ends is None else ends
             try:
-                with self._board.call(target, invocation.max_tokens, last=last):
-                    return await self._call(target, invocation, timedelta(seconds=ends - now), request.labels, heard)
+                with self._board.call(target, invocation.max_tokens), self._governor.call(target, allowed) as answered:
+                    completion = await self._call(target, invocation, timedelta(seconds=ends - now), request.labels, heard)
+                    answered(completion)
+                    return completion
             except InvocationError as error:
                 refused = error
+                if isinstance(error, CircuitOpen):
+                    self._governor.cancel(target, allowed)  # it opened in the meantime
                 if not error.may_be_billed:
                     after_refusal()
                 raise
@@ -185,7 +256,7 @@ class Engine:
         except InvocationError as error:
             outcome = error.code
             if isinstance(error, Throttled):
-                self._metrics.throttles.labels(target.provider, target.region, target.model).inc()
+                self._metrics.throttles.labels(target.provider, target.region, target.model, error.limit or "unknown").inc()
             raise
         finally:
             self._observe(target, outcome, self._clock.monotonic() - started)

@@ -92,12 +92,14 @@ class Heartbeat:
     """What a worker tells the others: a row that it writes anew every few seconds.
 
     `openings` are targets that it leaves alone since they failed there, each with the seconds left at `at`, the writer's wall
-    clock. Whoever reads it counts on from there: clocks differ.
+    clock. Whoever reads it counts on from there: clocks differ. `limits` is what its limiters say of targets, in their own words
+    (`Word` in `quarry/inference/limiter.py`).
     """
 
     worker: str
     at: datetime
     openings: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
     slots: int = 0
     slots_in_use: int = 0
 

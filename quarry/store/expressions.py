@@ -266,6 +266,7 @@ def beat(table: str, heartbeat: Heartbeat) -> Request:
     item = worker_key(heartbeat.worker) | {
         "at": attribute(heartbeat.at),
         "openings": {"M": openings},
+        "limits": {"M": {target: attribute(word) for target, word in heartbeat.limits.items()}},
         "slots": attribute(heartbeat.slots),
         "slots_in_use": attribute(heartbeat.slots_in_use),
         "expires_at": attribute(ttl(heartbeat.at + HEARTBEAT_LIFE)),
@@ -292,6 +293,7 @@ def heartbeat_in(item: Mapping[str, Any]) -> Heartbeat:
         worker=item["sk"]["S"],
         at=from_epoch_ms(int(item["at"]["N"])),
         openings={target: int(left["N"]) / 1000 for target, left in item.get("openings", {"M": {}})["M"].items()},
+        limits={target: word["S"] for target, word in item.get("limits", {"M": {}})["M"].items()},
         slots=int(item.get("slots", none)["N"]),
         slots_in_use=int(item.get("slots_in_use", none)["N"]),
     )

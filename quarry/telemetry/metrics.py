@@ -99,7 +99,18 @@ class InferenceMetrics:
             "quarry_breaker_openings_total", "How often a target began to be left alone, and went on so after a probe, by reason.",
             [*target, "reason"], registry=registry,
         )  # fmt: skip
-        self.throttles = Counter("quarry_throttles_total", "Model calls that were throttled.", target, registry=registry)
+        self.throttles = Counter(
+            "quarry_throttles_total", "Model calls that were throttled, by the limit that they met.", [*target, "limit"],
+            registry=registry,
+        )  # fmt: skip
+        self.limiter_rate = Gauge(
+            "quarry_limiter_rate", "Requests, and tokens, that this worker lets begin a second.", [*target, "limit"],
+            registry=registry,
+        )  # fmt: skip
+        self.limiter_wait_seconds = Histogram(
+            "quarry_limiter_wait_seconds", "How long attempts waited in their slot for room at a target, by how that ended.",
+            ["outcome"], buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20), registry=registry,
+        )  # fmt: skip
 
 
 class RoutesMetrics:

@@ -54,7 +54,7 @@ def test_a_declared_answer_near_the_deadline(stack: Stack, simulator: Simulator)
 def test_a_declared_answer_when_the_deadline_passes_between_two_targets(stack: Stack, simulator: Simulator) -> None:
     """The first one refuses so late that the second may not be asked any more: that is no worse than where both refuse.
 
-    Red when: `quarry/inference/engine.py`: `exhausted(passed) if len(passed) > len(barred) else None` -> `None`
+    Red when: `quarry/inference/engine.py`: `exhausted(walk.passed) if len(walk.passed) > len(barred) else None` -> `None`
     """
     stack.declare(TWO_REGIONS + _DECLARED)
     simulator.rule(act={"error": "ThrottlingException", "delay_seconds": 4})

@@ -21,7 +21,7 @@ def _two_continents(stack: Stack, simulator: Simulator) -> None:
 def test_a_job_is_served_where_it_may_be(stack: Stack, simulator: Simulator) -> None:
     """The target that stands first is skipped, and the history says why; without a wish it is asked.
 
-    Red when: `worker/invoke.py`: `failures_of(job), job.allowed_regions, voice` -> `failures_of(job), (), voice`
+    Red when: `worker/invoke.py`: `failures_of(job), job.allowed_regions, heard` -> `failures_of(job), (), heard`
     """
     with stack.running_api(), stack.running_worker():
         job = stack.finished(stack.submit(prompt="Hello", allowed_regions=["eu-west-1", "eu-central-1"]))

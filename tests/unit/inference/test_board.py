@@ -82,6 +82,7 @@ async def test_the_providers_failures_count(kind: type[InvocationError]) -> None
 @pytest.mark.parametrize(
     "error",
     [
+        Throttled("x"),
         InvocationRejected("x"),
         ContextTooLong("x"),
         MalformedCompletion("x"),
@@ -100,45 +101,6 @@ async def test_what_is_not_the_targets_fault_does_not_count(error: BaseException
     for _ in range(20):
         await bench.call(error)
     assert bench.is_asked()
-
-
-async def test_throttles_are_another_matter() -> None:
-    """Three in a row, and it is left alone for five seconds, then longer and longer; peers are not told."""
-    bench = Bench()
-    for _ in range(3):
-        await bench.call(Throttled("x"))
-    for pause in (5, 10, 20, 30, 30):
-        await bench.clock.advance(pause - 0.1)
-        assert not bench.is_asked()
-        await bench.clock.advance(0.2)
-        await bench.call(Throttled("x"))
-    assert (bench.openings("throttled"), bench.openings("local")) == (6, None)
-    assert (bench.board.openings(), bench.board.changed.is_set()) == ({}, False)
-    await bench.clock.advance(31)
-    await bench.call()
-    assert bench.is_asked()
-
-
-async def test_the_last_that_is_left_is_asked_although_it_throttles() -> None:
-    """Nobody else serves meanwhile, and what the quota still allows would be lost. Its failures keep it alone all the same; and
-    what is asked beside the probes does not stand in for one.
-    """
-    bench = Bench()
-    for _ in range(3):
-        await bench.call(Throttled("x"))
-    await bench.clock.advance(4)
-    for error in (Throttled("x"), None):
-        with suppress(Throttled), bench.board.call(TARGET, last=True):
-            if error:
-                raise error
-    assert (bench.is_asked(), bench.openings("throttled")) == (False, 1)
-    await bench.clock.advance(1)
-    assert bench.is_asked()
-    for _ in range(5):
-        with suppress(ModelFailed), bench.board.call(TARGET, last=True):
-            raise ModelFailed("x")
-    with pytest.raises(CircuitOpen), bench.board.call(TARGET, last=True):
-        pass
 
 
 async def test_throttles_between_answers_leave_it_as_it_is() -> None:

@@ -14,6 +14,7 @@ from quarry.errors import (
     InvocationRejected,
     InvocationTimedOut,
     LeaseLost,
+    LimitReached,
     ModelFailed,
     ModelNotFound,
     OutOfTime,
@@ -309,22 +310,24 @@ async def test_an_only_target_is_waited_for_where_a_call_under_way_decides() -> 
     assert [(await each).text for each in under_way] == ["hi"] * 4
 
 
-async def test_a_routes_only_target_is_asked_however_it_throttles() -> None:
-    """To leave it alone for five seconds would lose what it takes meanwhile: the jobs wait anyway."""
-    bench = Bench(*(Throttled("429") for _ in range(10)), "hi")
-    for _ in range(10):
-        with pytest.raises(Throttled):
-            await bench.call()
+async def test_a_routes_only_target_is_not_asked_at_once_again() -> None:
+    """It would only be refused: the job is told when to come back, and which limit it is that holds it up."""
+    bench = Bench(Throttled("Too many requests, please wait."), "hi")
+    with pytest.raises(Throttled) as caught:
+        await bench.call()
+    assert caught.value.limit == "requests"
+    with pytest.raises(LimitReached) as held:
+        await bench.call()
+    await bench.clock.advance(held.value.retry_after_seconds or 0.0)
     assert (await bench.call()).text == "hi"
 
 
 async def test_a_target_that_throttles_is_left_for_another_one() -> None:
-    """Three refusals in a row, and the jobs go where they are served at once."""
-    steps: list[Step] = [Throttled("429"), "hi"]
-    bench, other = Bench(*steps * 3), Target("bedrock", "us-west-2", "m")
+    """One refusal, and the jobs go where they are served at once, for as long as the refusal tells."""
+    bench, other = Bench(Throttled("429"), *["hi"] * 6), Target("bedrock", "us-west-2", "m")
     for _ in range(6):
         assert (await bench.walk(TARGET, other)).served_by == other
-    assert [call.target for call in bench.provider.calls].count(TARGET) == 3
+    assert [call.target for call in bench.provider.calls].count(TARGET) == 1
 
 
 CLAUDE = Target("bedrock", "us-east-1", "anthropic.claude-sonnet-4-5-20250929-v1:0")

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from quarry.errors import CircuitOpen, ModelFailed
 from quarry.inference.board import Board
 from quarry.inference.breaker import Limits
+from quarry.inference.governor import Governor
 from quarry.invocation import Target
 from quarry.store.base import Heartbeat
 from quarry.telemetry.metrics import InferenceMetrics
@@ -25,9 +26,11 @@ class Peer:
     """A worker's board and heart, at a table that it shares."""
 
     def __init__(self, name: str, clock: FakeClock, store: MemoryStore, offset_seconds: float = 0.0) -> None:
-        self.board = Board(Limits(), InferenceMetrics(CollectorRegistry()), clock)
+        self.metrics = InferenceMetrics(CollectorRegistry())
+        self.board = Board(Limits(), self.metrics, clock)
         view = clock.view(offset_seconds)
-        self.heart = Heart(store, self.board, view, owner=name, slots=7, slots_in_use=lambda: 3)
+        self.governor = Governor(self.metrics, clock, wait_seconds=10, draw=lambda: 0.5)
+        self.heart = Heart(store, self.board, self.governor, view, owner=name, slots=7, slots_in_use=lambda: 3)
         self.task = asyncio.create_task(self.heart.keep())
 
     def fail(self, times: int = 5) -> None:

@@ -1,0 +1,219 @@
+"""The governor: all targets' limiters of this process, and the lines of those who wait for room.
+
+A target that is full is passed over at once, so that a route serves what its targets' quotas add up to. Where all of them are full,
+a request waits in line before each of them, and the first to have room takes it: the more urgent first, but nobody for ever. Who
+would wait too long is told so, and comes back through the queue. Those who stand in a line do not look at it: it has one server.
+"""
+
+import asyncio
+import heapq
+import itertools
+import math
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from quarry.clock import Clock
+from quarry.errors import InvocationError, LimitReached, RequestLimitReached, Throttled, TokenLimitReached
+from quarry.inference.candidates import Candidate
+from quarry.inference.limiter import Limiter, Permit, Word
+from quarry.inference.model_facts import burndown
+from quarry.inference.pace import START
+from quarry.inference.reservation import reserved_tokens
+from quarry.inference.routes import RouteTarget
+from quarry.invocation import Completion, Target
+from quarry.telemetry.metrics import InferenceMetrics
+
+#: A line is served at least this often: a pause may have become shorter meanwhile. Our own choice.
+_LOOK_SECONDS: Final = 0.5
+#: By how much a request gets behind another one that is one step more urgent, and came as much later. Our own choice.
+_RANK_SECONDS: Final = 5.0
+#: Waiting for less than this is no reason to receive no more. Our own choice: enough work for the time that receiving takes.
+_WORK_IN_HAND_SECONDS: Final = 1.0
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    """One request, in all its lines."""
+
+    turn: "asyncio.Future[_Turn | None]"
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Whose turn it is, and for which target."""
+
+    candidate: Candidate
+    permit: Permit
+
+
+@dataclass(eq=False, slots=True)
+class _Place:
+    """One target: its limiter, and its line. In order of urgency and age; who is served elsewhere stays until it is first."""
+
+    limiter: Limiter
+    line: list[tuple[float, int, _Waiter, Candidate]] = field(default_factory=list)
+    server: "asyncio.Task[None] | None" = None
+
+    def is_waited_for(self) -> bool:
+        while self.line and self.line[0][2].turn.done():
+            heapq.heappop(self.line)
+        return bool(self.line)
+
+
+class Governor:
+    """Lets calls begin.
+
+    `wait_seconds` is how long a request waits in line, at most; `draw` gives numbers in [0, 1); `start` is calls a second to begin
+    with, of all workers together, before anything is known of a target.
+    """
+
+    def __init__(
+        self,
+        metrics: InferenceMetrics,
+        clock: Clock,
+        *,
+        wait_seconds: float,
+        draw: Callable[[], float],
+        start: float = START,
+    ) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._wait_seconds = wait_seconds
+        self._draw = draw
+        self._start = start
+        self._places: dict[Target, _Place] = {}
+        self._numbers = itertools.count()
+        self._waiting: set[_Waiter] = set()
+        self._moved = asyncio.Event()
+
+    def enter(self, candidate: Candidate) -> Permit:
+        """Let a call begin at once.
+
+        Raises:
+            LimitReached: there is no room, or others wait for it.
+        """
+        now, place = self._clock.monotonic(), self._place(candidate.place)
+        if (wait := place.limiter.wait(now)) > 0 or place.is_waited_for():
+            raise _limit_reached(candidate.place.target, place.limiter.held_by(now), wait)
+        return place.limiter.begin(reserved_tokens(candidate.invocation), now)
+
+    async def turn(self, candidates: Sequence[Candidate], rank: int = 1) -> tuple[Candidate, Permit] | None:
+        """Wait in line before all of these; the lower the `rank`, the further ahead. None: it would take, or took, too long."""
+        now = self._clock.monotonic()
+        if not candidates or self._expected_wait([each.place.target for each in candidates]) > self._wait_seconds:
+            return None
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), now + self._wait_seconds)
+        self._waiting.add(waiter)
+        for candidate in candidates:
+            place = self._place(candidate.place)
+            heapq.heappush(place.line, (now + rank * _RANK_SECONDS, next(self._numbers), waiter, candidate))
+            if place.server is None:
+                place.server = asyncio.create_task(self._serve(place))
+        try:
+            turn = await waiter.turn
+        except asyncio.CancelledError:
+            # Served in the very moment in which it was stopped.
+            if waiter.turn.done() and not waiter.turn.cancelled() and (late := waiter.turn.result()):
+                self.cancel(late.candidate.place.target, late.permit)
+            raise
+        finally:
+            self._waiting.discard(waiter)
+            self._moved.set()
+        return (turn.candidate, turn.permit) if turn else None
+
+    @contextmanager
+    def call(self, target: Target, permit: Permit) -> Iterator[Callable[[Completion], None]]:
+        """The call is the block. What it gives is told of the answer, for what that used."""
+        limiter, used = self._places[target].limiter, None
+
+        def answered(completion: Completion) -> None:
+            nonlocal used
+            usage = completion.usage
+            used = usage.input_tokens + usage.cache_write_input_tokens + usage.output_tokens * burndown(target.model)
+
+        try:
+            yield answered
+        except Throttled as error:
+            limiter.throttled(permit, self._clock.monotonic(), error.limit, error.retry_after_seconds)
+            raise
+        except BaseException:
+            limiter.end(permit, self._clock.monotonic())
+            raise
+        limiter.end(permit, self._clock.monotonic(), used)
+
+    def cancel(self, target: Target, permit: Permit) -> None:
+        """The call does not begin after all."""
+        self._places[target].limiter.cancel(permit)
+
+    def words(self) -> dict[str, Word]:
+        """What to tell the others, by target."""
+        now = self._clock.monotonic()
+        return {str(target): place.limiter.word(now) for target, place in self._places.items()}
+
+    def follow(self, peers: Mapping[str, Mapping[str, Word]]) -> None:
+        """What the peers tell now: by their names, then by target."""
+        now = self._clock.monotonic()
+        for target, place in self._places.items():
+            words = {name: each[str(target)] for name, each in peers.items() if str(target) in each}
+            place.limiter.follow(words, 1 + len(peers), now)
+
+    async def room(self, targets: Callable[[], Collection[Target]]) -> None:
+        """Wait until some of the targets have room, or will have soon for all who wait for it."""
+        while self._is_full(targets()):
+            self._moved.clear()
+            await _either(self._moved.wait(), self._clock.sleep(_LOOK_SECONDS))
+
+    def _is_full(self, targets: Collection[Target]) -> bool:
+        if not targets or not all((place := self._places.get(each)) and place.is_waited_for() for each in targets):
+            return False
+        return self._expected_wait(targets) > _WORK_IN_HAND_SECONDS
+
+    def _expected_wait(self, targets: Iterable[Target]) -> float:
+        """How long those who wait now take until all have had their turn."""
+        pace = sum(self._places[each].limiter.rates[0] for each in targets if each in self._places)
+        return len(self._waiting) / pace if pace else 0.0
+
+    async def _serve(self, place: _Place) -> None:
+        try:
+            while place.is_waited_for():
+                now = self._clock.monotonic()
+                _, _, waiter, candidate = place.line[0]
+                if now >= waiter.until:
+                    waiter.turn.set_result(None)
+                elif (wait := place.limiter.wait(now)) > 0:
+                    await self._clock.sleep(min(wait, waiter.until - now, _LOOK_SECONDS))
+                else:
+                    permit = place.limiter.begin(reserved_tokens(candidate.invocation), now)
+                    waiter.turn.set_result(_Turn(candidate, permit))
+        finally:
+            place.server = None
+
+    def _place(self, at: RouteTarget) -> _Place:
+        place = self._places.get(at.target)
+        if place is None:
+            # Nobody counts what an echo costs.
+            start = math.inf if at.target.provider == "echo" else self._start
+            requests, tokens = ((each or math.inf) / 60 for each in (at.requests_per_minute, at.tokens_per_minute))
+            place = self._places[at.target] = _Place(Limiter(requests, tokens, self._draw, start))
+            labels = at.target.provider, at.target.region, at.target.model
+            limiter = place.limiter
+            self._metrics.limiter_rate.labels(*labels, "requests").set_function(lambda: limiter.rates[0])
+            self._metrics.limiter_rate.labels(*labels, "tokens").set_function(lambda: limiter.rates[1])
+        return place
+
+
+def _limit_reached(target: Target, held_by: str, wait: float) -> InvocationError:
+    kind = {"requests": RequestLimitReached, "tokens": TokenLimitReached}.get(held_by, LimitReached)
+    return kind("the target has no room now", target=str(target), retry_after_seconds=wait)
+
+
+async def _either(*waits: Awaitable[object]) -> None:
+    tasks = [asyncio.ensure_future(each) for each in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

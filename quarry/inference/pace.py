@@ -1,0 +1,178 @@
+"""The pace of one limit of one target: how many requests, or tokens, may begin a second. Pure: it takes `now`, monotonic seconds.
+
+Nobody tells a quota, so it is looked for. From a slow start the pace doubles each second in which it holds calls up, until the
+target throttles. From then on it goes by this: what was taken between two moments at which a quota was used up is what the quota
+granted meanwhile. About that plateau the pace follows a cubic curve, as TCP CUBIC does (RFC 9438): it begins a little below, stays
+long near it, and then climbs faster and faster, for a quota that has grown. It climbs only while it holds calls up.
+
+A quota refills all the time, or all at once, by the minute. Of the second kind little is learned in less than a minute, so there
+the curve is slower, and what counts is what was taken since the minute began.
+"""
+
+import math
+from typing import Final
+
+#: Calls a second to begin with, of all workers together. Our own choice, as all numbers here; `bench/` shows what they lead to.
+START: Final = 10.0
+#: What may begin at once after a pause, in seconds of the pace: it makes up for timers that are late.
+_BURST_SECONDS: Final = 0.5
+#: How slow the curve is: so long after its plateau the pace has doubled. Quick until the quota was found, slow for minutes.
+_SLOWNESS_SECONDS: Final = 20.0
+_SEEKING_SECONDS: Final = 5.0
+_MINUTES_SECONDS: Final = 150.0
+#: What the curve begins with, of the plateau: as a rule; where it was too fast again at once; and where a new minute begins.
+_DIP: Final = 0.936
+_DEEP_DIP: Final = 0.85
+_NO_DIP: Final = 0.995
+#: Less than this between two throttles tells little of a quota.
+_TELLING_SECONDS: Final = 2.0
+#: A pace that had climbed beyond so many times what was granted was far below its quota before.
+_CLIMB: Final = 1.3
+_MINUTE: Final = 60.0
+
+
+class Pace:
+    """One limit. `ceiling` is in units a second, requests or tokens; `start` is calls a second of all workers together."""
+
+    def __init__(self, ceiling: float = math.inf, start: float = START) -> None:
+        self.ceiling = ceiling
+        self._start = start
+        #: Whether the target has told enough for the pace to be worth something to others.
+        self.learned = False
+        #: When it held a call up, the last time.
+        self.pressed_at = -math.inf
+        self.by_the_minute = False
+        self._workers = 1
+        #: The middle of the curve, in units a second; None until there was a throttle.
+        self._plateau: float | None = None
+        self._rise = 0.0
+        self._climbed = 0.0
+        self._looked: float | None = None
+        #: When the next unit is due, were there no burst.
+        self._next = -math.inf
+        #: What a call costs, lately.
+        self._cost: float | None = None
+        #: Taken in all, what was given back or refused not counted; and lately, decaying within a second.
+        self._taken = 0.0
+        self._lately = 0.0
+        self._lately_at = -math.inf
+        #: When the quota was used up, or a minute began, and what had been taken then; and the same before that.
+        self._mark: tuple[float, float] | None = None
+        self._earlier: tuple[float, float] | None = None
+        #: Of the latest exhaustion: for how long the quota had lasted, and for how many units.
+        self._lasted = 0.0, 0.0
+
+    @property
+    def rate(self) -> float:
+        """Units a second."""
+        if self._plateau is None:
+            start = self._start / self._workers * (self._cost or 1.0)
+            return min(start * math.exp2(min(self._climbed, 20.0)), self.ceiling)
+        return min(self._plateau * (1 + math.pow(self._climbed / self._slowness - self._rise, 3)), self.ceiling)
+
+    @property
+    def _slowness(self) -> float:
+        if self.by_the_minute:
+            return _MINUTES_SECONDS
+        return _SLOWNESS_SECONDS if self.learned else _SEEKING_SECONDS
+
+    def wait(self, now: float) -> float:
+        """For how many seconds a call has to wait; zero where it may begin. Whoever is held up here makes the pace climb."""
+        self._climb(now)
+        wait = self._next - _BURST_SECONDS - now
+        if wait <= 0:
+            return 0.0
+        self.pressed_at = now
+        return wait
+
+    def take(self, cost: float, now: float) -> None:
+        """A call begins that costs so many units."""
+        self._mark = self._mark or (now, 0.0)
+        self._cost = cost if self._cost is None else self._cost + (cost - self._cost) / 10
+        self._next = max(self._next, now) + cost / self.rate
+        self._taken += cost
+        self._lately, self._lately_at = self._lately * math.exp(self._lately_at - now) + cost, now
+
+    def give_back(self, units: float) -> None:
+        """A call cost so much less than was taken for it; more, where it is negative."""
+        self._taken -= units
+        self._next -= units / self.rate
+
+    def refused(self, cost: float) -> None:
+        """A call was throttled: it cost nothing. Its turn is spent all the same."""
+        self._taken -= cost
+
+    def exhausted(self, now: float, *, again: bool) -> None:
+        """The quota is used up; `again`: so it was only just now."""
+        self._climb(now)
+        rate = self.rate
+        since, taken = self._mark or (now, self._taken)
+        seconds, units = now - since, self._taken - taken
+        granted = units / seconds if seconds > 0 else rate
+        if not self.learned:
+            # What begins in a second, and not what might: the pace may have climbed far beyond what there is to do.
+            lately = self._lately * math.exp(self._lately_at - now)
+            rate = min(rate, max(lately, START / self._workers / 4 * (self._cost or 1.0)))
+            first, self.learned = self._plateau is None, self._plateau is not None and units > 0 and seconds >= _TELLING_SECONDS
+            if self.learned:
+                plateau = min(rate, max(granted, rate / 2))
+            elif first:
+                plateau = min(rate / 2, START / self._workers * (self._cost or 1.0))
+            else:
+                plateau = min(max(granted, rate / 4), rate / 2)
+        elif seconds > _TELLING_SECONDS and not self.by_the_minute:
+            plateau = min(rate, max(granted if rate <= _CLIMB * granted else (granted + rate) / 2, rate / 2))
+        else:
+            plateau = rate
+        self._begin(plateau, min((_DEEP_DIP if again else _DIP) * rate, plateau * _DIP))
+        self._lasted = seconds, units
+        self._mark = now, self._taken
+
+    def resumes(self, now: float, began: float, *, by_the_minute: bool, known: bool, missed_seconds: float) -> None:
+        """There is room again since a call that `began` then.
+
+        Args:
+            now: the time.
+            began: when the call began that was let in.
+            by_the_minute: whether the quota is one that comes back by the minute.
+            known: whether that was known before, so that the minute's beginning is marked.
+            missed_seconds: of the minute, for which nothing was taken.
+        """
+        seconds, units = self._lasted
+        self.by_the_minute = by_the_minute
+        if by_the_minute and self._plateau is not None:
+            if known and seconds < _MINUTE / 2 and self._earlier:
+                # Used up soon after what was taken for the minute's beginning: this was the end of the one before.
+                units = (self._mark or (now, self._taken))[1] - self._earlier[1]
+            plateau = max(units, self._cost or 1.0) / (_MINUTE if known else max(seconds, _MINUTE))
+            self._begin(plateau, plateau * _NO_DIP)
+            self.learned, self._earlier, self._mark = True, None, (now, self._taken - (self._cost or 1.0))
+        self._next = began + _BURST_SECONDS + (self._cost or 1.0) / self.rate - missed_seconds
+
+    def minute_begins(self, now: float) -> None:
+        """What is taken from now on is of another minute."""
+        self._earlier, self._mark = self._mark, (now, self._taken)
+
+    def adopt(self, rate: float) -> None:
+        """Begin with what peers have found."""
+        self.learned = True
+        self._begin(rate, rate * _DIP)
+
+    def lean(self, factor: float) -> None:
+        """Move by a factor, as others move the other way."""
+        if self._plateau is not None:
+            self._plateau *= factor
+
+    def share(self, workers: int) -> None:
+        """So many workers draw on the quota now."""
+        self.lean(self._workers / workers)
+        self._workers = workers
+
+    def _climb(self, now: float) -> None:
+        if self._looked is not None and now - self.pressed_at < 1.0 and self.rate < self.ceiling:
+            self._climbed += min(now - self._looked, 1.0)
+        self._looked = now
+
+    def _begin(self, plateau: float, rate: float) -> None:
+        self._plateau, self._climbed = plateau, 0.0
+        self._rise = math.cbrt(max(1 - rate / plateau, 0.0))
