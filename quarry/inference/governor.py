@@ -167,14 +167,17 @@ class Governor:
             await _either(self._moved.wait(), self._clock.sleep(_LOOK_SECONDS))
 
     def _is_full(self, targets: Collection[Target]) -> bool:
-        if not targets or not all((place := self._places.get(each)) and place.is_waited_for() for each in targets):
+        # Of one that was never asked nobody knows.
+        if not targets or any(each not in self._places for each in targets):
             return False
         return self._expected_wait(targets) > _WORK_IN_HAND_SECONDS
 
     def _expected_wait(self, targets: Iterable[Target]) -> float:
-        """How long those who wait now take until all have had their turn."""
-        pace = sum(self._places[each].limiter.rates[0] for each in targets if each in self._places)
-        return len(self._waiting) / pace if pace else 0.0
+        """How long it takes until all who wait now have had their turn."""
+        now, limiters = self._clock.monotonic(), [self._places[each].limiter for each in targets if each in self._places]
+        if not limiters:
+            return 0.0
+        return min(each.wait(now) for each in limiters) + len(self._waiting) / sum(each.rates[0] for each in limiters)
 
     async def _serve(self, place: _Place) -> None:
         try:
