@@ -23,7 +23,7 @@ written from the records in [`bench/`](bench/), which name seed, commit and mach
 Converse call, a write of the result after it, and the message deleted. All systems make the same writes and the same call. AWS is a
 stand-in in memory ([`bench/peers/stand_in.py`](../../bench/peers/stand_in.py)) with delays, visibility, long polls and a
 dead-letter queue, because an emulator's pace would be measured otherwise; it grants every condition. The model is Quarry's
-simulator over HTTP, which takes 0.5 s. Each worker is one process of 100 slots, threads or tasks, and Taskiq's supervisor beside it.
+simulator over HTTP, which takes 0.5 s. Each worker is one process with 100 slots, threads or tasks, and Taskiq's supervisor too.
 
 **The peers** are configured as their own documentation recommends for such work; what was chosen and why, with links, is at the
 head of each file. None is told the quotas. A message of the peers is handed out {receives_max} times before it is a dead letter.

@@ -7,7 +7,8 @@ Tuned as the documentation has it, versions 0.13 and 2.1:
 - acknowledged after the work (`--ack-type when_executed`), as many tasks at once as the other peers have slots
   (`--max-async-tasks`), one process, since one event loop is enough for that and the others have one too:
   https://taskiq-python.github.io/guide/cli.html
-- the smart retry middleware with growing delays and jitter, and so many tries that nothing is lost to throttling:
+- the smart retry middleware with growing delays and jitter, and so many tries that nothing is lost to throttling; no delay is over
+  20 s, since longer ones left quota unused:
   https://taskiq-python.github.io/available-components/middlewares.html#smart-retry-middleware
 - ten messages a receive, long polls, a visibility timeout over the longest task:
   https://pypi.org/project/taskiq-aio-sqs/
@@ -37,7 +38,7 @@ broker = SQSBroker(
     wait_time_seconds=5,
     visibility_timeout=work.VISIBILITY_SECONDS,
 ).with_middlewares(
-    SmartRetryMiddleware(default_retry_count=1000, default_delay=1, use_jitter=True, use_delay_exponent=True, max_delay_exponent=60)
+    SmartRetryMiddleware(default_retry_count=1000, default_delay=1, use_jitter=True, use_delay_exponent=True, max_delay_exponent=20)
 )
 
 
