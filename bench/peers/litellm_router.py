@@ -9,7 +9,8 @@ The Router with one deployment a region under one model name, tuned as its docum
 - retries of rate limit errors with a wait, `num_retries` and `retry_after`: https://docs.litellm.ai/docs/routing#retries
 - a deployment that throttles is left alone for `cooldown_time`, one second here, since a quota refills all the time:
   https://docs.litellm.ai/docs/routing#cooldowns
-- https://docs.litellm.ai/docs/providers/bedrock for the Converse route, the region and the endpoint.
+- https://docs.litellm.ai/docs/providers/bedrock for the Converse route, the region and the endpoint;
+- uvloop, which LiteLLM's own proxy runs on.
 
 What the Router refuses in the end is given back to the queue with a wait (full jitter, growing with the deliveries), which is the
 consumer's business, not LiteLLM's.
@@ -24,6 +25,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import litellm
+import uvloop
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from litellm import Router
@@ -114,4 +116,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

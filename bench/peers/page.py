@@ -141,8 +141,9 @@ def _growth(runs: Sequence[Run]) -> str:
     return _table(("grows", *(SYSTEMS[name].title for name in names)), rows)
 
 
-_CPU_TEXT: Final = """2,000 jobs in the queue, no quota. User and system time of the worker's processes from the first tenth of
-the jobs to the last; median (lowest to highest) of three turns. Memory is the proportional share (PSS) at its largest."""
+_CPU_TEXT: Final = f"""{SCENARIOS["cpu"][0].jobs:,} jobs in the queue, no quota. User and system time of the worker's processes
+from the first tenth of the jobs to the last; median (lowest to highest) of all turns. Memory is the proportional share (PSS) at its
+largest."""
 
 _DELAY_TEXT: Final = "20 jobs a second, no quota: from the submission to the result in the table, of which the model takes 0.5 s."
 
@@ -151,7 +152,7 @@ minutes, from the second on) and until fewer jobs are left than slots. Throttled
 included. Not done: no result when nothing happened any more, or after {SCENARIOS["smooth"][0].limit_seconds:.0f} s; of these, some
 are still queued, some are dead letters."""
 
-_GROWTH_TEXT: Final = "No quota; what is not named is as under CPU, with 1,000 jobs. Workers have 50 slots each."
+_GROWTH_TEXT: Final = "No quota; what is not named is as under CPU, with 600 jobs; of several workers each has 50 slots."
 
 _SECTIONS: Final[dict[str, tuple[str, str, Callable[[Sequence[Run]], str]]]] = {
     "cpu": ("CPU", _CPU_TEXT, _cpu),

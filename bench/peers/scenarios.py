@@ -68,7 +68,7 @@ _GROWS: Final = ("quarry", "threads", "celery")
 
 
 def _growing(what: str, title: str, **changes: Any) -> Scenario:
-    return Scenario(f"growth-{what}", title, 1000, systems=_GROWS, **changes)
+    return Scenario(f"growth-{what}", title, 600, systems=_GROWS, **changes)
 
 
 SCENARIOS: Final = {
@@ -85,6 +85,6 @@ SCENARIOS: Final = {
         *(_growing("slots", f"{slots} slots", concurrency=slots) for slots in (20, 50, 200)),
         *(_growing("workers", f"{workers} workers", workers=workers, concurrency=50) for workers in (1, 2, 4)),
         *(_growing("targets", f"{regions} regions", regions=regions) for regions in (1, 2, 3)),
-        *(Scenario("growth-queue", f"{jobs} jobs", jobs, systems=_GROWS) for jobs in (500, 2000, 8000)),
+        *(Scenario("growth-queue", f"{jobs} jobs", jobs, systems=_GROWS) for jobs in (500, 1500, 4500)),
     ],
 }

@@ -7,6 +7,7 @@ Tuned as the documentation has it, versions 0.13 and 2.1:
 - acknowledged after the work (`--ack-type when_executed`), as many tasks at once as the other peers have slots
   (`--max-async-tasks`), one process, since one event loop is enough for that and the others have one too:
   https://taskiq-python.github.io/guide/cli.html
+- uvloop, which it takes when it is there, and orjson: the extras `uv` and `orjson`, https://pypi.org/project/taskiq/
 - the smart retry middleware with growing delays and jitter, and so many tries that nothing is lost to throttling; no delay is over
   20 s, since longer ones left quota unused:
   https://taskiq-python.github.io/available-components/middlewares.html#smart-retry-middleware
