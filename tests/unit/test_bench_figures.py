@@ -81,6 +81,11 @@ def test_record_of_a_commit(commit: str) -> None:
     assert record.faults(_RECORD | {"commit": commit}) == []
 
 
+def test_record_of_a_seed_that_is_no_number() -> None:
+    """A seed that nobody can give again is none."""
+    assert record.faults(_RECORD | {"seed": None}) == ["the seed is no number"]
+
+
 def test_record_is_read_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written is one JSON document, with nothing lost."""
     monkeypatch.setattr(record, "FOLDER", tmp_path)
@@ -127,7 +132,7 @@ def test_use_of_a_smooth_quota() -> None:
 def test_use_of_a_quota_by_the_minute() -> None:
     """Whole minutes, the first one left out; that the whole quota is used at the minute's beginning makes no difference."""
     minute = [300, 250, *[0] * 58]
-    use = quota_use([*minute, *minute, 100], 1400, 100, 600, "minute")
+    use = quota_use([*minute, *minute, *[2] * 40], 1180, 40, 600, "minute")
     assert use is not None
     assert (use.first_second, use.last_second, use.served, use.granted) == (60, 120, 550, 600.0)
 
