@@ -109,13 +109,13 @@ def measured(system: System, scenario: Scenario) -> Row:
             jobs += _WARM
         else:
             bench.submit(jobs, 0.0)
-        quotas_at = _quotas(bench.simulator, scenario)
+        minute_second = _quotas(bench.simulator, scenario)
         if not scenario.rate:
             bench.start()
         observed = _observe(bench, jobs, scenario.limit_seconds)
         if submitter is not None:
             submitter.wait(30)
-        report = _report(bench, scenario, jobs)
+        report = _report(bench, scenario, jobs, minute_second)
     return {
         "system": system.name,
         "scenario": scenario.name,
@@ -125,7 +125,6 @@ def measured(system: System, scenario: Scenario) -> Row:
         "workers": scenario.workers,
         "regions": len(scenario.regions_of(system)),
         "load_before": round(load, 2),
-        "quotas_at_minute_second": round(quotas_at, 3),
         **observed,
         **report,
     }
@@ -167,7 +166,7 @@ def _until(bench: Bench, done: Callable[[Mapping[str, Any]], bool], limit_second
         time.sleep(_LOOK_SECONDS)
 
 
-def _report(bench: Bench, scenario: Scenario, jobs: int) -> Row:
+def _report(bench: Bench, scenario: Scenario, jobs: int, minute_second: float) -> Row:
     lives = [life for life in bench.ask("Lives").values() if life["completed_at"] is not None]
     waited = [life["completed_at"] - life["submitted_at"] for life in lives[_WARM if scenario.rate else 0 :]]
     ended = sorted(life["completed_at"] for life in lives)
@@ -183,7 +182,7 @@ def _report(bench: Bench, scenario: Scenario, jobs: int) -> Row:
         "aws_calls": aws,
     }
     if scenario.requests_per_minute is not None:
-        row |= _use(bench.simulator, scenario, jobs)
+        row |= _use(bench.simulator, scenario, jobs, minute_second)
     return row
 
 
@@ -195,11 +194,13 @@ def _quotas(simulator: Simulator, scenario: Scenario) -> float:
     return second
 
 
-def _use(simulator: Simulator, scenario: Scenario, jobs: int) -> Row:
+def _use(simulator: Simulator, scenario: Scenario, jobs: int, minute_second: float) -> Row:
     pairs = httpx.get(f"{simulator.url}/_simulator/quotas").raise_for_status().json()["pairs"]
     served, throttled = added(pairs, "served"), added(pairs, "throttled")
     per_minute = (scenario.requests_per_minute or 0) * len(pairs)
-    use = quota_use(served, jobs, scenario.concurrency * scenario.workers, per_minute, scenario.refill)
+    began = min((pair["first_call_at"] for pair in pairs), default=0.0)
+    minutes_at = None if scenario.refill == "smooth" else 60 - (began - minute_second) % 60
+    use = quota_use(served, jobs, scenario.concurrency * scenario.workers, per_minute, minutes_at)
     return {
         "served_by_second": served,
         "throttled_by_second": throttled,

@@ -73,7 +73,7 @@ def _growing(what: str, title: str, **changes: Any) -> Scenario:
 
 SCENARIOS: Final = {
     "cpu": [Scenario("cpu", "no quota, all jobs in the queue", 2000)],
-    "paced": [Scenario("paced", "no quota, 20 jobs a second", 300, rate=20.0)],
+    "paced": [Scenario("paced", "no quota, 20 jobs a second", 200, rate=20.0)],
     "smooth": [Scenario("smooth", "600 requests a minute in each region, refilled all the time", 3000, requests_per_minute=600)],
     # Two whole minutes, and enough beside that the second one is not short of jobs.
     "minute": [
