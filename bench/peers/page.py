@@ -158,7 +158,7 @@ _SECTIONS: Final[dict[str, tuple[str, str, Callable[[Sequence[Run]], str]]]] = {
     "cpu": ("CPU", _CPU_TEXT, _cpu),
     "paced": ("Delay", _DELAY_TEXT, _paced),
     "smooth": ("Three regions, 600 requests a minute each, refilled all the time", _QUOTA_TEXT, _quota),
-    "minute": ("Three regions, 600 requests a minute each, all at the full minute", "As above.", _quota),
+    "minute": ("Three regions, 600 requests a minute each, all at the full minute", "As above, some of the systems.", _quota),
     "growth": ("Growth", _GROWTH_TEXT, _growth),
 }
 #: What `plots.py` draws.

@@ -86,7 +86,7 @@ def _growth(runs: list[Any]) -> Any:
                 axes.plot(*zip(*sorted(points), strict=True), marker="o", markersize=3, color=_COLOURS[name], label=_TITLES[name])
         axes.set_xticks(sorted({run[key] for run in runs if run["scenario"] == kind}))
         axes.set_xlabel(label)
-        axes.set_ylim(bottom=0)
+    grid[0].set_ylim(0, 1.1 * max((run["cpu_ms_a_job"] or 0 for run in runs), default=1))
     grid[0].set_ylabel("CPU, ms a job")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="upper center", ncols=3, frameon=False, bbox_to_anchor=(0.5, 1.06))
     figure.tight_layout()
