@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -104,7 +104,7 @@ def measured(system: System, scenario: Scenario) -> Row:
         if scenario.rate:
             bench.start()
             bench.submit(_WARM, 0.0)
-            _until(bench, lambda counts: counts["completed"] >= _WARM, scenario.limit_seconds)
+            _until(bench, _WARM, _WARM, scenario.limit_seconds)
             submitter = bench.submit(jobs, scenario.rate, _WARM)
             jobs += _WARM
         else:
@@ -132,10 +132,10 @@ def measured(system: System, scenario: Scenario) -> Row:
 
 def _observe(bench: Bench, jobs: int, limit_seconds: float) -> Row:
     """Look on from the first tenth of the jobs to the last; CPU is that of this time, without the start."""
-    _until(bench, lambda counts: counts["completed"] >= jobs // 10, limit_seconds)
+    _until(bench, jobs // 10, jobs, limit_seconds)
     first = bench.ask("Counts")
     cpu, began = bench.cpu_seconds(), time.monotonic()
-    last = _until(bench, lambda counts: counts["completed"] >= jobs, limit_seconds)
+    last = _until(bench, jobs, jobs, limit_seconds)
     done = last["completed"] - first["completed"]
     used = bench.cpu_seconds() - cpu
     return {
@@ -148,8 +148,8 @@ def _observe(bench: Bench, jobs: int, limit_seconds: float) -> Row:
     }
 
 
-def _until(bench: Bench, done: Callable[[Mapping[str, Any]], bool], limit_seconds: float) -> Mapping[str, Any]:
-    """The counts when it is so, when nothing is left to be done, or when the time is up."""
+def _until(bench: Bench, completed: int, jobs: int, limit_seconds: float) -> Mapping[str, Any]:
+    """The counts when so many are completed, when nothing is left to do of all `jobs`, when nothing moves, or when time is up."""
     end, most, moved_at, looks = time.monotonic() + limit_seconds, -1, time.monotonic(), 0
     while True:
         counts: Mapping[str, Any] = bench.ask("Counts")
@@ -160,8 +160,8 @@ def _until(bench: Bench, done: Callable[[Mapping[str, Any]], bool], limit_second
         now = time.monotonic()
         if counts["completed"] > most:
             most, moved_at = counts["completed"], now
-        idle = counts["submitted"] > 0 and counts["queued"] == 0 and now - moved_at > _IDLE_SECONDS
-        if done(counts) or idle or now - moved_at > _STUCK_SECONDS or now > end:
+        idle = counts["submitted"] >= jobs and counts["queued"] == 0 and now - moved_at > _IDLE_SECONDS
+        if most >= completed or idle or now - moved_at > _STUCK_SECONDS or now > end:
             return counts
         time.sleep(_LOOK_SECONDS)
 
