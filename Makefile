@@ -56,7 +56,7 @@ figures: install ## Measure CPU, memory and delay on this machine, and write doc
 
 # `make bench ONLY=celery,quarry SCENARIO=cpu` for a part.
 .PHONY: bench
-bench: install .venv-bench/.installed ## Measure the worker beside its peers (Celery, Taskiq, LiteLLM, …), and write docs/reference/peers.md anew
+bench: install .venv-bench/.installed ## Measure the worker beside its peers, write docs/reference/peers.md anew (three quarters of an hour)
 	$(BIN)/python -m bench.peers $(if $(ONLY),--only $(ONLY)) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 .PHONY: demo

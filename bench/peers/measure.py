@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -104,18 +104,18 @@ def measured(system: System, scenario: Scenario) -> Row:
         if scenario.rate:
             bench.start()
             bench.submit(_WARM, 0.0)
-            _until(bench, lambda counts: counts["completed"] >= _WARM, scenario.limit_seconds)
+            _until(bench, _WARM, _WARM, scenario.limit_seconds)
             submitter = bench.submit(jobs, scenario.rate, _WARM)
             jobs += _WARM
         else:
             bench.submit(jobs, 0.0)
-        quotas_at = _quotas(bench.simulator, scenario)
+        minute_second = _quotas(bench.simulator, scenario)
         if not scenario.rate:
             bench.start()
         observed = _observe(bench, jobs, scenario.limit_seconds)
         if submitter is not None:
             submitter.wait(30)
-        report = _report(bench, scenario, jobs)
+        report = _report(bench, scenario, jobs, minute_second)
     return {
         "system": system.name,
         "scenario": scenario.name,
@@ -125,7 +125,6 @@ def measured(system: System, scenario: Scenario) -> Row:
         "workers": scenario.workers,
         "regions": len(scenario.regions_of(system)),
         "load_before": round(load, 2),
-        "quotas_at_minute_second": round(quotas_at, 3),
         **observed,
         **report,
     }
@@ -133,10 +132,10 @@ def measured(system: System, scenario: Scenario) -> Row:
 
 def _observe(bench: Bench, jobs: int, limit_seconds: float) -> Row:
     """Look on from the first tenth of the jobs to the last; CPU is that of this time, without the start."""
-    _until(bench, lambda counts: counts["completed"] >= jobs // 10, limit_seconds)
+    _until(bench, jobs // 10, jobs, limit_seconds)
     first = bench.ask("Counts")
     cpu, began = bench.cpu_seconds(), time.monotonic()
-    last = _until(bench, lambda counts: counts["completed"] >= jobs, limit_seconds)
+    last = _until(bench, jobs, jobs, limit_seconds)
     done = last["completed"] - first["completed"]
     used = bench.cpu_seconds() - cpu
     return {
@@ -149,8 +148,8 @@ def _observe(bench: Bench, jobs: int, limit_seconds: float) -> Row:
     }
 
 
-def _until(bench: Bench, done: Callable[[Mapping[str, Any]], bool], limit_seconds: float) -> Mapping[str, Any]:
-    """The counts when it is so, when nothing is left to be done, or when the time is up."""
+def _until(bench: Bench, completed: int, jobs: int, limit_seconds: float) -> Mapping[str, Any]:
+    """The counts when so many are completed, when nothing is left to do of all `jobs`, when nothing moves, or when time is up."""
     end, most, moved_at, looks = time.monotonic() + limit_seconds, -1, time.monotonic(), 0
     while True:
         counts: Mapping[str, Any] = bench.ask("Counts")
@@ -161,13 +160,13 @@ def _until(bench: Bench, done: Callable[[Mapping[str, Any]], bool], limit_second
         now = time.monotonic()
         if counts["completed"] > most:
             most, moved_at = counts["completed"], now
-        idle = counts["submitted"] > 0 and counts["queued"] == 0 and now - moved_at > _IDLE_SECONDS
-        if done(counts) or idle or now - moved_at > _STUCK_SECONDS or now > end:
+        idle = counts["submitted"] >= jobs and counts["queued"] == 0 and now - moved_at > _IDLE_SECONDS
+        if most >= completed or idle or now - moved_at > _STUCK_SECONDS or now > end:
             return counts
         time.sleep(_LOOK_SECONDS)
 
 
-def _report(bench: Bench, scenario: Scenario, jobs: int) -> Row:
+def _report(bench: Bench, scenario: Scenario, jobs: int, minute_second: float) -> Row:
     lives = [life for life in bench.ask("Lives").values() if life["completed_at"] is not None]
     waited = [life["completed_at"] - life["submitted_at"] for life in lives[_WARM if scenario.rate else 0 :]]
     ended = sorted(life["completed_at"] for life in lives)
@@ -183,7 +182,7 @@ def _report(bench: Bench, scenario: Scenario, jobs: int) -> Row:
         "aws_calls": aws,
     }
     if scenario.requests_per_minute is not None:
-        row |= _use(bench.simulator, scenario, jobs)
+        row |= _use(bench.simulator, scenario, jobs, minute_second)
     return row
 
 
@@ -195,11 +194,13 @@ def _quotas(simulator: Simulator, scenario: Scenario) -> float:
     return second
 
 
-def _use(simulator: Simulator, scenario: Scenario, jobs: int) -> Row:
+def _use(simulator: Simulator, scenario: Scenario, jobs: int, minute_second: float) -> Row:
     pairs = httpx.get(f"{simulator.url}/_simulator/quotas").raise_for_status().json()["pairs"]
     served, throttled = added(pairs, "served"), added(pairs, "throttled")
     per_minute = (scenario.requests_per_minute or 0) * len(pairs)
-    use = quota_use(served, jobs, scenario.concurrency * scenario.workers, per_minute, scenario.refill)
+    began = min((pair["first_call_at"] for pair in pairs), default=0.0)
+    minutes_at = None if scenario.refill == "smooth" else 60 - (began - minute_second) % 60
+    use = quota_use(served, jobs, scenario.concurrency * scenario.workers, per_minute, minutes_at)
     return {
         "served_by_second": served,
         "throttled_by_second": throttled,

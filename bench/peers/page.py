@@ -147,8 +147,8 @@ largest."""
 
 _DELAY_TEXT: Final = "20 jobs a second, no quota: from the submission to the result in the table, of which the model takes 0.5 s."
 
-_QUOTA_TEXT: Final = f"""Quota used: served of granted, of the regions that a system uses, after 30 s (by the minute: in whole
-minutes, from the second on) and until fewer jobs are left than slots. Throttled calls are those of the whole run, the cold start
+_QUOTA_TEXT: Final = f"""Quota used: served of granted, of the regions that a system uses, after 30 s (of a quota by the minute:
+in whole minutes of it) and until fewer jobs are left than slots. Throttled calls are those of the whole run, the cold start
 included. Not done: no result when nothing happened any more, or after {SCENARIOS["smooth"][0].limit_seconds:.0f} s; of these, some
 are still queued, some are dead letters."""
 
@@ -158,7 +158,7 @@ _SECTIONS: Final[dict[str, tuple[str, str, Callable[[Sequence[Run]], str]]]] = {
     "cpu": ("CPU", _CPU_TEXT, _cpu),
     "paced": ("Delay", _DELAY_TEXT, _paced),
     "smooth": ("Three regions, 600 requests a minute each, refilled all the time", _QUOTA_TEXT, _quota),
-    "minute": ("Three regions, 600 requests a minute each, all at the full minute", "As above.", _quota),
+    "minute": ("Three regions, 600 requests a minute each, all at the full minute", "As above, some of the systems.", _quota),
     "growth": ("Growth", _GROWTH_TEXT, _growth),
 }
 #: What `plots.py` draws.

@@ -16,6 +16,13 @@ from bench.peers.systems import SYSTEMS
 _TITLES: Final = {system.name: system.title for system in SYSTEMS.values()}
 _OURS, _PEER, _THROTTLED = "#1f6f8b", "#9aa5ab", "#c8553d"
 _COLOURS: Final = {"quarry": _OURS, "threads": "#6b7a80", "celery": "#b7791f"}
+#: By scenario: the axis and the figure of a run that it shows.
+_GROWS: Final = {
+    "growth-slots": ("slots", "concurrency"),
+    "growth-workers": ("workers of 50 slots", "workers"),
+    "growth-targets": ("regions", "regions"),
+    "growth-queue": ("jobs in the queue", "jobs"),
+}
 
 
 def main() -> None:
@@ -67,19 +74,19 @@ def _seconds(runs: list[Any]) -> Any:
 
 
 def _growth(runs: list[Any]) -> Any:
-    kinds = {"growth-slots": "slots", "growth-workers": "workers", "growth-targets": "regions", "growth-queue": "jobs"}
-    figure, grid = plt.subplots(1, len(kinds), figsize=(9, 2.6), sharey=True)
-    for axes, (kind, label) in zip(grid, kinds.items(), strict=True):
-        for name in _TITLES:
+    figure, grid = plt.subplots(1, len(_GROWS), figsize=(9, 2.6), sharey=True)
+    for axes, (kind, (label, key)) in zip(grid, _GROWS.items(), strict=True):
+        for name in _COLOURS:
             points = [
-                (int(run["title"].split()[0].replace(",", "")), run["cpu_ms_a_job"])
+                (run[key], run["cpu_ms_a_job"])
                 for run in runs
                 if run["scenario"] == kind and run["system"] == name and run["cpu_ms_a_job"] is not None
             ]
             if points:
                 axes.plot(*zip(*sorted(points), strict=True), marker="o", markersize=3, color=_COLOURS[name], label=_TITLES[name])
+        axes.set_xticks(sorted({run[key] for run in runs if run["scenario"] == kind}))
         axes.set_xlabel(label)
-        axes.set_ylim(bottom=0)
+    grid[0].set_ylim(0, 1.1 * max((run["cpu_ms_a_job"] or 0 for run in runs), default=1))
     grid[0].set_ylabel("CPU, ms a job")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="upper center", ncols=3, frameon=False, bbox_to_anchor=(0.5, 1.06))
     figure.tight_layout()

@@ -64,6 +64,8 @@ class Scenario:
         return asdict(self)
 
 
+#: Few, since a run takes more than two minutes.
+_BY_MINUTE: Final = ("quarry", "threads", "litellm", "adaptive-3")
 _GROWS: Final = ("quarry", "threads", "celery")
 
 
@@ -73,12 +75,17 @@ def _growing(what: str, title: str, **changes: Any) -> Scenario:
 
 SCENARIOS: Final = {
     "cpu": [Scenario("cpu", "no quota, all jobs in the queue", 2000)],
-    "paced": [Scenario("paced", "no quota, 20 jobs a second", 300, rate=20.0)],
+    "paced": [Scenario("paced", "no quota, 20 jobs a second", 200, rate=20.0)],
     "smooth": [Scenario("smooth", "600 requests a minute in each region, refilled all the time", 3000, requests_per_minute=600)],
     # Two whole minutes, and enough beside that the second one is not short of jobs.
     "minute": [
         Scenario(
-            "minute", "600 requests a minute in each region, at each full minute", 4050, requests_per_minute=600, refill="minute"
+            "minute",
+            "600 requests a minute in each region, at each full minute",
+            4050,
+            requests_per_minute=600,
+            refill="minute",
+            systems=_BY_MINUTE,
         )
     ],
     "growth": [

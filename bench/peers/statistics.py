@@ -32,24 +32,26 @@ class Use:
         return self.served / self.granted
 
 
-def quota_use(served: Sequence[int], jobs: int, in_flight: int, per_minute: float, refill: str) -> Use | None:
+def quota_use(served: Sequence[int], jobs: int, in_flight: int, per_minute: float, minutes_at: float | None = None) -> Use | None:
     """The use of the quota of all regions together in the steady state; None where the run has none.
 
     It begins after 30 s and ends when so few jobs are left that they are all in flight: then there is not enough to do. Where the
-    quota comes by the minute, whole minutes are looked at, from the second one on.
+    quota comes by the minute, whole ones of its minutes are looked at.
 
     Args:
-        served: Calls served in each second of the run.
+        served: Calls served in each second since the first call.
         jobs: All jobs of the run.
         in_flight: The most calls at once.
         per_minute: The quota of all regions.
-        refill: `smooth` or `minute`; minutes begin with the run.
+        minutes_at: When the first minute of the quota began that did so after the first call; None for one that refills smoothly.
     """
     total = list(accumulate(served))
     enough = min(jobs - in_flight, total[-1] if total else 0)
     end = next((second for second, count in enumerate(total) if count >= enough), 0)
-    first = COLD_SECONDS if refill == "smooth" else _MINUTE
-    last = end if refill == "smooth" else end // _MINUTE * _MINUTE
+    first, last = COLD_SECONDS, end
+    if minutes_at is not None:
+        first = int(minutes_at) + (_MINUTE if minutes_at < COLD_SECONDS else 0)
+        last = first + (end - first) // _MINUTE * _MINUTE
     if last <= first:
         return None
     return Use(first, last, per_minute * (last - first) / _MINUTE, sum(served[first:last]))

@@ -5,9 +5,10 @@
 Receive up to ten by long poll, a thread pool, a write before and after the call, delete at the end: as in AWS's own samples
 (https://docs.aws.amazon.com/code-library/latest/ug/python_3_sqs_code_examples.html). `BENCH_RETRIES` says who retries a throttle:
 
-- `backoff`: the worker itself, exponential with full jitter, as
-  https://docs.aws.amazon.com/prescriptive-guidance/latest/cloud-design-patterns/retry-backoff.html has it; the SDK then does not
-  (`total_max_attempts`: 1), so that one throttle is not retried twice over. Calls go to the regions in turn.
+- `backoff`: the worker itself, exponential with random jitter, as Bedrock's own troubleshooting asks for
+  (https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html; the pattern:
+  https://docs.aws.amazon.com/prescriptive-guidance/latest/cloud-design-patterns/retry-backoff.html). The SDK then does not
+  (`total_max_attempts` 1), so that one throttle is not retried twice over. Calls go to the regions in turn.
 - `adaptive`: botocore, which also slows its client down
   (https://docs.aws.amazon.com/boto3/latest/guide/retries.html). The rate is kept by client, so the threads share one a region.
 

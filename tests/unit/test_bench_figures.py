@@ -123,30 +123,37 @@ def test_quantile_of_nothing() -> None:
 def test_use_of_a_smooth_quota() -> None:
     """The cold start does not count, and neither does the end, where there is too little to do: 60 s of ten calls, then nothing."""
     served = [30, *[10] * 59, *[1] * 20]
-    use = quota_use(served, sum(served), 20, 600, "smooth")
+    use = quota_use(served, sum(served), 20, 600)
     assert use is not None
     assert (use.first_second, use.last_second, use.served, use.granted) == (30, 59, 290, 290.0)
     assert use.share == 1.0
 
 
 def test_use_of_a_quota_by_the_minute() -> None:
-    """Whole minutes, the first one left out; that the whole quota is used at the minute's beginning makes no difference."""
+    """Whole minutes of the quota, as they begin, not of the run; that all of it is used at once makes no difference."""
     minute = [300, 250, *[0] * 58]
-    use = quota_use([*minute, *minute, *[2] * 40], 1180, 40, 600, "minute")
+    use = quota_use([600, *[0] * 55, *minute, *[2] * 40], 1230, 40, 600, minutes_at=56.3)
     assert use is not None
-    assert (use.first_second, use.last_second, use.served, use.granted) == (60, 120, 550, 600.0)
+    assert (use.first_second, use.last_second, use.served, use.granted) == (56, 116, 550, 600.0)
 
 
-@pytest.mark.parametrize("refill", ["smooth", "minute"])
-def test_use_of_a_short_run(refill: str) -> None:
+def test_minute_that_begins_in_the_cold_start() -> None:
+    """A minute that begins before the steady state is left out, whole."""
+    use = quota_use([10] * 200, 2000, 10, 600, minutes_at=29.9)
+    assert use is not None
+    assert (use.first_second, use.last_second) == (89, 149)
+
+
+@pytest.mark.parametrize("minutes_at", [None, 5.0])
+def test_use_of_a_short_run(minutes_at: float | None) -> None:
     """A run without a steady state has no figure of it, rather than a good one."""
-    assert quota_use([50] * 10, 500, 10, 600, refill) is None
-    assert quota_use([], 500, 10, 600, refill) is None
+    assert quota_use([50] * 10, 500, 10, 600, minutes_at) is None
+    assert quota_use([], 500, 10, 600, minutes_at) is None
 
 
 def test_loss_does_not_lengthen_the_steady_state() -> None:
     """A system that loses jobs is measured until the last call that was served."""
-    use = quota_use([10] * 50 + [0] * 100, 1000, 10, 600, "smooth")
+    use = quota_use([10] * 50 + [0] * 100, 1000, 10, 600)
     assert use is not None
     assert use.last_second == 49
 
