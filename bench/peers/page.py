@@ -7,6 +7,7 @@ from typing import Any, Final
 from bench.peers import record
 from bench.peers.scenarios import RECEIVES_MAX, SCENARIOS
 from bench.peers.systems import SYSTEMS
+from bench.peers.work import VISIBILITY_SECONDS
 from tests.support.processes import ROOT
 
 PAGE: Final = ROOT / "docs" / "reference" / "peers.md"
@@ -149,8 +150,8 @@ _DELAY_TEXT: Final = "20 jobs a second, no quota: from the submission to the res
 
 _QUOTA_TEXT: Final = f"""Quota used: served of granted, of the regions that a system uses, after 30 s (of a quota by the minute:
 in whole minutes of it) and until fewer jobs are left than slots. Throttled calls are those of the whole run, the cold start
-included. Not done: no result when nothing happened any more, or after {SCENARIOS["smooth"][0].limit_seconds:.0f} s; of these, some
-are still queued, some are dead letters."""
+included. Not done: no result when none had come for 90 s, or after {SCENARIOS["smooth"][0].limit_seconds:.0f} s; of these, some
+are still queued (a peer's message that was given up comes back after {VISIBILITY_SECONDS} s), some are dead letters."""
 
 _GROWTH_TEXT: Final = "No quota; what is not named is as under CPU, with 600 jobs; of several workers each has 50 slots."
 
