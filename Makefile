@@ -49,6 +49,16 @@ mutants: install ## Break each promise in a copy of the tree, and see its test t
 figures: install ## Measure CPU, memory and delay on this machine, and write docs/reference/performance.md anew
 	$(BIN)/python -m bench.figures
 
+.venv-bench/.installed: locks/bench.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install -qq --require-hashes -r locks/bench.txt
+	@touch $@
+
+# `make bench ONLY=celery,quarry SCENARIO=cpu` for a part.
+.PHONY: bench
+bench: install .venv-bench/.installed ## Measure the worker beside its peers, write docs/reference/peers.md anew (three quarters of an hour)
+	$(BIN)/python -m bench.peers $(if $(ONLY),--only $(ONLY)) $(if $(SCENARIO),--scenario $(SCENARIO))
+
 .PHONY: demo
 demo: install model ## Start everything here, let a small real model answer a file of support tickets, print the answers, stop
 	@$(BIN)/python -m quarry.local.demo
@@ -74,7 +84,8 @@ lock: install ## Make the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra dev -c locks/runtime.txt pyproject.toml -o locks/dev.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 locks/aws-emulator.in -o locks/aws-emulator.txt
 	$(BIN)/uv pip compile -q --no-deps --generate-hashes --universal --no-header --python-version 3.11 locks/model.in -o locks/model.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 bench/peers/requirements.in -o locks/bench.txt
 
 .PHONY: clean
 clean: ## Remove environments and caches
-	rm -rf .venv .venv-aws .venv-model .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
+	rm -rf .venv .venv-aws .venv-model .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

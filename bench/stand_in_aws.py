@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from quarry.clock import SystemClock
 from quarry.envelope import Envelope
@@ -24,6 +24,14 @@ _KEY_ID, _SECRET, _SALT = "0123456789abcdef", "s" * 43, "salt"
 #: The key that it knows, as its holder carries it.
 KEY: Final = carried(_KEY_ID, _SECRET)
 _PROMPT: Final = "Summarise this ticket in one sentence. " + "The printer on the third floor is out of paper again. " * 10
+
+
+class Answers(Protocol):
+    """What a connection asks."""
+
+    def answer(self, target: str, body: bytes) -> bytes | asyncio.Future[bytes]:
+        """The body to answer with, now or later."""
+        ...
 
 
 class StandIn:
@@ -119,7 +127,7 @@ def _sent(request: Any) -> Any:
 class Connection(asyncio.Protocol):
     """One connection of HTTP/1.1, as much of it as AWS's SDK speaks."""
 
-    def __init__(self, stand_in: StandIn) -> None:
+    def __init__(self, stand_in: Answers) -> None:
         self._stand_in = stand_in
         self._received = b""
 
@@ -137,7 +145,10 @@ class Connection(asyncio.Protocol):
             body, self._received = self._received[end + 4 : whole], self._received[whole:]
             self._answer(lines[0].startswith("HEAD"), self._stand_in.answer(headers.get("x-amz-target", ""), body))
 
-    def _answer(self, head: bool, body: bytes) -> None:
+    def _answer(self, head: bool, body: bytes | asyncio.Future[bytes]) -> None:
+        if isinstance(body, asyncio.Future):
+            body.add_done_callback(lambda done: self._answer(head, done.result()))
+            return
         start = f"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {len(body)}\r\n\r\n"
         self._transport.write(start.encode() + (b"" if head else body))
 
