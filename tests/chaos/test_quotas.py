@@ -61,7 +61,7 @@ class Served:
             begin = math.ceil(begin / 60) * 60.0
         if end - begin < 1:
             return 0.0, 0.0
-        served = sum(units for second, units in self.units.items() if begin <= second < end)
+        served = float(sum(units for second, units in self.units.items() if begin <= second < end))
         if self.refill["refill"] == "minute":
             last = begin + (end - begin) // 60 * 60
             early = sum(units for second, units in self.units.items() if last <= second < end) - self.quota_per_second * (
