@@ -49,13 +49,18 @@ class StandIn:
             "DynamoDB_20120810.Query": lambda _: {"Items": [], "Count": 0},
         }
 
-    def answer(self, target: str, body: bytes) -> bytes:
-        """The answer to one request; without a target it is one of S3, or of ours for the counts."""
+    def answer(self, target: str, body: bytes) -> tuple[bytes, float]:
+        """The answer to one request, and after how many seconds it comes; without a target it is one of S3, or of ours for the
+        counts.
+        """
         if not target:
-            return json.dumps(self._counts()).encode()
+            return json.dumps(self._counts()).encode(), 0
         known = self._answers.get(target)
         self._written += target.endswith(("PutItem", "DeleteItem", "WriteItem", "WriteItems"))
-        return json.dumps(known(json.loads(body)) if known else {}).encode()
+        request = json.loads(body)
+        answer = known(request) if known else {}
+        # Who finds an empty lane has to wait, as at SQS.
+        return json.dumps(answer).encode(), request["WaitTimeSeconds"] if answer == {"Messages": []} else 0
 
     def _counts(self) -> dict[str, int]:
         """What happened so far. `written`: items, but for the notes on when the one key was used."""
@@ -72,7 +77,8 @@ class StandIn:
         return {"Responses": [{} for _ in request["Statements"]]}
 
     def _receive(self, request: Any) -> Any:
-        count = min(self._left, request["MaxNumberOfMessages"])
+        # All of them are on the normal lane.
+        count = 0 if request["QueueUrl"].endswith(("-high", "-low")) else min(self._left, request["MaxNumberOfMessages"])
         self._left -= count
         return {"Messages": [self._message() for _ in range(count)]}
 
@@ -135,7 +141,11 @@ class Connection(asyncio.Protocol):
             if len(self._received) < whole:
                 return
             body, self._received = self._received[end + 4 : whole], self._received[whole:]
-            self._answer(lines[0].startswith("HEAD"), self._stand_in.answer(headers.get("x-amz-target", ""), body))
+            answer, seconds = self._stand_in.answer(headers.get("x-amz-target", ""), body)
+            if seconds:
+                asyncio.get_running_loop().call_later(seconds, self._answer, False, answer)
+            else:
+                self._answer(lines[0].startswith("HEAD"), answer)
 
     def _answer(self, head: bool, body: bytes) -> None:
         start = f"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {len(body)}\r\n\r\n"
