@@ -18,9 +18,11 @@ from quarry.job import Priority
 
 #: SQS gives at most this many at once.
 RECEIVE_MAX: Final = 10
-#: A poll without an answer for so long has met an empty lane. Our own choice: SQS answers in some 20 ms where it has messages; an
-#: answer that comes later than this costs little, see above.
+#: A poll without an answer for so long has met an empty lane: where the poll before was given all that it asked for, and where it
+#: was not, so that this one may well be in vain. Our own choices: SQS answers in some 20 ms where it has messages; an answer that
+#: comes later than this costs little, see above.
 STANDS_AFTER_SECONDS: Final = 0.25
+STANDS_SOON_SECONDS: Final = 0.05
 #: Polls of a lane without work begin one after the other within this time. SQS answers a long poll at once; an emulator may look
 #: now and then only (ministack 1.5.33 each 0.1 s, `services/sqs.py`), and then one of several polls that are out of step is soon
 #: due.
@@ -38,6 +40,8 @@ class Poll:
     lane: Priority
     limit: int
     began: float
+    #: When it stands, unless it is answered before.
+    stands_at: float
     #: What the lane's clock was moved by.
     cost: float
     #: Something is away: it should be short.
@@ -55,6 +59,8 @@ class _Lane:
     standing: int = 0
     #: Whether more is to be expected at once, and when a poll last brought something.
     has_work: bool = False
+    #: Whether its latest answer brought all that was asked for.
+    filled: bool = False
     brought_at: float = _NEVER
     #: When its latest poll began.
     began: float = _NEVER
@@ -83,7 +89,7 @@ class Turns:
         self._reserved = reserved
         self._ageing = ageing_seconds
         self._free = slots
-        #: Polls that hold slots, in the order in which they began.
+        #: Polls that hold slots.
         self._young: list[Poll] = []
         self._standing = 0
         self._clock = 0.0
@@ -98,7 +104,7 @@ class Turns:
             cautious: work cannot be done at present: one message at a time, one poll a lane.
         """
         self._let_stand(now)
-        self._look_at = self._young[0].began + STANDS_AFTER_SECONDS if self._young else float("inf")
+        self._look_at = min((poll.stands_at for poll in self._young), default=float("inf"))
         limits = {lane: limit for lane, each in self._lanes.items() if (limit := self._wanted(lane, each, now, cautious)) > 0}
         if not limits:
             return None
@@ -109,7 +115,8 @@ class Turns:
         chosen.clock = self._clock + cost
         chosen.polls, chosen.began = chosen.polls + 1, now
         self._take(chosen, limit)
-        poll = Poll(lane, limit, now, cost, cautious or chosen.failures > 0)
+        stands_at = now + (STANDS_AFTER_SECONDS if chosen.filled else STANDS_SOON_SECONDS)
+        poll = Poll(lane, limit, now, stands_at, cost, cautious or chosen.failures > 0)
         self._young.append(poll)
         return poll
 
@@ -126,7 +133,7 @@ class Turns:
         """A poll brought so many messages: how many of them there are slots for. The slots are taken."""
         lane = self._lanes[poll.lane]
         lane.failures = 0
-        lane.has_work = count > 0
+        lane.has_work, lane.filled = count > 0, count == poll.limit
         if count:
             lane.brought_at = now
         self._give_up(poll)
@@ -185,8 +192,8 @@ class Turns:
 
     def _let_stand(self, now: float) -> None:
         """Hand back what is held by polls that were not answered."""
-        while self._young and now - self._young[0].began >= STANDS_AFTER_SECONDS:
-            poll = self._young.pop(0)
+        for poll in [poll for poll in self._young if poll.stands_at <= now]:
+            self._young.remove(poll)
             lane = self._lanes[poll.lane]
             poll.stands = True
             lane.standing += poll.limit
@@ -194,7 +201,7 @@ class Turns:
             self._take(lane, -poll.limit)
             lane.clock -= poll.cost
             if lane.brought_at < poll.began:
-                lane.has_work = False
+                lane.has_work = lane.filled = False
 
     def _give_up(self, poll: Poll) -> None:
         """Give back what a poll held, or was promised."""
