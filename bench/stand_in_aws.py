@@ -41,6 +41,7 @@ class StandIn:
             "AmazonSQS.GetQueueUrl": lambda request: {"QueueUrl": f"http://127.0.0.1/{request['QueueName']}"},
             "AmazonSQS.ReceiveMessage": self._receive,
             "AmazonSQS.DeleteMessageBatch": self._delete,
+            "AmazonSQS.ChangeMessageVisibilityBatch": self._change,
             "DynamoDB_20120810.DescribeTable": lambda _: {"Table": {}},
             "DynamoDB_20120810.UpdateItem": self._update,
             "AmazonSQS.SendMessageBatch": _sent,
@@ -91,6 +92,11 @@ class StandIn:
 
     def _delete(self, request: Any) -> Any:
         self._deleted += len(request["Entries"])
+        return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]], "Failed": []}
+
+    def _change(self, request: Any) -> Any:
+        # What a worker has no slot for comes again.
+        self._left += sum(each["VisibilityTimeout"] == 0 for each in request["Entries"])
         return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]], "Failed": []}
 
     def _update(self, request: Any) -> Any:

@@ -149,7 +149,7 @@ def test_high_passes_ten_thousand_low(stack: Stack, simulator: Simulator) -> Non
     """
     stack.use(simulator)
     simulator.rule(act={"delay_seconds": 0.2}, match={"text_contains": "Now"})
-    slow = simulator.rule(act={"delay_seconds": 5})
+    slow = simulator.rule(act={"delay_seconds": 20})
     with stack.running_api(), stack.running_worker() as worker:
         eventually(lambda: stack.readiness(worker)[0] == 200)
         idle = waits(stack, trickled(stack, 100, every_seconds=0.3))
