@@ -175,9 +175,20 @@ class Turns:
         if not first and not lane.has_work and now < (due := lane.began + _OUT_OF_STEP_SECONDS / self._receivers):
             self._look_at = min(self._look_at, due)
             return 0
-        # Slots are promised to the polls that stand. Work that is there now goes before what other lanes may bring.
-        room -= lane.standing if lane.has_work else self._standing
-        return min(1 if one_by_one else self._per_receive, max(room, 1 if first else 0))
+        limit = 1 if one_by_one else self._per_receive
+        if lane.has_work:
+            # Work that is there goes before what the polls of other lanes may bring.
+            room -= lane.standing
+        else:
+            limit = min(limit, max(1, room // self._receivers))
+            room -= self._promised(name, lane)
+        return min(limit, max(room, 1 if first else 0))
+
+    def _promised(self, name: Priority, lane: _Lane) -> int:
+        """Of the slots that a lane may take, those that are meant for what polls bring which stand."""
+        others = self._standing - lane.standing
+        # What is kept for `high` is promised to nobody else.
+        return lane.standing + (min(others, max(0, self._room(Priority.LOW))) if name is Priority.HIGH else others)
 
     def _room(self, name: Priority) -> int:
         """Free slots that a lane may take."""

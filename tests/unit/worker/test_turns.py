@@ -205,6 +205,24 @@ def test_the_last_slots_are_for_high() -> None:
     assert [fill(NORMAL, LOW), fill(HIGH)] == [18, 2]
 
 
+def test_high_is_listened_to_as_well_on_a_busy_worker() -> None:
+    """All slots but those that are kept for it are in work: it has as many polls as on an idle worker."""
+    turns = Turns(WEIGHTS, slots=100, receivers=4, reserved=5)
+    polls = standing(turns)
+    for lane in (LOW, NORMAL):
+        for poll in [poll for poll in polls if poll.lane is lane]:
+            turns.answered(poll, poll.limit, STOOD)
+            turns.over(poll)
+    while poll := turns.next(STOOD, nothing_waits):
+        turns.answered(poll, poll.limit, STOOD)
+        turns.over(poll)
+    for poll in [poll for poll in polls if poll.lane is HIGH]:
+        turns.answered(poll, 0, STOOD)
+        turns.over(poll)
+    renewed = standing(turns, STOOD)
+    assert [(poll.lane, poll.limit) for poll in renewed] == [(HIGH, 1)] * 4
+
+
 def test_a_backlog_of_high_does_not_shut_the_others_out() -> None:
     """What is kept for `high` is counted apart: of the other slots `low` has its share."""
     got = Busy(Turns(WEIGHTS, slots=20, receivers=4, reserved=2)).received(2000, HIGH, LOW)
