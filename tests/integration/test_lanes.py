@@ -129,16 +129,21 @@ def test_a_job_stays_in_its_lane(stack: Stack, simulator: Simulator) -> None:
 
 
 def test_a_lane_that_is_missing_is_one_sentence(stack: Stack) -> None:
-    """Neither process starts, and each says which queue it misses.
+    """Neither process starts, and each says which queue it misses: by its name, or by the URL that follows from the normal lane's.
 
     Red when: `quarry/queue/sqs.py`: `for lane in Priority:` -> `for lane in (Priority.NORMAL,):`
+    Red when: `quarry/queue/sqs.py`: `await _check(client, url, variable)` -> `pass`: a worker would fail to receive, for ever.
     """
     sqs = stack.client("sqs")
-    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=f"{stack.name}-low")["QueueUrl"])
-    for verb in ("api", "worker"):
-        done = subprocess.run(quarry(verb), env=stack.environ(), capture_output=True, text=True, check=False, cwd=ROOT)
-        assert done.returncode == 78
-        assert f"'{stack.name}-low' does not exist" in done.stderr
+    url = sqs.get_queue_url(QueueName=stack.name)["QueueUrl"]
+    sqs.delete_queue(QueueUrl=f"{url}-low")
+    for verb, env, said in (
+        ("api", {}, f"QUARRY_QUEUE__NAME: the queue '{stack.name}-low' does not exist"),
+        ("worker", {"QUARRY_QUEUE__URL": url}, f"QUARRY_QUEUE__URL: there is no queue at {url}-low"),
+    ):
+        command, environ = quarry(verb), stack.environ(**env)
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, cwd=ROOT)
+        assert (done.returncode, said in done.stderr) == (78, True), done.stderr
         assert "Traceback" not in done.stderr
 
 
