@@ -162,13 +162,17 @@ def test_high_passes_ten_thousand_low(stack: Stack, simulator: Simulator) -> Non
         simulator.rule(act={"delay_seconds": seconds, "probability": 1 / (len(SLOW_SECONDS) - i)})
         for i, seconds in enumerate(SLOW_SECONDS)
     ]
-    with stack.running_api(), stack.running_worker() as worker:
+    # Calls that suddenly take a hundred times as long look like a target that hangs.
+    with stack.running_api(), stack.running_worker(QUARRY_BREAKER__FAILURES="0") as worker:
         eventually(lambda: stack.readiness(worker)[0] == 200)
         idle = waits(stack, trickled(stack, 100, every_seconds=0.3))
         low = stack.submit_many(10_000, max_tokens=1, priority="low")
         eventually(lambda: stack.lane_counts(Priority.LOW)[1] >= 95, seconds=60)
         busy = waits(stack, trickled(stack, 100, every_seconds=0.3))
         queued, in_flight = stack.lane_counts(Priority.LOW)
+        returned = [
+            line.split()[-1] for line in stack.metrics(worker).splitlines() if line.startswith("quarry_deliveries_returned_total")
+        ]
         for rule in slow:
             simulator.drop(rule)
         began = time.monotonic()
@@ -179,6 +183,7 @@ def test_high_passes_ten_thousand_low(stack: Stack, simulator: Simulator) -> Non
                 ("p50, p95 of the wait, idle", "-", f"{_ms(idle)} ms"),
                 ("p50, p95 of the wait, busy", f"p95 < {2000 * p95(idle):.0f} ms", f"{_ms(busy)} ms"),
                 ("the longest of them", "-", ", ".join(f"{1000 * each:.0f}" for each in sorted(busy)[-12:])),
+                ("given back for want of a slot: high, normal, low", "-", ", ".join(returned)),
                 ("low still waiting then, and in flight", "-", f"{queued}, {in_flight}"),
                 ("low completed", "10000", str(completed)),
                 ("seconds for the rest of low", "-", f"{time.monotonic() - began:.0f}"),
