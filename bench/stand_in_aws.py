@@ -49,6 +49,7 @@ class StandIn:
             "AmazonSQS.GetQueueUrl": lambda request: {"QueueUrl": f"http://127.0.0.1/{request['QueueName']}"},
             "AmazonSQS.ReceiveMessage": self._receive,
             "AmazonSQS.DeleteMessageBatch": self._delete,
+            "AmazonSQS.ChangeMessageVisibilityBatch": self._change,
             "DynamoDB_20120810.DescribeTable": lambda _: {"Table": {}},
             "DynamoDB_20120810.UpdateItem": self._update,
             "AmazonSQS.SendMessageBatch": _sent,
@@ -57,13 +58,21 @@ class StandIn:
             "DynamoDB_20120810.Query": lambda _: {"Items": [], "Count": 0},
         }
 
-    def answer(self, target: str, body: bytes) -> bytes:
-        """The answer to one request; without a target it is one of S3, or of ours for the counts."""
+    def answer(self, target: str, body: bytes) -> bytes | asyncio.Future[bytes]:
+        """The answer to one request, now or later; without a target it is one of S3, or of ours for the counts."""
         if not target:
             return json.dumps(self._counts()).encode()
         known = self._answers.get(target)
         self._written += target.endswith(("PutItem", "DeleteItem", "WriteItem", "WriteItems"))
-        return json.dumps(known(json.loads(body)) if known else {}).encode()
+        request = json.loads(body)
+        answer = known(request) if known else {}
+        said = json.dumps(answer).encode()
+        if answer != {"Messages": []}:
+            return said
+        # Who finds an empty lane has to wait, as at SQS.
+        later = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(request["WaitTimeSeconds"], later.set_result, said)
+        return later
 
     def _counts(self) -> dict[str, int]:
         """What happened so far. `written`: items, but for the notes on when the one key was used."""
@@ -80,7 +89,8 @@ class StandIn:
         return {"Responses": [{} for _ in request["Statements"]]}
 
     def _receive(self, request: Any) -> Any:
-        count = min(self._left, request["MaxNumberOfMessages"])
+        # All of them are on the normal lane.
+        count = 0 if request["QueueUrl"].endswith(("-high", "-low")) else min(self._left, request["MaxNumberOfMessages"])
         self._left -= count
         return {"Messages": [self._message() for _ in range(count)]}
 
@@ -93,6 +103,11 @@ class StandIn:
 
     def _delete(self, request: Any) -> Any:
         self._deleted += len(request["Entries"])
+        return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]], "Failed": []}
+
+    def _change(self, request: Any) -> Any:
+        # What a worker has no slot for comes again.
+        self._left += sum(each["VisibilityTimeout"] == 0 for each in request["Entries"])
         return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]], "Failed": []}
 
     def _update(self, request: Any) -> Any:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import httpx
 
+from quarry.job import Priority
+from quarry.settings import QueueSettings
 from tests.support.processes import Process, clean_environ, eventually, free_port, quarry, serving
 from tests.support.routing import route, target
 
@@ -117,16 +119,21 @@ class Stack:
         queue = self.client("sqs")
         queue.send_message(QueueUrl=queue.get_queue_url(QueueName=self.name)["QueueUrl"], MessageBody=body)
 
-    def queue_counts(self) -> tuple[int, int]:
-        """Messages of the normal lane: (visible or delayed, in flight)."""
+    def lane_counts(self, lane: Priority) -> tuple[int, int]:
+        """Messages of one lane: (visible or delayed, in flight)."""
         queue = self.client("sqs")
-        url = queue.get_queue_url(QueueName=self.name)["QueueUrl"]
+        url = queue.get_queue_url(QueueName=QueueSettings(name=self.name).name_of(lane))["QueueUrl"]
         counts = queue.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         waiting = int(counts["ApproximateNumberOfMessages"]) + int(counts["ApproximateNumberOfMessagesDelayed"])
         return waiting, int(counts["ApproximateNumberOfMessagesNotVisible"])
 
+    def queue_counts(self) -> tuple[int, int]:
+        """Messages of all lanes: (visible or delayed, in flight)."""
+        waiting, in_flight = zip(*map(self.lane_counts, Priority), strict=True)
+        return sum(waiting), sum(in_flight)
+
     def queue_is_empty(self) -> bool:
-        """Whether every message of the normal lane has been settled."""
+        """Whether every message of every lane has been settled."""
         return self.queue_counts() == (0, 0)
 
     def dead_letters(self) -> list[dict[str, Any]]:
