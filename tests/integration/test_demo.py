@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import EMULATOR_PYTHON
+from tests.support.emulator import EMULATOR_PYTHON
 from tests.support.processes import ROOT, alive, clean_environ, eventually, started_by
 
 PROMPTS = ROOT / "examples" / "prompts.jsonl"

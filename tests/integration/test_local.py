@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import EMULATOR_PYTHON
+from tests.support.emulator import EMULATOR_PYTHON
 from tests.support.processes import ROOT, Process, alive, clean_environ, eventually, quarry, started_by
 
 PORTS = ("--port", "0", "--aws-port", "0", "--simulator-port", "0", "--metrics-port", "0")
