@@ -15,7 +15,7 @@ import httpx
 
 from quarry.provision import provision
 from quarry.settings import load_settings
-from tests.support.processes import Process, clean_environ, eventually, free_port, quarry, serving
+from tests.support.processes import Process, clean_environ, eventually, fetched, free_port, quarry, serving
 from tests.support.routing import route, target
 
 if TYPE_CHECKING:
@@ -109,11 +109,11 @@ class Stack:
 
     def metrics(self, worker: Process) -> str:
         """A worker's metrics, as text."""
-        return httpx.get(f"{self._probes[worker]}/metrics").text
+        return fetched(f"{self._probes[worker]}/metrics").text
 
     def readiness(self, worker: Process) -> tuple[int, str]:
         """A worker's `/readyz`: status and body."""
-        answer = httpx.get(f"{self._probes[worker]}/readyz")
+        answer = fetched(f"{self._probes[worker]}/readyz")
         return answer.status_code, answer.text
 
     def send(self, body: str) -> None:
