@@ -3,9 +3,11 @@
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.support.emulator import emulated_aws
 from tests.support.guard import refuse_the_outside
@@ -17,6 +19,20 @@ refuse_the_outside()
 # Started in the background of a script, this process ignores Ctrl-C, and so would all that it starts: some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Sharing(LoadFileScheduling):  # type: ignore[misc]
+    """What each of several runners does, a piece at a time: a file, or all of chaos, whose tests measure how soon all is well again
+    and would take each other's time.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/chaos" if nodeid.startswith("tests/chaos/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    """With `-n`, whatever `--dist` says."""
+    return Sharing(config, log)
 
 
 @pytest.fixture(scope="session")
