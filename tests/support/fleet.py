@@ -102,7 +102,9 @@ class Fleet:
         """Calls that may be paid again, by reason: the sum of all metrics, those of the dead as they were last read."""
         for each in self.all:
             if each.process.popen.poll() is None:
-                each.scrape()
+                # One that has only just been started has counted nothing, and does not listen yet.
+                with suppress(httpx.ConnectError):
+                    each.scrape()
         return sum((each.counted for each in self.all), Counter[str]())
 
     def stop(self) -> None:
