@@ -98,7 +98,7 @@ class Governor:
         now, place = self._clock.monotonic(), self._place(candidate.place)
         if (wait := place.limiter.wait(now)) > 0 or place.is_waited_for():
             raise _limit_reached(candidate.place.target, place.limiter.held_by(now), wait)
-        return place.limiter.begin(reserved_tokens(candidate.invocation), now)
+        return place.limiter.begin(reserved_tokens(candidate.invocation), now, sent=False)
 
     async def turn(self, candidates: Sequence[Candidate], rank: int = 1) -> tuple[Candidate, Permit] | None:
         """Wait in line before all of these; the lower the `rank`, the further ahead. None: it would take, or took, too long."""
@@ -134,6 +134,7 @@ class Governor:
             usage = completion.usage
             used = usage.input_tokens + usage.cache_write_input_tokens + usage.output_tokens * burndown(target.model)
 
+        limiter.sends(permit, self._clock.monotonic())
         try:
             yield answered
         except Throttled as error:
@@ -186,7 +187,7 @@ class Governor:
                 elif (wait := place.limiter.wait(now)) > 0:
                     await self._clock.sleep(min(wait, waiter.until - now, _LOOK_SECONDS))
                 else:
-                    permit = place.limiter.begin(reserved_tokens(candidate.invocation), now)
+                    permit = place.limiter.begin(reserved_tokens(candidate.invocation), now, sent=False)
                     waiter.turn.set_result(_Turn(candidate, permit))
         finally:
             place.server = None

@@ -23,8 +23,11 @@ _PAUSE_MAX_SECONDS: Final = 6.0
 _PAUSE_GROWTH: Final = 3.0
 #: A server's hint is followed up to this.
 _HINT_MAX_SECONDS: Final = 60.0
-#: Whoever is not throttled within this was let in.
+#: Whoever is not throttled within this was let in; longer where throttles take longer to arrive: so many times as long as they
+#: took lately. One that takes very long came in the middle of an answer, and says nothing of that.
 _ADMITTED_SECONDS: Final = 0.1
+_ADMITTED_SHARE: Final = 1.5
+_ADMITTED_MAX_SECONDS: Final = 3.0
 #: Throttled again so soon after a pause, it was too fast.
 _AGAIN_SECONDS: Final = 2.0
 #: A pause as long as this was none of a quota that refills all the time.
@@ -50,6 +53,8 @@ class Permit:
     began: float
     costs: Costs
     round: int
+    #: Whether it was sent. Until then nothing follows from its not being throttled.
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,8 @@ class Limiter:
         #: The one call that goes first after a pause; and when the last one began that was throttled.
         self._probe: Permit | None = None
         self._refused = -math.inf
+        #: How long to wait for a throttle, by what the latest ones took.
+        self._admitted_seconds = _ADMITTED_SECONDS
         self._resumed = -math.inf
         self._throttles = 0
         self._resumptions = 0
@@ -124,7 +131,7 @@ class Limiter:
         if now < self._paused_until:
             return self._paused_until - now
         if self._probe is not None:
-            left = self._probe.began + _ADMITTED_SECONDS - now
+            left = self._admitted_seconds - (now - self._probe.began if self._probe.sent else 0.0)
             if left > 0:
                 return left
             self._resume(self._probe, now)
@@ -137,18 +144,22 @@ class Limiter:
         requests, tokens = (pace.wait(now) for pace in self._paces)
         return "requests" if requests >= tokens else "tokens"
 
-    def begin(self, tokens: float, now: float) -> Permit:
-        """A call begins, which `wait` has allowed, and which takes so many tokens at most."""
+    def begin(self, tokens: float, now: float, *, sent: bool = True) -> Permit:
+        """A call begins, which `wait` has allowed, and which takes so many tokens at most. Not yet sent, it is told of by `sends`."""
         if self._minute and now >= self._minute_at + _MINUTE:
             self._minute_at += _MINUTE * math.floor((now - self._minute_at) / _MINUTE)
             for pace in self._paces:
                 pace.minute_begins(now)
-        permit = Permit(now, (1.0, tokens), self._throttles)
+        permit = Permit(now, (1.0, tokens), self._throttles, sent)
         for pace, cost in zip(self._paces, permit.costs, strict=True):
             pace.take(cost, now)
         if self._spent is not None:
             self._probe = permit
         return permit
+
+    def sends(self, permit: Permit, now: float) -> None:
+        """It is sent now; what had to be done before took its time."""
+        permit.began, permit.sent = now, True
 
     def end(self, permit: Permit, now: float, tokens: float | None = None) -> None:
         """It was let in, and ended. `tokens` is what it used; None where nobody knows."""
@@ -168,6 +179,8 @@ class Limiter:
         """It was refused. `limit` is which one was met, `requests` or `tokens`; None where the target does not tell."""
         for pace, cost in zip(self._paces, permit.costs, strict=True):
             pace.refused(cost)
+        if (took := _ADMITTED_SHARE * (now - permit.began)) <= _ADMITTED_MAX_SECONDS:
+            self._admitted_seconds = max(_ADMITTED_SECONDS, took, self._admitted_seconds * 0.9)
         if permit is self._probe:
             self._probe = None
         elif permit.round < self._throttles:
