@@ -145,7 +145,7 @@ class Limiter:
         return "requests" if requests >= tokens else "tokens"
 
     def begin(self, tokens: float, now: float, *, sent: bool = True) -> Permit:
-        """A call begins, which `wait` has allowed, and which takes so many tokens at most. Not yet sent, it is told of by `sends`."""
+        """A call begins, which `wait` has allowed, and which takes so many tokens at most. `sends` tells when, if it is not yet."""
         if self._minute and now >= self._minute_at + _MINUTE:
             self._minute_at += _MINUTE * math.floor((now - self._minute_at) / _MINUTE)
             for pace in self._paces:
@@ -221,10 +221,10 @@ class Limiter:
             self._lean(words.values())
 
     def _slow_down(self, now: float) -> None:
-        """A peer was throttled: the quota is everybody's."""
+        """A peer was throttled: the quota is everybody's. A pace that held nothing up was not what was too fast."""
         for pace in self._paces:
-            if pace.learned and not pace.by_the_minute:
-                pace.exhausted(now, again=False)
+            if pace.learned and not pace.by_the_minute and now - pace.pressed_at < _PRESSED_SECONDS:
+                pace.slow_down(now)
 
     def _look_beyond(self, known: Iterable[tuple[Word, Word]], now: float) -> None:
         """There is no room for us: are peers served?"""

@@ -48,8 +48,9 @@ class Pace:
         self._rise = 0.0
         self._climbed = 0.0
         self._looked: float | None = None
-        #: When the next unit is due, were there no burst.
-        self._next = -math.inf
+        #: Units that have begun before they were due, and as of when: the pace makes up for them as time passes.
+        self._owed = 0.0
+        self._owed_at = -math.inf
         #: What a call costs, lately.
         self._cost: float | None = None
         #: Taken in all, what was given back or refused not counted; and lately, decaying within a second.
@@ -59,8 +60,8 @@ class Pace:
         #: When the quota was used up, or a minute began, and what had been taken then; and the same before that.
         self._mark: tuple[float, float] | None = None
         self._earlier: tuple[float, float] | None = None
-        #: Of the latest exhaustion: for how long the quota had lasted, and for how many units.
-        self._lasted = 0.0, 0.0
+        #: Of the exhaustion that is not over: for how long the quota had lasted, and for how many units.
+        self._lasted: tuple[float, float] | None = None
 
     @property
     def rate(self) -> float:
@@ -79,7 +80,7 @@ class Pace:
     def wait(self, now: float) -> float:
         """For how many seconds a call has to wait; zero where it may begin. Whoever is held up here makes the pace climb."""
         self._climb(now)
-        wait = self._next - _BURST_SECONDS - now
+        wait = self._owed / self.rate - _BURST_SECONDS
         if wait <= 0:
             return 0.0
         self.pressed_at = now
@@ -87,16 +88,19 @@ class Pace:
 
     def take(self, cost: float, now: float) -> None:
         """A call begins that costs so many units."""
-        self._mark = self._mark or (now, 0.0)
+        self._climb(now)
+        if self._mark is None or now - self._lately_at > _MINUTE:
+            # Hours in which nobody asked tell nothing of what a quota grants.
+            self._mark, self._earlier = (now, self._taken), None
         self._cost = cost if self._cost is None else self._cost + (cost - self._cost) / 10
-        self._next = max(self._next, now) + cost / self.rate
+        self._owed += cost if math.isfinite(self.rate) else 0.0
         self._taken += cost
         self._lately, self._lately_at = self._lately * math.exp(self._lately_at - now) + cost, now
 
     def give_back(self, units: float) -> None:
         """A call cost so much less than was taken for it; more, where it is negative."""
         self._taken -= units
-        self._next -= units / self.rate
+        self._owed -= units
 
     def refused(self, cost: float) -> None:
         """A call was throttled: it cost nothing. Its turn is spent all the same."""
@@ -128,8 +132,13 @@ class Pace:
         self._lasted = seconds, units
         self._mark = now, self._taken
 
+    def slow_down(self, now: float) -> None:
+        """The quota is used up for another worker: there is room for us, but the same follows."""
+        self.exhausted(now, again=False)
+        self._lasted = None
+
     def resumes(self, now: float, began: float, *, by_the_minute: bool, known: bool, missed_seconds: float) -> None:
-        """There is room again since a call that `began` then.
+        """There is room again since a call that `began` then. Where another limit was met than this one, nothing follows.
 
         Args:
             now: the time.
@@ -138,16 +147,20 @@ class Pace:
             known: whether that was known before, so that the minute's beginning is marked.
             missed_seconds: of the minute, for which nothing was taken.
         """
-        seconds, units = self._lasted
+        if self._lasted is None:
+            return
+        (seconds, units), self._lasted = self._lasted, None
         self.by_the_minute = by_the_minute
-        if by_the_minute and self._plateau is not None:
+        if by_the_minute:
             if known and seconds < _MINUTE / 2 and self._earlier:
-                # Used up soon after what was taken for the minute's beginning: this was the end of the one before.
-                units = (self._mark or (now, self._taken))[1] - self._earlier[1]
+                # Used up soon after what was taken for the minute's beginning: this was the end of the one before. Or the quota has
+                # become so small; then the call that was let in has begun another minute, and nothing was taken between.
+                units = max(units, (self._mark or (now, self._taken))[1] - self._earlier[1])
             plateau = max(units, self._cost or 1.0) / (_MINUTE if known else max(seconds, _MINUTE))
             self._begin(plateau, plateau * _NO_DIP)
             self.learned, self._earlier, self._mark = True, None, (now, self._taken - (self._cost or 1.0))
-        self._next = began + _BURST_SECONDS + (self._cost or 1.0) / self.rate - missed_seconds
+        self._owed = self.rate * (began + _BURST_SECONDS - missed_seconds - now) + (self._cost or 1.0)
+        self._owed_at = now
 
     def minute_begins(self, now: float) -> None:
         """What is taken from now on is of another minute."""
@@ -161,18 +174,27 @@ class Pace:
     def lean(self, factor: float) -> None:
         """Move by a factor, as others move the other way."""
         if self._plateau is not None:
-            self._plateau *= factor
+            self._plateau = max(self._plateau * factor, self._least)
 
     def share(self, workers: int) -> None:
         """So many workers draw on the quota now."""
-        self.lean(self._workers / workers)
-        self._workers = workers
+        before, self._workers = self._workers, workers
+        self.lean(before / workers)
 
     def _climb(self, now: float) -> None:
+        if now > self._owed_at:
+            self._owed = max(self._owed - self.rate * (now - self._owed_at), 0.0)
+            self._owed_at = now
         if self._looked is not None and now - self.pressed_at < 1.0 and self.rate < self.ceiling:
             self._climbed += min(now - self._looked, 1.0)
         self._looked = now
 
+    @property
+    def _least(self) -> float:
+        """One call a minute of all workers together: with nothing at all, nothing would ever be learned again."""
+        return (self._cost or 1.0) / _MINUTE / self._workers
+
     def _begin(self, plateau: float, rate: float) -> None:
+        plateau, rate = max(plateau, self._least), max(rate, self._least * _DEEP_DIP)
         self._plateau, self._climbed = plateau, 0.0
         self._rise = math.cbrt(max(1 - rate / plateau, 0.0))
