@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass
-from typing import Final
+from typing import Any, Final
 
 from quarry.inference.pace import START, Pace
 
@@ -41,6 +41,10 @@ _MINUTE: Final = 60.0
 _PRESSED_SECONDS: Final = 3.0
 #: How much of what lies between a pace and its peers' is made up for at each beat.
 _LEANING: Final = 0.3
+
+#: What a peer may say; beyond it something is wrong with it. Our own choices: less than a call in ten days, more than there are.
+_RATE_MIN: Final = 1e-6
+_NUMBER_MAX: Final = 1e12
 
 #: Of requests and of tokens: what a call takes, and the order of the paces.
 Costs = tuple[float, float]
@@ -86,10 +90,18 @@ class Word:
         """
         try:
             requests, tokens, pressed, spent, throttles, resumptions, minute = json.loads(text)
-            since = (float(minute[0]), float(minute[1])) if minute else None
-            return cls(requests, tokens, pressed, spent, int(throttles), int(resumptions), since)
-        except (TypeError, ValueError, IndexError) as error:
+            since = (_checked(minute[0], 0.0), _checked(minute[1], 0.0)) if minute else None
+            rates = [each if each is None else _checked(each, _RATE_MIN) for each in (requests, tokens)]
+            return cls(rates[0], rates[1], bool(pressed), bool(spent), int(throttles), int(resumptions), since)
+        except (TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
             raise ValueError("not a word of a limiter") from error
+
+
+def _checked(value: Any, least: float) -> float:
+    number = float(value)
+    if not least <= number <= _NUMBER_MAX:
+        raise ValueError("out of range")
+    return number
 
 
 class Limiter:
@@ -125,6 +137,21 @@ class Limiter:
     def rates(self) -> Costs:
         """Requests and tokens a second."""
         return self._paces[0].rate, self._paces[1].rate
+
+    @property
+    def calls(self) -> float:
+        """Calls a second: as many as both paces let begin."""
+        return min(pace.calls for pace in self._paces)
+
+    def limit(self, requests_ceiling: float, tokens_ceiling: float) -> None:
+        """The ceilings are these now."""
+        if (requests_ceiling, tokens_ceiling) != self._ceilings:
+            self._ceilings = requests_ceiling, tokens_ceiling
+            self._cap()
+
+    def _cap(self) -> None:
+        for pace, ceiling in zip(self._paces, self._ceilings, strict=True):
+            pace.ceiling = ceiling / self._workers
 
     def wait(self, now: float) -> float:
         """For how many seconds a call has to wait; zero where it may begin."""
@@ -207,8 +234,8 @@ class Limiter:
         """What the peers tell now, by their names, and how many workers there are, ourselves included."""
         if workers != self._workers:
             self._workers = workers
-            for pace, ceiling in zip(self._paces, self._ceilings, strict=True):
-                pace.ceiling = ceiling / workers
+            self._cap()
+            for pace in self._paces:
                 pace.share(workers)
         known = [(self._heard[name], word) for name, word in words.items() if name in self._heard]
         self._heard = dict(words)

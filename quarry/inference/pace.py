@@ -72,6 +72,11 @@ class Pace:
         return min(self._plateau * (1 + math.pow(self._climbed / self._slowness - self._rise, 3)), self.ceiling)
 
     @property
+    def calls(self) -> float:
+        """Calls a second, of the size that they have lately."""
+        return self.rate / (self._cost or 1.0)
+
+    @property
     def _slowness(self) -> float:
         if self.by_the_minute:
             return _MINUTES_SECONDS

@@ -2,12 +2,17 @@
 
 import heapq
 import math
+from dataclasses import replace
 from itertools import count
 
 import pytest
 
 from quarry.inference.limiter import Limiter, Permit, Word
 from quarry.inference.pace import Pace
+from quarry.inference.reservation import reserved_tokens
+from quarry.invocation import Invocation
+
+HELLO = Invocation(messages=({"role": "user", "content": [{"text": "hello"}]},), max_tokens=100)
 
 
 class Quota:
@@ -146,3 +151,44 @@ def test_a_night_without_work_tells_nothing_of_a_quota() -> None:
             now += 0.05
         pace.exhausted(now, again=False)
         assert pace.rate > 0.9 * taken / 60
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "null",
+        '"abcdefg"',
+        "[]",
+        "{}",
+        "[1,2,true,false,1e999,0]",
+        "[0,1,true,false,1,1,null]",
+        "[-1,1,true,false,1,1,null]",
+        "[1e300,1,true,false,1,1,null]",
+        "[1,Infinity,true,false,1,1,null]",
+        "[NaN,1,true,false,1,1,null]",
+        '["x",1,true,false,1,1,null]',
+        "[1,1,true,false,1e999,1,null]",
+        "[1,1,true,false,1,1,[NaN,1]]",
+        "[1,1,true,false,1,1,[-1,1]]",
+        "[1,1,true,false,1,1,{}]" * 2,
+        '[1,1,true,false,1,1,{"a":1}]',
+        "[" * 100_000,
+        "[1,1,true,false,1,1,null,1]",
+    ],
+)
+def test_what_no_limiter_says_is_not_listened_to(said: str) -> None:
+    """A row may be of another version, or of a worker that has gone mad: no pace is set to nothing, or to all there is."""
+    with pytest.raises(ValueError, match="not a word"):
+        Word.loaded(said)
+
+
+def test_a_word_comes_over_as_it_was_said() -> None:
+    """With and without what may be lacking."""
+    for word in (Word(1.5, None, True, False, 3, 2), Word(None, 2.5, False, True, 0, 0, (4.5, 3.0))):
+        assert Word.loaded(word.dumped()) == word
+
+
+def test_tools_are_part_of_what_a_call_takes() -> None:
+    """Their schemas are input, and often most of it."""
+    tools = {"toolConfig": {"tools": [{"toolSpec": {"name": "t", "inputSchema": {"json": {"description": "x" * 4000}}}}]}}
+    assert reserved_tokens(replace(HELLO, converse=tools)) - reserved_tokens(HELLO) >= 1000
