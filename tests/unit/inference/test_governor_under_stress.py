@@ -9,14 +9,17 @@ from dataclasses import replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from quarry.errors import LimitReached
-from quarry.inference.candidates import Candidate
+from quarry.errors import LimitReached, ProviderUnavailable
+from quarry.inference.board import Board
+from quarry.inference.candidates import Candidate, Request
+from quarry.inference.engine import Engine
 from quarry.inference.governor import Governor
 from quarry.inference.limiter import Limiter, Permit
-from quarry.inference.routes import RouteTarget
+from quarry.inference.routes import Route, RouteTarget
 from quarry.invocation import Invocation, Target
 from quarry.telemetry.metrics import InferenceMetrics
 from quarry.testing import FakeClock
+from quarry.testing.provider import ScriptedProvider
 
 HELLO = Invocation(messages=({"role": "user", "content": [{"text": "hello"}]},), max_tokens=100)
 
@@ -170,3 +173,19 @@ async def test_a_thousand_who_wait_in_several_lines_are_each_served_once_or_told
         assert made.served + made.refused == 300 - sum(each.cancelled() for each in made.waiting)
         await made.governor.room(lambda: [each.place.target for each in targets])
         assert made.fill(targets[0])
+
+
+async def test_an_only_target_that_is_full_and_fails_is_not_waited_for_without_end() -> None:
+    """Each turn ends in a failure that is tried again at once, and that try finds no room: so the next turn is waited for."""
+    clock, metrics = FakeClock(), InferenceMetrics(CollectorRegistry())
+    governor = Governor(metrics, clock, wait_seconds=10, draw=lambda: 0.5)
+    provider = ScriptedProvider(*(ProviderUnavailable("503") for _ in range(100)))
+    engine = Engine({"bedrock": provider}, metrics, clock, lambda: 0.5, Board(None, metrics, clock), governor)
+    route = Route("default", (candidate(requests=12).place,))
+    with pytest.raises(LimitReached):
+        await clock.run(engine.invoke(route, Request(HELLO), _allowed))
+    assert len(provider.calls) <= 6
+
+
+async def _allowed(_target: Target) -> None:
+    """The lease holds."""
