@@ -10,6 +10,7 @@ the curve is slower, and what counts is what was taken since the minute began.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 #: Calls a second to begin with, of all workers together. Our own choice, as all numbers here; `bench/` shows what they lead to.
@@ -29,6 +30,15 @@ _TELLING_SECONDS: Final = 2.0
 #: A pace that had climbed beyond so many times what was granted was far below its quota before.
 _CLIMB: Final = 1.3
 _MINUTE: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Spell:
+    """A quota is used up. Marks are when, and what had been taken then: at its beginning, when the quota was there, and before."""
+
+    at: tuple[float, float]
+    since: tuple[float, float]
+    earlier: tuple[float, float] | None
 
 
 class Pace:
@@ -60,8 +70,8 @@ class Pace:
         #: When the quota was used up, or a minute began, and what had been taken then; and the same before that.
         self._mark: tuple[float, float] | None = None
         self._earlier: tuple[float, float] | None = None
-        #: Of the exhaustion that is not over: for how long the quota had lasted, and for how many units.
-        self._lasted: tuple[float, float] | None = None
+        #: The exhaustion that is not over.
+        self._spell: _Spell | None = None
 
     @property
     def rate(self) -> float:
@@ -134,13 +144,13 @@ class Pace:
         else:
             plateau = rate
         self._begin(plateau, min((_DEEP_DIP if again else _DIP) * rate, plateau * _DIP))
-        self._lasted = seconds, units
+        self._spell = _Spell((now, self._taken), (since, taken), self._earlier)
         self._mark = now, self._taken
 
     def slow_down(self, now: float) -> None:
         """The quota is used up for another worker: there is room for us, but the same follows."""
         self.exhausted(now, again=False)
-        self._lasted = None
+        self._spell = None
 
     def resumes(self, now: float, began: float, *, by_the_minute: bool, known: bool, missed_seconds: float) -> None:
         """There is room again since a call that `began` then. Where another limit was met than this one, nothing follows.
@@ -152,18 +162,20 @@ class Pace:
             known: whether that was known before, so that the minute's beginning is marked.
             missed_seconds: of the minute, for which nothing was taken.
         """
-        if self._lasted is None:
+        if self._spell is None:
             return
-        (seconds, units), self._lasted = self._lasted, None
+        spell, self._spell = self._spell, None
         self.by_the_minute = by_the_minute
         if by_the_minute:
-            if known and seconds < _MINUTE / 2 and self._earlier:
-                # Used up soon after what was taken for the minute's beginning: this was the end of the one before. Or the quota has
-                # become so small; then the call that was let in has begun another minute, and nothing was taken between.
-                units = max(units, (self._mark or (now, self._taken))[1] - self._earlier[1])
+            since = spell.since
+            if known and spell.earlier and began - since[0] < _MINUTE / 2:
+                # Soon after what was taken for the minute's beginning: this was the end of the one before.
+                since = spell.earlier
+            seconds, units = spell.at[0] - since[0], spell.at[1] - since[1]
             plateau = max(units, self._cost or 1.0) / (_MINUTE if known else max(seconds, _MINUTE))
             self._begin(plateau, plateau * _NO_DIP)
-            self.learned, self._earlier, self._mark = True, None, (now, self._taken - (self._cost or 1.0))
+            self.learned, self._mark = True, (now, self._taken - (self._cost or 1.0))
+            self._earlier = since if seconds < 1.5 * _MINUTE else None
         self._owed = self.rate * (began + _BURST_SECONDS - missed_seconds - now) + (self._cost or 1.0)
         self._owed_at = now
 
@@ -200,6 +212,8 @@ class Pace:
         return (self._cost or 1.0) / _MINUTE / self._workers
 
     def _begin(self, plateau: float, rate: float) -> None:
-        plateau, rate = max(plateau, self._least), max(rate, self._least * _DEEP_DIP)
+        plateau, rate, before = max(plateau, self._least), max(rate, self._least * _DEEP_DIP), self.rate
         self._plateau, self._climbed = plateau, 0.0
         self._rise = math.cbrt(max(1 - rate / plateau, 0.0))
+        # A burst is of so many seconds: what began at once at the pace before is not waited for at a slower one.
+        self._owed -= min(self._owed, _BURST_SECONDS * before) * max(1 - self.rate / before, 0.0)

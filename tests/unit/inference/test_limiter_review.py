@@ -138,6 +138,31 @@ def test_a_quota_by_the_minute_that_becomes_small_is_followed() -> None:
     assert sum(served[5:]) > 0.9 * 5 * 200
 
 
+def test_what_is_let_in_at_a_minutes_end_is_not_the_next_minutes_quota() -> None:
+    """A small call found room where large ones found none, near the minute's end: what the minute granted is known all the same."""
+    pace = Pace()
+    for begins in (0.0, 60.0):
+        for tenth in range(550):
+            pace.take(1.0, begins + tenth / 10)
+        pace.exhausted(begins + 55, again=False)
+        pace.resumes(begins + 56, begins + 56, by_the_minute=True, known=begins > 0, missed_seconds=0.0)
+        pace.take(1.0, begins + 56.5)
+        pace.exhausted(begins + 57, again=True)
+        pace.resumes(begins + 60, begins + 60, by_the_minute=True, known=True, missed_seconds=0.0)
+        assert pace.rate * 60 == pytest.approx(550, rel=0.05)
+
+
+def test_what_began_at_once_is_not_waited_for_at_a_slower_pace() -> None:
+    """Half a second's worth of hundreds a second, when the first throttle came: at the pace of then it would be a pause of 20 s."""
+    pace, now = Pace(), 0.0
+    while now < 5:
+        if pace.wait(now) <= 0:
+            pace.take(1.0, now)
+        now += 0.001
+    pace.exhausted(now, again=False)
+    assert 0 < pace.wait(now) < 1
+
+
 def test_a_night_without_work_tells_nothing_of_a_quota() -> None:
     """It was found in the evening. In the morning one throttle halved the pace: so little had been granted in ten hours."""
     pace = Pace()
