@@ -124,7 +124,7 @@ class Pace:
     def exhausted(self, now: float, *, again: bool) -> None:
         """The quota is used up; `again`: so it was only just now."""
         self._climb(now)
-        rate = self.rate
+        before = rate = self.rate
         since, taken = self._mark or (now, self._taken)
         seconds, units = now - since, self._taken - taken
         granted = units / seconds if seconds > 0 else rate
@@ -143,7 +143,7 @@ class Pace:
             plateau = min(rate, max(granted if rate <= _CLIMB * granted else (granted + rate) / 2, rate / 2))
         else:
             plateau = rate
-        self._begin(plateau, min((_DEEP_DIP if again else _DIP) * rate, plateau * _DIP))
+        self._begin(plateau, min((_DEEP_DIP if again else _DIP) * rate, plateau * _DIP), before)
         self._spell = _Spell((now, self._taken), (since, taken), self._earlier)
         self._mark = now, self._taken
 
@@ -164,7 +164,7 @@ class Pace:
         """
         if self._spell is None:
             return
-        spell, self._spell = self._spell, None
+        spell, self._spell, before = self._spell, None, self.rate
         self.by_the_minute = by_the_minute
         if by_the_minute:
             since = spell.since
@@ -173,7 +173,7 @@ class Pace:
                 since = spell.earlier
             seconds, units = spell.at[0] - since[0], spell.at[1] - since[1]
             plateau = max(units, self._cost or 1.0) / (_MINUTE if known else max(seconds, _MINUTE))
-            self._begin(plateau, plateau * _NO_DIP)
+            self._begin(plateau, plateau * _NO_DIP, before)
             self.learned, self._mark = True, (now, self._taken - (self._cost or 1.0))
             self._earlier = since if seconds < 1.5 * _MINUTE else None
         self._owed = self.rate * (began + _BURST_SECONDS - missed_seconds - now) + (self._cost or 1.0)
@@ -185,8 +185,8 @@ class Pace:
 
     def adopt(self, rate: float) -> None:
         """Begin with what peers have found."""
-        self.learned = True
-        self._begin(rate, rate * _DIP)
+        before, self.learned = self.rate, True
+        self._begin(rate, rate * _DIP, before)
 
     def lean(self, factor: float) -> None:
         """Move by a factor, as others move the other way."""
@@ -211,8 +211,8 @@ class Pace:
         """One call a minute of all workers together: with nothing at all, nothing would ever be learned again."""
         return (self._cost or 1.0) / _MINUTE / self._workers
 
-    def _begin(self, plateau: float, rate: float) -> None:
-        plateau, rate, before = max(plateau, self._least), max(rate, self._least * _DEEP_DIP), self.rate
+    def _begin(self, plateau: float, rate: float, before: float) -> None:
+        plateau, rate = max(plateau, self._least), max(rate, self._least * _DEEP_DIP)
         self._plateau, self._climbed = plateau, 0.0
         self._rise = math.cbrt(max(1 - rate / plateau, 0.0))
         # A burst is of so many seconds: what began at once at the pace before is not waited for at a slower one.
