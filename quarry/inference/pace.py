@@ -10,6 +10,7 @@ the curve is slower, and what counts is what was taken since the minute began.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 #: Calls a second to begin with, of all workers together. Our own choice, as all numbers here; `bench/` shows what they lead to.
@@ -31,6 +32,15 @@ _CLIMB: Final = 1.3
 _MINUTE: Final = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Spell:
+    """A quota is used up. Marks are when, and what had been taken then: at its beginning, when the quota was there, and before."""
+
+    at: tuple[float, float]
+    since: tuple[float, float]
+    earlier: tuple[float, float] | None
+
+
 class Pace:
     """One limit. `ceiling` is in units a second, requests or tokens; `start` is calls a second of all workers together."""
 
@@ -48,8 +58,9 @@ class Pace:
         self._rise = 0.0
         self._climbed = 0.0
         self._looked: float | None = None
-        #: When the next unit is due, were there no burst.
-        self._next = -math.inf
+        #: Units that have begun before they were due, and as of when: the pace makes up for them as time passes.
+        self._owed = 0.0
+        self._owed_at = -math.inf
         #: What a call costs, lately.
         self._cost: float | None = None
         #: Taken in all, what was given back or refused not counted; and lately, decaying within a second.
@@ -59,8 +70,8 @@ class Pace:
         #: When the quota was used up, or a minute began, and what had been taken then; and the same before that.
         self._mark: tuple[float, float] | None = None
         self._earlier: tuple[float, float] | None = None
-        #: Of the latest exhaustion: for how long the quota had lasted, and for how many units.
-        self._lasted = 0.0, 0.0
+        #: The exhaustion that is not over.
+        self._spell: _Spell | None = None
 
     @property
     def rate(self) -> float:
@@ -71,6 +82,11 @@ class Pace:
         return min(self._plateau * (1 + math.pow(self._climbed / self._slowness - self._rise, 3)), self.ceiling)
 
     @property
+    def calls(self) -> float:
+        """Calls a second, of the size that they have lately."""
+        return self.rate / (self._cost or 1.0)
+
+    @property
     def _slowness(self) -> float:
         if self.by_the_minute:
             return _MINUTES_SECONDS
@@ -79,7 +95,7 @@ class Pace:
     def wait(self, now: float) -> float:
         """For how many seconds a call has to wait; zero where it may begin. Whoever is held up here makes the pace climb."""
         self._climb(now)
-        wait = self._next - _BURST_SECONDS - now
+        wait = self._owed / self.rate - _BURST_SECONDS
         if wait <= 0:
             return 0.0
         self.pressed_at = now
@@ -87,16 +103,19 @@ class Pace:
 
     def take(self, cost: float, now: float) -> None:
         """A call begins that costs so many units."""
-        self._mark = self._mark or (now, 0.0)
+        self._climb(now)
+        if self._mark is None or now - self._lately_at > _MINUTE:
+            # Hours in which nobody asked tell nothing of what a quota grants.
+            self._mark, self._earlier = (now, self._taken), None
         self._cost = cost if self._cost is None else self._cost + (cost - self._cost) / 10
-        self._next = max(self._next, now) + cost / self.rate
+        self._owed += cost if math.isfinite(self.rate) else 0.0
         self._taken += cost
         self._lately, self._lately_at = self._lately * math.exp(self._lately_at - now) + cost, now
 
     def give_back(self, units: float) -> None:
         """A call cost so much less than was taken for it; more, where it is negative."""
         self._taken -= units
-        self._next -= units / self.rate
+        self._owed -= units
 
     def refused(self, cost: float) -> None:
         """A call was throttled: it cost nothing. Its turn is spent all the same."""
@@ -105,7 +124,7 @@ class Pace:
     def exhausted(self, now: float, *, again: bool) -> None:
         """The quota is used up; `again`: so it was only just now."""
         self._climb(now)
-        rate = self.rate
+        before = rate = self.rate
         since, taken = self._mark or (now, self._taken)
         seconds, units = now - since, self._taken - taken
         granted = units / seconds if seconds > 0 else rate
@@ -124,12 +143,17 @@ class Pace:
             plateau = min(rate, max(granted if rate <= _CLIMB * granted else (granted + rate) / 2, rate / 2))
         else:
             plateau = rate
-        self._begin(plateau, min((_DEEP_DIP if again else _DIP) * rate, plateau * _DIP))
-        self._lasted = seconds, units
+        self._begin(plateau, min((_DEEP_DIP if again else _DIP) * rate, plateau * _DIP), before)
+        self._spell = _Spell((now, self._taken), (since, taken), self._earlier)
         self._mark = now, self._taken
 
+    def slow_down(self, now: float) -> None:
+        """The quota is used up for another worker: there is room for us, but the same follows."""
+        self.exhausted(now, again=False)
+        self._spell = None
+
     def resumes(self, now: float, began: float, *, by_the_minute: bool, known: bool, missed_seconds: float) -> None:
-        """There is room again since a call that `began` then.
+        """There is room again since a call that `began` then. Where another limit was met than this one, nothing follows.
 
         Args:
             now: the time.
@@ -138,16 +162,22 @@ class Pace:
             known: whether that was known before, so that the minute's beginning is marked.
             missed_seconds: of the minute, for which nothing was taken.
         """
-        seconds, units = self._lasted
+        if self._spell is None:
+            return
+        spell, self._spell, before = self._spell, None, self.rate
         self.by_the_minute = by_the_minute
-        if by_the_minute and self._plateau is not None:
-            if known and seconds < _MINUTE / 2 and self._earlier:
-                # Used up soon after what was taken for the minute's beginning: this was the end of the one before.
-                units = (self._mark or (now, self._taken))[1] - self._earlier[1]
+        if by_the_minute:
+            since = spell.since
+            if known and spell.earlier and began - since[0] < _MINUTE / 2:
+                # Soon after what was taken for the minute's beginning: this was the end of the one before.
+                since = spell.earlier
+            seconds, units = spell.at[0] - since[0], spell.at[1] - since[1]
             plateau = max(units, self._cost or 1.0) / (_MINUTE if known else max(seconds, _MINUTE))
-            self._begin(plateau, plateau * _NO_DIP)
-            self.learned, self._earlier, self._mark = True, None, (now, self._taken - (self._cost or 1.0))
-        self._next = began + _BURST_SECONDS + (self._cost or 1.0) / self.rate - missed_seconds
+            self._begin(plateau, plateau * _NO_DIP, before)
+            self.learned, self._mark = True, (now, self._taken - (self._cost or 1.0))
+            self._earlier = since if seconds < 1.5 * _MINUTE else None
+        self._owed = self.rate * (began + _BURST_SECONDS - missed_seconds - now) + (self._cost or 1.0)
+        self._owed_at = now
 
     def minute_begins(self, now: float) -> None:
         """What is taken from now on is of another minute."""
@@ -155,24 +185,35 @@ class Pace:
 
     def adopt(self, rate: float) -> None:
         """Begin with what peers have found."""
-        self.learned = True
-        self._begin(rate, rate * _DIP)
+        before, self.learned = self.rate, True
+        self._begin(rate, rate * _DIP, before)
 
     def lean(self, factor: float) -> None:
         """Move by a factor, as others move the other way."""
         if self._plateau is not None:
-            self._plateau *= factor
+            self._plateau = max(self._plateau * factor, self._least)
 
     def share(self, workers: int) -> None:
         """So many workers draw on the quota now."""
-        self.lean(self._workers / workers)
-        self._workers = workers
+        before, self._workers = self._workers, workers
+        self.lean(before / workers)
 
     def _climb(self, now: float) -> None:
+        if now > self._owed_at:
+            self._owed = max(self._owed - self.rate * (now - self._owed_at), 0.0)
+            self._owed_at = now
         if self._looked is not None and now - self.pressed_at < 1.0 and self.rate < self.ceiling:
             self._climbed += min(now - self._looked, 1.0)
         self._looked = now
 
-    def _begin(self, plateau: float, rate: float) -> None:
+    @property
+    def _least(self) -> float:
+        """One call a minute of all workers together: with nothing at all, nothing would ever be learned again."""
+        return (self._cost or 1.0) / _MINUTE / self._workers
+
+    def _begin(self, plateau: float, rate: float, before: float) -> None:
+        plateau, rate = max(plateau, self._least), max(rate, self._least * _DEEP_DIP)
         self._plateau, self._climbed = plateau, 0.0
         self._rise = math.cbrt(max(1 - rate / plateau, 0.0))
+        # A burst is of so many seconds: what began at once at the pace before is not waited for at a slower one.
+        self._owed -= min(self._owed, _BURST_SECONDS * before) * max(1 - self.rate / before, 0.0)

@@ -119,7 +119,7 @@ def test_an_unknown_quota_is_used_and_not_overrun(stack: Stack, simulator: Simul
     """Three regions whose quotas nobody has told us; more work than they take. All of it completes, nearly all of the quota is used
     once it was found, and hardly a call is throttled.
 
-    Red when: `quarry/inference/pace.py`: `wait = self._next - _BURST_SECONDS - now` -> `wait = 0.0`: nothing holds a call up.
+    Red when: `quarry/inference/pace.py`: `wait = self._owed / self.rate - _BURST_SECONDS` -> `wait = 0.0`: nothing holds a call up.
     """
     stack.use(simulator)
     draw = random.Random(run.seed)  # noqa: S311 - the same quotas each time
