@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from quarry.clock import Clock
-from quarry.errors import InvocationError, LimitReached, RequestLimitReached, Throttled, TokenLimitReached
+from quarry.errors import CeilingReached, InvocationError, LimitReached, RequestLimitReached, Throttled, TokenLimitReached
 from quarry.inference.candidates import Candidate
 from quarry.inference.limiter import Limiter, Permit, Word
 from quarry.inference.model_facts import burndown
@@ -86,7 +86,10 @@ class Governor:
         self._start = start
         self._places: dict[Target, _Place] = {}
         self._numbers = itertools.count()
-        self._waiting: set[_Waiter] = set()
+        #: The oldest first, who is also the first that will have waited for long enough.
+        self._waiting: dict[_Waiter, None] = {}
+        #: What the peers told last.
+        self._peers: Mapping[str, Mapping[str, Word]] = {}
         self._moved = asyncio.Event()
 
     def enter(self, candidate: Candidate) -> Permit:
@@ -106,7 +109,7 @@ class Governor:
         if not candidates or self._expected_wait([each.place.target for each in candidates]) > self._wait_seconds:
             return None
         waiter = _Waiter(asyncio.get_running_loop().create_future(), now + self._wait_seconds)
-        self._waiting.add(waiter)
+        self._waiting[waiter] = None
         for candidate in candidates:
             place = self._place(candidate.place)
             heapq.heappush(place.line, (now + rank * _RANK_SECONDS, next(self._numbers), waiter, candidate))
@@ -120,7 +123,7 @@ class Governor:
                 self.cancel(late.candidate.place.target, late.permit)
             raise
         finally:
-            self._waiting.discard(waiter)
+            del self._waiting[waiter]
             self._moved.set()
         return (turn.candidate, turn.permit) if turn else None
 
@@ -155,10 +158,13 @@ class Governor:
 
     def follow(self, peers: Mapping[str, Mapping[str, Word]]) -> None:
         """What the peers tell now: by their names, then by target."""
-        now = self._clock.monotonic()
+        self._peers = peers
         for target, place in self._places.items():
-            words = {name: each[str(target)] for name, each in peers.items() if str(target) in each}
-            place.limiter.follow(words, 1 + len(peers), now)
+            self._heed(target, place.limiter)
+
+    def _heed(self, target: Target, limiter: Limiter) -> None:
+        words = {name: each[str(target)] for name, each in self._peers.items() if str(target) in each}
+        limiter.follow(words, 1 + len(self._peers), self._clock.monotonic())
 
     async def room(self, targets: Callable[[], Collection[Target]]) -> None:
         """Wait until some of the targets have room, or will have soon for all who wait for it."""
@@ -181,35 +187,50 @@ class Governor:
 
     async def _serve(self, place: _Place) -> None:
         try:
-            while place.is_waited_for():
+            while True:
                 now = self._clock.monotonic()
+                left = self._send_away(now)
+                if not place.is_waited_for():
+                    break
                 _, _, waiter, candidate = place.line[0]
-                if now >= waiter.until:
-                    waiter.turn.set_result(None)
-                elif (wait := place.limiter.wait(now)) > 0:
-                    await self._clock.sleep(min(wait, waiter.until - now, _LOOK_SECONDS))
+                if (wait := place.limiter.wait(now)) > 0:
+                    await self._clock.sleep(min(wait, left, _LOOK_SECONDS))
                 else:
                     permit = place.limiter.begin(reserved_tokens(candidate.invocation), now)
                     waiter.turn.set_result(_Turn(candidate, permit))
         finally:
             place.server = None
 
+    def _send_away(self, now: float) -> float:
+        """Those who have waited for long enough, wherever in a line they stand; returns for how long the next one may yet wait."""
+        for waiter in self._waiting:
+            if not waiter.turn.done():
+                if waiter.until > now:
+                    return waiter.until - now
+                waiter.turn.set_result(None)
+        return math.inf
+
     def _place(self, at: RouteTarget) -> _Place:
+        requests, tokens = ((each or math.inf) / 60 for each in (at.requests_per_minute, at.tokens_per_minute))
         place = self._places.get(at.target)
         if place is None:
             # Nobody counts what an echo costs.
             start = math.inf if at.target.provider == "echo" else self._start
-            requests, tokens = ((each or math.inf) / 60 for each in (at.requests_per_minute, at.tokens_per_minute))
             place = self._places[at.target] = _Place(Limiter(requests, tokens, self._draw, start))
             labels = at.target.provider, at.target.region, at.target.model
             limiter = place.limiter
             self._metrics.limiter_rate.labels(*labels, "requests").set_function(lambda: limiter.rates[0])
             self._metrics.limiter_rate.labels(*labels, "tokens").set_function(lambda: limiter.rates[1])
+            # Asked here for the first time, perhaps where others have long found out.
+            self._heed(at.target, limiter)
+        # As the routes are now: they may have changed.
+        place.limiter.keep_to(requests, tokens)
         return place
 
 
 def _limit_reached(target: Target, held_by: str, wait: float) -> InvocationError:
-    kind = {"requests": RequestLimitReached, "tokens": TokenLimitReached}.get(held_by, LimitReached)
+    kinds = {"requests": RequestLimitReached, "tokens": TokenLimitReached, "ceiling": CeilingReached}
+    kind = kinds.get(held_by, LimitReached)
     return kind("the target has no room now", target=str(target), retry_after_seconds=wait)
 
 

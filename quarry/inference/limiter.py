@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass
-from typing import Final
+from typing import Any, Final
 
 from quarry.inference.pace import START, Pace
 
@@ -82,9 +82,14 @@ class Word:
         try:
             requests, tokens, pressed, spent, throttles, resumptions, minute = json.loads(text)
             since = (float(minute[0]), float(minute[1])) if minute else None
-            return cls(requests, tokens, pressed, spent, int(throttles), int(resumptions), since)
-        except (TypeError, ValueError, IndexError) as error:
+            rates = _rate(requests), _rate(tokens)
+            return cls(rates[0], rates[1], bool(pressed), bool(spent), int(throttles), int(resumptions), since)
+        except (TypeError, ValueError, LookupError) as error:
             raise ValueError("not a word of a limiter") from error
+
+
+def _rate(told: Any) -> float | None:
+    return None if told is None else float(told)
 
 
 class Limiter:
@@ -131,11 +136,12 @@ class Limiter:
         return max(self._paces[0].wait(now), self._paces[1].wait(now))
 
     def held_by(self, now: float) -> str:
-        """What a call has to wait for: `requests` or `tokens`, of the pace, or `throttled`, a pause."""
+        """What a call has to wait for: `requests` or `tokens`, as the target grants them; `ceiling`, ours; `throttled`, a pause."""
         if now < self._paused_until or self._probe is not None:
             return "throttled"
-        requests, tokens = (pace.wait(now) for pace in self._paces)
-        return "requests" if requests >= tokens else "tokens"
+        waits = [pace.wait(now) for pace in self._paces]
+        slower = waits.index(max(waits))
+        return "ceiling" if self._paces[slower].rate >= self._paces[slower].ceiling else ("requests", "tokens")[slower]
 
     def begin(self, tokens: float, now: float) -> Permit:
         """A call begins, which `wait` has allowed, and which takes so many tokens at most."""
@@ -190,12 +196,18 @@ class Limiter:
         minute = (now - self._minute[0], now - self._minute[1]) if self._minute else None
         return Word(requests, tokens, pressed, self._spent is not None, self._throttles, self._resumptions, minute)
 
+    def keep_to(self, requests_ceiling: float, tokens_ceiling: float) -> None:
+        """The ceilings, a second and of all workers together, are these from now on."""
+        self._ceilings = requests_ceiling, tokens_ceiling
+        for pace, ceiling in zip(self._paces, self._ceilings, strict=True):
+            pace.ceiling = ceiling / self._workers
+
     def follow(self, words: Mapping[str, Word], workers: int, now: float) -> None:
         """What the peers tell now, by their names, and how many workers there are, ourselves included."""
         if workers != self._workers:
             self._workers = workers
-            for pace, ceiling in zip(self._paces, self._ceilings, strict=True):
-                pace.ceiling = ceiling / workers
+            self.keep_to(*self._ceilings)
+            for pace in self._paces:
                 pace.share(workers)
         known = [(self._heard[name], word) for name, word in words.items() if name in self._heard]
         self._heard = dict(words)

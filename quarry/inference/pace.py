@@ -139,7 +139,9 @@ class Pace:
             missed_seconds: of the minute, for which nothing was taken.
         """
         seconds, units = self._lasted
-        self.by_the_minute = by_the_minute
+        slowness, self.by_the_minute = self._slowness, by_the_minute
+        if self._plateau is not None:
+            self._climbed *= self._slowness / slowness  # on the other curve it is where it was on this one
         if by_the_minute and self._plateau is not None:
             if known and seconds < _MINUTE / 2 and self._earlier:
                 # Used up soon after what was taken for the minute's beginning: this was the end of the one before.
