@@ -111,10 +111,9 @@ class Limiter:
         self._resumed = -math.inf
         self._throttles = 0
         self._resumptions = 0
-        #: Between when and when a minute began; and when by our own count.
+        #: Between when and when a minute began, as we saw it; and as a peer told it.
         self._minute: tuple[float, float] | None = None
         self._told_minute: tuple[float, float] | None = None
-        self._minute_at = -math.inf
         self._heard: Mapping[str, Word] = {}
         #: A peer is served while we are not: so it is no minute's end that we wait for.
         self._others_are_served = False
@@ -145,10 +144,6 @@ class Limiter:
 
     def begin(self, tokens: float, now: float) -> Permit:
         """A call begins, which `wait` has allowed, and which takes so many tokens at most."""
-        if self._minute and now >= self._minute_at + _MINUTE:
-            self._minute_at += _MINUTE * math.floor((now - self._minute_at) / _MINUTE)
-            for pace in self._paces:
-                pace.minute_begins(now)
         permit = Permit(now, (1.0, tokens), self._throttles)
         for pace, cost in zip(self._paces, permit.costs, strict=True):
             pace.take(cost, now)
@@ -265,10 +260,9 @@ class Limiter:
             low, high = max(low, self._told_minute[0]), min(high, self._told_minute[1])
         by_the_minute = now - self._spent >= _MINUTES_PAUSE_SECONDS and not self._others_are_served
         by_the_minute = by_the_minute or self._is_expected(probe.began)
-        missed = probe.began - (low + high) / 2 if by_the_minute else 0.0
+        self._minute = (low, high) if by_the_minute else None
         for pace in self._paces:
-            pace.resumes(now, probe.began, by_the_minute=by_the_minute, known=self._minute is not None, missed_seconds=missed)
-        self._minute, self._minute_at = ((low, high) if by_the_minute else None), (low + high) / 2
+            pace.resumes(now, probe.began, self._minute)
         self._told_minute, self._probe, self._spent, self._others_are_served = None, None, None, False
         self._pauses, self._resumed = 0, now
         self._resumptions += 1

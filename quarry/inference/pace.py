@@ -10,6 +10,7 @@ the curve is slower, and what counts is what was taken since the minute began.
 """
 
 import math
+from collections import deque
 from typing import Final
 
 #: Calls a second to begin with, of all workers together. Our own choice, as all numbers here; `bench/` shows what they lead to.
@@ -29,6 +30,9 @@ _TELLING_SECONDS: Final = 2.0
 #: A pace that had climbed beyond so many times what was granted was far below its quota before.
 _CLIMB: Final = 1.3
 _MINUTE: Final = 60.0
+#: How long is looked back, and how exactly.
+_DIARY_SECONDS: Final = 150.0
+_DIARY_STEP_SECONDS: Final = 0.25
 
 
 class Pace:
@@ -56,11 +60,10 @@ class Pace:
         self._taken = 0.0
         self._lately = 0.0
         self._lately_at = -math.inf
-        #: When the quota was used up, or a minute began, and what had been taken then; and the same before that.
+        #: When the quota was used up, and what had been taken then.
         self._mark: tuple[float, float] | None = None
-        self._earlier: tuple[float, float] | None = None
-        #: Of the latest exhaustion: for how long the quota had lasted, and for how many units.
-        self._lasted = 0.0, 0.0
+        #: When calls began lately, and what had been taken before: for what a minute has granted.
+        self._diary: deque[tuple[float, float]] = deque()
 
     @property
     def rate(self) -> float:
@@ -90,6 +93,10 @@ class Pace:
         self._mark = self._mark or (now, 0.0)
         self._cost = cost if self._cost is None else self._cost + (cost - self._cost) / 10
         self._next = max(self._next, now) + cost / self.rate
+        if not self._diary or now - self._diary[-1][0] >= _DIARY_STEP_SECONDS:
+            self._diary.append((now, self._taken))
+            if now - self._diary[0][0] > _DIARY_SECONDS:
+                self._diary.popleft()
         self._taken += cost
         self._lately, self._lately_at = self._lately * math.exp(self._lately_at - now) + cost, now
 
@@ -125,35 +132,29 @@ class Pace:
         else:
             plateau = rate
         self._begin(plateau, min((_DEEP_DIP if again else _DIP) * rate, plateau * _DIP))
-        self._lasted = seconds, units
         self._mark = now, self._taken
 
-    def resumes(self, now: float, began: float, *, by_the_minute: bool, known: bool, missed_seconds: float) -> None:
+    def resumes(self, now: float, began: float, minute: tuple[float, float] | None) -> None:
         """There is room again since a call that `began` then.
 
         Args:
             now: the time.
             began: when the call began that was let in.
-            by_the_minute: whether the quota is one that comes back by the minute.
-            known: whether that was known before, so that the minute's beginning is marked.
-            missed_seconds: of the minute, for which nothing was taken.
+            minute: between when and when a minute began; None where the quota is none that comes back by the minute.
         """
-        seconds, units = self._lasted
-        slowness, self.by_the_minute = self._slowness, by_the_minute
+        slowness, self.by_the_minute = self._slowness, minute is not None
         if self._plateau is not None:
             self._climbed *= self._slowness / slowness  # on the other curve it is where it was on this one
-        if by_the_minute and self._plateau is not None:
-            if known and seconds < _MINUTE / 2 and self._earlier:
-                # Used up soon after what was taken for the minute's beginning: this was the end of the one before.
-                units = (self._mark or (now, self._taken))[1] - self._earlier[1]
-            plateau = max(units, self._cost or 1.0) / (_MINUTE if known else max(seconds, _MINUTE))
+        cost = self._cost or 1.0
+        if minute and self._plateau is not None:
+            # The minute before is over, and its quota was used up: what was taken in it is what a minute grants. Where nobody knows
+            # when it began, rather too much is counted: with too little, much would be left over before that is noticed.
+            plateau = max(self._taken_since(minute[0] - _MINUTE) - cost, cost) / _MINUTE
             self._begin(plateau, plateau * _NO_DIP)
-            self.learned, self._earlier, self._mark = True, None, (now, self._taken - (self._cost or 1.0))
-        self._next = began + _BURST_SECONDS + (self._cost or 1.0) / self.rate - missed_seconds
-
-    def minute_begins(self, now: float) -> None:
-        """What is taken from now on is of another minute."""
-        self._earlier, self._mark = self._mark, (now, self._taken)
+            self.learned, self._mark = True, (now, self._taken - cost)
+        # What was not taken of the minute yet may begin at once.
+        missed = began - sum(minute) / 2 if minute else 0.0
+        self._next = began + _BURST_SECONDS + cost / self.rate - missed
 
     def adopt(self, rate: float) -> None:
         """Begin with what peers have found."""
@@ -169,6 +170,9 @@ class Pace:
         """So many workers draw on the quota now."""
         self.lean(self._workers / workers)
         self._workers = workers
+
+    def _taken_since(self, moment: float) -> float:
+        return self._taken - next((taken for at, taken in self._diary if at > moment - _DIARY_STEP_SECONDS), self._taken)
 
     def _climb(self, now: float) -> None:
         if self._looked is not None and now - self.pressed_at < 1.0 and self.rate < self.ceiling:

@@ -13,6 +13,8 @@ from quarry.simulator.budgets import Budget, Minute, Smooth, carry, fits
 
 #: How long an answer takes, and a refusal; between two heartbeats of a worker. In seconds.
 _ANSWER, _REFUSAL, _BEAT = 0.5, 0.005, 3.0
+#: A line is looked at this often.
+_LOOK: Final = 0.5
 #: How much each call may cost, of what it may say at most, in the traffic of token quotas.
 _MOST: Final = 200, 500, 1000
 _USED: Final = 0.3, 0.9
@@ -103,9 +105,10 @@ class Traffic:
             most, used = worker.next = worker.next or self._cost()
             waits = [each.wait(self.now) for each in worker.limiters]
             if min(waits) > 0:
-                if not self.now < worker.wakes <= self.now + min(waits):
+                wait = min(min(waits), _LOOK)
+                if not self.now < worker.wakes <= self.now + wait:
                     # Timers are a little late.
-                    worker.wakes = self.now + min(waits) + self._random.uniform(0, 0.002)
+                    worker.wakes = self.now + wait + self._random.uniform(0, 0.002)
                     self._at(worker.wakes, self._work, worker)
                 return
             target = waits.index(min(waits))
