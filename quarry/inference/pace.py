@@ -152,7 +152,7 @@ class Pace:
             plateau = max(self._taken_since(minute[0] - _MINUTE) - cost, cost) / _MINUTE
             self._begin(plateau, plateau * _NO_DIP)
             self.learned, self._mark = True, (now, self._taken - cost)
-        # What was not taken of the minute yet may begin at once.
+        # For what was missed of the minute, a burst may begin at once.
         missed = began - sum(minute) / 2 if minute else 0.0
         self._next = began + _BURST_SECONDS + cost / self.rate - missed
 

@@ -105,7 +105,7 @@ class Traffic:
             most, used = worker.next = worker.next or self._cost()
             waits = [each.wait(self.now) for each in worker.limiters]
             if min(waits) > 0:
-                wait = min(min(waits), _LOOK)
+                wait = min(*waits, _LOOK)
                 if not self.now < worker.wakes <= self.now + wait:
                     # Timers are a little late.
                     worker.wakes = self.now + wait + self._random.uniform(0, 0.002)

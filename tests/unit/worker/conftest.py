@@ -1,7 +1,7 @@
 """A worker in memory: real verbs, fake queue, store, model and clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,7 +30,7 @@ from worker.health import Health
 from worker.invoke import Invoker
 from worker.isolation import Isolation
 from worker.lease import Leases
-from worker.loop import Loop
+from worker.loop import Loop, always_open
 from worker.outcome import Settlement
 from worker.process import Steps, process
 from worker.record import Recorder
@@ -103,7 +103,7 @@ class Bench:
             interval_seconds=SWEEP_SECONDS,
         )
 
-    def loop(self, slots: int = 10, receivers: int = 1) -> Loop:
+    def loop(self, slots: int = 10, receivers: int = 1, gate: Callable[[], Awaitable[None]] = always_open) -> Loop:
         """A loop over this bench's queue."""
         poll = timedelta(seconds=20)
         return Loop(
@@ -116,6 +116,7 @@ class Bench:
             slots=slots,
             receivers=receivers,
             poll=poll,
+            gate=gate,
         )
 
     def count(self, name: str, **labels: str) -> float:
