@@ -30,8 +30,8 @@ def passed(stack: Stack, request_id: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("limit", "code", "says"),
     [
-        ({"requests_per_minute": 300}, "request_limit_reached", "it gets as many requests a minute as its quota grants"),
-        ({"tokens_per_minute": 300 * TOKENS}, "token_limit_reached", "it gets as many tokens a minute as its quota grants"),
+        ({"requests_per_minute": 200}, "request_limit_reached", "it gets as many requests a minute as its quota grants"),
+        ({"tokens_per_minute": 200 * TOKENS}, "token_limit_reached", "it gets as many tokens a minute as its quota grants"),
     ],
     ids=["requests", "tokens"],
 )
@@ -49,11 +49,12 @@ def test_jobs_go_where_there_is_room(stack: Stack, simulator: Simulator, limit: 
         jobs = stack.submit_many(60, prompt=PROMPT, max_tokens=OUTPUT)
         eventually(stack.queue_is_empty, seconds=40)
         assert {stack.job(each)["status"] for each in jobs} == {"completed"}
-        held = next(each for each in jobs if any(place["reason"] == code for place in passed(stack, each)))
-        assert says in explained(stack, api, held)
+        held = [each for each in jobs if any(place["reason"] == code for place in passed(stack, each))]
+        assert held
+        assert says in explained(stack, api, held[0])
     served, throttled = ([sum(pair["by_second"][what]) for pair in simulator.quotas()] for what in ("served", "throttled"))
     assert min(served) >= 0.25 * len(jobs)
-    assert sum(throttled) <= 0.25 * len(jobs)
+    assert sum(throttled) <= 0.3 * len(jobs)
 
 
 def test_a_ceiling_of_ours_holds_calls_up(stack: Stack, simulator: Simulator) -> None:
@@ -66,7 +67,7 @@ def test_a_ceiling_of_ours_holds_calls_up(stack: Stack, simulator: Simulator) ->
     stack.declare(route(target(requests_per_minute=120)))
     simulator.quota(requests_per_minute=12_000)
     with stack.running_api() as api, stack.running_worker():
-        jobs = stack.submit_many(12)
+        jobs = stack.submit_many(10)
         eventually(stack.queue_is_empty, seconds=30)
         held = [each for each in jobs if any(place["seconds"] for place in passed(stack, each))]
         assert {place["reason"] for each in held for place in passed(stack, each)} == {"ceiling_reached"}
