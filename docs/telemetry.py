@@ -62,7 +62,10 @@ def label_values() -> str:
             ", or an [error](errors.md#errors-of-jobs)",
         ),
         ("quarry_tokens_total", "direction", ("input", "output"), ""),
-        ("quarry_breaker_openings_total", "reason", ("local", "peer", "throttled"), ""),
+        ("quarry_breaker_openings_total", "reason", ("local", "peer"), ""),
+        ("quarry_throttles_total", "limit", ("requests", "tokens", "unknown"), ""),
+        ("quarry_limiter_rate", "limit", ("requests", "tokens"), ""),
+        ("quarry_limiter_wait_seconds", "outcome", ("served", "given_up", "cancelled"), ""),
     )
     rows = [(f"`{name}`", f"`{label}`", ", ".join(f"`{each}`" for each in values) + more) for name, label, values, more in labels]
     return table(("metric", "label", "values"), rows)

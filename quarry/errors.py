@@ -41,7 +41,7 @@
     └── InvocationError                 a model call that gave no answer
         ├── Throttled  ModelNotReady  ProviderUnavailable  ModelFailed  MalformedCompletion  InvocationTimedOut
         ├── LimitReached                not asked: it has no room now
-        │   └── RequestLimitReached  TokenLimitReached
+        │   └── RequestLimitReached  TokenLimitReached  CeilingReached
         ├── CircuitOpen                 not asked: it failed too often just now
         ├── OutcomeUnknown              and it is not paid again
         ├── InvocationRejected  ContextTooLong  NotCapable  ResidencyForbids
@@ -381,15 +381,21 @@ class LimitReached(InvocationError):
 
 
 class RequestLimitReached(LimitReached):
-    """As many requests a minute as it takes, or as we may make, are under way."""
+    """It is asked as often as it grants, by what its throttles tell."""
 
     code = "request_limit_reached"
 
 
 class TokenLimitReached(LimitReached):
-    """As many tokens a minute as it takes, or as we may use, are under way."""
+    """It uses as many tokens as it grants, by what its throttles tell."""
 
     code = "token_limit_reached"
+
+
+class CeilingReached(LimitReached):
+    """It is asked as often, or uses as many tokens, as the operator allows in `routes.toml`."""
+
+    code = "ceiling_reached"
 
 
 class ModelNotReady(InvocationError):

@@ -145,7 +145,9 @@ def _targets(attempt: Attempt) -> tuple[dict[str, Any], ...]:
 
 
 def _target(each: Fallback) -> dict[str, Any]:
-    said_so = f"not asked: {said(each.reason)}" if each.skipped else said(each.reason)
+    said_so = said(each.reason)
+    if each.skipped:
+        said_so = f"waited {span(each.seconds)} for it: {said_so}" if each.seconds else f"not asked: {said_so}"
     return {"target": each.target, "code": each.reason, "seconds": each.seconds, "skipped": each.skipped, "says": said_so}
 
 

@@ -65,7 +65,8 @@ class Target:
 class Fallback:
     """A target that did not serve, so that the next one of its route was asked: `reason` is the code of the error.
 
-    `skipped` where it was not asked at all: it may not serve this job, or its circuit is open.
+    `skipped` where it was not asked at all: it may not serve this job, its circuit is open, or it is full; `seconds` is then how
+    long the job waited in its slot for room there.
     """
 
     target: str

@@ -171,7 +171,7 @@ async def supervise(loop: Loop, sides: Iterable[Coroutine[Any, Any, None]], leas
 def _limits(settings: BreakerSettings) -> Limits | None:
     """When a target is left alone; None: never."""
     seconds = float(settings.open_seconds)
-    return Limits(settings.failures, float(settings.window_seconds), seconds, seconds) if settings.failures else None
+    return Limits(settings.failures, float(settings.window_seconds), seconds) if settings.failures else None
 
 
 def _front_seconds(front: Front, clock: Clock) -> float:

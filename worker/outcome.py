@@ -336,6 +336,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "limit_reached": "The model's quota was used up.",
     "request_limit_reached": "The model's quota of requests was used up.",
     "token_limit_reached": "The model's quota of tokens was used up.",
+    "ceiling_reached": "The ceiling that is set for the model was reached.",
     "circuit_open": "The model was not asked: it had failed too often just before.",
     "model_failed": "The model's provider failed while answering.",
     "malformed_completion": "The model's answer was unusable.",

@@ -62,25 +62,22 @@ class Ended(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When it opens and for how long: `open_seconds`, doubled from probe to probe up to `longest_seconds`."""
+    """When it opens, and for how long."""
 
     failures: int = 5
     window_seconds: float = 60.0
     open_seconds: float = 30.0
-    longest_seconds: float = 30.0
-    #: A call that is still under way after that does well: for refusals that come at once or never.
-    admitted_seconds: float = math.inf
 
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """A call under way; calls are numbered as they begin. `kind` as in `patience`; `told`: it was judged before its end."""
+    """A call under way; calls are numbered as they begin. `kind` as in `patience`; `told`: it was called bad before its end."""
 
     began: float
     number: int
     kind: int
     probe: bool
-    told: Ended | None = None
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +111,6 @@ class Breaker:
         self._own_until = -math.inf
         #: When we last had reason of our own to leave the target alone, or first heard of one.
         self._since = -math.inf
-        self._openings = 0
         #: Calls begun before it last closed say nothing any more.
         self._fresh = 0
         self._looked_at = -math.inf
@@ -167,7 +163,7 @@ class Breaker:
                 self._close()
         elif how is Ended.WELL:
             self._does_well(call, now)
-        elif how is Ended.BADLY and call.told is not Ended.BADLY:
+        elif how is Ended.BADLY and not call.told:
             # While it is open too: what did not open it may yet keep it from closing.
             if call.number >= self._fresh:
                 self._failures.append(_Failure(now, self._begun, call))
@@ -187,24 +183,22 @@ class Breaker:
             for kind, calls in self._calls.items():
                 late_since = now - self._patience.late[kind]
                 for call in list(takewhile(lambda each: each.began < late_since, calls)):  # noqa: B023 - used at once
-                    self._tell(call, Ended.BADLY, now)
+                    self._tell(call, now)
         # Of a target that has not answered yet nobody knows what is usual, and the others wait for its probe.
         if self._probe and now - self._probe.began > self._limits.open_seconds:
-            self._tell(self._probe, Ended.BADLY, now)
+            self._tell(self._probe, now)
         if self.until is None:
             self._failures = [each for each in self._failures if each.at > now - self._limits.window_seconds]
 
     def _look_at(self, calls: dict[Call, None], overdue_seconds: float, now: float) -> None:
-        admitted = self._limits.admitted_seconds
-        while calls and now - (call := next(iter(calls))).began > min(overdue_seconds, admitted):
-            how = Ended.WELL if now - call.began > admitted else Ended.BADLY
-            if how is Ended.BADLY and not self._hanging and self._latest_well < call.number:
+        while calls and now - (call := next(iter(calls))).began > overdue_seconds:
+            if not self._hanging and self._latest_well < call.number:
                 self._hanging = call
-            self._tell(call, how, now)
+            self._tell(call, now)
 
-    def _tell(self, call: Call, how: Ended, now: float) -> None:
-        self.end(call, how, now)
-        call.told = how
+    def _tell(self, call: Call, now: float) -> None:
+        self.end(call, Ended.BADLY, now)
+        call.told = True
 
     def opening(self, now: float) -> float:
         """For how many seconds more it is open by our own experience; zero where it is not."""
@@ -253,7 +247,7 @@ class Breaker:
         self._failures = [each for each in self._failures if each.mark > call.number and each.call is not call]
         if not self._failures:
             self._well = 0
-        if self.until is not None and call.told is Ended.BADLY and len(self._failures) < self._limits.failures:
+        if self.until is not None and call.told and len(self._failures) < self._limits.failures:
             self._close()  # it was slow, and no more
 
     def _judge(self, now: float, hint_seconds: float | None) -> None:
@@ -263,13 +257,11 @@ class Breaker:
             self._open(now, hint_seconds)
 
     def _open(self, now: float, hint_seconds: float | None) -> None:
-        seconds = min(self._limits.open_seconds * 2 ** min(self._openings, 10), self._limits.longest_seconds)
-        self._openings += 1
-        self._own_until = self.until = now + max(seconds, min(hint_seconds or 0.0, _HINT_MAX_SECONDS))
+        self._own_until = self.until = now + max(self._limits.open_seconds, min(hint_seconds or 0.0, _HINT_MAX_SECONDS))
         self._since, self.heard = now, False
 
     def _close(self) -> None:
         self.until, self._probe, self.heard, self._hanging = None, None, False, None
-        self._openings = self._well = 0
+        self._well = 0
         self._failures = []
         self._fresh = self._begun

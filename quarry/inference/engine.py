@@ -89,10 +89,19 @@ class _Walk:
         self.passed += [(each, _skipped(each)) for each in map(partial(_the_same, error), needless)]
 
     def waited(self, candidate: Candidate, seconds: float) -> None:
-        """It was waited for, for so long."""
-        for i, (error, fallback) in enumerate(self.passed):
-            if fallback.target == str(candidate.place.target) and isinstance(error, LimitReached):
-                self.passed[i] = error, replace(fallback, seconds=round(fallback.seconds + seconds, 3))
+        """It was waited for, for so long: what for, its limit or its throttle has told."""
+        target, seconds = str(candidate.place.target), round(seconds, 3)
+        if not seconds:
+            return
+        told = [i for i, (error, fallback) in enumerate(self.passed) if fallback.target == target]
+        limits = [i for i in told if isinstance(self.passed[i][0], LimitReached)]
+        if limits:
+            error, fallback = self.passed[limits[0]]
+            self.passed[limits[0]] = error, replace(fallback, seconds=round(fallback.seconds + seconds, 3))
+        else:
+            hint = self.passed[told[-1]][0].retry_after_seconds
+            held = LimitReached("the target had throttled", target=target, retry_after_seconds=hint)
+            self.passed.append((held, Fallback(target, held.code, seconds, skipped=True)))
 
 
 class Engine:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from quarry.clock import Clock
-from quarry.errors import InvocationError, LimitReached, RequestLimitReached, Throttled, TokenLimitReached
+from quarry.errors import CeilingReached, InvocationError, LimitReached, RequestLimitReached, Throttled, TokenLimitReached
 from quarry.inference.candidates import Candidate
 from quarry.inference.limiter import Limiter, Permit, Word
 from quarry.inference.model_facts import burndown
@@ -87,7 +87,8 @@ class Governor:
         self._start = start
         self._places: dict[Target, _Place] = {}
         self._numbers = itertools.count()
-        self._waiting: set[_Waiter] = set()
+        #: The oldest first, who is also the first that will have waited for long enough.
+        self._waiting: dict[_Waiter, None] = {}
         self._moved = asyncio.Event()
         #: What the peers said last.
         self._heard: Mapping[str, Mapping[str, Word]] = {}
@@ -110,7 +111,7 @@ class Governor:
         if not candidates or self._expected_wait(targets) > self._wait_seconds:
             return None
         waiter = _Waiter(asyncio.get_running_loop().create_future(), now + self._wait_seconds, targets)
-        self._waiting.add(waiter)
+        self._waiting[waiter] = None
         for candidate in candidates:
             place = self._place(candidate.place)
             heapq.heappush(place.line, (now + rank * _RANK_SECONDS, next(self._numbers), waiter, candidate))
@@ -124,7 +125,7 @@ class Governor:
                 self.cancel(late.candidate.place.target, late.permit)
             raise
         finally:
-            self._waiting.discard(waiter)
+            del self._waiting[waiter]
             self._moved.set()
         return (turn.candidate, turn.permit) if turn else None
 
@@ -190,13 +191,14 @@ class Governor:
 
     async def _serve(self, place: _Place) -> None:
         try:
-            while place.is_waited_for():
+            while True:
                 now = self._clock.monotonic()
+                left = self._send_away(now)
+                if not place.is_waited_for():
+                    break
                 _, _, waiter, candidate = place.line[0]
-                if now >= waiter.until:
-                    waiter.turn.set_result(None)
-                elif (wait := place.limiter.wait(now)) > 0:
-                    await self._clock.sleep(min(wait, waiter.until - now, _LOOK_SECONDS))
+                if (wait := place.limiter.wait(now)) > 0:
+                    await self._clock.sleep(min(wait, left, _LOOK_SECONDS))
                 else:
                     permit = place.limiter.begin(reserved_tokens(candidate.invocation), now, sent=False)
                     waiter.turn.set_result(_Turn(candidate, permit))
@@ -205,6 +207,15 @@ class Governor:
             # Only where something is wrong with us: nobody else would look at those who are left.
             while place.is_waited_for():
                 place.line[0][2].turn.set_result(None)
+
+    def _send_away(self, now: float) -> float:
+        """Those who have waited for long enough, wherever in a line they stand; returns for how long the next one may yet wait."""
+        for waiter in self._waiting:
+            if not waiter.turn.done():
+                if waiter.until > now:
+                    return waiter.until - now
+                waiter.turn.set_result(None)
+        return math.inf
 
     def _place(self, at: RouteTarget) -> _Place:
         place = self._places.get(at.target)
@@ -218,12 +229,13 @@ class Governor:
             limiter = place.limiter
             self._metrics.limiter_rate.labels(*labels, "requests").set_function(lambda: limiter.rates[0])
             self._metrics.limiter_rate.labels(*labels, "tokens").set_function(lambda: limiter.rates[1])
-        place.limiter.limit(requests, tokens)  # the routes may have been changed
+        place.limiter.keep_to(requests, tokens)  # as the routes are now: they may have changed
         return place
 
 
 def _limit_reached(target: Target, held_by: str, wait: float) -> InvocationError:
-    kind = {"requests": RequestLimitReached, "tokens": TokenLimitReached}.get(held_by, LimitReached)
+    kinds = {"requests": RequestLimitReached, "tokens": TokenLimitReached, "ceiling": CeilingReached}
+    kind = kinds.get(held_by, LimitReached)
     return kind("the target has no room now", target=str(target), retry_after_seconds=wait)
 
 

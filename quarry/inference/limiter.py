@@ -125,10 +125,9 @@ class Limiter:
         self._resumed = -math.inf
         self._throttles = 0
         self._resumptions = 0
-        #: Between when and when a minute began; and when by our own count.
+        #: Between when and when a minute began, as we saw it; and as a peer told it.
         self._minute: tuple[float, float] | None = None
         self._told_minute: tuple[float, float] | None = None
-        self._minute_at = -math.inf
         self._heard: Mapping[str, Word] = {}
         #: A peer is served while we are not: so it is no minute's end that we wait for.
         self._others_are_served = False
@@ -143,7 +142,7 @@ class Limiter:
         """Calls a second: as many as both paces let begin."""
         return min(pace.calls for pace in self._paces)
 
-    def limit(self, requests_ceiling: float, tokens_ceiling: float) -> None:
+    def keep_to(self, requests_ceiling: float, tokens_ceiling: float) -> None:
         """The ceilings are these now."""
         if (requests_ceiling, tokens_ceiling) != self._ceilings:
             self._ceilings = requests_ceiling, tokens_ceiling
@@ -165,18 +164,15 @@ class Limiter:
         return max(self._paces[0].wait(now), self._paces[1].wait(now))
 
     def held_by(self, now: float) -> str:
-        """What a call has to wait for: `requests` or `tokens`, of the pace, or `throttled`, a pause."""
+        """What a call has to wait for: `requests` or `tokens`, as the target grants them; `ceiling`, ours; `throttled`, a pause."""
         if now < self._paused_until or self._probe is not None:
             return "throttled"
-        requests, tokens = (pace.wait(now) for pace in self._paces)
-        return "requests" if requests >= tokens else "tokens"
+        waits = [pace.wait(now) for pace in self._paces]
+        slower = waits.index(max(waits))
+        return "ceiling" if self._paces[slower].rate >= self._paces[slower].ceiling else ("requests", "tokens")[slower]
 
     def begin(self, tokens: float, now: float, *, sent: bool = True) -> Permit:
         """A call begins, which `wait` has allowed, and which takes so many tokens at most. `sends` tells when, if it is not yet."""
-        if self._minute and now >= self._minute_at + _MINUTE:
-            self._minute_at += _MINUTE * math.floor((now - self._minute_at) / _MINUTE)
-            for pace in self._paces:
-                pace.minute_begins(now)
         permit = Permit(now, (1.0, tokens), self._throttles, sent)
         for pace, cost in zip(self._paces, permit.costs, strict=True):
             pace.take(cost, now)
@@ -293,10 +289,9 @@ class Limiter:
             low, high = max(low, self._told_minute[0]), min(high, self._told_minute[1])
         by_the_minute = now - self._spent >= _MINUTES_PAUSE_SECONDS and not self._others_are_served
         by_the_minute = by_the_minute or self._is_expected(probe.began)
-        missed = probe.began - (low + high) / 2 if by_the_minute else 0.0
+        self._minute = (low, high) if by_the_minute else None
         for pace in self._paces:
-            pace.resumes(now, probe.began, by_the_minute=by_the_minute, known=self._minute is not None, missed_seconds=missed)
-        self._minute, self._minute_at = ((low, high) if by_the_minute else None), (low + high) / 2
+            pace.resumes(now, probe.began, self._minute)
         self._told_minute, self._probe, self._spent, self._others_are_served = None, None, None, False
         self._pauses, self._resumed = 0, now
         self._resumptions += 1

@@ -10,7 +10,7 @@ the curve is slower, and what counts is what was taken since the minute began.
 """
 
 import math
-from dataclasses import dataclass
+from collections import deque
 from typing import Final
 
 #: Calls a second to begin with, of all workers together. Our own choice, as all numbers here; `bench/` shows what they lead to.
@@ -32,13 +32,9 @@ _CLIMB: Final = 1.3
 _MINUTE: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Spell:
-    """A quota is used up. Marks are when, and what had been taken then: at its beginning, when the quota was there, and before."""
-
-    at: tuple[float, float]
-    since: tuple[float, float]
-    earlier: tuple[float, float] | None
+#: How long is looked back, and how exactly.
+_DIARY_SECONDS: Final = 150.0
+_DIARY_STEP_SECONDS: Final = 0.25
 
 
 class Pace:
@@ -67,11 +63,12 @@ class Pace:
         self._taken = 0.0
         self._lately = 0.0
         self._lately_at = -math.inf
-        #: When the quota was used up, or a minute began, and what had been taken then; and the same before that.
+        #: When the quota was used up, and what had been taken then.
         self._mark: tuple[float, float] | None = None
-        self._earlier: tuple[float, float] | None = None
-        #: The exhaustion that is not over.
-        self._spell: _Spell | None = None
+        #: It is used up, and that is not over.
+        self._is_exhausted = False
+        #: When calls began lately, and what had been taken before: for what a minute has granted.
+        self._diary: deque[tuple[float, float]] = deque()
 
     @property
     def rate(self) -> float:
@@ -106,16 +103,23 @@ class Pace:
         self._climb(now)
         if self._mark is None or now - self._lately_at > _MINUTE:
             # Hours in which nobody asked tell nothing of what a quota grants.
-            self._mark, self._earlier = (now, self._taken), None
+            self._mark = now, self._taken
         self._cost = cost if self._cost is None else self._cost + (cost - self._cost) / 10
         self._owed += cost if math.isfinite(self.rate) else 0.0
+        if not self._diary or now - self._diary[-1][0] >= _DIARY_STEP_SECONDS:
+            self._diary.append((now, self._taken))
+            if now - self._diary[0][0] > _DIARY_SECONDS:
+                self._diary.popleft()
         self._taken += cost
         self._lately, self._lately_at = self._lately * math.exp(self._lately_at - now) + cost, now
 
     def give_back(self, units: float) -> None:
         """A call cost so much less than was taken for it; more, where it is negative."""
         self._taken -= units
-        self._owed -= units
+        if units < 0 and self._plateau is None and math.isinf(self.ceiling):
+            return  # of a quota that was never met, long answers are no reason to wait
+        # A minute's worth is the most that a quota can be behind with.
+        self._owed = min(self._owed - units, max(self._owed, self.rate * _MINUTE))
 
     def refused(self, cost: float) -> None:
         """A call was throttled: it cost nothing. Its turn is spent all the same."""
@@ -144,44 +148,35 @@ class Pace:
         else:
             plateau = rate
         self._begin(plateau, min((_DEEP_DIP if again else _DIP) * rate, plateau * _DIP), before)
-        self._spell = _Spell((now, self._taken), (since, taken), self._earlier)
-        self._mark = now, self._taken
+        self._mark, self._is_exhausted = (now, self._taken), True
 
     def slow_down(self, now: float) -> None:
         """The quota is used up for another worker: there is room for us, but the same follows."""
         self.exhausted(now, again=False)
-        self._spell = None
+        self._is_exhausted = False
 
-    def resumes(self, now: float, began: float, *, by_the_minute: bool, known: bool, missed_seconds: float) -> None:
+    def resumes(self, now: float, began: float, minute: tuple[float, float] | None) -> None:
         """There is room again since a call that `began` then. Where another limit was met than this one, nothing follows.
 
         Args:
             now: the time.
             began: when the call began that was let in.
-            by_the_minute: whether the quota is one that comes back by the minute.
-            known: whether that was known before, so that the minute's beginning is marked.
-            missed_seconds: of the minute, for which nothing was taken.
+            minute: between when and when a minute began; None where the quota is none that comes back by the minute.
         """
-        if self._spell is None:
+        if not self._is_exhausted:
             return
-        spell, self._spell, before = self._spell, None, self.rate
-        self.by_the_minute = by_the_minute
-        if by_the_minute:
-            since = spell.since
-            if known and spell.earlier and began - since[0] < _MINUTE / 2:
-                # Soon after what was taken for the minute's beginning: this was the end of the one before.
-                since = spell.earlier
-            seconds, units = spell.at[0] - since[0], spell.at[1] - since[1]
-            plateau = max(units, self._cost or 1.0) / (_MINUTE if known else max(seconds, _MINUTE))
+        self._is_exhausted, before, slowness = False, self.rate, self._slowness
+        self.by_the_minute, cost = minute is not None, self._cost or 1.0
+        self._climbed *= self._slowness / slowness  # on the other curve it is where it was on this one
+        if minute:
+            # The minute before is over, and its quota was used up: what was taken in it is what a minute grants. Where nobody knows
+            # when it began, rather too much is counted: with too little, much would be left over before that is noticed.
+            plateau = max(self._taken_since(minute[0] - _MINUTE) - cost, cost) / _MINUTE
             self._begin(plateau, plateau * _NO_DIP, before)
-            self.learned, self._mark = True, (now, self._taken - (self._cost or 1.0))
-            self._earlier = since if seconds < 1.5 * _MINUTE else None
-        self._owed = self.rate * (began + _BURST_SECONDS - missed_seconds - now) + (self._cost or 1.0)
-        self._owed_at = now
-
-    def minute_begins(self, now: float) -> None:
-        """What is taken from now on is of another minute."""
-        self._earlier, self._mark = self._mark, (now, self._taken)
+            self.learned, self._mark = True, (now, self._taken - cost)
+        # For what was missed of the minute, a burst may begin at once.
+        missed = began - sum(minute) / 2 if minute else 0.0
+        self._owed, self._owed_at = self.rate * (began + _BURST_SECONDS - missed - now) + cost, now
 
     def adopt(self, rate: float) -> None:
         """Begin with what peers have found."""
@@ -197,6 +192,9 @@ class Pace:
         """So many workers draw on the quota now."""
         before, self._workers = self._workers, workers
         self.lean(before / workers)
+
+    def _taken_since(self, moment: float) -> float:
+        return self._taken - next((taken for at, taken in self._diary if at > moment - _DIARY_STEP_SECONDS), self._taken)
 
     def _climb(self, now: float) -> None:
         if now > self._owed_at:

@@ -45,7 +45,7 @@ class RouteTarget:
     target: Target
     #: Its share under `weighted`.
     weight: int = 1
-    #: Ceilings; None: as many as it takes. Read and shown; nothing holds to them yet.
+    #: Ceilings of the whole fleet; None: as many as it takes. The governor holds to them.
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     #: How long an answer may take, in place of the time that follows from `max_tokens`.

@@ -173,12 +173,10 @@ TARGET: Final[Mapping[str, Field]] = {
         required=True,
     ),
     "weight": Field(whole(0, 1000), "Its share of the jobs, under `weighted` (1). With 0 it is asked when all others failed."),
-    "requests_per_minute": Field(
-        whole(1, 10_000_000), "Ceiling on calls of the whole fleet. It is checked and shown; this version does not hold to it yet."
-    ),
+    "requests_per_minute": Field(whole(1, 10_000_000), "Ceiling on calls of the whole fleet."),
     "tokens_per_minute": Field(
         whole(1, 10_000_000_000),
-        "Ceiling on tokens, prompts and answers together. It is checked and shown; this version does not hold to it yet.",
+        "Ceiling on tokens of the whole fleet, prompts and answers together.",
     ),
     "timeout_seconds": Field(
         number(1, 3600), "How long an answer may take. Without it, 60 s and a second for every 10 tokens that may be answered."

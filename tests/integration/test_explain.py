@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from typing import Final
+from typing import Any, Final
 
 from tests.support.processes import ROOT
 from tests.support.routing import REGIONS, route, target
@@ -31,8 +31,9 @@ _VARYING: Final = {
 
 
 def test_the_story_of_a_job_that_fell_back(stack: Stack, simulator: Simulator) -> None:
-    """The first region refuses, the second breaks, which may have cost something; the next attempt finds nobody with room, waits,
-    and is answered by another provider. Every target is there with its reason, and so is what the page shows.
+    """The first region refuses, the second breaks, which may have cost something; the next attempt finds nobody with room, waits in
+    the queue and then in its slot, and is answered by another provider. Every target is there with its reason and its time, and so
+    is what the page shows.
 
     Red when: `quarry/explanation.py`: `passed = tuple(map(_target, attempt.fallbacks))` -> `passed = ()`
     """
@@ -40,11 +41,12 @@ def test_the_story_of_a_job_that_fell_back(stack: Stack, simulator: Simulator) -
     gateway = target("", provider="gateway", model="gpt-oss-120b")
     stack.declare(route(*map(target, REGIONS), gateway) + _GATEWAY.format(url=simulator.url))
     simulator.rule(match={"region": "us-east-1"}, act={"error": "ServiceUnavailableException"}, times=1)
-    simulator.rule(match={"region": "us-east-1"}, act={"error": "ThrottlingException"})
+    simulator.rule(match={"region": "us-east-1"}, act=_throttle(30))
     simulator.rule(match={"region": "us-west-2"}, act={"error": "InternalServerException", "delay_seconds": 1.2}, times=1)
-    simulator.rule(match={"region": "us-west-2"}, act={"error": "ThrottlingException"})
-    simulator.rule(match={"model": "gpt-oss-120b"}, act={"error": "ThrottlingException"}, times=1)
-    with stack.running_api() as api, stack.running_worker():
+    simulator.rule(match={"region": "us-west-2"}, act=_throttle(30))
+    simulator.rule(match={"model": "gpt-oss-120b"}, act=_throttle(3), times=1)
+    simulator.rule(match={"model": "gpt-oss-120b"}, act=_throttle(1), times=1)
+    with stack.running_api() as api, stack.running_worker(QUARRY_LIMITER__WAIT_SECONDS="2"):
         job = stack.finished(stack.submit(prompt="Which slate is the hardest?"))
         assert (job["status"], job["served_by"]["provider"], job["attempts"]) == ("completed", "gateway", 2)
         command = [sys.executable, "-m", "quarry", "explain", job["request_id"], "--api", str(api.base_url)]
@@ -56,6 +58,11 @@ def test_the_story_of_a_job_that_fell_back(stack: Stack, simulator: Simulator) -
     shown = _RECORDED.search(PAGE.read_text())
     assert shown
     assert _shape(told) in _shape(shown[0])
+
+
+def _throttle(seconds: int) -> dict[str, Any]:
+    """Too much, and when to come back."""
+    return {"error": "ThrottlingException", "headers": {"Retry-After": str(seconds)}}
 
 
 def _shape(text: str) -> str:

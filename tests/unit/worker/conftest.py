@@ -1,7 +1,7 @@
 """A worker in memory: real verbs, fake queue, store, model and clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,7 +31,7 @@ from worker.health import Health
 from worker.invoke import Invoker
 from worker.isolation import Isolation
 from worker.lease import Leases
-from worker.loop import Loop
+from worker.loop import Loop, always_open
 from worker.outcome import Settlement
 from worker.process import Steps, process
 from worker.record import Recorder
@@ -122,12 +122,19 @@ class Bench:
     def _lane(self, lane: Priority) -> MemoryQueue:
         return MemoryQueue(self.clock, visibility=visibility_for(LEASE_SECONDS), lane=lane)
 
-    def loop(self, slots: int = 10, receivers: int = 1, lanes: Iterable[Priority] = (Priority.NORMAL,), reserved: int = 0) -> Loop:
+    def loop(
+        self,
+        slots: int = 10,
+        receivers: int = 1,
+        lanes: Iterable[Priority] = (Priority.NORMAL,),
+        reserved: int = 0,
+        gate: Callable[[], Awaitable[None]] = always_open,
+    ) -> Loop:
         """A loop over lanes of this bench."""
         weights = {lane: weight for lane, weight in WorkerSettings().weights.items() if lane in set(lanes)}
         turns = Turns(weights, slots=slots, receivers=receivers, reserved=reserved)
         own, poll = {lane: self.lanes[lane] for lane in weights}, timedelta(seconds=20)
-        return Loop(own, self.steps, self.metrics, self.clock, self.fronts, self.isolation, turns, poll=poll)
+        return Loop(own, self.steps, self.metrics, self.clock, self.fronts, self.isolation, turns, poll=poll, gate=gate)
 
     def count(self, name: str, **labels: str) -> float:
         """A metric's value."""

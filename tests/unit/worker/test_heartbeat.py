@@ -9,24 +9,28 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
-from quarry.errors import CircuitOpen, ModelFailed
+from quarry.errors import CircuitOpen, LimitReached, ModelFailed, Throttled
 from quarry.inference.board import Board
 from quarry.inference.breaker import Limits
+from quarry.inference.candidates import Candidate
 from quarry.inference.governor import Governor
-from quarry.invocation import Target
+from quarry.inference.routes import RouteTarget
+from quarry.invocation import Invocation, Target
 from quarry.store.base import Heartbeat
 from quarry.telemetry.metrics import InferenceMetrics
 from quarry.testing import NOW, FakeClock, MemoryStore
 from worker.heartbeat import BEAT_SECONDS, Heart, left
 
 TARGET = Target("bedrock", "us-east-1", "m")
+PLACE = Candidate(RouteTarget(TARGET), Invocation(messages=(), max_tokens=1))
 
 
 class Peer:
     """A worker's board and heart, at a table that it shares."""
 
     def __init__(self, name: str, clock: FakeClock, store: MemoryStore, offset_seconds: float = 0.0) -> None:
-        self.metrics = InferenceMetrics(CollectorRegistry())
+        self.registry = CollectorRegistry()
+        self.metrics = InferenceMetrics(self.registry)
         self.board = Board(Limits(), self.metrics, clock)
         view = clock.view(offset_seconds)
         self.governor = Governor(self.metrics, clock, wait_seconds=10, draw=lambda: 0.5)
@@ -140,6 +144,47 @@ async def test_a_row_that_nobody_understands_stops_no_worker(world: World) -> No
     assert not any(each.task.done() for each in world.peers)
     rows = await world.store.heartbeats(world.clock.now())
     assert max(world.clock.now() - each.at for each in rows if each.worker != "d") <= timedelta(seconds=BEAT_SECONDS + 1)
+
+
+async def test_what_limiters_found_goes_round(world: World) -> None:
+    """What one has learned, another begins with. A row of another version says nothing, and is no hindrance."""
+    a, b, _ = world.peers
+    for _ in range(2):
+        with pytest.raises(Throttled), b.governor.call(TARGET, b.governor.enter(PLACE)):
+            raise Throttled("Too many requests, please wait.")
+        await world.clock.advance(1)
+        with b.governor.call(TARGET, b.governor.enter(PLACE)):
+            pass
+        await world.clock.advance(5)
+    for _ in range(6):
+        with pytest.raises(LimitReached):
+            b.governor.enter(PLACE)
+        await world.store.beat(Heartbeat("d", world.clock.now(), {}, {str(TARGET): "[1]"}))
+        await world.clock.advance(BEAT_SECONDS / 2)
+    word = b.governor.words()[str(TARGET)]
+    assert (word.throttles, word.pressed) == (2, True)
+    assert word.requests
+    a.governor.enter(PLACE)
+    assert a.governor.words()[str(TARGET)].requests == pytest.approx(word.requests, rel=0.2)
+
+
+async def test_a_ceiling_is_shared_by_those_who_live(world: World) -> None:
+    """A third each; and once a worker has said nothing for ten seconds, half for each of the others."""
+    a, _, c = world.peers
+
+    def rate() -> float | None:
+        labels = {"provider": "bedrock", "region": "us-east-1", "model": "m", "limit": "requests"}
+        return a.registry.get_sample_value("quarry_limiter_rate", labels)
+
+    await world.clock.advance(BEAT_SECONDS)
+    a.governor.enter(Candidate(RouteTarget(TARGET, requests_per_minute=360), PLACE.invocation))
+    assert rate() == 2
+    c.task.cancel()
+    await world.clock.advance(6)
+    assert rate() == 2
+    await world.clock.advance(8)
+    assert rate() == 3
+    world.peers.pop()
 
 
 def test_an_opening_runs_out_since_its_row_was_written() -> None:

@@ -33,6 +33,34 @@ async def test_no_message_is_received_without_a_free_slot(bench: Bench) -> None:
     running.cancel()
 
 
+async def test_nothing_is_received_while_the_gate_is_shut(bench: Bench) -> None:
+    """Other workers may have room for it. A worker that is told to stop meanwhile receives nothing when the gate opens."""
+    opened = asyncio.Event()
+
+    async def gate() -> None:
+        await opened.wait()
+
+    await bench.submitted()
+    loop = bench.loop(slots=2, gate=gate)
+    running = asyncio.create_task(loop.run())
+    await bench.clock.advance(1)
+    assert (loop.in_flight, bench.queue.visible_count) == (0, 1)
+    opened.set()
+    await bench.clock.settle()
+    assert bench.queue.visible_count == 0
+    running.cancel()
+    opened.clear()
+    await bench.submitted()
+    late = bench.loop(slots=2, gate=gate)
+    running = asyncio.create_task(late.run())
+    await bench.clock.settle()
+    late.stop()
+    opened.set()
+    await bench.clock.settle()
+    assert bench.queue.visible_count == 1
+    await running
+
+
 async def test_all_slots_can_be_used_at_once(bench: Bench) -> None:
     """Several receivers share the slots; a full queue fills them all."""
     bench.provider.play(*(Hold() for _ in range(40)))

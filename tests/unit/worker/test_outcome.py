@@ -91,6 +91,7 @@ TABLE: list[tuple[Result, tuple[JobStatus, type[Settlement], int]]] = [
     (errors.LimitReached("x"), NO_CAPACITY),
     (errors.RequestLimitReached("x"), NO_CAPACITY),
     (errors.TokenLimitReached("x"), NO_CAPACITY),
+    (errors.CeilingReached("x"), NO_CAPACITY),
     (errors.ProviderUnavailable("x"), NO_CAPACITY),
     (errors.CredentialsExpired("x"), BLOCKED),
     (errors.AccessDenied("x"), BLOCKED),
