@@ -126,8 +126,9 @@ async def test_the_more_urgent_are_served_first_and_nobody_waits_for_ever() -> N
 async def test_nobody_overtakes_the_line() -> None:
     """Room that comes is for those who wait."""
     bench, place = Bench(), candidate(requests=60)
-    bench.enter_all(place)
+    permit = bench.governor.enter(place)
     waiting = await bench.come("one", [place])
+    bench.governor.cancel(HERE, permit)
     with pytest.raises(LimitReached):
         bench.governor.enter(place)
     await bench.clock.advance(2)
