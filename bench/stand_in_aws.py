@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from quarry.clock import SystemClock
 from quarry.envelope import Envelope
@@ -24,6 +24,14 @@ _KEY_ID, _SECRET, _SALT = "0123456789abcdef", "s" * 43, "salt"
 #: The key that it knows, as its holder carries it.
 KEY: Final = carried(_KEY_ID, _SECRET)
 _PROMPT: Final = "Summarise this ticket in one sentence. " + "The printer on the third floor is out of paper again. " * 10
+
+
+class Answers(Protocol):
+    """What a connection asks."""
+
+    def answer(self, target: str, body: bytes) -> bytes | asyncio.Future[bytes]:
+        """The body to answer with, now or later."""
+        ...
 
 
 class StandIn:
@@ -41,6 +49,7 @@ class StandIn:
             "AmazonSQS.GetQueueUrl": lambda request: {"QueueUrl": f"http://127.0.0.1/{request['QueueName']}"},
             "AmazonSQS.ReceiveMessage": self._receive,
             "AmazonSQS.DeleteMessageBatch": self._delete,
+            "AmazonSQS.ChangeMessageVisibilityBatch": self._change,
             "DynamoDB_20120810.DescribeTable": lambda _: {"Table": {}},
             "DynamoDB_20120810.UpdateItem": self._update,
             "AmazonSQS.SendMessageBatch": _sent,
@@ -49,13 +58,21 @@ class StandIn:
             "DynamoDB_20120810.Query": lambda _: {"Items": [], "Count": 0},
         }
 
-    def answer(self, target: str, body: bytes) -> bytes:
-        """The answer to one request; without a target it is one of S3, or of ours for the counts."""
+    def answer(self, target: str, body: bytes) -> bytes | asyncio.Future[bytes]:
+        """The answer to one request, now or later; without a target it is one of S3, or of ours for the counts."""
         if not target:
             return json.dumps(self._counts()).encode()
         known = self._answers.get(target)
         self._written += target.endswith(("PutItem", "DeleteItem", "WriteItem", "WriteItems"))
-        return json.dumps(known(json.loads(body)) if known else {}).encode()
+        request = json.loads(body)
+        answer = known(request) if known else {}
+        said = json.dumps(answer).encode()
+        if answer != {"Messages": []}:
+            return said
+        # Who finds an empty lane has to wait, as at SQS.
+        later = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(request["WaitTimeSeconds"], later.set_result, said)
+        return later
 
     def _counts(self) -> dict[str, int]:
         """What happened so far. `written`: items, but for the notes on when the one key was used."""
@@ -72,7 +89,8 @@ class StandIn:
         return {"Responses": [{} for _ in request["Statements"]]}
 
     def _receive(self, request: Any) -> Any:
-        count = min(self._left, request["MaxNumberOfMessages"])
+        # All of them are on the normal lane.
+        count = 0 if request["QueueUrl"].endswith(("-high", "-low")) else min(self._left, request["MaxNumberOfMessages"])
         self._left -= count
         return {"Messages": [self._message() for _ in range(count)]}
 
@@ -85,6 +103,11 @@ class StandIn:
 
     def _delete(self, request: Any) -> Any:
         self._deleted += len(request["Entries"])
+        return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]], "Failed": []}
+
+    def _change(self, request: Any) -> Any:
+        # What a worker has no slot for comes again.
+        self._left += sum(each["VisibilityTimeout"] == 0 for each in request["Entries"])
         return {"Successful": [{"Id": each["Id"]} for each in request["Entries"]], "Failed": []}
 
     def _update(self, request: Any) -> Any:
@@ -119,7 +142,7 @@ def _sent(request: Any) -> Any:
 class Connection(asyncio.Protocol):
     """One connection of HTTP/1.1, as much of it as AWS's SDK speaks."""
 
-    def __init__(self, stand_in: StandIn) -> None:
+    def __init__(self, stand_in: Answers) -> None:
         self._stand_in = stand_in
         self._received = b""
 
@@ -137,7 +160,10 @@ class Connection(asyncio.Protocol):
             body, self._received = self._received[end + 4 : whole], self._received[whole:]
             self._answer(lines[0].startswith("HEAD"), self._stand_in.answer(headers.get("x-amz-target", ""), body))
 
-    def _answer(self, head: bool, body: bytes) -> None:
+    def _answer(self, head: bool, body: bytes | asyncio.Future[bytes]) -> None:
+        if isinstance(body, asyncio.Future):
+            body.add_done_callback(lambda done: self._answer(head, done.result()))
+            return
         start = f"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {len(body)}\r\n\r\n"
         self._transport.write(start.encode() + (b"" if head else body))
 

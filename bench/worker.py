@@ -14,10 +14,9 @@ from pathlib import Path
 
 import httpx
 
-from bench.stack import simulated
+from bench.stack import simulated, stood_in
 from bench.usage import Usage
-from tests.support.processes import clean_environ, eventually, free_port, serving
-from tests.support.stack import Stack
+from tests.support.processes import eventually
 
 _LONG_SECONDS = 600.0
 
@@ -41,13 +40,9 @@ class Run:
 def work(jobs: int, slots: int, model_seconds: float) -> Run:
     """Start a worker before a queue of so many jobs; what it uses until the last of them is settled."""
     with tempfile.TemporaryDirectory(prefix="quarry-bench-") as name, ExitStack() as running:
-        directory, port = Path(name), free_port()
-        url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "bench.stand_in_aws", str(port), str(jobs)]
-        running.enter_context(serving(command, clean_environ(), directory / "aws.log", url))
-        counts = running.enter_context(httpx.Client(base_url=url))
-        stack = Stack(url, directory)
-        simulator = running.enter_context(simulated(directory, model_seconds))
+        stack = running.enter_context(stood_in(Path(name), jobs))
+        counts = running.enter_context(httpx.Client(base_url=stack.aws_url))
+        simulator = running.enter_context(simulated(stack.directory, model_seconds))
         stack.use(simulator)
         process = running.enter_context(stack.running_worker(QUARRY_WORKER__SLOTS=str(slots)))
 

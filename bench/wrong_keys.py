@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,9 +23,9 @@ import httpx
 
 from bench.api import cpu_of_submissions
 from bench.flood import KINDS
+from bench.stack import api_of, stood_in
 from bench.stand_in_aws import KEY
-from tests.support.processes import Process, clean_environ, free_port, quarry, running, serving
-from tests.support.stack import Stack
+from tests.support.processes import Process, clean_environ, running
 
 #: Of the caller with the valid key.
 _PER_SECOND: Final = 50
@@ -82,17 +82,11 @@ def main(seconds: float) -> None:
 @contextmanager
 def _api(*, authenticating: bool) -> Iterator[tuple[str, str, Process]]:
     """The URLs of an API and of its AWS, and the API's process."""
-    with tempfile.TemporaryDirectory(prefix="quarry-bench-") as name, ExitStack() as stack:
-        directory, aws, port = Path(name), free_port(), free_port()
-        command = [sys.executable, "-m", "bench.stand_in_aws", str(aws), "0"]
-        aws_url, url = f"http://127.0.0.1:{aws}", f"http://127.0.0.1:{port}"
-        stack.enter_context(serving(command, clean_environ(), directory / "aws.log", aws_url))
-        quarry_ = Stack(aws_url, directory)
-        quarry_.env["QUARRY_ROUTES_FILE"] = quarry_.routes()
+    with tempfile.TemporaryDirectory(prefix="quarry-bench-") as name, stood_in(Path(name)) as stack:
         if authenticating:
-            quarry_.env |= {"QUARRY_ENVIRONMENT": "production", "QUARRY_API__AUTH": "api_key"}
-        api = quarry("api", "--port", str(port))
-        yield url, aws_url, stack.enter_context(serving(api, quarry_.environ(), directory / "api.log", f"{url}/livez"))
+            stack.env |= {"QUARRY_ENVIRONMENT": "production", "QUARRY_API__AUTH": "api_key"}
+        with api_of(stack) as (port, process):
+            yield f"http://127.0.0.1:{port}", stack.aws_url, process
 
 
 def _flooded(url: str, aws: str, kind: str, seconds: float) -> Flood:

@@ -16,7 +16,7 @@ from quarry.inference.candidates import Request, candidates
 from quarry.inference.routes import DEFAULT_ROUTE, Route, Routes
 from quarry.inference.verdicts import scrub
 from quarry.invocation import Invocation
-from quarry.job import CHECK_AFTER, Job
+from quarry.job import CHECK_AFTER, Job, Priority
 from quarry.settings import JobSettings
 from quarry.store.item import invocation_json
 
@@ -62,6 +62,7 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
         deadline_at=now + timedelta(seconds=submission.deadline_seconds or limits.deadline_seconds),
         available_at=now,
         max_attempts=submission.max_attempts or limits.max_attempts,
+        priority=Priority(submission.priority or Priority.NORMAL),
         custom_id=submission.custom_id,
         metadata=submission.metadata or {},
         stream=submission.stream or False,

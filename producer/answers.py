@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from quarry.attempts import Attempt, AttemptOutcome, Failure, Wait
 from quarry.clock import to_rfc3339
 from quarry.invocation import Completion, Usage, result_document
-from quarry.job import EXPIRY, Job, JobStatus, StatusReason, effective_status
+from quarry.job import EXPIRY, Job, JobStatus, Priority, StatusReason, effective_status
 
 # --- making -----------------------------------------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ class JobSummary(Shown):
     status: JobStatus = Field(description="Where it stands.")
     status_reason: StatusReason | None = Field(description="Why, where the status alone does not tell.")
     model: str = Field(description="As submitted: a route's name or a model id.")
-    priority: str = Field(description="`normal`: there is one lane in this version.")
+    priority: Priority = Field(description="Which lane it waits in: `high`, `normal` or `low`.")
     metadata: dict[str, str] = Field(description="As submitted.")
     created_at: AwareDatetime = Field(description="When it was accepted.")
     available_at: AwareDatetime = Field(description="Not to be worked before.")

@@ -99,17 +99,19 @@ def _context(
     clock: CorrectedClock,
 ) -> Context:
     """The verbs, over what was opened."""
-    store, sqs, url = backing.store, backing.sqs, backing.queue_url
+    store, sqs, urls = backing.store, backing.sqs, backing.queue_urls
     results = Results(backing.payloads, clock, timedelta(seconds=settings.store.url_seconds))
     lookup = Lookup(store, results, Waiters(store, clock, settings.api.waiters, metrics), clock)
     checks = {
-        "queue": lambda: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"]),
+        "queue": lambda: asyncio.gather(
+            *(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"]) for url in urls.values())
+        ),
         "store": lambda: store.get(DEFAULT_TENANT, new_request_id(clock.now())),
     }
     return Context(
         gate=gate,
         witness=witness,
-        submitter=Submitter(store, backing.payloads, backing.queue, routes, settings.job, clock, metrics),
+        submitter=Submitter(store, backing.payloads, backing.lanes, routes, settings.job, clock, metrics),
         lookup=lookup,
         following=Following(store, lookup, clock, settings.api.followers, metrics),
         canceller=Canceller(store, lookup, clock),

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, StringConstraints, WithJsonSchema
 
@@ -108,6 +108,9 @@ class Submission(Strict):
         min_length=1,
         max_length=64,
         description="AWS regions: the prompt is processed nowhere else, by no fallback either. A route may narrow it further.",
+    )
+    priority: Literal["high", "normal", "low"] | None = Field(
+        None, description="How urgent it is (default `normal`): which lane it waits in. `high` does not wait behind the others."
     )
     deadline_seconds: int | None = Field(
         None, ge=1, le=1_036_800, description="Until when a call may start, from now (default 86,400)."

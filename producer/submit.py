@@ -24,7 +24,6 @@ from producer import admission, idempotency
 from producer.body import Body
 from producer.problems import kind_of, whereabouts
 from quarry.clock import Clock
-from quarry.envelope import Envelope
 from quarry.errors import (
     IdempotencyConflict,
     JobChanged,
@@ -37,7 +36,8 @@ from quarry.ids import new_request_id
 from quarry.inference.routes import Routes
 from quarry.invocation import Invocation
 from quarry.job import Job, JobStatus
-from quarry.queue.base import JobQueue
+from quarry.queue.base import Lanes
+from quarry.queue.lanes import announce
 from quarry.settings import JobSettings
 from quarry.store.base import IdempotencyKey, JobStore
 from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
@@ -68,7 +68,7 @@ class Submitter:
         self,
         store: JobStore,
         payloads: Payloads,
-        queue: JobQueue,
+        lanes: Lanes,
         routes: Routes,
         limits: JobSettings,
         clock: Clock,
@@ -76,7 +76,7 @@ class Submitter:
     ) -> None:
         self._store = store
         self._payloads = payloads
-        self._queue = queue
+        self._lanes = lanes
         self._routes = routes
         self._limits = limits
         self._clock = clock
@@ -174,14 +174,14 @@ class Submitter:
     async def _replay(self, job: Job) -> Accepted:
         """A job that a key already stands for. Where nobody has taken it yet, its message may be lost: another one costs little."""
         if job.status is JobStatus.QUEUED and job.started_at is None:
-            [failure] = await self._queue.send([Envelope(job.request_id, job.tenant, job.generation)])
+            [failure] = await announce(self._lanes, job)
             if failure:
                 raise SubmissionUndecided(job.request_id) from failure
         _log.info(Event.JOB_REPLAYED, request_id=job.request_id, tenant=job.tenant)
         return Accepted(job, replayed=True)
 
     async def _announce(self, job: Job, key: IdempotencyKey | None) -> Accepted:
-        [failure] = await self._queue.send([Envelope(job.request_id, job.tenant, job.generation)])
+        [failure] = await announce(self._lanes, job)
         if failure is None:
             _log.info(Event.JOB_SUBMITTED, request_id=job.request_id, tenant=job.tenant, model=job.model)
             return Accepted(job)

@@ -49,6 +49,14 @@ class JobStatus(StrEnum):
 TERMINAL: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
 
 
+class Priority(StrEnum):
+    """How urgent a job is: each has a lane of its own. The most urgent first."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
 class StatusReason(StrEnum):
     """Why a job stands where it stands, where the status alone does not tell."""
 
@@ -103,7 +111,8 @@ class Job(Attempted):
     #: Not to be claimed before.
     available_at: datetime
     max_attempts: int
-    priority: str = "normal"
+    #: The lane that its messages are on.
+    priority: Priority = Priority.NORMAL
     custom_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: Its answer's text is kept as it comes, for whoever follows the job.

@@ -1,6 +1,6 @@
 """Opens what every process has behind it: the job table, the bucket, the queues. Only composition roots call it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from quarry.aws import dynamodb_client, s3_client, sqs_client
 from quarry.clock import CorrectedClock
+from quarry.job import Priority
 from quarry.queue.base import visibility_for
 from quarry.queue.sqs import SqsDeadLetters, SqsQueue, resolve_urls
 from quarry.settings import Settings
@@ -35,9 +36,9 @@ class Backing:
 
     store: DynamoStore
     payloads: S3Payloads
-    queue: SqsQueue
+    lanes: Mapping[Priority, SqsQueue]
     dead_letters: SqsDeadLetters
-    queue_url: str
+    queue_urls: Mapping[Priority, str]
     dynamodb: "DynamoDBClient"
     sqs: "SQSClient"
 
@@ -63,8 +64,10 @@ async def opened(
         payloads = S3Payloads(s3, settings.store.bucket, settings.store.kms_key_id)
         await payloads.check()
         sqs = await stack.enter_async_context(sqs_client(region, connections.queues, session))
-        url, dlq_url = await resolve_urls(sqs, settings.queue.name, settings.queue.url, settings.queue.dlq_url)
-        queue = SqsQueue(sqs, url, dlq_url, visibility=visibility_for(settings.worker.lease_seconds))
+        urls, dlq_url = await resolve_urls(sqs, settings.queue)
+        visibility = visibility_for(settings.worker.lease_seconds)
+        lanes = {lane: SqsQueue(sqs, url, dlq_url, visibility=visibility, lane=lane) for lane, url in urls.items()}
         stack.push_async_callback(store.close)
-        stack.push_async_callback(queue.close)
-        yield Backing(store, payloads, queue, SqsDeadLetters(sqs, dlq_url), url, dynamodb, sqs)
+        for queue in lanes.values():
+            stack.push_async_callback(queue.close)
+        yield Backing(store, payloads, lanes, SqsDeadLetters(sqs, dlq_url), urls, dynamodb, sqs)

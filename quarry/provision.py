@@ -9,8 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from quarry.aws import sync_config, sync_session
 from quarry.errors import ConfigurationError
+from quarry.job import Priority
 from quarry.queue.base import visibility_for
-from quarry.settings import Settings
+from quarry.settings import QueueSettings, Settings
 from quarry.store.item import LISTED
 from quarry.store.payloads import expiration_days
 
@@ -29,7 +30,6 @@ _ATTRIBUTES: Final[Any] = [
     {"AttributeName": name, "AttributeType": "N" if name == "check_at" else "S"}
     for name in ("pk", "sk", "list_pk", "request_id", "check_pk", "check_at")
 ]
-LANE_SUFFIXES: Final = ("", "-high", "-low")
 
 
 def provision(settings: Settings) -> list[str]:
@@ -49,7 +49,7 @@ def provision(settings: Settings) -> list[str]:
         _refuse_real_account(client.meta.endpoint_url)
     with _one_sentence(sqs.meta.endpoint_url):
         return [
-            *_queues(sqs, settings.queue.name, int(visibility_for(settings.worker.lease_seconds).total_seconds())),
+            *_queues(sqs, settings.queue, int(visibility_for(settings.worker.lease_seconds).total_seconds())),
             _table(dynamodb, settings.store.table),
             _bucket(s3, settings.store.bucket, settings.region, expiration_days(settings.job.retention_days)),
         ]
@@ -79,16 +79,16 @@ def _one_sentence(endpoint: str) -> Iterator[None]:
         raise ConfigurationError(f"no emulated AWS answers at {endpoint} (AWS_ENDPOINT_URL): {type(error).__name__}") from error
 
 
-def _queues(sqs: "SQSClient", name: str, visibility: int) -> Iterator[str]:
-    dlq_arn, line = _queue(sqs, f"{name}-dlq", {"MessageRetentionPeriod": str(RETENTION_SECONDS)})
+def _queues(sqs: "SQSClient", settings: QueueSettings, visibility: int) -> Iterator[str]:
+    dlq_arn, line = _queue(sqs, f"{settings.name}-dlq", {"MessageRetentionPeriod": str(RETENTION_SECONDS)})
     yield line
-    for suffix in LANE_SUFFIXES:
+    for lane in Priority:
         attributes = {
             "VisibilityTimeout": str(visibility),
             "MessageRetentionPeriod": str(RETENTION_SECONDS),
             "RedrivePolicy": f'{{"deadLetterTargetArn":"{dlq_arn}","maxReceiveCount":"{MAX_RECEIVE_COUNT}"}}',
         }
-        yield _queue(sqs, f"{name}{suffix}", attributes)[1]
+        yield _queue(sqs, settings.name_of(lane), attributes)[1]
 
 
 def _queue(sqs: "SQSClient", name: str, attributes: dict[str, str]) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field,
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from quarry.errors import ConfigurationError
+from quarry.job import Priority
 
 PREFIX: Final = "QUARRY_"
 DELIMITER: Final = "__"
@@ -64,6 +65,11 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _suffix(lane: Priority) -> str:
+    """What a lane's queue is called after the normal lane's."""
+    return "" if lane is Priority.NORMAL else f"-{lane}"
+
+
 class QueueSettings(Group):
     """SQS."""
 
@@ -73,8 +79,25 @@ class QueueSettings(Group):
         description="Name of the normal lane's queue; the others are NAME-high and NAME-low, the dead-letter queue NAME-dlq. "
         "A wrong name stops the process at its start.",
     )
-    url: str | None = Field(None, description="URL of the normal lane's queue; wins over the name.")
+    url: str | None = Field(
+        None,
+        description="URL of the normal lane's queue; wins over the name. The others are then URL-high and URL-low. A wrong one "
+        "stops the process at its start.",
+    )
+    high_url: str | None = Field(None, description="URL of the high lane's queue; wins over the name and over URL-high.")
+    low_url: str | None = Field(None, description="URL of the low lane's queue; wins over the name and over URL-low.")
     dlq_url: str | None = Field(None, description="URL of the dead-letter queue; wins over the name.")
+
+    def name_of(self, lane: Priority) -> str:
+        """The name of a lane's queue, where nothing says its URL."""
+        return f"{self.name}{_suffix(lane)}"
+
+    def url_of(self, lane: Priority) -> tuple[str | None, str]:
+        """The URL of a lane's queue, None where it has to be looked up by name; and the variable that says it."""
+        own = {Priority.HIGH: self.high_url, Priority.LOW: self.low_url}.get(lane)
+        if own:
+            return own, variable_name(("queue", f"{lane}_url"))
+        return self.url and f"{self.url}{_suffix(lane)}", variable_name(("queue", "url"))
 
 
 class StoreSettings(Group):
@@ -112,7 +135,26 @@ class WorkerSettings(Group):
         4,
         ge=1,
         le=32,
-        description="Concurrent long polls. Too few cap the rate at which jobs are taken (each brings up to 10).",
+        description="Concurrent long polls of each lane. Too few cap the rate at which jobs are taken (each brings up to 10).",
+    )
+    lane_weights: str = Field(
+        "6,3,1",
+        pattern=r"^[1-9][0-9]{0,2},[1-9][0-9]{0,2},[1-9][0-9]{0,2}$",
+        description="Shares of what is received while every lane has work: of `high`, `normal` and `low`. An empty lane's share "
+        "goes to the others. Too far apart: `low` crawls; too near: `high` waits.",
+    )
+    lane_ageing_seconds: int = Field(
+        60,
+        ge=1,
+        le=86_400,
+        description="A lane whose jobs have waited so long weighs twice as much, after twice as long three times, up to five "
+        "times. Too short: a backlog of `low` counts like `normal`; too long: it counts as little as ever.",
+    )
+    reserved_slots: int | None = Field(
+        None,
+        ge=0,
+        description="Slots that only `high` may take (by default a twentieth of all: none of fewer than 20). Too many: idle "
+        "slots; too few: `high` waits until a call ends.",
     )
     lease_seconds: int = Field(
         60,
@@ -142,6 +184,16 @@ class WorkerSettings(Group):
     )
     metrics_port: Port = Field(9090, description="Port of /livez, /readyz and /metrics; 0 takes any free one.")
     metrics_host: str = Field("127.0.0.1", description="Address that port listens on; 0.0.0.0 in a container.")
+
+    @property
+    def reserved(self) -> int:
+        """Slots that only `high` may take. A twentieth is our own choice."""
+        return self.slots // 20 if self.reserved_slots is None else self.reserved_slots
+
+    @property
+    def weights(self) -> dict[Priority, int]:
+        """The weights of the lanes."""
+        return dict(zip(Priority, map(int, self.lane_weights.split(",")), strict=True))
 
 
 class BreakerSettings(Group):
@@ -394,6 +446,8 @@ class Settings(BaseSettings):
             object.__setattr__(self, "region", "us-east-1")
         if self.job.max_tokens > self.job.max_tokens_limit:
             raise ValueError("QUARRY_JOB__MAX_TOKENS is above QUARRY_JOB__MAX_TOKENS_LIMIT; lower the one or raise the other")
+        if self.worker.reserved >= self.worker.slots:
+            raise ValueError("QUARRY_WORKER__RESERVED_SLOTS leaves nothing to `normal`; it must be below QUARRY_WORKER__SLOTS")
         self._check_auth()
         return self
 

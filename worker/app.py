@@ -5,7 +5,7 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -23,8 +23,9 @@ from quarry.inference.governor import Governor
 from quarry.inference.reload import RoutesFile
 from quarry.inference.routes import Routes
 from quarry.inference.routes_file import load_routes
+from quarry.job import Priority
 from quarry.opening import Connections, opened
-from quarry.queue.base import JobQueue
+from quarry.queue.base import Lanes
 from quarry.settings import BreakerSettings, Settings, is_set
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
@@ -34,7 +35,7 @@ from quarry.telemetry.metrics import InferenceMetrics, RoutesMetrics, WorkerMetr
 from quarry.telemetry.probes import serve_probes
 from worker.budget import Budget
 from worker.claim import Claimer
-from worker.front import Front
+from worker.front import Front, Fronts
 from worker.health import Health
 from worker.heartbeat import Heart
 from worker.invoke import Invoker
@@ -49,6 +50,7 @@ from worker.settle import Settler
 from worker.shutdown import drain, poll_for, stop_on_signals
 from worker.speech import Speech
 from worker.sweep import Sweep
+from worker.turns import Turns
 
 _log = get_logger(__name__)
 
@@ -64,9 +66,9 @@ class Ports:
     """What the worker needs of the world."""
 
     store: JobStore
-    queue: JobQueue
+    lanes: Lanes
     payloads: Payloads
-    queue_url: str
+    queue_urls: Mapping[Priority, str]
 
 
 async def run(settings: Settings) -> int:
@@ -84,9 +86,9 @@ async def run(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         session = new_session()
         # Each job has at most one write to the table under way, plus a renewal, plus one of its text.
-        connections = Connections(table=3 * slots, bucket=slots, queues=slots + settings.worker.receivers + 16)
+        connections = Connections(table=3 * slots, bucket=slots, queues=slots + len(Priority) * settings.worker.receivers + 16)
         backing = await stack.enter_async_context(opened(settings, clock, session, connections))
-        ports = Ports(backing.store, backing.queue, backing.payloads, backing.queue_url)
+        ports = Ports(backing.store, backing.lanes, backing.payloads, backing.queue_urls)
         providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock))
         inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
@@ -97,7 +99,8 @@ async def run(settings: Settings) -> int:
         heart = Heart(ports.store, board, governor, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.in_flight)
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
-        _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=ports.queue_url, slots=slots, metrics_port=port)
+        url = ports.queue_urls[Priority.NORMAL]
+        _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=url, slots=slots, metrics_port=port)
         sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow)]
         code = await supervise(loop, sides, leases, health, drain_seconds)
     _log.info(Event.SERVICE_STOPPED)
@@ -116,27 +119,34 @@ def parts(
     gate: Callable[[], Awaitable[None]] = always_open,
 ) -> tuple[Loop, Leases, Sweep]:
     """What a worker is made of: the loop, and the two that run beside it."""
-    worker, store, queue = settings.worker, ports.store, ports.queue
-    front, isolation = Front(clock.monotonic()), Isolation()
-    leases = Leases(store, queue, clock, metrics, owner=owner, lease_seconds=worker.lease_seconds)
-    recorder, reporter = Recorder(store, ports.payloads, clock), Reporter(metrics, health, front, clock)
+    worker, store, lanes = settings.worker, ports.store, ports.lanes
+    fronts, isolation = Fronts(lanes, clock.monotonic()), Isolation()
+    leases = Leases(store, lanes, clock, metrics, owner=owner, lease_seconds=worker.lease_seconds)
+    recorder, reporter = Recorder(store, ports.payloads, clock), Reporter(metrics, health, fronts, clock)
     steps = Steps(
         claimer=Claimer(store, leases, clock),
         leases=leases,
         invoker=Invoker(engine, routes, ports.payloads, leases, isolation, Speech(store, clock, metrics)),
         recorder=recorder,
-        settler=Settler(queue, store, clock, metrics),
+        settler=Settler(lanes, store, clock, metrics),
         reporter=reporter,
         budget=Budget(worker.inflight_bytes),
         clock=clock,
         draw=random.random,
     )
     poll = poll_for(worker.drain_seconds)
-    loop = Loop(
-        queue, steps, metrics, clock, front, isolation, slots=worker.slots, receivers=worker.receivers, poll=poll, gate=gate
+    turns = Turns(
+        worker.weights,
+        slots=worker.slots,
+        receivers=worker.receivers,
+        reserved=worker.reserved,
+        ageing_seconds=worker.lane_ageing_seconds,
     )
+    loop = Loop(lanes, steps, metrics, clock, fronts, isolation, turns, poll=poll, gate=gate)
+    for lane in lanes:
+        metrics.front.labels(lane).set_function(partial(_front_seconds, fronts[lane], clock))
     interval = worker.sweep_seconds
-    sweep = Sweep(store, queue, recorder, reporter, front, clock, metrics, owner=owner, interval_seconds=interval)
+    sweep = Sweep(store, lanes, recorder, reporter, fronts, clock, metrics, owner=owner, interval_seconds=interval)
     return loop, leases, sweep
 
 
@@ -162,6 +172,10 @@ def _limits(settings: BreakerSettings) -> Limits | None:
     """When a target is left alone; None: never."""
     seconds = float(settings.open_seconds)
     return Limits(settings.failures, float(settings.window_seconds), seconds) if settings.failures else None
+
+
+def _front_seconds(front: Front, clock: Clock) -> float:
+    return front.seconds(clock.monotonic())
 
 
 def _owner() -> str:

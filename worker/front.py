@@ -1,7 +1,10 @@
-"""How far behind the lane is: the time that jobs now wait for their first receipt, as this worker sees it."""
+"""How far behind the lanes are: the time that jobs now wait for their first receipt, as this worker sees it."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
+
+from quarry.job import Priority
 
 #: Over how long the longest wait counts. Our own choice: ten polls of the longest kind.
 _WINDOW_SECONDS: Final = 200.0
@@ -10,7 +13,7 @@ _DEAF_SECONDS: Final = 60.0
 
 
 class Front:
-    """Takes note of what the polls bring."""
+    """Takes note of what the polls of one lane bring."""
 
     def __init__(self, monotonic: float) -> None:
         #: (when, wait in seconds), waits falling: the first is the longest of the window.
@@ -43,3 +46,21 @@ class Front:
         """Drop what is old, except the last that is known."""
         while len(self._waits) > 1 and self._waits[0][0] < monotonic - _WINDOW_SECONDS:
             self._waits.popleft()
+
+
+class Fronts:
+    """The fronts of all lanes. What is said of them together is said of the one that is furthest behind."""
+
+    def __init__(self, lanes: Iterable[Priority], monotonic: float) -> None:
+        self._fronts = {lane: Front(monotonic) for lane in lanes}
+
+    def __getitem__(self, lane: Priority) -> Front:
+        return self._fronts[lane]
+
+    def seconds(self, monotonic: float) -> float:
+        """The longest wait to be expected."""
+        return max(front.seconds(monotonic) for front in self._fronts.values())
+
+    def is_deaf(self, monotonic: float) -> bool:
+        """Whether this worker cannot tell of some lane."""
+        return any(front.is_deaf(monotonic) for front in self._fronts.values())

@@ -15,8 +15,8 @@ from quarry.deadline import has_passed
 from quarry.errors import CancelRequested, LeaseLost, OutOfTime, QueueUnavailable, StoreUnavailable
 from quarry.ids import new_token
 from quarry.inference.routes import Route
-from quarry.job import CLOCK_MARGIN, Job, Lease
-from quarry.queue.base import Delivery, JobQueue, visibility_for
+from quarry.job import CLOCK_MARGIN, Job, Lease, Priority
+from quarry.queue.base import Delivery, Lanes, visibility_for
 from quarry.store.base import JobStore
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -92,10 +92,10 @@ class Leases:
     """All leases of this worker."""
 
     def __init__(
-        self, store: JobStore, queue: JobQueue, clock: Clock, metrics: WorkerMetrics, *, owner: str, lease_seconds: int
+        self, store: JobStore, lanes: Lanes, clock: Clock, metrics: WorkerMetrics, *, owner: str, lease_seconds: int
     ) -> None:
         self._store = store
-        self._queue = queue
+        self._lanes = lanes
         self._clock = clock
         self._metrics = metrics
         self._owner = owner
@@ -160,8 +160,9 @@ class Leases:
                 for held in due:
                     held.renewal = renewals.create_task(self._renew(held))
                     held.renewal.add_done_callback(held.renewed)
-                if due:
-                    renewals.create_task(self._extend([each.delivery for each in due]))
+                for lane in {each.delivery.lane for each in due}:
+                    theirs = [each.delivery for each in due if each.delivery.lane == lane]
+                    renewals.create_task(self._extend(lane, theirs))
 
     async def listen(self) -> None:
         """Look for notices of cancelled jobs, for ever. Supervised: if this ends, the worker stops."""
@@ -199,9 +200,9 @@ class Leases:
             held.valid_until = sent_at + self.seconds
         self._metrics.lease_renewals.labels(outcome).inc()
 
-    async def _extend(self, deliveries: list[Delivery]) -> None:
+    async def _extend(self, lane: Priority, deliveries: list[Delivery]) -> None:
         try:
-            await self._queue.extend(deliveries, self._visibility)
+            await self._lanes[lane].extend(deliveries, self._visibility)
         except QueueUnavailable as error:
             # The message may be delivered elsewhere: that claim is refused, because the lease holds.
             _log.warning(Event.LEASE_RENEWAL_FAILED, error=str(error))

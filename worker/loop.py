@@ -1,6 +1,7 @@
 """The loop: take slots → receive → start `process` → free the slots; and its end, the drain.
 
-A slot is taken *before* a message is received: nothing is ever received that cannot be worked at once.
+A slot is taken *before* a message is received: what is received can be worked at once. `turns.py` says where the one exception is,
+and which lane is next.
 """
 
 import asyncio
@@ -11,50 +12,24 @@ from typing import Final
 from quarry.backoff import Backoff
 from quarry.clock import Clock
 from quarry.errors import QueueUnavailable
-from quarry.queue.base import Delivery, JobQueue
+from quarry.queue.base import Delivery, Lanes
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
-from worker.front import Front
+from worker.front import Fronts
 from worker.isolation import Isolation
 from worker.outcome import STORE_UNAVAILABLE
 from worker.process import Steps, process
+from worker.turns import Poll, Turns
 
 _log = get_logger(__name__)
-#: SQS gives at most this many at once.
-_RECEIVE_MAX: Final = 10
 #: While queue or table are away. Receiving on would count receipts for nothing, until SQS gives a message up.
 _AWAY: Final = Backoff(base_seconds=0.2, ceiling_seconds=4)
 _POLL_AWAY: Final = timedelta(seconds=2)
-#: Receivers begin one after the other within this time. SQS answers a long poll at once; an emulator may look now and then only
-#: (ministack 1.5.33 each 0.1 s, `services/sqs.py`), and then one of several polls that are out of step is soon due.
-_OUT_OF_STEP_SECONDS: Final = 0.1
 
 
 async def always_open() -> None:
     """The gate where nothing holds us up."""
-
-
-class Slots:
-    """Units of concurrency: `take` waits for one and brings what else is free."""
-
-    def __init__(self, count: int) -> None:
-        self._free = count
-        self._freed = asyncio.Condition()
-
-    async def take(self, most: int) -> int:
-        """Take between one and `most` slots, waiting until there is one."""
-        async with self._freed:
-            await self._freed.wait_for(lambda: self._free > 0)
-            taken = min(most, self._free)
-            self._free -= taken
-            return taken
-
-    async def free(self, count: int = 1) -> None:
-        """Give slots back."""
-        async with self._freed:
-            self._free += count
-            self._freed.notify(count)
 
 
 class Loop:
@@ -62,36 +37,36 @@ class Loop:
 
     def __init__(
         self,
-        queue: JobQueue,
+        lanes: Lanes,
         steps: Steps,
         metrics: WorkerMetrics,
         clock: Clock,
-        front: Front,
+        fronts: Fronts,
         isolation: Isolation,
+        turns: Turns,
         *,
-        slots: int,
-        receivers: int,
         poll: timedelta,
         gate: Callable[[], Awaitable[None]] = always_open,
     ) -> None:
-        self._queue = queue
+        self._lanes = lanes
         self._steps = steps
-        self._metrics = metrics
         self._clock = clock
         self._poll = poll
         self._gate = gate
-        self._slots = Slots(slots)
-        # A receiver waits with its slots taken: few slots must not all sit in receivers that got nothing.
-        self._receivers = min(receivers, slots)
-        self._per_receive = max(1, min(_RECEIVE_MAX, slots // self._receivers))
-        self._front = front
+        self._fronts = fronts
         self._isolation = isolation
+        self._turns = turns
+        #: Set by whatever may make it somebody's turn.
+        self._changed = asyncio.Event()
+        self._alarm: asyncio.Task[None] | None = None
         self._stopping = False
-        #: Tries in a row that met a queue or a table which is away.
+        #: Tries in a row that met a table which is away.
         self._failures = 0
         self._receiving: set[asyncio.Task[None]] = set()
         self._working: set[asyncio.Task[None]] = set()
-        metrics.slots.set(slots)
+        self._received = {lane: metrics.received.labels(lane) for lane in lanes}
+        self._returned = {lane: metrics.returned.labels(lane) for lane in lanes}
+        metrics.slots.set(turns.slots)
         metrics.slots_in_use.set_function(lambda: len(self._working))
 
     @property
@@ -101,15 +76,25 @@ class Loop:
 
     async def run(self) -> None:
         """Receive until `stop`; what is in flight then goes on: see `finish`."""
-        async with asyncio.TaskGroup() as receivers:
-            self._receiving = {
-                receivers.create_task(self._receive_repeatedly(after=i / self._receivers * _OUT_OF_STEP_SECONDS))
-                for i in range(self._receivers)
-            }
+        try:
+            async with asyncio.TaskGroup() as polls:
+                while not self._stopping:
+                    await self._isolation.opened()
+                    await self._gate()
+                    if poll := self._next():
+                        task = polls.create_task(self._receive(poll))
+                        self._receiving.add(task)
+                        task.add_done_callback(self._receiving.discard)
+                    else:
+                        await self._something()
+        finally:
+            if self._alarm:
+                self._alarm.cancel()
 
     def stop(self) -> None:
         """Receive no more. A poll under way is left to end: one that is cut off may take messages that nobody then works."""
         self._stopping = True
+        self._changed.set()
 
     async def finish(self, seconds: float) -> bool:
         """Wait until no poll is under way and nothing is in flight; False where that took longer than `seconds`."""
@@ -121,41 +106,62 @@ class Loop:
             await asyncio.wait(pending, timeout=left)
         return True
 
-    async def _receive_repeatedly(self, after: float) -> None:
-        if after:
-            await self._clock.sleep(after)
-        while not self._stopping:
-            await self._gate()
-            taken, started = await self._slots.take(1 if self._failures else self._per_receive), 0
-            try:
-                started = await self._receive(taken)
-            except QueueUnavailable as error:
-                self._failures += 1
-                _log.warning(Event.RECEIVE_FAILED, error=str(error))
-            finally:
-                await self._slots.free(taken - started)
-            if self._failures:
-                await self._clock.sleep(_AWAY.wait(self._failures, self._steps.draw()).total_seconds())
+    def _next(self) -> Poll | None:
+        now = self._clock.monotonic()
+        return self._turns.next(now, lambda lane: self._fronts[lane].seconds(now), cautious=self._failures > 0)
 
-    async def _receive(self, limit: int) -> int:
-        """Receive and start up to `limit` deliveries; returns how many. What comes once the door is shut goes back at once."""
-        await self._isolation.opened()
-        if self._stopping:
-            return 0
+    async def _something(self) -> None:
+        """Wait until it may be somebody's turn."""
+        seconds = self._turns.look_again_in(self._clock.monotonic())
+        if seconds is not None and self._alarm is None:
+            self._alarm = asyncio.create_task(self._clock.sleep(seconds))
+            self._alarm.add_done_callback(self._rung)
+        await self._changed.wait()
+        self._changed.clear()
+
+    def _rung(self, _alarm: "asyncio.Task[None]") -> None:
+        self._alarm = None
+        self._changed.set()
+
+    async def _receive(self, poll: Poll) -> None:
+        """Receive what a poll brings, and start it. Where a service is away, the lane is then left alone for a while."""
         # While a service is away the polls are short: its return should be noticed soon.
-        deliveries = await self._queue.receive(limit, min(self._poll, _POLL_AWAY) if self._failures else self._poll)
+        wait = min(self._poll, _POLL_AWAY) if poll.cautious else self._poll
+        failures = 0
+        try:
+            deliveries = [] if self._stopping else await self._lanes[poll.lane].receive(poll.limit, wait)
+        except QueueUnavailable as error:
+            failures = self._turns.failed(poll)
+            _log.warning(Event.RECEIVE_FAILED, error=str(error))
+        else:
+            await self._take_in(poll, deliveries)
+        if failures := failures or self._failures:
+            self._changed.set()
+            await self._clock.sleep(_AWAY.wait(failures, self._steps.draw()).total_seconds())
+        self._turns.over(poll)
+        self._changed.set()
+
+    async def _take_in(self, poll: Poll, deliveries: list[Delivery]) -> None:
+        """Start what there are slots for. The rest goes back at once, and so does what comes when the door is shut."""
+        now = self._clock.monotonic()
+        granted = self._turns.answered(poll, len(deliveries), now)
         if not deliveries:
-            self._failures = 0
-            self._front.empty(self._clock.monotonic())
+            self._fronts[poll.lane].empty(now)
+            if not self._turns.any_work:
+                self._failures = 0
         if self._stopping or not self._isolation.is_open:
-            await asyncio.gather(*(self._queue.release(each, timedelta(0)) for each in deliveries))
-            return 0
-        for delivery in deliveries:
+            self._turns.free(poll.lane, granted)
+            granted = 0
+        for delivery in deliveries[:granted]:
             self._start(delivery)
-        return len(deliveries)
+        if surplus := deliveries[granted:]:
+            self._returned[poll.lane].inc(len(surplus))
+            lane = self._lanes[poll.lane]
+            # One that cannot be released comes again after its visibility timeout.
+            await asyncio.gather(*(lane.release(each, timedelta(0)) for each in surplus), return_exceptions=True)
 
     def _start(self, delivery: Delivery) -> None:
-        self._metrics.received.inc()
+        self._received[delivery.lane].inc()
         self._isolation.enter()
         task = asyncio.create_task(self._work(delivery))
         self._working.add(task)
@@ -170,4 +176,5 @@ class Loop:
             _log.exception(Event.DELIVERY_FAILED, error=type(error).__name__)
         finally:
             self._isolation.leave()
-            await self._slots.free()
+            self._turns.free(delivery.lane)
+            self._changed.set()

@@ -19,7 +19,7 @@ from quarry.queue.base import Delivery
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
-from worker.front import Front
+from worker.front import Fronts
 from worker.health import Health
 from worker.outcome import Interrupted, Result, Verdict, pays_once
 
@@ -31,10 +31,10 @@ DEGRADED: Final = "degraded"
 class Reporter:
     """Reports for this worker."""
 
-    def __init__(self, metrics: WorkerMetrics, health: Health, front: Front, clock: Clock) -> None:
+    def __init__(self, metrics: WorkerMetrics, health: Health, fronts: Fronts, clock: Clock) -> None:
         self._metrics = metrics
         self._health = health
-        self._front = front
+        self._fronts = fronts
         self._clock = clock
 
     def refused(self, refusal: ClaimRefused, job: Job | None, verdict: Verdict) -> None:
@@ -52,8 +52,8 @@ class Reporter:
         if delivery.receive_count == 1:
             # From when it could have been received: a message may be sent long before its job is due.
             waited = max((self._clock.now() - max(delivery.sent_at, job.available_at)).total_seconds(), 0)
-            self._metrics.delivery_wait.observe(waited)
-            self._front.waited(waited, self._clock.monotonic())
+            self._metrics.delivery_wait.labels(delivery.lane).observe(waited)
+            self._fronts[delivery.lane].waited(waited, self._clock.monotonic())
         if len(job.open_attempts) > 1:
             counter = self._metrics.calls_withheld if pays_once(route) else self._metrics.calls_repeated
             counter.labels("worker_vanished").inc()

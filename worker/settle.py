@@ -6,7 +6,7 @@ A failure here costs one more delivery.
 from quarry.clock import Clock
 from quarry.errors import QueueUnavailable, StoreUnavailable
 from quarry.job import Job
-from quarry.queue.base import Delivery, JobQueue
+from quarry.queue.base import Delivery, Lanes
 from quarry.store.base import JobStore
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -19,24 +19,24 @@ _log = get_logger(__name__)
 class Settler:
     """Settles deliveries."""
 
-    def __init__(self, queue: JobQueue, store: JobStore, clock: Clock, metrics: WorkerMetrics) -> None:
-        self._queue = queue
+    def __init__(self, lanes: Lanes, store: JobStore, clock: Clock, metrics: WorkerMetrics) -> None:
+        self._lanes = lanes
         self._store = store
         self._clock = clock
         self._metrics = metrics
 
     async def settle(self, delivery: Delivery, settlement: Settlement, job: Job | None = None) -> Settlement:
         """Carry out a settlement; `job` is the record behind the delivery, where there is one."""
-        name = type(settlement).__name__.lower()
+        name, queue = type(settlement).__name__.lower(), self._lanes[delivery.lane]
         try:
             match settlement:
                 case Ack():
-                    await self._queue.ack(delivery)
+                    await queue.ack(delivery)
                 case Release() if is_long(settlement, delivery, self._clock.now()):
                     name = "resend"
-                    await self._queue.resend(delivery, settlement.until - self._clock.now())
+                    await queue.resend(delivery, settlement.until - self._clock.now())
                 case Release():
-                    await self._queue.release(delivery, settlement.until - self._clock.now())
+                    await queue.release(delivery, settlement.until - self._clock.now())
                 case Bury():
                     await self._bury(delivery, settlement, job)
                 case Leave():
@@ -48,7 +48,7 @@ class Settler:
         return settlement
 
     async def _bury(self, delivery: Delivery, settlement: Bury, job: Job | None) -> None:
-        await self._queue.bury(delivery, settlement.reason, job.request_id if job else None)
+        await self._lanes[delivery.lane].bury(delivery, settlement.reason, job.request_id if job else None)
         _log.warning(Event.DELIVERY_BURIED, reason=settlement.reason)
         if job:
             await self._store.clear_bury(job)

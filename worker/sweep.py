@@ -17,13 +17,14 @@ from quarry.envelope import Envelope
 from quarry.errors import CancelRequested, ClaimRefused, DeadlinePassed, JobChanged, TakenOverTooOften, TransportError
 from quarry.ids import new_token
 from quarry.job import CHECK_AFTER, Job, Lease, check_later
-from quarry.queue.base import JobQueue
+from quarry.queue.base import Lanes
+from quarry.queue.lanes import announce
 from quarry.store.base import JobStore
 from quarry.store.expressions import why_refused
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
-from worker.front import Front
+from worker.front import Fronts
 from worker.record import Recorder
 from worker.report import Reporter
 
@@ -62,10 +63,10 @@ class Sweep:
     def __init__(
         self,
         store: JobStore,
-        queue: JobQueue,
+        lanes: Lanes,
         recorder: Recorder,
         reporter: Reporter,
-        front: Front,
+        fronts: Fronts,
         clock: Clock,
         metrics: WorkerMetrics,
         *,
@@ -73,10 +74,10 @@ class Sweep:
         interval_seconds: int,
     ) -> None:
         self._store = store
-        self._queue = queue
+        self._lanes = lanes
         self._recorder = recorder
         self._reporter = reporter
-        self._front = front
+        self._fronts = fronts
         self._clock = clock
         self._metrics = metrics
         self._owner = owner
@@ -99,11 +100,11 @@ class Sweep:
             TransportError: the round was cut short; the next one goes on.
         """
         now = self._clock.now()
-        if self._front.is_deaf(self._clock.monotonic()):
+        if self._fronts.is_deaf(self._clock.monotonic()):
             return 0  # another worker may know better
         if not await self._store.take_role(ROLE, Lease(self._token, self._owner, now + _ROLE_INTERVALS * self._interval), now):
             return 0
-        found = await self._store.due(due_before(now, self._front.seconds(self._clock.monotonic())), ROUND_LIMIT)
+        found = await self._store.due(due_before(now, self._fronts.seconds(self._clock.monotonic())), ROUND_LIMIT)
         done = 0
         for i in range(0, len(found), _AT_ONCE):
             seen = await asyncio.gather(*(self._look_at(*each) for each in found[i : i + _AT_ONCE]), return_exceptions=True)
@@ -125,7 +126,7 @@ class Sweep:
                 return await self._record(refusal)
             case None | TakenOverTooOften():
                 # The last take-over too many is buried by whoever receives the message.
-                return await self._send(job, envelope, now)
+                return await self._send(job, now)
         return False  # held, or finished since the index was written
 
     async def _record(self, refusal: ClaimRefused) -> bool:
@@ -136,8 +137,8 @@ class Sweep:
         self._metrics.swept.labels("recorded").inc()
         return True
 
-    async def _send(self, job: Job, envelope: Envelope, now: datetime) -> bool:
-        [failure] = await self._queue.send([envelope])
+    async def _send(self, job: Job, now: datetime) -> bool:
+        [failure] = await announce(self._lanes, job)
         if failure:
             raise failure
         # After the send: should this be lost, the next round sends once more.

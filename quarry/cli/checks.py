@@ -13,6 +13,7 @@ from quarry.client import ApiClient
 from quarry.clock import SystemClock
 from quarry.errors import ApiUnreachable, ConfigurationError
 from quarry.inference.routes_file import load_routes
+from quarry.job import Priority
 from quarry.settings import Settings
 
 
@@ -52,7 +53,9 @@ def _credentials(sts: Any) -> Iterator[Finding]:
 def _queues(sqs: Any, settings: Settings) -> Iterator[Finding]:
     found: dict[str, dict[str, str]] = {}
     queue = settings.queue
-    for check, name, url in (("queue", queue.name, queue.url), ("dlq", f"{queue.name}-dlq", queue.dlq_url)):
+    lanes = [("queue", Priority.NORMAL), ("queue-high", Priority.HIGH), ("queue-low", Priority.LOW)]
+    named = [(check, queue.name_of(lane), queue.url_of(lane)[0]) for check, lane in lanes]
+    for check, name, url in (*named, ("dlq", f"{queue.name}-dlq", queue.dlq_url)):
         try:
             url = url or sqs.get_queue_url(QueueName=name)["QueueUrl"]  # noqa: PLW2901
             found[check] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -61,9 +64,13 @@ def _queues(sqs: Any, settings: Settings) -> Iterator[Finding]:
             yield Finding(check, Level.FAIL, text)
         else:
             yield Finding(check, Level.OK, url)
-    if "queue" in found:
-        dlq_arn = found["dlq"]["QueueArn"] if "dlq" in found else None
-        yield from judge_queue(found["queue"], settings.worker.lease_seconds, dlq_arn)
+    dlq_arn = found["dlq"]["QueueArn"] if "dlq" in found else None
+    for check, lane in lanes:
+        findings = judge_queue(found[check], settings.worker.lease_seconds, dlq_arn) if check in found else []
+        if lane is Priority.NORMAL:
+            yield from findings
+        else:  # what is well with all of them is said once
+            yield from (Finding(check, each.level, f"{each.check}: {each.text}") for each in findings if each.level is not Level.OK)
     if "dlq" in found:
         yield from judge_dlq(found["dlq"])
 

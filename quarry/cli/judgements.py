@@ -42,7 +42,7 @@ class Finding:
 
 
 def judge_queue(attributes: Mapping[str, str], lease_seconds: int, dlq_arn: str | None) -> list[Finding]:
-    """The normal lane, by its attributes; `dlq_arn` is None where there is no dead-letter queue."""
+    """A lane, by its attributes; `dlq_arn` is None where there is no dead-letter queue."""
     return [
         _visibility(int(attributes["VisibilityTimeout"]), lease_seconds),
         _retention("retention", int(attributes["MessageRetentionPeriod"])),

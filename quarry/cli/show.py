@@ -7,8 +7,8 @@ from typing import Any, Final
 from quarry.clock import seconds_between
 
 _FIELDS: Final = (
-    "request_id", "custom_id", "status", "status_reason", "model", "created_at", "available_at", "started_at", "finished_at",
-    "deadline_at",
+    "request_id", "custom_id", "status", "status_reason", "model", "priority", "created_at", "available_at", "started_at",
+    "finished_at", "deadline_at",
 )  # fmt: skip
 _WIDTH: Final = 14
 

@@ -11,6 +11,7 @@ from quarry.cli.connect import add_client_arguments, connect
 from quarry.cli.following import follow
 from quarry.cli.show import as_json, explain
 from quarry.cli.values import listed, seconds, words
+from quarry.job import Priority
 
 if TYPE_CHECKING:
     from quarry.client import JobView
@@ -24,7 +25,7 @@ EXAMPLES = """\
   git diff | quarry submit - --system "Summarise this change." --wait"""
 
 #: Option → field of the submission. An option wins over what the file says.
-_FIELDS: Final = ("model", "system", "max_tokens", "allowed_regions", "custom_id")
+_FIELDS: Final = ("model", "system", "max_tokens", "allowed_regions", "priority", "custom_id")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=listed,
         metavar="REGIONS",
         help="AWS regions with commas between: the prompt is processed nowhere else",
+    )
+    parser.add_argument(
+        "--priority",
+        choices=[each.value for each in Priority],
+        help="how urgent the job is (default: normal): `high` does not wait behind the others",
     )
     parser.add_argument("--custom-id", type=words, metavar="ID", help="a name of your own for the job; it need not be unique")
     parser.add_argument(

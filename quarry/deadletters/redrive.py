@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from quarry.clock import Clock
-from quarry.envelope import Envelope
 from quarry.errors import JobChanged, PayloadLost, QuarryError, StoreUnavailable
 from quarry.job import Expired, Job, JobStatus, Redriven, advance, effective_status
-from quarry.queue.base import JobQueue
+from quarry.queue.base import Lanes
+from quarry.queue.lanes import announce
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 
@@ -84,7 +84,7 @@ class Redriver:
         self,
         store: JobStore,
         payloads: Payloads,
-        queue: JobQueue,
+        lanes: Lanes,
         clock: Clock,
         report: Report,
         tenant: str,
@@ -95,7 +95,7 @@ class Redriver:
     ) -> None:
         self._store = store
         self._payloads = payloads
-        self._queue = queue
+        self._lanes = lanes
         self._clock = clock
         self._report = report
         self._tenant = tenant
@@ -131,7 +131,7 @@ class Redriver:
         jobs = [job for job in written if job]
         if self._dry_run:
             return jobs
-        failures = await self._queue.send([Envelope(job.request_id, job.tenant, job.generation) for job in jobs])
+        failures = await announce(self._lanes, *jobs)
         for failure in filter(None, failures):
             raise failure
         return jobs

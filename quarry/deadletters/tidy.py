@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 from quarry.deadletters.fates import Fate, Letter
 from quarry.deadletters.reading import looking
-from quarry.envelope import Envelope
-from quarry.queue.base import DeadLetters, JobQueue
+from quarry.queue.base import DeadLetters, Lanes
+from quarry.queue.lanes import announce
 from quarry.store.base import JobStore
 
 #: Which messages are meant, beside those that have gone on.
@@ -17,7 +17,7 @@ Wanted: TypeAlias = Callable[[Letter], bool]
 async def tidy(
     dead: DeadLetters,
     store: JobStore,
-    lane: JobQueue,
+    lanes: Lanes,
     tenant: str,
     counts: Counter[str],
     *,
@@ -31,7 +31,7 @@ async def tidy(
     Args:
         dead: the dead-letter queue.
         store: the records.
-        lane: where stranded messages are sent again.
+        lanes: where stranded messages are sent again.
         tenant: whose messages are meant, with those that nobody can read, which are nobody's; all others are left alone.
         counts: what was done is added: `removed`, `sent again`, `discarded messages`.
         resend: which of the stranded messages are sent again.
@@ -52,7 +52,7 @@ async def tidy(
             stranded = [each for each in mine if each.fate is Fate.STRANDED and resend(each)]
             lost = [each for each in mine if each.fate in (Fate.NO_RECORD, Fate.UNREADABLE) and discard(each)]
             if not dry_run:
-                await _send_again(stranded, lane)
+                await _send_again(stranded, lanes)
                 await look.remove([*over, *stranded, *lost])
             counts.update({"removed": len(over), "sent again": len(stranded), "discarded messages": len(lost)})
             missing = missing.difference(*map(names, mine))
@@ -65,8 +65,8 @@ def names(letter: Letter) -> set[str]:
     return {letter.key, letter.delivery.message_id}
 
 
-async def _send_again(letters: Collection[Letter], lane: JobQueue) -> None:
+async def _send_again(letters: Collection[Letter], lanes: Lanes) -> None:
     jobs = {letter.job.request_id: letter.job for letter in letters if letter.job}
-    failures = await lane.send([Envelope(job.request_id, job.tenant, job.generation) for job in jobs.values()])
+    failures = await announce(lanes, *jobs.values())
     for failure in filter(None, failures):
         raise failure

@@ -55,8 +55,9 @@ _TIMEOUT_CEILING: Final = timedelta(minutes=60)
 #: of the target's time, half is left for the answer.
 _TRIES_MAX: Final = 3
 _RETRY_WINDOW_SECONDS: Final = 15.0
-#: After so many throttled calls an attempt waits no more in its slot. Our own choice.
+#: After so many throttled calls, or turns in a line, an attempt waits no more in its slot. Our own choice.
 _THROTTLES_MAX: Final = 5
+_TURNS_MAX: Final = 5
 #: Full jitter: uniform between nothing and 0.5 s, then 1 s.
 _JITTER: Final = wait_random_exponential(multiplier=0.5, max=2.0)
 
@@ -70,6 +71,8 @@ class _Walk:
     #: Those that lacked capacity, and of these those whose limit was met, so that they may have room in a moment.
     busy: list[Target] = field(default_factory=list)
     full: list[Candidate] = field(default_factory=list)
+    #: How often those were waited for.
+    turns: int = 0
 
     def passes(self, error: InvocationError, candidate: Candidate, seconds: float) -> None:
         """A candidate did not serve. Some of those that are left would say the same."""
@@ -166,8 +169,10 @@ class Engine:
     async def _turn(self, walk: "_Walk", rank: int) -> Permit | None:
         """Nobody served. Where some may have room in a moment, wait for that, and go on with them: the one that has it is first."""
         full, walk.full = walk.full, []
-        if not full or sum(isinstance(error, Throttled) for error, _ in walk.passed) >= _THROTTLES_MAX:
+        throttles = sum(isinstance(error, Throttled) for error, _ in walk.passed)
+        if not full or throttles >= _THROTTLES_MAX or walk.turns >= _TURNS_MAX:
             return None
+        walk.turns += 1
         began, outcome = self._clock.monotonic(), "cancelled"
         try:
             turn = await self._governor.turn(full, rank)

@@ -9,7 +9,7 @@ import asyncio
 import heapq
 import itertools
 import math
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -39,6 +39,7 @@ class _Waiter:
 
     turn: "asyncio.Future[_Turn | None]"
     until: float
+    targets: frozenset[Target]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,9 @@ class Governor:
         self._numbers = itertools.count()
         #: The oldest first, who is also the first that will have waited for long enough.
         self._waiting: dict[_Waiter, None] = {}
-        #: What the peers told last.
-        self._peers: Mapping[str, Mapping[str, Word]] = {}
         self._moved = asyncio.Event()
+        #: What the peers said last.
+        self._heard: Mapping[str, Mapping[str, Word]] = {}
 
     def enter(self, candidate: Candidate) -> Permit:
         """Let a call begin at once.
@@ -101,14 +102,15 @@ class Governor:
         now, place = self._clock.monotonic(), self._place(candidate.place)
         if (wait := place.limiter.wait(now)) > 0 or place.is_waited_for():
             raise _limit_reached(candidate.place.target, place.limiter.held_by(now), wait)
-        return place.limiter.begin(reserved_tokens(candidate.invocation), now)
+        return place.limiter.begin(reserved_tokens(candidate.invocation), now, sent=False)
 
     async def turn(self, candidates: Sequence[Candidate], rank: int = 1) -> tuple[Candidate, Permit] | None:
         """Wait in line before all of these; the lower the `rank`, the further ahead. None: it would take, or took, too long."""
         now = self._clock.monotonic()
-        if not candidates or self._expected_wait([each.place.target for each in candidates]) > self._wait_seconds:
+        targets = frozenset(each.place.target for each in candidates)
+        if not candidates or self._expected_wait(targets) > self._wait_seconds:
             return None
-        waiter = _Waiter(asyncio.get_running_loop().create_future(), now + self._wait_seconds)
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), now + self._wait_seconds, targets)
         self._waiting[waiter] = None
         for candidate in candidates:
             place = self._place(candidate.place)
@@ -137,6 +139,7 @@ class Governor:
             usage = completion.usage
             used = usage.input_tokens + usage.cache_write_input_tokens + usage.output_tokens * burndown(target.model)
 
+        limiter.sends(permit, self._clock.monotonic())
         try:
             yield answered
         except Throttled as error:
@@ -158,13 +161,13 @@ class Governor:
 
     def follow(self, peers: Mapping[str, Mapping[str, Word]]) -> None:
         """What the peers tell now: by their names, then by target."""
-        self._peers = peers
+        self._heard = peers
         for target, place in self._places.items():
-            self._heed(target, place.limiter)
+            self._heed(target, place)
 
-    def _heed(self, target: Target, limiter: Limiter) -> None:
-        words = {name: each[str(target)] for name, each in self._peers.items() if str(target) in each}
-        limiter.follow(words, 1 + len(self._peers), self._clock.monotonic())
+    def _heed(self, target: Target, place: _Place) -> None:
+        words = {name: each[str(target)] for name, each in self._heard.items() if str(target) in each}
+        place.limiter.follow(words, 1 + len(self._heard), self._clock.monotonic())
 
     async def room(self, targets: Callable[[], Collection[Target]]) -> None:
         """Wait until some of the targets have room, or will have soon for all who wait for it."""
@@ -178,12 +181,13 @@ class Governor:
             return False
         return self._expected_wait(targets) > _WORK_IN_HAND_SECONDS
 
-    def _expected_wait(self, targets: Iterable[Target]) -> float:
-        """How long it takes until all who wait now have had their turn."""
+    def _expected_wait(self, targets: Collection[Target]) -> float:
+        """How long it takes until all who wait now for any of these have had their turn."""
         now, limiters = self._clock.monotonic(), [self._places[each].limiter for each in targets if each in self._places]
         if not limiters:
             return 0.0
-        return min(each.wait(now) for each in limiters) + len(self._waiting) / sum(each.rates[0] for each in limiters)
+        waiting = sum(not each.targets.isdisjoint(targets) for each in self._waiting)
+        return min(each.wait(now) for each in limiters) + waiting / sum(each.calls for each in limiters)
 
     async def _serve(self, place: _Place) -> None:
         try:
@@ -196,10 +200,13 @@ class Governor:
                 if (wait := place.limiter.wait(now)) > 0:
                     await self._clock.sleep(min(wait, left, _LOOK_SECONDS))
                 else:
-                    permit = place.limiter.begin(reserved_tokens(candidate.invocation), now)
+                    permit = place.limiter.begin(reserved_tokens(candidate.invocation), now, sent=False)
                     waiter.turn.set_result(_Turn(candidate, permit))
         finally:
             place.server = None
+            # Only where something is wrong with us: nobody else would look at those who are left.
+            while place.is_waited_for():
+                place.line[0][2].turn.set_result(None)
 
     def _send_away(self, now: float) -> float:
         """Those who have waited for long enough, wherever in a line they stand; returns for how long the next one may yet wait."""
@@ -211,20 +218,18 @@ class Governor:
         return math.inf
 
     def _place(self, at: RouteTarget) -> _Place:
-        requests, tokens = ((each or math.inf) / 60 for each in (at.requests_per_minute, at.tokens_per_minute))
         place = self._places.get(at.target)
+        requests, tokens = ((each or math.inf) / 60 for each in (at.requests_per_minute, at.tokens_per_minute))
         if place is None:
             # Nobody counts what an echo costs.
             start = math.inf if at.target.provider == "echo" else self._start
             place = self._places[at.target] = _Place(Limiter(requests, tokens, self._draw, start))
+            self._heed(at.target, place)
             labels = at.target.provider, at.target.region, at.target.model
             limiter = place.limiter
             self._metrics.limiter_rate.labels(*labels, "requests").set_function(lambda: limiter.rates[0])
             self._metrics.limiter_rate.labels(*labels, "tokens").set_function(lambda: limiter.rates[1])
-            # Asked here for the first time, perhaps where others have long found out.
-            self._heed(at.target, limiter)
-        # As the routes are now: they may have changed.
-        place.limiter.keep_to(requests, tokens)
+        place.limiter.limit(requests, tokens)  # the routes may have been changed
         return place
 
 

@@ -23,8 +23,11 @@ _PAUSE_MAX_SECONDS: Final = 6.0
 _PAUSE_GROWTH: Final = 3.0
 #: A server's hint is followed up to this.
 _HINT_MAX_SECONDS: Final = 60.0
-#: Whoever is not throttled within this was let in.
+#: Whoever is not throttled within this was let in; longer where throttles take longer to arrive: so many times as long as they
+#: took lately. One that takes very long came in the middle of an answer, and says nothing of that.
 _ADMITTED_SECONDS: Final = 0.1
+_ADMITTED_SHARE: Final = 1.5
+_ADMITTED_MAX_SECONDS: Final = 3.0
 #: Throttled again so soon after a pause, it was too fast.
 _AGAIN_SECONDS: Final = 2.0
 #: A pause as long as this was none of a quota that refills all the time.
@@ -39,6 +42,10 @@ _PRESSED_SECONDS: Final = 3.0
 #: How much of what lies between a pace and its peers' is made up for at each beat.
 _LEANING: Final = 0.3
 
+#: What a peer may say; beyond it something is wrong with it. Our own choices: less than a call in ten days, more than there are.
+_RATE_MIN: Final = 1e-6
+_NUMBER_MAX: Final = 1e12
+
 #: Of requests and of tokens: what a call takes, and the order of the paces.
 Costs = tuple[float, float]
 
@@ -50,6 +57,8 @@ class Permit:
     began: float
     costs: Costs
     round: int
+    #: Whether it was sent. Until then nothing follows from its not being throttled.
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +90,18 @@ class Word:
         """
         try:
             requests, tokens, pressed, spent, throttles, resumptions, minute = json.loads(text)
-            since = (float(minute[0]), float(minute[1])) if minute else None
-            rates = _rate(requests), _rate(tokens)
+            since = (_checked(minute[0], 0.0), _checked(minute[1], 0.0)) if minute else None
+            rates = [each if each is None else _checked(each, _RATE_MIN) for each in (requests, tokens)]
             return cls(rates[0], rates[1], bool(pressed), bool(spent), int(throttles), int(resumptions), since)
-        except (TypeError, ValueError, LookupError) as error:
+        except (TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
             raise ValueError("not a word of a limiter") from error
 
 
-def _rate(told: Any) -> float | None:
-    return None if told is None else float(told)
+def _checked(value: Any, least: float) -> float:
+    number = float(value)
+    if not least <= number <= _NUMBER_MAX:
+        raise ValueError("out of range")
+    return number
 
 
 class Limiter:
@@ -108,6 +120,8 @@ class Limiter:
         #: The one call that goes first after a pause; and when the last one began that was throttled.
         self._probe: Permit | None = None
         self._refused = -math.inf
+        #: How long to wait for a throttle, by what the latest ones took.
+        self._admitted_seconds = _ADMITTED_SECONDS
         self._resumed = -math.inf
         self._throttles = 0
         self._resumptions = 0
@@ -123,12 +137,27 @@ class Limiter:
         """Requests and tokens a second."""
         return self._paces[0].rate, self._paces[1].rate
 
+    @property
+    def calls(self) -> float:
+        """Calls a second: as many as both paces let begin."""
+        return min(pace.calls for pace in self._paces)
+
+    def limit(self, requests_ceiling: float, tokens_ceiling: float) -> None:
+        """The ceilings are these now."""
+        if (requests_ceiling, tokens_ceiling) != self._ceilings:
+            self._ceilings = requests_ceiling, tokens_ceiling
+            self._cap()
+
+    def _cap(self) -> None:
+        for pace, ceiling in zip(self._paces, self._ceilings, strict=True):
+            pace.ceiling = ceiling / self._workers
+
     def wait(self, now: float) -> float:
         """For how many seconds a call has to wait; zero where it may begin."""
         if now < self._paused_until:
             return self._paused_until - now
         if self._probe is not None:
-            left = self._probe.began + _ADMITTED_SECONDS - now
+            left = self._admitted_seconds - (now - self._probe.began if self._probe.sent else 0.0)
             if left > 0:
                 return left
             self._resume(self._probe, now)
@@ -142,14 +171,18 @@ class Limiter:
         slower = waits.index(max(waits))
         return "ceiling" if self._paces[slower].rate >= self._paces[slower].ceiling else ("requests", "tokens")[slower]
 
-    def begin(self, tokens: float, now: float) -> Permit:
-        """A call begins, which `wait` has allowed, and which takes so many tokens at most."""
-        permit = Permit(now, (1.0, tokens), self._throttles)
+    def begin(self, tokens: float, now: float, *, sent: bool = True) -> Permit:
+        """A call begins, which `wait` has allowed, and which takes so many tokens at most. `sends` tells when, if it is not yet."""
+        permit = Permit(now, (1.0, tokens), self._throttles, sent)
         for pace, cost in zip(self._paces, permit.costs, strict=True):
             pace.take(cost, now)
         if self._spent is not None:
             self._probe = permit
         return permit
+
+    def sends(self, permit: Permit, now: float) -> None:
+        """It is sent now; what had to be done before took its time."""
+        permit.began, permit.sent = now, True
 
     def end(self, permit: Permit, now: float, tokens: float | None = None) -> None:
         """It was let in, and ended. `tokens` is what it used; None where nobody knows."""
@@ -169,6 +202,8 @@ class Limiter:
         """It was refused. `limit` is which one was met, `requests` or `tokens`; None where the target does not tell."""
         for pace, cost in zip(self._paces, permit.costs, strict=True):
             pace.refused(cost)
+        if (took := _ADMITTED_SHARE * (now - permit.began)) <= _ADMITTED_MAX_SECONDS:
+            self._admitted_seconds = max(_ADMITTED_SECONDS, took, self._admitted_seconds * 0.9)
         if permit is self._probe:
             self._probe = None
         elif permit.round < self._throttles:
@@ -191,17 +226,11 @@ class Limiter:
         minute = (now - self._minute[0], now - self._minute[1]) if self._minute else None
         return Word(requests, tokens, pressed, self._spent is not None, self._throttles, self._resumptions, minute)
 
-    def keep_to(self, requests_ceiling: float, tokens_ceiling: float) -> None:
-        """The ceilings, a second and of all workers together, are these from now on."""
-        self._ceilings = requests_ceiling, tokens_ceiling
-        for pace, ceiling in zip(self._paces, self._ceilings, strict=True):
-            pace.ceiling = ceiling / self._workers
-
     def follow(self, words: Mapping[str, Word], workers: int, now: float) -> None:
         """What the peers tell now, by their names, and how many workers there are, ourselves included."""
         if workers != self._workers:
             self._workers = workers
-            self.keep_to(*self._ceilings)
+            self._cap()
             for pace in self._paces:
                 pace.share(workers)
         known = [(self._heard[name], word) for name, word in words.items() if name in self._heard]
@@ -215,10 +244,10 @@ class Limiter:
             self._lean(words.values())
 
     def _slow_down(self, now: float) -> None:
-        """A peer was throttled: the quota is everybody's."""
+        """A peer was throttled: the quota is everybody's. A pace that held nothing up was not what was too fast."""
         for pace in self._paces:
-            if pace.learned and not pace.by_the_minute:
-                pace.exhausted(now, again=False)
+            if pace.learned and not pace.by_the_minute and now - pace.pressed_at < _PRESSED_SECONDS:
+                pace.slow_down(now)
 
     def _look_beyond(self, known: Iterable[tuple[Word, Word]], now: float) -> None:
         """There is no room for us: are peers served?"""

@@ -52,16 +52,18 @@ class Pace:
         self._rise = 0.0
         self._climbed = 0.0
         self._looked: float | None = None
-        #: When the next unit is due, were there no burst.
-        self._next = -math.inf
+        #: Units that have begun before they were due, and as of when: the pace makes up for them as time passes.
+        self._owed = 0.0
+        self._owed_at = -math.inf
         #: What a call costs, lately.
         self._cost: float | None = None
         #: Taken in all, what was given back or refused not counted; and lately, decaying within a second.
         self._taken = 0.0
         self._lately = 0.0
         self._lately_at = -math.inf
-        #: When the quota was used up, and what had been taken then.
+        #: When the quota was used up, and what had been taken then; and whether that is not over.
         self._mark: tuple[float, float] | None = None
+        self._spent = False
         #: When calls began lately, and what had been taken before: for what a minute has granted.
         self._diary: deque[tuple[float, float]] = deque()
 
@@ -74,6 +76,11 @@ class Pace:
         return min(self._plateau * (1 + math.pow(self._climbed / self._slowness - self._rise, 3)), self.ceiling)
 
     @property
+    def calls(self) -> float:
+        """Calls a second, of the size that they have lately."""
+        return self.rate / (self._cost or 1.0)
+
+    @property
     def _slowness(self) -> float:
         if self.by_the_minute:
             return _MINUTES_SECONDS
@@ -82,7 +89,7 @@ class Pace:
     def wait(self, now: float) -> float:
         """For how many seconds a call has to wait; zero where it may begin. Whoever is held up here makes the pace climb."""
         self._climb(now)
-        wait = self._next - _BURST_SECONDS - now
+        wait = self._owed / self.rate - _BURST_SECONDS
         if wait <= 0:
             return 0.0
         self.pressed_at = now
@@ -90,20 +97,23 @@ class Pace:
 
     def take(self, cost: float, now: float) -> None:
         """A call begins that costs so many units."""
-        self._mark = self._mark or (now, 0.0)
-        self._cost = cost if self._cost is None else self._cost + (cost - self._cost) / 10
-        self._next = max(self._next, now) + cost / self.rate
+        self._climb(now)
+        if self._mark is None or now - self._lately_at > _MINUTE:
+            # Hours in which nobody asked tell nothing of what a quota grants.
+            self._mark = (now, self._taken)
         if not self._diary or now - self._diary[-1][0] >= _DIARY_STEP_SECONDS:
             self._diary.append((now, self._taken))
             if now - self._diary[0][0] > _DIARY_SECONDS:
                 self._diary.popleft()
+        self._cost = cost if self._cost is None else self._cost + (cost - self._cost) / 10
+        self._owed += cost if math.isfinite(self.rate) else 0.0
         self._taken += cost
         self._lately, self._lately_at = self._lately * math.exp(self._lately_at - now) + cost, now
 
     def give_back(self, units: float) -> None:
         """A call cost so much less than was taken for it; more, where it is negative."""
         self._taken -= units
-        self._next -= units / self.rate
+        self._owed -= units
 
     def refused(self, cost: float) -> None:
         """A call was throttled: it cost nothing. Its turn is spent all the same."""
@@ -112,7 +122,7 @@ class Pace:
     def exhausted(self, now: float, *, again: bool) -> None:
         """The quota is used up; `again`: so it was only just now."""
         self._climb(now)
-        rate = self.rate
+        before = rate = self.rate
         since, taken = self._mark or (now, self._taken)
         seconds, units = now - since, self._taken - taken
         granted = units / seconds if seconds > 0 else rate
@@ -131,54 +141,69 @@ class Pace:
             plateau = min(rate, max(granted if rate <= _CLIMB * granted else (granted + rate) / 2, rate / 2))
         else:
             plateau = rate
-        self._begin(plateau, min((_DEEP_DIP if again else _DIP) * rate, plateau * _DIP))
-        self._mark = now, self._taken
+        self._begin(plateau, min((_DEEP_DIP if again else _DIP) * rate, plateau * _DIP), before)
+        self._mark, self._spent = (now, self._taken), True
+
+    def slow_down(self, now: float) -> None:
+        """The quota is used up for another worker: there is room for us, but the same follows."""
+        self.exhausted(now, again=False)
+        self._spent = False
 
     def resumes(self, now: float, began: float, minute: tuple[float, float] | None) -> None:
-        """There is room again since a call that `began` then.
+        """There is room again since a call that `began` then. Where another limit was met than this one, nothing follows.
 
         Args:
             now: the time.
             began: when the call began that was let in.
             minute: between when and when a minute began; None where the quota is none that comes back by the minute.
         """
-        slowness, self.by_the_minute = self._slowness, minute is not None
-        if self._plateau is not None:
-            self._climbed *= self._slowness / slowness  # on the other curve it is where it was on this one
-        cost = self._cost or 1.0
-        if minute and self._plateau is not None:
+        if not self._spent:
+            return
+        self._spent, self.by_the_minute, cost, before = False, minute is not None, self._cost or 1.0, self.rate
+        if minute:
             # The minute before is over, and its quota was used up: what was taken in it is what a minute grants. Where nobody knows
             # when it began, rather too much is counted: with too little, much would be left over before that is noticed.
             plateau = max(self._taken_since(minute[0] - _MINUTE) - cost, cost) / _MINUTE
-            self._begin(plateau, plateau * _NO_DIP)
+            self._begin(plateau, plateau * _NO_DIP, before)
             self.learned, self._mark = True, (now, self._taken - cost)
-        # For what was missed of the minute, a burst may begin at once.
         missed = began - sum(minute) / 2 if minute else 0.0
-        self._next = began + _BURST_SECONDS + cost / self.rate - missed
+        self._owed = self.rate * (began + _BURST_SECONDS - missed - now) + cost
+        self._owed_at = now
 
     def adopt(self, rate: float) -> None:
         """Begin with what peers have found."""
-        self.learned = True
-        self._begin(rate, rate * _DIP)
+        before, self.learned = self.rate, True
+        self._begin(rate, rate * _DIP, before)
 
     def lean(self, factor: float) -> None:
         """Move by a factor, as others move the other way."""
         if self._plateau is not None:
-            self._plateau *= factor
+            self._plateau = max(self._plateau * factor, self._least)
 
     def share(self, workers: int) -> None:
         """So many workers draw on the quota now."""
-        self.lean(self._workers / workers)
-        self._workers = workers
+        before, self._workers = self._workers, workers
+        self.lean(before / workers)
 
     def _taken_since(self, moment: float) -> float:
         return self._taken - next((taken for at, taken in self._diary if at > moment - _DIARY_STEP_SECONDS), self._taken)
 
     def _climb(self, now: float) -> None:
+        if now > self._owed_at:
+            self._owed = max(self._owed - self.rate * (now - self._owed_at), 0.0)
+            self._owed_at = now
         if self._looked is not None and now - self.pressed_at < 1.0 and self.rate < self.ceiling:
             self._climbed += min(now - self._looked, 1.0)
         self._looked = now
 
-    def _begin(self, plateau: float, rate: float) -> None:
+    @property
+    def _least(self) -> float:
+        """One call a minute of all workers together: with nothing at all, nothing would ever be learned again."""
+        return (self._cost or 1.0) / _MINUTE / self._workers
+
+    def _begin(self, plateau: float, rate: float, before: float) -> None:
+        plateau, rate = max(plateau, self._least), max(rate, self._least * _DEEP_DIP)
         self._plateau, self._climbed = plateau, 0.0
         self._rise = math.cbrt(max(1 - rate / plateau, 0.0))
+        # A burst is of so many seconds: what began at once at the pace before is not waited for at a slower one.
+        self._owed -= min(self._owed, _BURST_SECONDS * before) * max(1 - self.rate / before, 0.0)

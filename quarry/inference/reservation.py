@@ -16,7 +16,7 @@ _BLOB_TOKENS: Final = 1500
 
 def reserved_tokens(invocation: Invocation) -> float:
     """Tokens at most."""
-    asked = invocation.native if invocation.native is not None else (invocation.system, invocation.messages)
+    asked = invocation.native if invocation.native is not None else (invocation.system, invocation.messages, invocation.converse)
     return _tokens_in(asked) + invocation.max_tokens
 
 

@@ -2,14 +2,14 @@
 holds both to what is written here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from quarry.envelope import Envelope
 from quarry.errors import QueueUnavailable
-from quarry.job import CLOCK_MARGIN
+from quarry.job import CLOCK_MARGIN, Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,12 @@ class Delivery:
     sent_at: datetime
     #: What the message was sent under, so that no tenant crowds out the others; None where it had none.
     group: str | None = None
+    #: Where it came from, and is settled.
+    lane: Priority = Priority.NORMAL
 
 
 class JobQueue(Protocol):
-    """A lane and its dead-letter queue. At least once, in no order."""
+    """A lane and its dead-letter queue, which the lanes share. At least once, in no order."""
 
     async def send(self, envelopes: Sequence[Envelope]) -> list[QueueUnavailable | None]:
         """Put envelopes on the queue, any number.
@@ -86,6 +88,10 @@ class JobQueue(Protocol):
         Raises:
             QueueUnavailable: it may be in both, or only here.
         """
+
+
+#: The queues by the priority of their jobs. They share one dead-letter queue.
+Lanes: TypeAlias = Mapping[Priority, JobQueue]
 
 
 @dataclass(frozen=True, slots=True)

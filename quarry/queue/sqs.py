@@ -17,7 +17,9 @@ from quarry.batching import Batcher
 from quarry.clock import from_epoch_ms
 from quarry.envelope import Envelope
 from quarry.errors import ConfigurationError, QueueUnavailable
+from quarry.job import Priority
 from quarry.queue.base import LOOK, DeadDelivery, Delivery
+from quarry.settings import QueueSettings
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -37,15 +39,19 @@ _STALE: Final = frozenset(
     {"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"} | {"AWS.SimpleQueueService.MessageNotInflight"}
 )
 _NO_QUEUE: Final = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
+_FORBIDDEN: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 class SqsQueue:
     """One lane. Acks and visibility changes of concurrent jobs share batches."""
 
-    def __init__(self, client: "SQSClient", url: str, dlq_url: str, *, visibility: timedelta) -> None:
+    def __init__(
+        self, client: "SQSClient", url: str, dlq_url: str, *, visibility: timedelta, lane: Priority = Priority.NORMAL
+    ) -> None:
         self._client = client
         self._url = url
         self._dlq_url = dlq_url
+        self._lane = lane
         self._visibility_seconds = int(visibility.total_seconds())
         self._sends: Batcher[Envelope, None] = Batcher(self._send_batch, limit=BATCH_MAX_ENTRIES, concurrency=16)
         self._acks: Batcher[Delivery, None] = Batcher(self._ack_batch, limit=BATCH_MAX_ENTRIES)
@@ -65,7 +71,7 @@ class SqsQueue:
                 VisibilityTimeout=self._visibility_seconds,
                 MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", "MessageGroupId"],
             )
-        return [_delivery(message) for message in answer.get("Messages", [])]
+        return [_delivery(message, self._lane) for message in answer.get("Messages", [])]
 
     async def ack(self, delivery: Delivery) -> None:
         await self._acks.submit(delivery)
@@ -172,24 +178,38 @@ class SqsDeadLetters:
             raise failures[0]
 
 
-async def resolve_urls(client: "SQSClient", name: str, url: str | None, dlq_url: str | None) -> tuple[str, str]:
-    """The URLs of a lane and of the dead-letter queue; a configured URL wins over the name.
+async def resolve_urls(client: "SQSClient", settings: QueueSettings) -> tuple[dict[Priority, str], str]:
+    """The URLs of the lanes and of the dead-letter queue; a configured URL wins over a name.
 
     Raises:
         ConfigurationError: there is no such queue, or we may not see it.
         QueueUnavailable: SQS did not answer.
     """
-    return (
-        url or await _url_of(client, name, "QUARRY_QUEUE__NAME"),
-        dlq_url or await _url_of(client, f"{name}-dlq", "QUARRY_QUEUE__DLQ_URL"),
-    )
+    lanes = {}
+    for lane in Priority:
+        url, variable = settings.url_of(lane)
+        if url:
+            await _check(client, url, variable)
+        lanes[lane] = url or await _url_of(client, settings.name_of(lane), "QUARRY_QUEUE__NAME")
+    return lanes, settings.dlq_url or await _url_of(client, f"{settings.name}-dlq", "QUARRY_QUEUE__DLQ_URL")
+
+
+async def _check(client: "SQSClient", url: str, variable: str) -> None:
+    """See that there is a queue at a configured URL. Who may not ask for its attributes may yet send and receive."""
+    try:
+        await client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    except (BotoCoreError, ClientError) as error:
+        if code_of(error) in _NO_QUEUE:
+            raise ConfigurationError(f"{variable}: there is no queue at {url}") from error
+        if code_of(error) not in _FORBIDDEN:
+            raise _unavailable("look up", error) from error
 
 
 async def _url_of(client: "SQSClient", name: str, variable: str) -> str:
     try:
         return (await client.get_queue_url(QueueName=name))["QueueUrl"]
     except (BotoCoreError, ClientError) as error:
-        if code_of(error) in _NO_QUEUE or code_of(error) == "AccessDenied":
+        if code_of(error) in _NO_QUEUE | _FORBIDDEN:
             raise ConfigurationError(
                 f"{variable}: the queue {name!r} does not exist or may not be seen; `quarry provision` makes it locally"
             ) from error
@@ -211,7 +231,7 @@ def _whole(delay: timedelta) -> int:
     return -int(-delay.total_seconds() // 1)
 
 
-def _delivery(message: Any) -> Delivery:
+def _delivery(message: Any, lane: Priority) -> Delivery:
     attributes = message.get("Attributes") or {}
     return Delivery(
         receipt=message["ReceiptHandle"],
@@ -220,6 +240,7 @@ def _delivery(message: Any) -> Delivery:
         receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
         sent_at=from_epoch_ms(int(attributes.get("SentTimestamp", 0))),
         group=attributes.get("MessageGroupId"),
+        lane=lane,
     )
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from quarry.attempts import Attempt, AttemptOutcome, Failure, Wait
 from quarry.clock import from_epoch_ms, to_epoch_ms
 from quarry.invocation import Completion, Fallback, Invocation, Target, Usage, result_document
-from quarry.job import Job, JobStatus, Lease, StatusReason, StoredObject, status_for_readers
+from quarry.job import Job, JobStatus, Lease, Priority, StatusReason, StoredObject, status_for_readers
 from quarry.store.base import Look, Mark, Piece
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
         tenant=item["tenant"]["S"],
         invocation=_invocation_in(get.parsed("invocation") or {}),
         model=item["model"]["S"],
-        priority=item["priority"]["S"],
+        priority=Priority(item["priority"]["S"]),
         custom_id=get.text("custom_id"),
         metadata=get.parsed("metadata") or {},
         stream="stream" in item,

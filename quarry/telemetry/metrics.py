@@ -36,10 +36,20 @@ class WorkerMetrics:
     """What a worker counts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.received = Counter("quarry_deliveries_received_total", "Deliveries taken from the queue.", registry=registry)
+        self.received = Counter(
+            "quarry_deliveries_received_total", "Deliveries taken from the queue, by lane.", ["lane"], registry=registry
+        )
+        self.returned = Counter(
+            "quarry_deliveries_returned_total", "Deliveries for which there was no slot, and which went back at once.", ["lane"],
+            registry=registry,
+        )  # fmt: skip
+        self.front = Gauge(
+            "quarry_lane_wait_seconds", "How long a lane's jobs now wait for their first receipt, as this worker sees it.",
+            ["lane"], registry=registry,
+        )  # fmt: skip
         self.settled = Counter("quarry_deliveries_settled_total", "Deliveries settled.", ["outcome", "reason"], registry=registry)
         self.delivery_wait = Histogram(
-            "quarry_delivery_wait_seconds", "Time between the sending of an envelope and its first receipt.",
+            "quarry_delivery_wait_seconds", "Time between the sending of an envelope and its first receipt.", ["lane"],
             registry=registry, buckets=WAIT_BUCKETS,
         )  # fmt: skip
         self.claims_refused = Counter("quarry_claims_refused_total", "Claims refused.", ["reason"], registry=registry)

@@ -11,6 +11,7 @@ from quarry.clock import Clock
 from quarry.envelope import Envelope
 from quarry.errors import QueueUnavailable
 from quarry.ids import new_token
+from quarry.job import Priority
 from quarry.queue.base import Delivery, visibility_for
 from quarry.testing.faults import Fallible
 
@@ -68,6 +69,7 @@ class MemoryQueue(Fallible[Operation]):
         seed: makes the queue as unkind as SQS may be, always in the same way: messages come in any order, and an ack by a stale
             receipt may delete. None: the order is that of the sends, and stale receipts do nothing.
         duplicates: the chance (with a seed) that a received message can be received by others at once.
+        lane: whose jobs it is for.
     """
 
     def __init__(
@@ -80,12 +82,14 @@ class MemoryQueue(Fallible[Operation]):
         retention: timedelta = _RETENTION,
         seed: int | None = None,
         duplicates: float = 0.0,
+        lane: Priority = Priority.NORMAL,
     ) -> None:
         super().__init__(QueueUnavailable)
         self.buried: list[DeadLetter] = []
         #: May be changed at any time.
         self.duplicates = duplicates
         self._clock = clock
+        self._lane = lane
         self._visibility = visibility
         self._in_flight_max = in_flight_max
         self._receives_max = receives_max
@@ -222,7 +226,7 @@ class MemoryQueue(Fallible[Operation]):
         message.received_at = self._clock.monotonic()
         twice = self._random is not None and self._random.random() < self.duplicates
         message.visible_at = message.received_at + (0.0 if twice else self._visibility.total_seconds())
-        return Delivery(message.receipt, message.body, message.message_id, message.receive_count, message.sent_at)
+        return Delivery(message.receipt, message.body, message.message_id, message.receive_count, message.sent_at, lane=self._lane)
 
     def _remove(self, delivery: Delivery) -> None:
         message = self._messages.get(delivery.message_id)

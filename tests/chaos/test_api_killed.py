@@ -73,7 +73,7 @@ def test_every_202_completes_whatever_happens_to_the_api(stack: Stack, simulator
     a 202 completes, for one payment. In the long form there is time for the sweep: then no job without a 202 is left waiting.
 
     Red when: `producer/submit.py`, after `async def _announce(`:
-    `[failure] = await self._queue.send([Envelope(job.request_id, job.tenant, job.generation)])` -> `failure = None`.
+    `[failure] = await announce(self._lanes, job)` -> `failure = None`.
     """
     stack.use(simulator)
     port = free_port()

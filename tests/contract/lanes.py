@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from quarry.clock import Clock, SystemClock
+from quarry.job import Priority
 from quarry.provision import provision
 from quarry.queue.base import Delivery, JobQueue
 from quarry.queue.sqs import SqsQueue, resolve_urls
@@ -101,6 +102,7 @@ async def open_lane(client: "SQSClient | None", visibility: timedelta, monkeypat
         return Lane(MemoryQueue(clock, visibility=visibility), clock)
     name = f"q{uuid4().hex[:12]}"
     monkeypatch.setenv("QUARRY_QUEUE__NAME", name)
-    provision(load_settings())
-    urls = await resolve_urls(client, name, None, None)
-    return Lane(SqsQueue(client, *urls, visibility=visibility), SystemClock(), client, urls)
+    provision(settings := load_settings())
+    urls, dlq_url = await resolve_urls(client, settings.queue)
+    url = urls[Priority.NORMAL]
+    return Lane(SqsQueue(client, url, dlq_url, visibility=visibility), SystemClock(), client, (url, dlq_url))

@@ -12,6 +12,7 @@ import pytest_asyncio
 from quarry.aws import sqs_client
 from quarry.clock import Clock, SystemClock
 from quarry.errors import QueueUnavailable
+from quarry.job import Priority
 from quarry.provision import provision
 from quarry.queue.base import DeadDelivery, DeadLetters, JobQueue
 from quarry.queue.sqs import SqsDeadLetters, SqsQueue, resolve_urls
@@ -76,9 +77,9 @@ async def yard(client: "SQSClient | None", monkeypatch: pytest.MonkeyPatch) -> Y
         return Yard(memory, MemoryDeadLetters(memory, clock), clock)
     name = f"q{uuid4().hex[:12]}"
     monkeypatch.setenv("QUARRY_QUEUE__NAME", name)
-    provision(load_settings())
-    url, dlq_url = await resolve_urls(client, name, None, None)
-    lane = SqsQueue(client, url, dlq_url, visibility=timedelta(minutes=1))
+    provision(settings := load_settings())
+    urls, dlq_url = await resolve_urls(client, settings.queue)
+    lane = SqsQueue(client, urls[Priority.NORMAL], dlq_url, visibility=timedelta(minutes=1))
     return Yard(lane, SqsDeadLetters(client, dlq_url), SystemClock())
 
 

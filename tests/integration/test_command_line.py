@@ -152,7 +152,20 @@ def test_doctor_finds_nothing_to_treat_in_what_provision_made(stack: Stack) -> N
     """
     with stack.running_api() as api:
         found = levels(run(stack, "doctor", "--api", str(api.base_url)).stdout)
-    checks = ["settings", "region", "credentials", "clock", "queue", "dlq", "visibility", "retention", "redrive", "table"]
+    checks = [
+        "settings",
+        "region",
+        "credentials",
+        "clock",
+        "queue",
+        "queue-high",
+        "queue-low",
+        "dlq",
+        "visibility",
+        "retention",
+        "redrive",
+        "table",
+    ]
     assert found == dict.fromkeys([*checks, "indexes", "ttl", "routes", "api"], "ok")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import EMULATOR_PYTHON
+from tests.support.emulator import EMULATOR_PYTHON
 from tests.support.processes import ROOT, alive, clean_environ, eventually, started_by
 
 PROMPTS = ROOT / "examples" / "prompts.jsonl"
@@ -30,7 +30,7 @@ def test_the_demo_prints_an_answer_to_every_prompt(tmp_path: Path) -> None:
     Red when: `quarry/local/demo.py`: `key=lambda row: int(row["line"])` -> `key=lambda row: -int(row["line"])`
     """
     with demo(tmp_path, str(PROMPTS), "--script", "examples/simulator.json") as process:
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     rows = [line for line in out.splitlines()[1:] if not line.startswith(" ")]
     expected = [json.loads(line)["custom_id"] for line in PROMPTS.read_text().splitlines()]
@@ -49,7 +49,7 @@ def test_a_prompt_that_fails_is_a_row_and_an_exit_code(tmp_path: Path) -> None:
     script.write_text(json.dumps([{"match": {"text_contains": "bad"}, "act": {"error": "ValidationException", "message": "No."}}]))
     prompts.write_text('{"prompt": "good", "custom_id": "one"}\n{"prompt": "bad", "custom_id": "two"}\n{"custom_id": "three"}\n')
     with demo(tmp_path, str(prompts), "--script", str(script)) as process:
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=200)
     assert process.returncode == 1, err
     assert [row.split()[:2] for row in out.splitlines()[1:]] == [["one", "completed"], ["two", "failed"], ["three", "failed"]]
 
@@ -63,7 +63,7 @@ def test_without_the_model_the_demo_says_so_and_echoes(tmp_path: Path) -> None:
     prompts.write_text('{"prompt": "hello", "custom_id": "one"}\n')
     nosuch = tmp_path / "nosuch"
     with demo(tmp_path, str(prompts), "--brain", "smollm2", "--model-python", str(nosuch)) as process:
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert f"smollm2 cannot be had here, so the simulator echoes: there is no {nosuch}; `make model` makes it" in err
     assert out.splitlines()[1].split() == ["one", "completed", *out.splitlines()[1].split()[2:4], "echo", "hello"]

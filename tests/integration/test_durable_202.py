@@ -28,8 +28,8 @@ def test_every_accepted_job_outlives_the_api(stack: Stack) -> None:
     """The API is killed the moment the last of many answers is there; a worker then finishes every accepted job.
 
     Red when: `producer/submit.py`, after `async def _announce(`:
-    `[failure] = await self._queue.send([Envelope(job.request_id, job.tenant, job.generation)])` ->
-    `failure, _ = None, asyncio.get_running_loop().call_later(9, self._queue.send, [Envelope(job.request_id, job.tenant)])`
+    `[failure] = await announce(self._lanes, job)` ->
+    `failure, _ = None, asyncio.get_running_loop().call_later(9, announce, self._lanes, job)`
     """
     port = free_port()
     base = f"http://127.0.0.1:{port}"

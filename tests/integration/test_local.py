@@ -15,10 +15,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import EMULATOR_PYTHON
-from tests.support.processes import ROOT, Process, alive, clean_environ, eventually, quarry, started_by
+from tests.support.emulator import EMULATOR_PYTHON
+from tests.support.processes import ROOT, Process, alive, clean_environ, eventually, free_port, quarry, started_by
 
-PORTS = ("--port", "0", "--aws-port", "0", "--simulator-port", "0", "--metrics-port", "0")
+#: Not 0: what is free when it is chosen may be taken when it is used, with other test runners beside this one.
+PORTS = ("--port", "--aws-port", "--simulator-port", "--metrics-port")
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
 MODEL_PYTHON = ROOT / ".venv-model" / "bin" / "python"
 
@@ -82,7 +83,8 @@ def local(directory: Path, *arguments: str, brain: str = "echo", ready: bool = T
     temporary = directory / "tmp"
     temporary.mkdir(exist_ok=True)
     log = directory / f"local-{len(list(directory.glob('local-*')))}.log"
-    command = quarry("local", *PORTS, "--emulator-python", EMULATOR_PYTHON, "--brain", brain, *arguments)
+    ports = [each for name in PORTS for each in (name, str(free_port()))]
+    command = quarry("local", *ports, "--emulator-python", EMULATOR_PYTHON, "--brain", brain, *arguments)
     process = Process(command, clean_environ(TMPDIR=str(temporary)), log)
     running = Local(process, temporary)
 

@@ -19,7 +19,7 @@ def make_due(stack: Stack, request_id: str) -> None:
 def test_jobs_outlive_a_purge_of_the_queue(stack: Stack) -> None:
     """All messages are thrown away; every job is answered, once.
 
-    Red when: `worker/sweep.py`: `[failure] = await self._queue.send([envelope])` -> `failure = None`
+    Red when: `worker/sweep.py`: `[failure] = await announce(self._lanes, job)` -> `failure = None`
     """
     stack.env |= {"QUARRY_ROUTES_FILE": stack.routes(), "QUARRY_WORKER__SWEEP_SECONDS": "1"}
     with stack.running_api():

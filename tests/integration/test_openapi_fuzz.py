@@ -57,7 +57,7 @@ def fuzz(api: httpx.Client, directory: Path, *options: str) -> str:
     config.write_text(CONFIG)
     program = str(Path(sys.executable).with_name("schemathesis"))
     command = [program, "--config-file", str(config), "run", str(api.base_url.join("/openapi.json")), "--no-color", *options]
-    done = subprocess.run(command, env=clean_environ(), capture_output=True, text=True, check=False, cwd=directory, timeout=100)
+    done = subprocess.run(command, env=clean_environ(), capture_output=True, text=True, check=False, cwd=directory, timeout=200)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
     return done.stdout
 

@@ -15,7 +15,7 @@ def _echo(stack: Stack) -> None:
 def test_a_job_submitted_with_curl_comes_back_answered(stack: Stack) -> None:
     """`curl POST` → SQS → worker → echo → `GET` says `completed`.
 
-    Red when: `worker/settle.py`: `await self._queue.ack(delivery)` -> `pass`
+    Red when: `worker/settle.py`: `await queue.ack(delivery)` -> `pass`
     """
     with stack.running_api() as api, stack.running_worker():
         answer = subprocess.run(

@@ -148,7 +148,7 @@ def test_an_interrupted_redrive_goes_on(stack: Stack) -> None:
 def test_a_message_that_sqs_moved_itself_finds_its_job(stack: Stack) -> None:
     """A job whose message was received too often waits for ever; the redrive sends it again, and it completes.
 
-    Red when: `quarry/deadletters/tidy.py`: `await _send_again(stranded, lane)` -> `pass`
+    Red when: `quarry/deadletters/tidy.py`: `await _send_again(stranded, lanes)` -> `pass`
     """
     stack.env["QUARRY_ROUTES_FILE"] = stack.routes()
     sqs = stack.client("sqs")

@@ -17,7 +17,7 @@ from tests.model.promises import LEASE_SECONDS, TOKEN, Call
 from tests.model.wire import Actor, draws
 from worker.budget import Budget
 from worker.claim import Claimer
-from worker.front import Front
+from worker.front import Fronts
 from worker.health import Health
 from worker.invoke import Invoker
 from worker.isolation import Isolation
@@ -29,6 +29,7 @@ from worker.report import Reporter
 from worker.settle import Settler
 from worker.speech import Speech
 from worker.sweep import Sweep
+from worker.turns import Turns
 
 if TYPE_CHECKING:
     from tests.model.world import World
@@ -64,26 +65,27 @@ class Worker:
     def __init__(self, world: "World", name: str, offset_seconds: float) -> None:
         self.actor = Actor(name, world.clock, partial(world.gone, self), world.mishaps, offset_seconds)
         clock, self.registry = self.actor.view, CollectorRegistry()
-        store, payloads, queue = world.wires(self.actor)
+        store, payloads, lanes = world.wires(self.actor)
         metrics, draw = WorkerMetrics(self.registry), draws(len(world.workers))
-        front, self.isolation = Front(clock.monotonic()), Isolation()
+        fronts, self.isolation = Fronts(lanes, clock.monotonic()), Isolation()
         health = Health(metrics, clock, lambda: 0.0)
-        self.leases = Leases(store, queue, clock, metrics, owner=name, lease_seconds=LEASE_SECONDS)
+        self.leases = Leases(store, lanes, clock, metrics, owner=name, lease_seconds=LEASE_SECONDS)
         engine = Engine({"bedrock": Model(world, self.actor)}, InferenceMetrics(self.registry), clock)
         steps = Steps(
             claimer=Claimer(store, self.leases, clock),
             leases=self.leases,
             invoker=Invoker(engine, ROUTES, payloads, self.leases, self.isolation, Speech(store, clock, metrics)),
             recorder=Recorder(store, payloads, clock),
-            settler=Settler(queue, store, clock, metrics),
-            reporter=Reporter(metrics, health, front, clock),
+            settler=Settler(lanes, store, clock, metrics),
+            reporter=Reporter(metrics, health, fronts, clock),
             budget=Budget(BUDGET_BYTES),
             clock=clock,
             draw=draw,
         )
         poll = timedelta(seconds=20)
-        self.loop = Loop(queue, steps, metrics, clock, front, self.isolation, slots=SLOTS, receivers=1, poll=poll)
-        sweep = Sweep(store, queue, steps.recorder, steps.reporter, front, clock, metrics, owner=name, interval_seconds=30)
+        turns = Turns(dict.fromkeys(lanes, 1), slots=SLOTS, receivers=1)
+        self.loop = Loop(lanes, steps, metrics, clock, fronts, self.isolation, turns, poll=poll)
+        sweep = Sweep(store, lanes, steps.recorder, steps.reporter, fronts, clock, metrics, owner=name, interval_seconds=30)
         sides = (self.loop.run(), self.leases.keep(), self.leases.listen(), sweep.keep())
         self.mains = [self.actor.start(side) for side in sides]
         self.draining = False

@@ -35,8 +35,8 @@ from quarry.errors import (
     StoreUnavailable,
     Throttled,
 )
-from quarry.job import CLOCK_MARGIN, JobStatus
-from quarry.queue.base import JobQueue, visibility_for
+from quarry.job import CLOCK_MARGIN, JobStatus, Priority
+from quarry.queue.base import JobQueue, Lanes, visibility_for
 from quarry.settings import JobSettings
 from quarry.store.base import JobStore
 from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
@@ -111,8 +111,8 @@ class World:
     def start_api(self) -> None:
         """A new API process."""
         self.api = api = Actor("api", self.clock, lambda: None, self.mishaps)
-        store, payloads, queue = self.wires(api)
-        self._submitter = Submitter(store, payloads, queue, ROUTES, JobSettings(), api.view, ProducerMetrics(CollectorRegistry()))
+        store, payloads, lanes = self.wires(api)
+        self._submitter = Submitter(store, payloads, lanes, ROUTES, JobSettings(), api.view, ProducerMetrics(CollectorRegistry()))
         # A cancel reads one job, and waits for none.
         self._canceller = Canceller(store, Lookup(store, cast("Any", None), cast("Any", None), api.view), api.view)
 
@@ -311,12 +311,12 @@ class World:
     def _actors(self) -> list[Actor]:
         return [self.api, *(worker.actor for worker in self.alive)]
 
-    def wires(self, actor: Actor) -> tuple[JobStore, Payloads, JobQueue]:
-        """A process's connections."""
+    def wires(self, actor: Actor) -> tuple[JobStore, Payloads, Lanes]:
+        """A process's connections. There is one lane."""
         return (
             cast("JobStore", Wire(actor, self.store, StoreUnavailable, self.promises)),
             cast("Payloads", Wire(actor, self.payloads, PayloadsUnavailable, self.promises)),
-            cast("JobQueue", Wire(actor, self.queue, QueueUnavailable, self.promises)),
+            {Priority.NORMAL: cast("JobQueue", Wire(actor, self.queue, QueueUnavailable, self.promises))},
         )
 
     def gone(self, worker: Worker) -> None:

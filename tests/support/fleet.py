@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.processes import START_SECONDS, Process, eventually, free_port, quarry
+from tests.support.processes import START_SECONDS, Process, answers, eventually, fetched, free_port, quarry
 from tests.support.stack import Stack
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -37,11 +37,7 @@ class Worker:
 
     def is_alive(self) -> bool:
         """Whether it has started, and serves its probes."""
-        if self.process.popen.poll() is not None:
-            return False
-        with suppress(httpx.TransportError):
-            return httpx.get(f"{self.probes}/livez", timeout=2).status_code == 200
-        return False
+        return self.process.popen.poll() is None and answers(f"{self.probes}/livez")
 
     def scrape(self) -> None:
         """Read its metrics."""
@@ -57,7 +53,7 @@ class Worker:
 
     def metrics(self) -> str:
         """All that it measures, as text."""
-        return httpx.get(f"{self.probes}/metrics", timeout=5).text
+        return fetched(f"{self.probes}/metrics").text
 
     def kill(self) -> None:
         """SIGKILL, in the middle of whatever it does; what its metrics say is read just before."""
@@ -106,7 +102,9 @@ class Fleet:
         """Calls that may be paid again, by reason: the sum of all metrics, those of the dead as they were last read."""
         for each in self.all:
             if each.process.popen.poll() is None:
-                each.scrape()
+                # One that has only just been started has counted nothing, and does not listen yet.
+                with suppress(httpx.ConnectError):
+                    each.scrape()
         return sum((each.counted for each in self.all), Counter[str]())
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -18,6 +19,11 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 #: Starting Python with everything imported takes a second or two on a busy machine.
 START_SECONDS = 40.0
+#: Linux gives out those from 32768 by itself: nobody is given one of these between its choice and its use.
+PORTS = range(20_000, 32_768)
+#: Which of the test runners beside each other this is, and how many they are: `pytest -n` has several.
+RUNNER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+RUNNERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 class Process:
@@ -65,24 +71,37 @@ def serving(command: Sequence[str], env: Mapping[str, str], log: Path, ready_url
         def is_ready() -> bool:
             if process.popen.poll() is not None:
                 raise AssertionError(f"{command} ended with {process.popen.returncode}:\n{process.output}")
-            with suppress(httpx.TransportError):
-                return httpx.get(ready_url, timeout=2).status_code == 200
-            return False
+            return answers(ready_url)
 
         eventually(is_ready, seconds=START_SECONDS, what=lambda: f"{ready_url} to answer; the log:\n{process.output}")
         yield process
 
 
+def fetched(url: str) -> httpx.Response:
+    """A server's answer, by a client of its own: without the roots of trust, which take 28 ms of CPU to load (measured in November
+    2026). Asked fifty times a second, that was most of what a waiting test took from the process that it waited for.
+    """
+    return httpx.get(url, timeout=5, verify=False)  # noqa: S501 - no TLS on loopback
+
+
+def answers(url: str) -> bool:
+    """Whether it is there, and well."""
+    with suppress(httpx.TransportError):
+        return fetched(url).status_code == 200
+    return False
+
+
 def eventually(probe: Callable[[], T | None], *, seconds: float = 20.0, what: Callable[[], str] | str = "it") -> T:
-    """What `probe` returns, as soon as that is true; fails after `seconds`."""
-    end = time.monotonic() + seconds
+    """What `probe` returns, as soon as that is true, asked often at first; fails after `seconds`."""
+    end, pause = time.monotonic() + seconds, 0.02
     while True:
         found = probe()
         if found:
             return found
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds} s for {what() if callable(what) else what}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.1 * pause, 0.1)
 
 
 def every(seconds: float, until: Callable[[], object], *, limit: float) -> Iterator[int]:
@@ -115,11 +134,13 @@ def alive(pids: Iterable[int]) -> list[int]:
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of loopback that nobody listens on, and that no test runner beside this one chooses."""
+    share = len(PORTS) // RUNNERS
+    while True:
+        port = secrets.choice(PORTS[RUNNER * share : (RUNNER + 1) * share])
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def quarry(*arguments: str) -> list[str]:

@@ -11,10 +11,8 @@ from itertools import chain
 from pathlib import Path
 from tempfile import mkstemp
 
-import httpx
-
 from tests.support.pages import Block
-from tests.support.processes import ROOT, clean_environ, eventually, free_port
+from tests.support.processes import ROOT, RUNNER, answers, clean_environ, eventually, free_port
 
 #: The ports that the pages name: the APIs', emulated AWS's, simulators', and those for metrics, which follow each other.
 PORTS = ("8000", "8001", "4566", "4567", "4568", "4569", "9090", "9091", "9092")
@@ -149,18 +147,11 @@ def serves(block: Block) -> bool:
     return block.language == "sh" and not last.endswith("&") and any(name in last for name in SERVERS)
 
 
-def answers(url: str) -> bool:
-    """Whether it is there, and well."""
-    with suppress(httpx.TransportError):
-        return httpx.get(url, timeout=2).status_code == 200
-    return False
-
-
 def ports_for_a_stack() -> dict[str, str]:
-    """For each port of the pages one that is free: itself, if it is."""
-    metrics = chain((9090,), iter(free_port, None))
+    """For each port of the pages one that is free: itself, if it is, and for one test runner only."""
+    metrics = chain((9090,) if RUNNER == 0 else (), iter(free_port, None))
     first = next(first for first in metrics if all(map(is_free, range(first, first + 3))))
-    ports = {port: port if is_free(int(port)) else str(free_port()) for port in PORTS}
+    ports = {port: port if RUNNER == 0 and is_free(int(port)) else str(free_port()) for port in PORTS}
     return ports | {str(9090 + i): str(first + i) for i in range(3)}
 
 

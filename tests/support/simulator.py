@@ -1,9 +1,13 @@
 """The Bedrock simulator, as a test directs it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.support.processes import clean_environ, free_port, quarry, serving
 
 
 class Simulator:
@@ -61,3 +65,14 @@ class Simulator:
     def close(self) -> None:
         """End the connection to it; it runs on."""
         self._client.close()
+
+
+@contextmanager
+def simulating(directory: Path) -> Iterator[Simulator]:
+    """A simulator, as a process of its own; its log is in `directory`."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with serving(quarry("simulator", "--port", str(port)), clean_environ(), directory / "simulator.log", f"{url}/livez"):
+        simulator = Simulator(url)
+        yield simulator
+        simulator.close()

@@ -1,17 +1,22 @@
 """A Quarry of one's own on emulated AWS: names that no other test uses, real processes for API and worker."""
 
 import json
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import boto3
 import httpx
 
-from tests.support.processes import Process, clean_environ, eventually, free_port, quarry, serving
+from quarry.job import Priority
+from quarry.provision import provision
+from quarry.settings import QueueSettings, load_settings
+from tests.support.processes import Process, clean_environ, eventually, fetched, free_port, quarry, serving
 from tests.support.routing import route, target
 
 if TYPE_CHECKING:
@@ -105,11 +110,11 @@ class Stack:
 
     def metrics(self, worker: Process) -> str:
         """A worker's metrics, as text."""
-        return httpx.get(f"{self._probes[worker]}/metrics").text
+        return fetched(f"{self._probes[worker]}/metrics").text
 
     def readiness(self, worker: Process) -> tuple[int, str]:
         """A worker's `/readyz`: status and body."""
-        answer = httpx.get(f"{self._probes[worker]}/readyz")
+        answer = fetched(f"{self._probes[worker]}/readyz")
         return answer.status_code, answer.text
 
     def send(self, body: str) -> None:
@@ -117,16 +122,21 @@ class Stack:
         queue = self.client("sqs")
         queue.send_message(QueueUrl=queue.get_queue_url(QueueName=self.name)["QueueUrl"], MessageBody=body)
 
-    def queue_counts(self) -> tuple[int, int]:
-        """Messages of the normal lane: (visible or delayed, in flight)."""
+    def lane_counts(self, lane: Priority) -> tuple[int, int]:
+        """Messages of one lane: (visible or delayed, in flight)."""
         queue = self.client("sqs")
-        url = queue.get_queue_url(QueueName=self.name)["QueueUrl"]
+        url = queue.get_queue_url(QueueName=QueueSettings(name=self.name).name_of(lane))["QueueUrl"]
         counts = queue.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         waiting = int(counts["ApproximateNumberOfMessages"]) + int(counts["ApproximateNumberOfMessagesDelayed"])
         return waiting, int(counts["ApproximateNumberOfMessagesNotVisible"])
 
+    def queue_counts(self) -> tuple[int, int]:
+        """Messages of all lanes: (visible or delayed, in flight)."""
+        waiting, in_flight = zip(*map(self.lane_counts, Priority), strict=True)
+        return sum(waiting), sum(in_flight)
+
     def queue_is_empty(self) -> bool:
-        """Whether every message of the normal lane has been settled."""
+        """Whether every message of every lane has been settled."""
         return self.queue_counts() == (0, 0)
 
     def dead_letters(self) -> list[dict[str, Any]]:
@@ -188,3 +198,14 @@ class Stack:
             return job if job["status"] in TERMINAL else None
 
         return eventually(terminal, seconds=seconds, what=lambda: f"a terminal state: {json.dumps(self.job(request_id))}")
+
+
+def provisioned(aws_url: str, directory: Path) -> Stack:
+    """Its queues, table and bucket are there; nothing runs yet.
+
+    They are made in this process: to start one takes longer than all of its work.
+    """
+    made = Stack(aws_url, directory)
+    with patch.dict(os.environ, made.environ(), clear=True):
+        provision(load_settings())
+    return made

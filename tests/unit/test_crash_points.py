@@ -104,7 +104,7 @@ async def outlived(bench: Bench) -> None:
     """What the next worker makes of it, within two hours: nothing of the first one's memory is used."""
     for _ in range(2 * 3600 // SWEEP_SECONDS):
         await bench.clock.advance(SWEEP_SECONDS)
-        bench.front.empty(bench.clock.monotonic())
+        bench.nothing_waits()
         await bench.sweep.once()
         while bench.queue.visible_count:
             await process(await bench.delivery(), bench.steps)
@@ -192,7 +192,7 @@ SUBMIT_POINTS: Final = (
 async def test_an_api_that_dies_here_leaves_nothing_waiting_for_ever(bench: Bench, point: SubmitPoint) -> None:
     """What was recorded is answered, once, with or without its message; what was not leaves at most an object that expires."""
     metrics = ProducerMetrics(bench.registry)
-    submitter = Submitter(bench.store, bench.payloads, bench.queue, ROUTES, JobSettings(), bench.clock, metrics)
+    submitter = Submitter(bench.store, bench.payloads, bench.lanes, ROUTES, JobSettings(), bench.clock, metrics)
     fatal(getattr(bench, point.port), point)
     with pytest.raises(Died):
         await submitter.submit("default", {"prompt": point.prompt}, point.key)

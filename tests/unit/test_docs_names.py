@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
-from docs import access, generate, rest
+from docs import access, commands, errors, generate, rest, settings, telemetry
 from producer import answers, idempotency, waiting
 from producer.problems import INTERNAL, PROBLEMS
 from producer.requests import Submission
@@ -27,7 +27,7 @@ from quarry.telemetry.events import Event
 ROOT = generate.ROOT
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 MIGRATION = [ROOT / "docs" / "howto" / "migrate.md", ROOT / "docs" / "quickstart.md"]
-VARIABLES = {generate._variable(prefix, name) for _, prefix, fields in generate._groups() for name, _ in fields}  # noqa: SLF001
+VARIABLES = {settings.variable(prefix, name) for _, prefix, fields in settings.groups() for name, _ in fields}
 #: What a worker marks its model calls with.
 LABELS = {"quarry_request_id", "quarry_attempt"}
 SPAN = re.compile(r"`([^`\n]+)`")
@@ -99,7 +99,7 @@ def is_a_verb(words: str) -> bool:
     """Whether this begins a command line."""
     found = parser()
     for word in shlex.split(words)[1:]:
-        below = dict(generate._verbs(found))  # noqa: SLF001 - the one walk over the verbs
+        below = dict(commands.verbs(found))
         if word not in below:
             return False
         found = below[word]
@@ -126,7 +126,7 @@ def test_every_word_of_the_glossary_is_used() -> None:
 
 def test_every_value_of_a_label_is_counted() -> None:
     """It is in the code by that name, beside being in the catalogue: as a text, or as a class whose name is the value."""
-    values = {value for row in generate.label_values().splitlines()[2:] for value in SPAN.findall(row.split("|")[3])}
+    values = {value for row in telemetry.label_values().splitlines()[2:] for value in SPAN.findall(row.split("|")[3])}
     said = re.sub(r"class (\w+)", r'"\1"', code()) + "".join(f'"{each}"' for each in ("ack", "release", "bury", "leave"))
     assert [value for value in values if f'"{value}"' not in said] == []
 
@@ -135,7 +135,7 @@ def test_every_code_that_has_advice_exists() -> None:
     """The page on errors names problems, errors of jobs and reasons, and forgets no problem that a caller can meet."""
     page = (ROOT / "docs" / "howto" / "errors.md").read_text()
     problems = {kind.code for kind in (*PROBLEMS.values(), INTERNAL)}
-    of_jobs = set(re.findall(r"^\| `([a-z_]+)`", generate.job_errors(), re.MULTILINE))
+    of_jobs = set(re.findall(r"^\| `([a-z_]+)`", errors.job_errors(), re.MULTILINE))
     first_columns = {span for row in re.findall(r"^\|([^|]+)\|", page, re.MULTILINE) for span in SPAN.findall(row)}
     reasons = {*StatusReason, "expired", "status_reason", "error"}
     assert first_columns - problems - of_jobs - reasons == set()
@@ -159,7 +159,7 @@ def logged(source: ast.Module, catalogue: type[Event] | type[Act] = Event) -> It
 
 def test_every_field_of_an_event_is_told() -> None:
     """The catalogue lists the fields of each event: all that are passed where it is logged, and none that nowhere is."""
-    told = dict(re.findall(r"^\| `([a-z_.]+)` \| (.+?) \|$", generate.event_names(), re.MULTILINE))
+    told = dict(re.findall(r"^\| `([a-z_.]+)` \| (.+?) \|$", telemetry.event_names(), re.MULTILINE))
     passed: dict[str, set[str]] = {}
     for path in sources():
         for name, fields in logged(ast.parse(path.read_text())):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from docs import generate
+from docs.errors import failures, invocation_errors
 from producer.explanations import ExplanationView
 from quarry import errors
 from quarry.attempts import AttemptOutcome, Failure
@@ -191,8 +191,8 @@ def test_every_life_can_be_told(seed: int) -> None:
 
 def test_every_code_has_its_words() -> None:
     """Of every error of a model call, and of every other end of a job."""
-    codes = {kind.code for kind in generate._invocation_errors(errors.InvocationError)}  # noqa: SLF001 - all there are
-    codes |= {each.code for each in generate._failures()}  # noqa: SLF001
+    codes = {kind.code for kind in invocation_errors(errors.InvocationError)}
+    codes |= {each.code for each in failures()}
     assert codes - CODES.keys() == set()
 
 

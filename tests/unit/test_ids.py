@@ -41,6 +41,7 @@ def test_an_id_tells_its_instant() -> None:
         ("", False),
         ("\u0660" * 32, False),
     ],
+    ids=["new", "upper", "line feed", "short", "long", "dashes", "no version", "empty", "other digits"],
 )
 def test_what_has_the_form_of_an_id(text: str, expected: bool) -> None:
     """Lower-case hexadecimal, version 7; nothing before or behind."""

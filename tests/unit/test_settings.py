@@ -3,7 +3,8 @@
 import pytest
 
 from quarry.errors import ConfigurationError
-from quarry.settings import Environment, load_client_settings, load_settings, variable_name
+from quarry.job import Priority
+from quarry.settings import Environment, QueueSettings, WorkerSettings, load_client_settings, load_settings, variable_name
 
 PRODUCTION = {"AWS_REGION": "eu-west-1"}
 LOCAL = {"QUARRY_ENVIRONMENT": "local"}
@@ -105,6 +106,9 @@ def test_names_that_merely_share_the_prefix_are_left_alone(monkeypatch: pytest.M
         ({"QUARRY_JWT__ALGORITHMS": "RS256,,ES256"}, "a part of the list is empty"),
         ({"QUARRY_JWT__LEEWAY_SECONDS": "301"}, "QUARRY_JWT__LEEWAY_SECONDS is '301'"),
         ({"QUARRY_JWT__KEYS_SECONDS": "29"}, "QUARRY_JWT__KEYS_SECONDS is '29'"),
+        ({"QUARRY_WORKER__LANE_WEIGHTS": "6,3"}, "QUARRY_WORKER__LANE_WEIGHTS is '6,3'"),
+        ({"QUARRY_WORKER__LANE_WEIGHTS": "6,3,0"}, "QUARRY_WORKER__LANE_WEIGHTS is '6,3,0'"),
+        ({"QUARRY_WORKER__SLOTS": "5", "QUARRY_WORKER__RESERVED_SLOTS": "5"}, "QUARRY_WORKER__RESERVED_SLOTS leaves nothing"),
         ({"AWS_REGION": ""}, "AWS_REGION is not set"),
         ({"QUARRY_WORKER__SLOTS": "abc", "QUARRY_WORKER__RECEIVERS": "abc"}, "(and 1 more)"),
     ],
@@ -193,3 +197,21 @@ def test_what_is_wrong_with_a_clients_settings_is_told_without_them(monkeypatch:
     with pytest.raises(ConfigurationError, match="QUARRY_CLIENT") as refused:
         load_client_settings()
     assert "s3cret" not in str(refused.value)
+
+
+def test_where_the_lanes_are() -> None:
+    """By name, or by URL: that of the normal lane says those of the others, unless they have their own."""
+    lanes = list(Priority)
+    assert [QueueSettings(name="jobs").name_of(lane) for lane in lanes] == ["jobs-high", "jobs", "jobs-low"]
+    assert [QueueSettings().url_of(lane)[0] for lane in lanes] == [None, None, None]
+    url, low = "https://sqs/1/a", "https://sqs/1/b"
+    assert [QueueSettings(url=url, low_url=low).url_of(lane) for lane in lanes] == [
+        (f"{url}-high", "QUARRY_QUEUE__URL"), (url, "QUARRY_QUEUE__URL"), (low, "QUARRY_QUEUE__LOW_URL"),
+    ]  # fmt: skip
+    assert QueueSettings(high_url=url).url_of(Priority.HIGH) == (url, "QUARRY_QUEUE__HIGH_URL")
+
+
+def test_slots_for_high_alone_follow_from_the_slots() -> None:
+    """A twentieth; a few slots are for everybody, and whoever wants another number says so."""
+    given = [(1, None), (19, None), (20, None), (100, None), (100, 0), (2, 1)]
+    assert [WorkerSettings(slots=slots, reserved_slots=own).reserved for slots, own in given] == [0, 0, 1, 5, 0, 1]

@@ -42,7 +42,7 @@ async def _discard(settings: "Settings", arguments: argparse.Namespace, report: 
     async with office(settings) as here, aclosing(here.chosen(arguments, selection)) as ids:
         await discard(here.store, here.clock, report, arguments.tenant, ids, dry_run=arguments.dry_run)
         await tidy(
-            here.dead, here.store, here.lane, arguments.tenant, report.counts,
+            here.dead, here.store, here.lanes, arguments.tenant, report.counts,
             resend=lambda _: False, discard=lambda letter: bool(arguments.ids) or selection.takes_letter(letter),
             until=arguments.ids, dry_run=arguments.dry_run,
         )  # fmt: skip

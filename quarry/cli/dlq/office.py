@@ -18,7 +18,8 @@ from quarry.clock import CorrectedClock
 from quarry.deadletters.reading import failed_jobs
 from quarry.deadletters.redrive import CHUNK, Done, Report
 from quarry.opening import Connections, opened
-from quarry.queue.sqs import SqsDeadLetters, SqsQueue
+from quarry.queue.base import Lanes
+from quarry.queue.sqs import SqsDeadLetters
 from quarry.store.dynamodb import DynamoStore
 from quarry.store.payloads import S3Payloads
 from quarry.telemetry.acts import Act
@@ -34,7 +35,7 @@ class Office:
 
     store: DynamoStore
     payloads: S3Payloads
-    lane: SqsQueue
+    lanes: Lanes
     dead: SqsDeadLetters
     clock: CorrectedClock
 
@@ -62,7 +63,7 @@ async def office(settings: "Settings") -> AsyncIterator[Office]:
     clock = CorrectedClock()
     # Reading a page asks all shards at once.
     async with opened(settings, clock, new_session(), Connections(table=2 * CHUNK, bucket=CHUNK, queues=CHUNK)) as backing:
-        yield Office(backing.store, backing.payloads, backing.queue, backing.dead_letters, clock)
+        yield Office(backing.store, backing.payloads, backing.lanes, backing.dead_letters, clock)
 
 
 def printing(as_json: bool) -> Report:

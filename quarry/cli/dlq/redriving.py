@@ -63,7 +63,7 @@ async def _redrive(settings: "Settings", arguments: argparse.Namespace, terms: "
     failed: CanaryFailed | None = None
     async with office(settings) as here:
         redriver = Redriver(
-            here.store, here.payloads, here.lane, here.clock, report, arguments.tenant, terms,
+            here.store, here.payloads, here.lanes, here.clock, report, arguments.tenant, terms,
             rate=arguments.rate, dry_run=arguments.dry_run,
         )  # fmt: skip
         async with aclosing(here.chosen(arguments, selection)) as ids:
@@ -72,7 +72,7 @@ async def _redrive(settings: "Settings", arguments: argparse.Namespace, terms: "
             except CanaryFailed as error:
                 failed = error
         await tidy(
-            here.dead, here.store, here.lane, arguments.tenant, report.counts,
+            here.dead, here.store, here.lanes, arguments.tenant, report.counts,
             resend=lambda letter: bool(arguments.ids) or selection.takes_letter(letter),
             discard=lambda _: False, until=arguments.ids, dry_run=arguments.dry_run,
         )  # fmt: skip

@@ -189,7 +189,7 @@ async def test_revoke_ends_a_key_and_says_how_soon(keys: MemoryKeys, clock: Fake
     assert keys.keys[key.key_id] == replace(key, revoked_at=NOW)
 
 
-@pytest.mark.parametrize("what", ["0" * 16, "nonsense", a_key()[1]])
+@pytest.mark.parametrize("what", ["0" * 16, "nonsense", pytest.param(a_key()[1], id="a whole key")])
 async def test_what_is_not_there_is_told_so(keys: MemoryKeys, clock: FakeClock, what: str) -> None:
     """In a sentence that does not repeat what may be a whole key."""
     for verb in (revoke(keys, clock, AUDIT, what, 5), rotate(keys, clock, AUDIT, what, DAY)):

@@ -31,6 +31,7 @@ def test_a_finished_job_shows_its_attempts_and_ends_with_its_answer() -> None:
         "custom_id     a",
         "status        completed",
         "model         default",
+        "priority      normal",
         "created_at    2026-11-21T06:00:00.000Z",
         "available_at  2026-11-21T06:00:05.000Z",
         "started_at    2026-11-21T06:00:01.000Z",

@@ -12,7 +12,7 @@ from quarry.attempts import Failure
 from quarry.deadletters.redrive import Done, Redriver, Report, Terms
 from quarry.deadletters.tidy import tidy
 from quarry.envelope import Envelope, from_wire
-from quarry.job import Claimed, Failed, Job, StatusReason, Succeeded, advance
+from quarry.job import Claimed, Failed, Job, Priority, StatusReason, Succeeded, advance
 from quarry.testing import (
     DeadLetter,
     FakeClock,
@@ -38,6 +38,8 @@ class Yard:
         self.store = MemoryStore()
         self.payloads = MemoryPayloads()
         self.lane = MemoryQueue(clock)
+        self.low = MemoryQueue(clock, lane=Priority.LOW)
+        self.lanes = {Priority.NORMAL: self.lane, Priority.LOW: self.low}
         self.dead = MemoryDeadLetters(self.lane, clock)
         self.told: list[Done] = []
         self.report = Report(self.told.append)
@@ -69,7 +71,7 @@ class Yard:
     def redriver(self, *, rate: float = 1000, dry_run: bool = False, terms: Terms = TERMS) -> Redriver:
         """One for the tenant `default`."""
         return Redriver(
-            self.store, self.payloads, self.lane, self.clock, self.report, "default", terms, rate=rate, dry_run=dry_run
+            self.store, self.payloads, self.lanes, self.clock, self.report, "default", terms, rate=rate, dry_run=dry_run
         )  # fmt: skip
 
     async def redrive(self, *jobs: Job, canary: int = 0, **settings: Any) -> None:
@@ -101,7 +103,7 @@ class Yard:
         """A walk through the dead letters; returns the counts that are not zero."""
         counts: Counter[str] = Counter()
         await tidy(
-            self.dead, self.store, self.lane, tenant, counts,
+            self.dead, self.store, self.lanes, tenant, counts,
             resend=lambda _: resend, discard=lambda _: discard, until=list(until), dry_run=dry_run,
         )  # fmt: skip
         return +counts

@@ -13,7 +13,7 @@ from quarry.deadletters.reading import failed_jobs
 from quarry.deadletters.redrive import CHUNK, CanaryFailed, Terms, redriven
 from quarry.deadletters.selection import BURIED, Selection
 from quarry.errors import PayloadsUnavailable, QueueUnavailable, StoreUnavailable
-from quarry.job import Cancelled, Expired, Job, JobStatus, StatusReason, advance
+from quarry.job import Cancelled, Expired, Job, JobStatus, Priority, StatusReason, advance
 from quarry.testing import NOW, a_claimed_job, a_job, an_envelope
 from tests.unit.deadletters.conftest import TERMS, Yard, ids
 
@@ -304,3 +304,14 @@ async def test_a_dry_discard_changes_nothing(yard: Yard) -> None:
     job = yard.job()
     await discard(yard.store, yard.clock, yard.report, "default", ids([job]), dry_run=True)
     assert (whats(yard), await yard.now(job)) == (["discarded"], job)
+
+
+async def test_a_job_is_redriven_in_its_lane(yard: Yard) -> None:
+    """Its messages are where its priority says, those that are sent again by a walk through the dead letters too."""
+    await yard.redrive(yard.job(priority=Priority.LOW), yard.job())
+    assert (len(yard.low.bodies), len(yard.lane.bodies)) == (1, 1)
+    stranded = a_job(priority=Priority.LOW)
+    yard.store.put(stranded)
+    yard.bury(stranded, reason=None)
+    assert (await yard.tidy())["sent again"] == 1
+    assert (len(yard.low.bodies), len(yard.lane.bodies)) == (2, 1)

@@ -50,8 +50,11 @@ class Bench:
 
         async def wait() -> str:
             turn = await self.governor.turn(list(places), rank)
-            self.served += [name] if turn else []
-            return turn[0].place.target.region if turn else "sent away"
+            if turn is None:
+                return "sent away"
+            self.served.append(name)
+            with self.governor.call(turn[0].place.target, turn[1]):
+                return turn[0].place.target.region
 
         task = asyncio.create_task(wait())
         await self.clock.settle()

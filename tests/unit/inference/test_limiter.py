@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from quarry.inference.limiter import Limiter, Permit, Word
 
-AMOUNTS = st.floats(0, 1e12)
+AMOUNTS = st.floats(1e-6, 1e12)
 WORDS = st.builds(
     Word,
     requests=st.none() | AMOUNTS,
@@ -150,7 +150,7 @@ def test_a_ceiling_is_shared_and_may_change() -> None:
     each = limiter(requests=8, tokens=800)
     each.follow({}, 4, 0)
     assert each.rates[0] == 2
-    each.keep_to(16, 800)
+    each.limit(16, 800)
     each.wait(0)
     assert each.rates[0] == 2.5  # as many as it begins with, of which a quarter each
     each.follow({}, 1, 0)
@@ -160,8 +160,9 @@ def test_a_ceiling_is_shared_and_may_change() -> None:
 def test_a_peers_throttle_is_heeded() -> None:
     """The quota is everybody's: one that does not come back by the minute was overrun by all together."""
     each = learned(20)
-    for i in range(60):
-        each.begin(1, i / 20)
+    for i in range(90):
+        each.begin(1, i / 30)
+    assert each.wait(3) > 0
     before = each.rates[0]
     word = replace(QUIET, requests=before, tokens=before, pressed=True, throttles=1)
     each.follow({"peer": word}, 2, 3)

@@ -17,6 +17,11 @@ def place(model: str, region: str = "us-east-1", provider: str = "bedrock", *dec
     return RouteTarget(Target(provider, region, model), regions=frozenset(declared))
 
 
+def named(value: object) -> str | None:
+    """A case is called by its target. Sets are printed in another order by each process."""
+    return str(value.target) if isinstance(value, RouteTarget) else None
+
+
 @pytest.mark.parametrize(
     ("target", "regions"),
     [
@@ -43,7 +48,7 @@ def place(model: str, region: str = "us-east-1", provider: str = "bedrock", *dec
         (place("llama", "", "vllm"), None),
         (place("llama", "eu-west-3", "vllm"), {"eu-west-3"}),
     ],
-    ids=str,
+    ids=named,
 )
 def test_where_a_target_may_process_a_prompt(target: RouteTarget, regions: set[str] | None) -> None:
     """What stands in a region: there. A geographic profile: as published, by the region it is called from. Else nobody knows."""
@@ -62,7 +67,7 @@ def test_where_a_target_may_process_a_prompt(target: RouteTarget, regions: set[s
         (place("amazon.nova-lite-v1:0", "us-east-1", "bedrock", "eu-west-1"), {"us-east-1", "eu-west-1"}),
         (place("global.amazon.nova-2-lite-v1:0", "us-east-1", "bedrock", "us-east-1"), None),
     ],
-    ids=str,
+    ids=named,
 )
 def test_what_an_operator_declares(target: RouteTarget, regions: set[str] | None) -> None:
     """It counts where nobody else knows; from what AWS has published it takes nothing away."""

@@ -15,6 +15,7 @@ from producer.submit import Submitter
 from producer.waiting import Waiters
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Target
+from quarry.job import Priority
 from quarry.settings import JobSettings
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.testing.clock import FakeClock
@@ -35,14 +36,15 @@ class Producer:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
-        self.queue = MemoryQueue(self.clock)
+        self.lanes = {lane: MemoryQueue(self.clock, lane=lane) for lane in Priority}
+        self.queue = self.lanes[Priority.NORMAL]
         metrics = ProducerMetrics(self.registry)
         self.waiters = Waiters(self.store, self.clock, 10, metrics)
         results = Results(self.payloads, self.clock, timedelta(hours=1))
         self.lookup = Lookup(self.store, results, self.waiters, self.clock)
         self.following = Following(self.store, self.lookup, self.clock, 10, metrics)
         self.canceller = Canceller(self.store, self.lookup, self.clock)
-        self.submitter = Submitter(self.store, self.payloads, self.queue, ROUTES, JobSettings(), self.clock, metrics)
+        self.submitter = Submitter(self.store, self.payloads, self.lanes, ROUTES, JobSettings(), self.clock, metrics)
 
     async def submit(self, key: str | None = None, **body: Any) -> Any:
         """Submit a prompt."""

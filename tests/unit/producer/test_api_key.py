@@ -1,14 +1,14 @@
 """Callers with an API key: who is let in, on what knowledge, and what a wrong key costs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from producer.auth import keyring, last_uses
+from producer.auth import keyring
 from producer.auth.api_key import ApiKeys, api_keys
 from producer.auth.keyring import SEARCHED_MAX, UNKNOWN_SECONDS
 from producer.auth.principal import Principal
@@ -16,35 +16,8 @@ from quarry.access import BUILT_IN
 from quarry.errors import Overloaded, StoreUnavailable, Unauthenticated
 from quarry.keys.base import KEYS_AT_ONCE
 from quarry.keys.key import ApiKey
-from quarry.testing import NOW, FakeClock, MemoryKeys, a_key
-
-CACHE_SECONDS = 5.0
-
-
-class WatchedKeys(MemoryKeys):
-    """Writes down what is read and written, and lets reads wait where a test wants it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reads: list[list[str]] = []
-        self.touched: list[str] = []
-        self.going = asyncio.Event()
-        self.going.set()
-
-    async def get_many(self, key_ids: Sequence[str]) -> dict[str, ApiKey]:
-        self.reads.append(list(key_ids))
-        await self.going.wait()
-        return await super().get_many(key_ids)
-
-    async def touch(self, key_id: str, at: Any) -> None:
-        self.touched.append(key_id)
-        await super().touch(key_id, at)
-
-    def add(self, **changes: Any) -> tuple[ApiKey, str]:
-        """A key in the store, and what its holder carries."""
-        key, text = a_key(**changes)
-        self.keys[key.key_id] = key
-        return key, text
+from quarry.testing import NOW, FakeClock, a_key
+from tests.unit.producer.callers import CACHE_SECONDS, WatchedKeys, made_up, refused, wrong
 
 
 @pytest_asyncio.fixture
@@ -60,22 +33,6 @@ async def scheme(keys: WatchedKeys, clock: FakeClock) -> AsyncIterator[ApiKeys]:
 
 def asked(*credentials: Coroutine[Any, Any, Principal | None]) -> list[asyncio.Task[Principal | None]]:
     return [asyncio.create_task(each) for each in credentials]
-
-
-def made_up(count: int) -> list[str]:
-    """As many keys as somebody makes up, all different."""
-    return [f"quarry_{i:016x}_{'A' * 43}" for i in range(count)]
-
-
-def wrong(key: ApiKey) -> str:
-    """The id of a key, with a secret that is not its."""
-    return a_key(key_id=key.key_id)[1]
-
-
-async def refused(scheme: ApiKeys, credential: str) -> None:
-    """It is told to be wrong, in words that do not say how."""
-    with pytest.raises(Unauthenticated, match=r"^no valid credential came with the request$"):
-        await scheme.authenticate(credential)
 
 
 # --- who is let in ----------------------------------------------------------------------------------------------------
@@ -305,100 +262,3 @@ async def test_an_unknown_id_costs_a_comparison_too(scheme: ApiKeys, keys: Watch
     for each in (made_up(1)[0], wrong(key), text):
         await refused(scheme, each)
     assert len(compared) == 3
-
-
-# --- last uses --------------------------------------------------------------------------------------------------------
-
-
-async def test_a_use_is_noted_within_a_minute(scheme: ApiKeys, keys: WatchedKeys, clock: FakeClock) -> None:
-    """The last one; not while the request waits."""
-    key, text = keys.add()
-    await scheme.authenticate(text)
-    await clock.advance(10)
-    await scheme.authenticate(text)
-    assert keys.touched == []
-    await clock.advance(50)
-    assert keys.keys[key.key_id].last_used_at == NOW + timedelta(seconds=10)
-
-
-async def test_a_busy_key_is_written_once_a_minute(scheme: ApiKeys, keys: WatchedKeys, clock: FakeClock) -> None:
-    """And an idle one not at all."""
-    _, text = keys.add()
-    keys.add()
-    for _ in range(600):
-        await scheme.authenticate(text)
-        await clock.advance(1)
-    assert 5 <= len(keys.touched) <= 10
-    keys.touched.clear()
-    await clock.advance(600)
-    assert len(keys.touched) <= 1
-
-
-async def test_what_another_process_has_noted_is_not_written_again(scheme: ApiKeys, keys: WatchedKeys, clock: FakeClock) -> None:
-    """The record of the key tells."""
-    _, text = keys.add(last_used_at=NOW - timedelta(seconds=59))
-    await scheme.authenticate(text)
-    await clock.advance(60)
-    assert keys.touched == []
-
-
-async def test_only_who_is_let_in_has_used_a_key(scheme: ApiKeys, keys: WatchedKeys, clock: FakeClock) -> None:
-    """No wrong key leads to a write, whatever is wrong with it."""
-    key, _ = keys.add()
-    _, revoked = keys.add(revoked_at=NOW)
-    _, over = keys.add(ends_at=NOW)
-    for each in (wrong(key), revoked, over, made_up(1)[0]):
-        await refused(scheme, each)
-    await clock.advance(120)
-    assert keys.touched == []
-
-
-async def test_a_note_that_cannot_be_written_is_lost(scheme: ApiKeys, keys: WatchedKeys, clock: FakeClock) -> None:
-    """The next use is noted as ever."""
-    key, text = keys.add()
-    keys.fail_next("touch")
-    await scheme.authenticate(text)
-    await clock.advance(60)
-    assert keys.keys[key.key_id].last_used_at is None
-    await scheme.authenticate(text)
-    await clock.advance(60)
-    assert keys.keys[key.key_id].last_used_at == NOW + timedelta(seconds=60)
-
-
-async def test_notes_are_bounded(scheme: ApiKeys, keys: WatchedKeys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More keys are served all the same; a key that is noted already takes no room."""
-    monkeypatch.setattr(last_uses, "_NOTES_MAX", 2)
-    made = [keys.add() for _ in range(3)]
-    for _ in range(2):
-        for _, text in made:
-            assert await scheme.authenticate(text)
-        await clock.advance(1)
-    await clock.advance(60)
-    assert sorted(keys.touched) == sorted(key.key_id for key, _ in made[:2])
-    assert keys.keys[made[0][0].key_id].last_used_at == NOW + timedelta(seconds=1)
-
-
-async def test_stopping_writes_what_was_noted(keys: WatchedKeys, clock: FakeClock) -> None:
-    """At once."""
-    key, text = keys.add()
-    async with api_keys(keys, clock, CACHE_SECONDS, BUILT_IN) as scheme:
-        await scheme.authenticate(text)
-    assert keys.keys[key.key_id].last_used_at == NOW
-
-
-async def test_stopping_does_not_wait_long(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second, for a store that does not answer."""
-    keys = WatchedKeys()
-    _, text = keys.add()
-
-    async def silent(key_id: str, at: Any) -> None:
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(keys, "touch", silent)
-
-    async def serve() -> None:
-        async with api_keys(keys, clock, CACHE_SECONDS, BUILT_IN) as scheme:
-            await scheme.authenticate(text)
-
-    await clock.run(serve())
-    assert clock.now() == NOW + timedelta(seconds=1)

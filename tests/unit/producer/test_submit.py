@@ -8,7 +8,7 @@ import pytest
 
 from producer.submit import Accepted
 from quarry.errors import IdempotencyConflict, QueueUnavailable, StoreUnavailable, SubmissionUndecided
-from quarry.job import CHECK_AFTER, JobStatus
+from quarry.job import CHECK_AFTER, JobStatus, Priority
 from tests.unit.producer.conftest import Producer
 
 
@@ -144,3 +144,19 @@ async def test_a_failing_item_fails_alone(producer: Producer) -> None:
     assert kinds.count(Accepted) == 2
     assert kinds.count(QueueUnavailable) == 1
     assert len(producer.store.jobs) == 2
+
+
+@pytest.mark.parametrize("lane", Priority)
+async def test_a_job_is_sent_on_the_lane_of_its_priority(producer: Producer, lane: Priority) -> None:
+    """A replay's message too; without a priority it is `normal`."""
+    for _ in range(2):
+        accepted = await producer.submit("key", **({} if lane is Priority.NORMAL else {"priority": lane.value}))
+    assert accepted.job.priority is lane
+    assert {each: queue.visible_count for each, queue in producer.lanes.items()} == dict.fromkeys(Priority, 0) | {lane: 2}
+
+
+async def test_another_priority_is_another_body(producer: Producer) -> None:
+    """An idempotency key stands for one of them."""
+    await producer.submit("key", priority="high")
+    with pytest.raises(IdempotencyConflict):
+        await producer.submit("key", priority="low")

@@ -1,7 +1,7 @@
 """A worker in memory: real verbs, fake queue, store, model and clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from quarry.envelope import Envelope
 from quarry.inference.engine import Engine
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Target
-from quarry.job import Job
+from quarry.job import Job, Priority
 from quarry.queue.base import Delivery, visibility_for
+from quarry.queue.lanes import announce
+from quarry.settings import WorkerSettings
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
 from quarry.testing.builders import a_job
 from quarry.testing.clock import FakeClock
@@ -25,7 +26,7 @@ from quarry.testing.queue import MemoryQueue
 from quarry.testing.store import MemoryStore
 from worker.budget import Budget
 from worker.claim import Claimer
-from worker.front import Front
+from worker.front import Fronts
 from worker.health import Health
 from worker.invoke import Invoker
 from worker.isolation import Isolation
@@ -38,6 +39,7 @@ from worker.report import Reporter
 from worker.settle import Settler
 from worker.speech import Speech
 from worker.sweep import Sweep
+from worker.turns import Turns
 
 LEASE_SECONDS = 60
 SWEEP_SECONDS = 30
@@ -71,12 +73,15 @@ class Bench:
     routes: Routes = ROUTES
 
     def __post_init__(self) -> None:
-        self.queue = MemoryQueue(self.clock, visibility=visibility_for(LEASE_SECONDS))
+        self.queue = self._lane(Priority.NORMAL)
+        self.high, self.low = (self._lane(lane) for lane in (Priority.HIGH, Priority.LOW))
+        self.lanes = {Priority.HIGH: self.high, Priority.NORMAL: self.queue, Priority.LOW: self.low}
         self.metrics = WorkerMetrics(self.registry)
         self.health = Health(self.metrics, self.clock)
-        self.leases = Leases(self.store, self.queue, self.clock, self.metrics, owner="me", lease_seconds=LEASE_SECONDS)
+        self.leases = Leases(self.store, self.lanes, self.clock, self.metrics, owner="me", lease_seconds=LEASE_SECONDS)
         self.budget = Budget(BUDGET_BYTES)
-        self.isolation, self.front = Isolation(), Front(self.clock.monotonic())
+        self.isolation, self.fronts = Isolation(), Fronts(self.lanes, self.clock.monotonic())
+        self.front = self.fronts[Priority.NORMAL]
         engine = Engine({"bedrock": self.provider}, InferenceMetrics(self.registry), self.clock)
         self.steps = Steps(
             claimer=Claimer(self.store, self.leases, self.clock),
@@ -85,39 +90,51 @@ class Bench:
                 engine, self.routes, self.payloads, self.leases, self.isolation, Speech(self.store, self.clock, self.metrics)
             ),
             recorder=Recorder(self.store, self.payloads, self.clock),
-            settler=Settler(self.queue, self.store, self.clock, self.metrics),
-            reporter=Reporter(self.metrics, self.health, self.front, self.clock),
+            settler=Settler(self.lanes, self.store, self.clock, self.metrics),
+            reporter=Reporter(self.metrics, self.health, self.fronts, self.clock),
             budget=self.budget,
             clock=self.clock,
             draw=lambda: 0.5,
         )
         self.sweep = Sweep(
             self.store,
-            self.queue,
+            self.lanes,
             self.steps.recorder,
             self.steps.reporter,
-            self.front,
+            self.fronts,
             self.clock,
             self.metrics,
             owner="me",
             interval_seconds=SWEEP_SECONDS,
         )
 
-    def loop(self, slots: int = 10, receivers: int = 1, gate: Callable[[], Awaitable[None]] = always_open) -> Loop:
-        """A loop over this bench's queue."""
-        poll = timedelta(seconds=20)
-        return Loop(
-            self.queue,
-            self.steps,
-            self.metrics,
-            self.clock,
-            self.front,
-            self.isolation,
-            slots=slots,
-            receivers=receivers,
-            poll=poll,
-            gate=gate,
-        )
+    def nothing_waits(self) -> None:
+        """Every lane was just found empty."""
+        for lane in self.lanes:
+            self.fronts[lane].empty(self.clock.monotonic())
+
+    def waits(self, seconds: float) -> None:
+        """A job of the normal lane was just received that had waited so long; the other lanes are empty."""
+        for lane in (Priority.HIGH, Priority.LOW):
+            self.fronts[lane].empty(self.clock.monotonic())
+        self.front.waited(seconds, self.clock.monotonic())
+
+    def _lane(self, lane: Priority) -> MemoryQueue:
+        return MemoryQueue(self.clock, visibility=visibility_for(LEASE_SECONDS), lane=lane)
+
+    def loop(
+        self,
+        slots: int = 10,
+        receivers: int = 1,
+        lanes: Iterable[Priority] = (Priority.NORMAL,),
+        reserved: int = 0,
+        gate: Callable[[], Awaitable[None]] = always_open,
+    ) -> Loop:
+        """A loop over lanes of this bench."""
+        weights = {lane: weight for lane, weight in WorkerSettings().weights.items() if lane in set(lanes)}
+        turns = Turns(weights, slots=slots, receivers=receivers, reserved=reserved)
+        own, poll = {lane: self.lanes[lane] for lane in weights}, timedelta(seconds=20)
+        return Loop(own, self.steps, self.metrics, self.clock, self.fronts, self.isolation, turns, poll=poll, gate=gate)
 
     def count(self, name: str, **labels: str) -> float:
         """A metric's value."""
@@ -127,7 +144,7 @@ class Bench:
         """A job in the store, with its envelope on the queue."""
         job = a_job(**changes)
         await self.store.create(job)
-        assert await self.queue.send([Envelope(job.request_id, job.tenant, job.generation)]) == [None]
+        assert await announce(self.lanes, job) == [None]
         return job
 
     async def delivery(self) -> Delivery:

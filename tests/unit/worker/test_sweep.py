@@ -18,7 +18,7 @@ LATER = CHECK_AFTER.total_seconds()
 
 async def swept(bench: Bench) -> int:
     """A round of a worker whose last poll brought nothing."""
-    bench.front.empty(bench.clock.monotonic())
+    bench.nothing_waits()
     return await bench.sweep.once()
 
 
@@ -96,14 +96,14 @@ async def test_a_job_that_kills_its_workers_is_buried_through_a_message(bench: B
 
 async def test_a_backlog_is_not_added_to(bench: Bench) -> None:
     """Jobs wait an hour for their turn. One that waited twice as long has lost its message."""
-    bench.front.waited(3600, bench.clock.monotonic())
+    bench.waits(3600)
     await bench.store.create(a_job())
     for _ in range(12):
         await bench.clock.advance(300)
-        bench.front.waited(3600, bench.clock.monotonic())
+        bench.waits(3600)
         assert await bench.sweep.once() == 0
     await bench.clock.advance(3600 + LATER)
-    bench.front.waited(3600, bench.clock.monotonic())
+    bench.waits(3600)
     assert await bench.sweep.once() == 1
 
 
@@ -111,7 +111,7 @@ async def test_a_worker_that_hears_nothing_leaves_the_sweep_to_others(bench: Ben
     """All its slots are busy, say: it cannot tell who waits too long, and must not keep the role from who can."""
     await bench.store.create(a_job())
     await bench.clock.advance(3600)
-    bench.front.empty(bench.clock.monotonic())
+    bench.nothing_waits()
     await bench.clock.advance(61)
     assert await bench.sweep.once() == 0
     other = a_lease("other", expires_at=bench.clock.now() + timedelta(seconds=LATER))
@@ -164,7 +164,7 @@ async def test_it_sweeps_for_ever(bench: Bench) -> None:
     bench.store.fail_next("due")
     sweeping = asyncio.create_task(bench.sweep.keep())
     for _ in range(8):
-        bench.front.empty(bench.clock.monotonic())
+        bench.nothing_waits()
         await bench.clock.advance(SWEEP_SECONDS)
     assert bench.count("quarry_swept_total", outcome="resent") == 1
     assert not sweeping.done()

@@ -1,0 +1,78 @@
+"""The generated parts on metrics and log events: from their catalogues."""  # noqa: INP001 - beside a script, no package
+
+import inspect
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
+
+from prometheus_client import CollectorRegistry
+
+from docs.errors import invocation_errors
+from docs.markdown import table
+from quarry import errors, job
+from quarry.telemetry import events, metrics
+from worker import outcome
+from worker.report import DEGRADED
+
+
+def metric_catalogue() -> str:
+    """A table for each process's metrics."""
+    parts = []
+    for heading, catalogue in (
+        ("API", metrics.ProducerMetrics),
+        ("Worker", metrics.WorkerMetrics),
+        ("Model calls (in the worker)", metrics.InferenceMetrics),
+        ("The routes file (in both)", metrics.RoutesMetrics),
+    ):
+        registry = CollectorRegistry()
+        found = [value for value in vars(catalogue(registry)).values() if hasattr(value, "_labelnames")]
+        rows = [_metric(each) for each in found]
+        parts.append(f"## {heading}\n\n{table(('metric', 'kind', 'labels', 'meaning'), rows)}")
+    return "\n".join(parts)
+
+
+def _metric(metric: Any) -> tuple[str, ...]:
+    [described] = metric.describe()
+    name = described.name + ("_total" if described.type == "counter" else "")
+    labels = ", ".join(f"`{label}`" for label in metric._labelnames)  # noqa: SLF001 - there is no other way to ask
+    return f"`{name}`", described.type, labels, described.documentation
+
+
+def label_values() -> str:
+    """What the labels can be that are not a route's, a target's or HTTP's."""
+    ended = [each.__name__ for each in get_args(job.Event) if each not in (job.Claimed, job.Redriven)]
+    billed = [kind.code for kind in invocation_errors(errors.InvocationError) if kind.may_be_billed and kind.time_helps]
+    unseen = (errors.InvocationTimedOut.code, errors.InternalFault.code)
+    draining = outcome.Interruption.DRAINING.value
+    labels: Sequence[tuple[str, str, Iterable[str], str]] = (
+        ("quarry_submissions_total", "outcome", ("accepted", "replayed"), ", or a [problem](errors.md)"),
+        ("quarry_audit_records_total", "outcome", ("written", "folded", "lost"), ""),
+        ("quarry_deliveries_settled_total", "outcome", ("ack", "release", "resend", "bury", "leave"), ""),
+        ("quarry_claims_refused_total", "reason", (each.__name__ for each in errors.ClaimRefused.__subclasses__()), ""),
+        ("quarry_jobs_finished_total", "outcome", (*sorted(job.TERMINAL), DEGRADED), ""),
+        ("quarry_attempts_total", "outcome", (*ended, "LeaseLost"), ""),
+        ("quarry_calls_repeated_total", "reason", ("worker_vanished", draining, *billed), ""),
+        ("quarry_calls_withheld_total", "reason", ("worker_vanished", draining, *unseen), ""),
+        ("quarry_lease_renewals_total", "outcome", ("renewed", "failed", "lost", "cancel_requested"), ""),
+        ("quarry_swept_total", "outcome", ("resent", "recorded"), ""),
+        (
+            "quarry_invocations_total",
+            "outcome",
+            ("completed", "cancelled"),
+            ", or an [error](errors.md#errors-of-jobs)",
+        ),
+        ("quarry_tokens_total", "direction", ("input", "output"), ""),
+        ("quarry_breaker_openings_total", "reason", ("local", "peer"), ""),
+        ("quarry_throttles_total", "limit", ("requests", "tokens", "unknown"), ""),
+        ("quarry_limiter_rate", "limit", ("requests", "tokens"), ""),
+        ("quarry_limiter_wait_seconds", "outcome", ("served", "given_up", "cancelled"), ""),
+    )
+    rows = [(f"`{name}`", f"`{label}`", ", ".join(f"`{each}`" for each in values) + more) for name, label, values, more in labels]
+    return table(("metric", "label", "values"), rows)
+
+
+def event_names() -> str:
+    """The log events and their fields, as the comments beside them say."""
+    source = inspect.getsource(events.Event)
+    fields = dict(re.findall(r'= "([a-z_.]+)"  # (.+(?:\n    # .+)*)$', source, re.MULTILINE))
+    return table(("event", "fields"), [(f"`{each.value}`", fields[each.value].replace("\n    #", "")) for each in events.Event])
