@@ -229,7 +229,7 @@ class Governor:
             limiter = place.limiter
             self._metrics.limiter_rate.labels(*labels, "requests").set_function(lambda: limiter.rates[0])
             self._metrics.limiter_rate.labels(*labels, "tokens").set_function(lambda: limiter.rates[1])
-        place.limiter.keep_to(requests, tokens)  # as the routes are now: they may have changed
+        place.limiter.limit(requests, tokens)  # the routes may have been changed
         return place
 
 

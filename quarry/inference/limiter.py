@@ -32,6 +32,8 @@ _ADMITTED_MAX_SECONDS: Final = 3.0
 _AGAIN_SECONDS: Final = 2.0
 #: A pause as long as this was none of a quota that refills all the time.
 _MINUTES_PAUSE_SECONDS: Final = 5.0
+#: Refused for as long as this, and not once let in: it is none either.
+_REFUSED_SECONDS: Final = 3.0
 #: How far a minute may begin from where it is expected, and from how far it is waited for.
 _EARLY_SECONDS: Final = 0.3
 _LATE_SECONDS: Final = 0.6
@@ -142,7 +144,7 @@ class Limiter:
         """Calls a second: as many as both paces let begin."""
         return min(pace.calls for pace in self._paces)
 
-    def keep_to(self, requests_ceiling: float, tokens_ceiling: float) -> None:
+    def limit(self, requests_ceiling: float, tokens_ceiling: float) -> None:
         """The ceilings are these now."""
         if (requests_ceiling, tokens_ceiling) != self._ceilings:
             self._ceilings = requests_ceiling, tokens_ceiling
@@ -287,7 +289,8 @@ class Limiter:
         low, high = self._refused, probe.began
         if self._told_minute:
             low, high = max(low, self._told_minute[0]), min(high, self._told_minute[1])
-        by_the_minute = now - self._spent >= _MINUTES_PAUSE_SECONDS and not self._others_are_served
+        # Until the last refusal, and not until now: perhaps nobody has asked since.
+        by_the_minute = self._refused - self._spent >= _REFUSED_SECONDS and not self._others_are_served
         by_the_minute = by_the_minute or self._is_expected(probe.began)
         self._minute = (low, high) if by_the_minute else None
         for pace in self._paces:

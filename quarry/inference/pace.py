@@ -30,8 +30,6 @@ _TELLING_SECONDS: Final = 2.0
 #: A pace that had climbed beyond so many times what was granted was far below its quota before.
 _CLIMB: Final = 1.3
 _MINUTE: Final = 60.0
-
-
 #: How long is looked back, and how exactly.
 _DIARY_SECONDS: Final = 150.0
 _DIARY_STEP_SECONDS: Final = 0.25
@@ -63,10 +61,9 @@ class Pace:
         self._taken = 0.0
         self._lately = 0.0
         self._lately_at = -math.inf
-        #: When the quota was used up, and what had been taken then.
+        #: When the quota was used up, and what had been taken then; and whether that is not over.
         self._mark: tuple[float, float] | None = None
-        #: It is used up, and that is not over.
-        self._is_exhausted = False
+        self._spent = False
         #: When calls began lately, and what had been taken before: for what a minute has granted.
         self._diary: deque[tuple[float, float]] = deque()
 
@@ -103,13 +100,13 @@ class Pace:
         self._climb(now)
         if self._mark is None or now - self._lately_at > _MINUTE:
             # Hours in which nobody asked tell nothing of what a quota grants.
-            self._mark = now, self._taken
-        self._cost = cost if self._cost is None else self._cost + (cost - self._cost) / 10
-        self._owed += cost if math.isfinite(self.rate) else 0.0
+            self._mark = (now, self._taken)
         if not self._diary or now - self._diary[-1][0] >= _DIARY_STEP_SECONDS:
             self._diary.append((now, self._taken))
             if now - self._diary[0][0] > _DIARY_SECONDS:
                 self._diary.popleft()
+        self._cost = cost if self._cost is None else self._cost + (cost - self._cost) / 10
+        self._owed += cost if math.isfinite(self.rate) else 0.0
         self._taken += cost
         self._lately, self._lately_at = self._lately * math.exp(self._lately_at - now) + cost, now
 
@@ -148,12 +145,12 @@ class Pace:
         else:
             plateau = rate
         self._begin(plateau, min((_DEEP_DIP if again else _DIP) * rate, plateau * _DIP), before)
-        self._mark, self._is_exhausted = (now, self._taken), True
+        self._mark, self._spent = (now, self._taken), True
 
     def slow_down(self, now: float) -> None:
         """The quota is used up for another worker: there is room for us, but the same follows."""
         self.exhausted(now, again=False)
-        self._is_exhausted = False
+        self._spent = False
 
     def resumes(self, now: float, began: float, minute: tuple[float, float] | None) -> None:
         """There is room again since a call that `began` then. Where another limit was met than this one, nothing follows.
@@ -163,20 +160,18 @@ class Pace:
             began: when the call began that was let in.
             minute: between when and when a minute began; None where the quota is none that comes back by the minute.
         """
-        if not self._is_exhausted:
+        if not self._spent:
             return
-        self._is_exhausted, before, slowness = False, self.rate, self._slowness
-        self.by_the_minute, cost = minute is not None, self._cost or 1.0
-        self._climbed *= self._slowness / slowness  # on the other curve it is where it was on this one
+        self._spent, self.by_the_minute, cost, before = False, minute is not None, self._cost or 1.0, self.rate
         if minute:
             # The minute before is over, and its quota was used up: what was taken in it is what a minute grants. Where nobody knows
             # when it began, rather too much is counted: with too little, much would be left over before that is noticed.
             plateau = max(self._taken_since(minute[0] - _MINUTE) - cost, cost) / _MINUTE
             self._begin(plateau, plateau * _NO_DIP, before)
             self.learned, self._mark = True, (now, self._taken - cost)
-        # For what was missed of the minute, a burst may begin at once.
         missed = began - sum(minute) / 2 if minute else 0.0
-        self._owed, self._owed_at = self.rate * (began + _BURST_SECONDS - missed - now) + cost, now
+        self._owed = self.rate * (began + _BURST_SECONDS - missed - now) + cost
+        self._owed_at = now
 
     def adopt(self, rate: float) -> None:
         """Begin with what peers have found."""

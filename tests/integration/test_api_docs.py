@@ -80,6 +80,7 @@ def test_the_description_has_the_fields_of_the_contract(document: dict[str, Any]
     assert set(submission["properties"]) == {
         "prompt", "messages", "native", "model", "system", "max_tokens", "temperature", "top_p", "stop_sequences", "converse",
         "stream", "allowed_regions", "deadline_seconds", "max_attempts", "metadata", "custom_id", "idempotency_key",
+        "priority",
     }  # fmt: skip
     assert submission["additionalProperties"] is False
     headers = [each["name"] for each in document["paths"]["/v1/jobs"]["post"]["parameters"]]

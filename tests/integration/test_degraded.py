@@ -69,19 +69,19 @@ def test_a_declared_answer_when_the_deadline_passes_between_two_targets(stack: S
 
 
 def test_a_model_that_answers_is_not_forestalled(stack: Stack, simulator: Simulator) -> None:
-    """However near the deadline is: a target that serves, serves; and what is throttled early waits for its model.
+    """However near the deadline is: a target that serves, serves; and what is refused early waits for its model.
 
     Red when: `worker/outcome.py`: `is_near = job.deadline_at - now < timedelta(seconds=declared.within_seconds)` ->
     `is_near = True`
     """
-    simulator.rule(act={"error": "ThrottlingException"}, times=1)
+    simulator.rule(act={"error": "ModelNotReadyException"}, times=1)
     with stack.running_api(), stack.running_worker():
         patient = stack.finished(stack.submit(prompt="Hello", deadline_seconds=600))
         urgent = stack.finished(stack.submit(prompt="Hello", deadline_seconds=20))
     for job in (patient, urgent):
         assert (job["status"], job["degraded"], job["result"]["text"]) == ("completed", False, "Hello")
     [wait] = patient["waits"]
-    assert (wait["reason"], [each["reason"] for each in wait["refusals"]]) == ("waiting_for_capacity", ["throttled"])
+    assert (wait["reason"], [each["reason"] for each in wait["refusals"]]) == ("waiting_for_capacity", ["model_not_ready"])
 
 
 def test_a_request_at_fault_is_told_so(stack: Stack, simulator: Simulator) -> None:

@@ -60,8 +60,8 @@ def test_jobs_go_where_there_is_room(stack: Stack, simulator: Simulator, limit: 
 def test_a_ceiling_of_ours_holds_calls_up(stack: Stack, simulator: Simulator) -> None:
     """The region would take a hundred times as much. No more begin than the routes file says, and a job that waited says for what.
 
-    Red when: `quarry/inference/governor.py`: `place.limiter.keep_to(requests, tokens)` ->
-    `place.limiter.keep_to(math.inf, math.inf)`
+    Red when: `quarry/inference/governor.py`: `place.limiter.limit(requests, tokens)` ->
+    `place.limiter.limit(math.inf, math.inf)`
     """
     stack.use(simulator)
     stack.declare(route(target(requests_per_minute=120)))

@@ -8,7 +8,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,9 +80,9 @@ def troubles() -> Iterator[Trouble]:
 
 
 class Trial:
-    """An engine that calls a simulator, and a job whose attempt it is."""
+    """Engines that call a simulator, a new one each time, and a job whose attempt it is."""
 
-    def __init__(self, engine: Engine, simulator: Simulator) -> None:
+    def __init__(self, engine: Callable[[], Engine], simulator: Simulator) -> None:
         self._engine = engine
         self._simulator = simulator
 
@@ -102,7 +102,7 @@ class Trial:
     async def _result(self, targets: Sequence[Target], *, streamed: bool) -> Completion | InvocationError:
         route = Route("default", tuple(RouteTarget(each, streamed=streamed) for each in targets))
         try:
-            return await self._engine.invoke(route, Request(HELLO), _at_once)
+            return await self._engine().invoke(route, Request(HELLO), _at_once)
         except InvocationError as error:
             return error
 
@@ -150,8 +150,12 @@ async def trial(simulator: Simulator) -> AsyncIterator[Trial]:
             InferenceMetrics(CollectorRegistry()),
             SystemClock(),
         )
-        # Each trial is the first: no target is left alone for what it did in another one.
-        yield Trial(Engine(providers, metrics, clock, lambda: 0.0, Board(None, metrics, clock)), simulator)
+
+        def engine() -> Engine:
+            # Each trial is the first: no target is left alone, or paced, for what it did in another one.
+            return Engine(providers, metrics, clock, lambda: 0.0, Board(None, metrics, clock))
+
+        yield Trial(engine, simulator)
 
 
 async def written(simulator: Simulator) -> str:

@@ -52,10 +52,9 @@ class Bench:
             turn = await self.governor.turn(list(places), rank)
             if turn is None:
                 return "sent away"
-            target = turn[0].place.target
-            with self.governor.call(target, turn[1]):
-                self.served.append(name)
-            return target.region
+            self.served.append(name)
+            with self.governor.call(turn[0].place.target, turn[1]):
+                return turn[0].place.target.region
 
         task = asyncio.create_task(wait())
         await self.clock.settle()

@@ -30,12 +30,10 @@ def used(traffic: Traffic, begin: float, end: float, quota: float) -> float:
 @pytest.mark.parametrize(("refill", "begin", "end"), REFILLS)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_one_worker_uses_a_quota(limit: str, refill: Refill, begin: float, end: float, seed: int) -> None:
-    """Of what is granted, all but three in a hundred; and few calls are throttled, most of them while the quota is looked for: that
-    is a part of these few minutes that it is not of hours.
-    """
+    """Of what is granted, all but three in a hundred; two calls in a hundred are throttled at most, or three."""
     traffic = Traffic([QUOTA[limit]], refill, seed=seed, limit=limit)
     assert used(traffic, begin, end, QUOTA[limit]) >= 0.97
-    assert traffic.throttles_a_job() <= 0.025
+    assert traffic.throttles_a_job() <= (0.02 if limit == "requests" else 0.03)
 
 
 @pytest.mark.parametrize("limit", QUOTA)

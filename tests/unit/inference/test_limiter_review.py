@@ -145,10 +145,10 @@ def test_what_is_let_in_at_a_minutes_end_is_not_the_next_minutes_quota() -> None
         for tenth in range(550):
             pace.take(1.0, begins + tenth / 10)
         pace.exhausted(begins + 55, again=False)
-        pace.resumes(begins + 56, begins + 56, (begins + 55, begins + 56))
+        pace.resumes(begins + 56, begins + 56, (begins + 56, begins + 56))
         pace.take(1.0, begins + 56.5)
         pace.exhausted(begins + 57, again=True)
-        pace.resumes(begins + 60, begins + 60, (begins + 59.9, begins + 60))
+        pace.resumes(begins + 60, begins + 60, (begins + 60, begins + 60))
         assert pace.rate * 60 == pytest.approx(550, rel=0.05)
 
 

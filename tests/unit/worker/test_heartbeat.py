@@ -9,11 +9,12 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
-from quarry.errors import CircuitOpen, LimitReached, ModelFailed, Throttled
+from quarry.errors import CircuitOpen, ModelFailed
 from quarry.inference.board import Board
 from quarry.inference.breaker import Limits
 from quarry.inference.candidates import Candidate
 from quarry.inference.governor import Governor
+from quarry.inference.limiter import Word
 from quarry.inference.routes import RouteTarget
 from quarry.invocation import Invocation, Target
 from quarry.store.base import Heartbeat
@@ -147,23 +148,16 @@ async def test_a_row_that_nobody_understands_stops_no_worker(world: World) -> No
 
 
 async def test_what_limiters_found_goes_round(world: World) -> None:
-    """What one has learned, another begins with. A row of another version says nothing, and is no hindrance."""
-    a, b, _ = world.peers
-    with pytest.raises(Throttled), b.governor.call(TARGET, b.governor.enter(PLACE)):
-        raise Throttled("Too many requests, please wait.")
-    await world.clock.advance(5)
-    with b.governor.call(TARGET, b.governor.enter(PLACE)):
-        pass
-    for _ in range(6):
-        with pytest.raises(LimitReached):
-            b.governor.enter(PLACE)
-        await world.store.beat(Heartbeat("d", world.clock.now(), {}, {str(TARGET): "[1]"}))
-        await world.clock.advance(BEAT_SECONDS / 2)
-    word = b.governor.words()[str(TARGET)]
-    assert (word.throttles, word.pressed) == (1, True)
-    assert word.requests
+    """What one has learned, another begins with, and tells in its turn. A row of another version says nothing."""
+    a = world.peers[0]
+    word = Word(50.0, None, pressed=True, spent=False, throttles=2, resumptions=2)
+    await world.store.beat(Heartbeat("d", world.clock.now(), {}, {str(TARGET): word.dumped()}))
+    await world.store.beat(Heartbeat("e", world.clock.now(), {}, {str(TARGET): "[1]"}))
+    await world.clock.advance(BEAT_SECONDS)
     a.governor.enter(PLACE)
-    assert a.governor.words()[str(TARGET)].requests == pytest.approx(word.requests, rel=0.2)
+    await world.clock.advance(BEAT_SECONDS)
+    rows = {each.worker: each.limits for each in await world.store.heartbeats(world.clock.now())}
+    assert Word.loaded(rows["a"][str(TARGET)]).requests == pytest.approx(50, rel=0.1)
 
 
 async def test_a_ceiling_is_shared_by_those_who_live(world: World) -> None:
