@@ -16,10 +16,12 @@ from typing import Any, Final
 
 from quarry.inference.pace import START, Pace
 
-#: Between a throttle and the next call, doubled up to so much; the longest pause of a fleet is longer, since each of it looks.
+#: Between a throttle and the next call, longer each time, up to so much; those of a fleet are longer, since each of it looks.
 #: Our own choices, as all numbers here.
 _PAUSE_SECONDS: Final = 0.1
 _PAUSE_MAX_SECONDS: Final = 6.0
+#: So many workers at most make a pause longer.
+_LOOKING_MAX: Final = 10
 _PAUSE_GROWTH: Final = 3.0
 #: A server's hint is followed up to this.
 _HINT_MAX_SECONDS: Final = 60.0
@@ -279,7 +281,7 @@ class Limiter:
             until = (middle if middle > now + _ADMITTED_SECONDS else high) - now
             if 0 < until < _NEAR_SECONDS:
                 return until
-        pause = min(_PAUSE_SECONDS * _PAUSE_GROWTH ** min(self._pauses, 10), _PAUSE_MAX_SECONDS * self._workers)
+        pause = min(_PAUSE_SECONDS * _PAUSE_GROWTH ** min(self._pauses, 10), _PAUSE_MAX_SECONDS) * min(self._workers, _LOOKING_MAX)
         # Peers that were stopped by the same end of a minute should not all look again at once.
         return pause * (1 - self._draw() / 2) if self._workers > 1 else pause
 
