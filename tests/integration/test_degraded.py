@@ -61,7 +61,8 @@ def test_a_declared_answer_when_the_deadline_passes_between_two_targets(stack: S
     with stack.running_api(), stack.running_worker() as worker:
         job = stack.finished(stack.submit(prompt="Hello", deadline_seconds=3))
         counted = stack.metrics(worker)
-    assert (job["status"], job["degraded"], job["result"]["text"]) == ("completed", True, "We will come back to you.")
+    assert (job["status"], job["degraded"]) == ("completed", True)
+    assert job["result"]["text"] == "We will come back to you."
     [attempt] = job["attempt_history"]
     assert (attempt["target"], attempt["error"]["code"]) == (FIRST, "throttled")
     assert simulator.calls()["calls"] == 1
