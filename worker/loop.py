@@ -6,12 +6,14 @@ and which lane is next.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Final
 
 from quarry.backoff import Backoff
 from quarry.clock import Clock
 from quarry.errors import QueueUnavailable
+from quarry.job import Priority
 from quarry.queue.base import Delivery, Lanes
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -67,11 +69,12 @@ class Loop:
         self._received = {lane: metrics.received.labels(lane) for lane in lanes}
         self._returned = {lane: metrics.returned.labels(lane) for lane in lanes}
         metrics.slots.set(turns.slots)
-        metrics.slots_in_use.set_function(lambda: len(self._working))
+        self._in_use = 0
+        metrics.slots_in_use.set_function(lambda: self._in_use)
 
     @property
     def in_flight(self) -> int:
-        """Deliveries being worked."""
+        """Deliveries that are worked, or settled."""
         return len(self._working)
 
     async def run(self) -> None:
@@ -163,18 +166,26 @@ class Loop:
     def _start(self, delivery: Delivery) -> None:
         self._received[delivery.lane].inc()
         self._isolation.enter()
+        self._in_use += 1
         task = asyncio.create_task(self._work(delivery))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 
     async def _work(self, delivery: Delivery) -> None:
+        # The slot is free once the outcome is recorded: acks gather, and need none.
+        slot = ExitStack()
+        slot.callback(self._free, delivery.lane)
         try:
-            settlement = await process(delivery, self._steps)
+            settlement = await process(delivery, self._steps, slot.close)
             self._failures = self._failures + 1 if settlement.reason == STORE_UNAVAILABLE else 0
         except Exception as error:  # noqa: BLE001 - one delivery must not end the loop
             # A bug. The delivery is left unsettled: it comes again after its visibility timeout.
             _log.exception(Event.DELIVERY_FAILED, error=type(error).__name__)
         finally:
             self._isolation.leave()
-            self._turns.free(delivery.lane)
-            self._changed.set()
+            slot.close()
+
+    def _free(self, lane: Priority) -> None:
+        self._in_use -= 1
+        self._turns.free(lane)
+        self._changed.set()

@@ -38,8 +38,8 @@ class Steps:
     draw: Callable[[], float]
 
 
-async def process(delivery: Delivery, steps: Steps) -> Settlement:
-    """Work one delivery; returns how it was settled."""
+async def process(delivery: Delivery, steps: Steps, decided: Callable[[], None] = lambda: None) -> Settlement:
+    """Work one delivery; returns how it was settled. `decided` is told when only that is left to do."""
     job: Job | None = None
     try:
         held = await steps.claimer.claim(delivery)
@@ -52,6 +52,7 @@ async def process(delivery: Delivery, steps: Steps) -> Settlement:
         steps.reporter.refused(refusal, job, verdict)
     else:
         job, verdict = await attempt(held, steps)
+    decided()
     return await steps.settler.settle(delivery, verdict.settlement, job)
 
 

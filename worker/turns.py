@@ -27,6 +27,12 @@ STANDS_SOON_SECONDS: Final = 0.05
 #: now and then only (ministack 1.5.33 each 0.1 s, `services/sqs.py`), and then one of several polls that are out of step is soon
 #: due.
 _OUT_OF_STEP_SECONDS: Final = 0.1
+#: Where there is work, a receive for less than this share of the slots is put off for so long after the one before: while jobs end
+#: one by one, one request then brings several. Measured in November 2026 at 180 jobs a second, with acks that gather as well:
+#: 1.8 requests to SQS a job before, 0.33 after, and CPU a job 3.8 ms before, 2.4 ms after. In return up to that share of the slots
+#: stands idle. Our own choices.
+_GATHERED_SHARE: Final = 0.05
+_GATHER_SECONDS: Final = 0.25
 #: The most that ageing multiplies a weight by. Our own choice: with the usual weights, an old backlog of `low` stays below `high`.
 _AGED_MOST: Final = 5.0
 
@@ -86,6 +92,7 @@ class Turns:
         # A poll holds its slots for a moment: few slots must not all be held by polls.
         self._receivers = min(receivers, slots)
         self._per_receive = max(1, min(RECEIVE_MAX, slots // self._receivers))
+        self._enough = min(self._per_receive, int(slots * _GATHERED_SHARE))
         self._reserved = reserved
         self._ageing = ageing_seconds
         self._free = slots
@@ -93,6 +100,8 @@ class Turns:
         self._young: list[Poll] = []
         self._standing = 0
         self._clock = 0.0
+        #: When the latest poll began of a lane that was known to have work.
+        self._for_work = _NEVER
         self._look_at = float("inf")
 
     def next(self, now: float, waits: Callable[[Priority], float], *, cautious: bool = False) -> Poll | None:
@@ -115,6 +124,7 @@ class Turns:
         chosen.clock = self._clock + cost
         chosen.polls, chosen.began = chosen.polls + 1, now
         self._take(chosen, limit)
+        self._for_work = now if chosen.has_work else self._for_work
         stands_at = now + (STANDS_AFTER_SECONDS if chosen.filled else STANDS_SOON_SECONDS)
         poll = Poll(lane, limit, now, stands_at, cost, cautious or chosen.failures > 0)
         self._young.append(poll)
@@ -179,10 +189,19 @@ class Turns:
         if lane.has_work:
             # Work that is there goes before what the polls of other lanes may bring.
             room -= lane.standing
+            if room < self._enough and not self._is_urgent and now < (due := self._for_work + _GATHER_SECONDS):
+                self._look_at = min(self._look_at, due)
+                return 0
         else:
             limit = min(limit, max(1, room // self._receivers))
             room -= self._promised(name, lane)
         return min(limit, max(room, 1 if first else 0))
+
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether `high` has work: nobody of it waits for the sake of economy, nor do others, who would lose their shares."""
+        high = self._lanes.get(Priority.HIGH)
+        return high is not None and high.has_work
 
     def _promised(self, name: Priority, lane: _Lane) -> int:
         """Of the slots that a lane may take, those that are meant for what polls bring which stand."""

@@ -34,6 +34,10 @@ _RELEASE_MAX_SECONDS: Final = VISIBILITY_MAX_SECONDS - 3_600
 #: How long SQS may take to answer, the SDK's repeats included: a worker must notice soon that it is back. Our own choice.
 _ANSWER_SECONDS: Final = 8.0
 
+#: Acks that follow each other closely leave together: each request is paid for, and costs CPU. Nobody waits for them: the job is
+#: recorded, and its slot is free. Our own choice.
+_ACKS_GATHER_SECONDS: Final = 0.05
+
 #: Both spellings: the JSON protocol's and the query protocol's.
 _STALE: Final = frozenset(
     {"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"} | {"AWS.SimpleQueueService.MessageNotInflight"}
@@ -54,7 +58,7 @@ class SqsQueue:
         self._lane = lane
         self._visibility_seconds = int(visibility.total_seconds())
         self._sends: Batcher[Envelope, None] = Batcher(self._send_batch, limit=BATCH_MAX_ENTRIES, concurrency=16)
-        self._acks: Batcher[Delivery, None] = Batcher(self._ack_batch, limit=BATCH_MAX_ENTRIES)
+        self._acks: Batcher[Delivery, None] = Batcher(self._ack_batch, limit=BATCH_MAX_ENTRIES, gather_seconds=_ACKS_GATHER_SECONDS)
         self._changes: Batcher[tuple[Delivery, int], None] = Batcher(self._change_batch, limit=BATCH_MAX_ENTRIES)
 
     async def send(self, envelopes: Sequence[Envelope]) -> list[QueueUnavailable | None]:

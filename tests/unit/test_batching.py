@@ -80,6 +80,27 @@ async def test_flushes_run_side_by_side_up_to_a_bound(flushes: Flushes, clock: F
     assert flushes.most_at_once == 2
 
 
+async def test_what_follows_closely_gathers_until_the_batch_is_whole(flushes: Flushes, clock: FakeClock) -> None:
+    """Whole, it leaves at once, however long it might have gathered."""
+    flushes.going.set()
+    batcher = Batcher(flushes, limit=3, gather_seconds=1000)
+    assert await batcher.submit("a") == "A"
+    others = submit(batcher, "bc")
+    await clock.settle()
+    assert flushes.batches == [["a"]]
+    assert await asyncio.gather(*others, *submit(batcher, "d")) == ["B", "C", "D"]
+    assert flushes.batches == [["a"], ["b", "c", "d"]]
+
+
+async def test_a_batch_that_is_never_whole_leaves_when_it_has_gathered(flushes: Flushes, clock: FakeClock) -> None:
+    """It takes `gather_seconds`, and no more comers."""
+    flushes.going.set()
+    batcher = Batcher(flushes, limit=3, gather_seconds=0.1)
+    assert await batcher.submit("a") == "A"
+    assert await asyncio.gather(*submit(batcher, "bc")) == ["B", "C"]
+    assert flushes.batches == [["a"], ["b", "c"]]
+
+
 async def test_an_item_fails_alone(flushes: Flushes, clock: FakeClock) -> None:
     """An exception among the results is raised for its item."""
     flushes.going.set()

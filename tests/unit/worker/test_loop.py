@@ -33,6 +33,33 @@ async def test_no_message_is_received_without_a_free_slot(bench: Bench) -> None:
     running.cancel()
 
 
+async def test_a_slot_is_free_before_the_ack(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outcome is recorded: a queue that is slow to delete holds up no other job. The end waits for it."""
+    acked, ack = asyncio.Event(), bench.queue.ack
+
+    async def slow(delivery: Delivery) -> None:
+        await acked.wait()
+        await ack(delivery)
+
+    monkeypatch.setattr(bench.queue, "ack", slow)
+    for _ in range(2):
+        await bench.submitted()
+    loop = bench.loop(slots=1)
+    running = asyncio.create_task(loop.run())
+    await bench.clock.advance(1)
+    assert {job.status for job in bench.store.jobs} == {JobStatus.COMPLETED}
+    assert (loop.in_flight, bench.count("quarry_slots_in_use")) == (2, 0)
+    loop.stop()
+    ending = asyncio.create_task(loop.finish(20))
+    await bench.clock.settle()
+    assert not ending.done()
+    acked.set()
+    await bench.clock.advance(19)
+    assert await ending
+    assert bench.queue.in_flight_count == 0
+    running.cancel()
+
+
 async def test_nothing_is_received_while_the_gate_is_shut(bench: Bench) -> None:
     """Other workers may have room for it. A worker that is told to stop meanwhile receives nothing when the gate opens."""
     opened = asyncio.Event()

@@ -205,6 +205,43 @@ def test_the_last_slots_are_for_high() -> None:
     assert [fill(NORMAL, LOW), fill(HIGH)] == [18, 2]
 
 
+def filled(turns: Turns, *backlog: Priority) -> None:
+    """Every slot in work, and a backlog in those lanes."""
+    polls = standing(turns)
+    for poll in [poll for poll in polls if poll.lane in backlog]:
+        turns.answered(poll, poll.limit, STOOD)
+        turns.over(poll)
+    while further := turns.next(STOOD, nothing_waits):
+        turns.answered(further, further.limit, STOOD)
+        turns.over(further)
+
+
+def test_slots_that_get_free_one_by_one_gather_before_a_receive() -> None:
+    """One request then brings several messages. It is not put off for longer than a quarter of a second."""
+    turns = Turns(WEIGHTS, slots=100, receivers=4)
+    filled(turns, LOW)
+    turns.free(LOW, 4)
+    assert turns.next(STOOD + 0.1, nothing_waits) is None
+    assert turns.look_again_in(STOOD + 0.1) == pytest.approx(0.15)
+    turns.free(LOW)
+    several = turns.next(STOOD + 0.1, nothing_waits)
+    assert several is not None
+    assert (several.lane, several.limit) == (LOW, 5)
+    turns.answered(several, 5, STOOD + 0.1)
+    turns.over(several)
+    turns.free(LOW)
+    assert turns.next(STOOD + 0.3, nothing_waits) is None
+    assert turns.next(STOOD + 0.36, nothing_waits)
+
+
+def test_nothing_is_put_off_while_high_has_work() -> None:
+    """A slot that gets free is used at once, and by whoever's turn it is."""
+    turns = Turns(WEIGHTS, slots=100, receivers=4)
+    filled(turns, HIGH, LOW)
+    turns.free(HIGH)
+    assert turns.next(STOOD, nothing_waits)
+
+
 def test_high_is_listened_to_as_well_on_a_busy_worker() -> None:
     """All slots but those that are kept for it are in work: it has as many polls as on an idle worker."""
     turns = Turns(WEIGHTS, slots=100, receivers=4, reserved=5)
