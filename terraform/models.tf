@@ -1,8 +1,8 @@
 # Which ARNs a worker may call, of the models that the routes name.
 #
-# An id with a geographic prefix is an inference profile: a call needs the profile, where it is called from, and the foundation
-# model behind it in each region that the profile leads to. A global profile's model also has an ARN without a region.
-# The prefixes are those in Bedrock's documentation of inference profiles (November 2026).
+# An id with a geographic prefix is an inference profile: a call needs the profile, and the foundation model behind it, both in the
+# region that it is called from, and the model in each region that the profile leads to; behind a global one it has an ARN without
+# a region. Source: the Bedrock User Guide, "Geographic cross-Region inference" (November 2026). `called_from` are those regions.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -24,7 +24,7 @@ locals {
   model_arns = distinct(flatten([for model in local.models : (
     startswith(model.id, "arn:") ? [model.id] : model.profile ? concat(
       [for region in model.calls : "${local.bedrock}:${region}:${local.account}:inference-profile/${model.id}"],
-      [for region in model.runs_in : "${local.bedrock}:${region}::foundation-model/${model.model}"],
+      [for region in distinct(concat(model.calls, model.runs_in)) : "${local.bedrock}:${region}::foundation-model/${model.model}"],
       startswith(model.id, "global.") ? ["${local.bedrock}:::foundation-model/${model.model}"] : [],
     ) : [for region in model.calls : "${local.bedrock}:${region}::foundation-model/${model.id}"]
   )]))

@@ -1,16 +1,18 @@
+# What has to be said, or is said first. Workers, API and operation have files of their own.
+
 variable "name" {
   description = "What everything's name begins with."
   type        = string
   default     = "quarry"
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,19}$", var.name))
-    error_message = "1 to 20 lower-case letters, digits and hyphens: the names of load balancer and bucket are made of it."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,19}$", var.name)) && !endswith(var.name, "-")
+    error_message = "1 to 20 lower-case letters, digits and hyphens, with a letter first: the names of load balancer and bucket are made of it."
   }
 }
 
 variable "environment" {
-  description = "dev, staging or production; local only for an emulated AWS, since nobody then has to say who they are."
+  description = "`dev`, `staging` or `production`; `local` only for an emulated AWS, since nobody then has to say who they are."
   type        = string
   default     = "production"
 
@@ -18,15 +20,6 @@ variable "environment" {
     condition     = contains(["local", "dev", "staging", "production"], var.environment)
     error_message = "The environments are dev, staging, production, and local for an emulated AWS."
   }
-}
-
-variable "network" {
-  description = "The VPC and its subnets."
-  type = object({
-    vpc_id             = string
-    private_subnet_ids = list(string)
-    public_subnet_ids  = optional(list(string), [])
-  })
 }
 
 variable "models" {
@@ -48,78 +41,102 @@ variable "models" {
   }
 
   validation {
-    condition     = alltrue([for model in var.models : !can(regex("^(us|us-gov|eu|apac|jp|au|ca|global)\\.", model.id)) || length(model.runs_in) > 0])
+    condition     = alltrue([for model in var.models : !can(regex("^(us|us-gov|eu|apac|jp|au|ca)\\.", model.id)) || length(model.runs_in) > 0])
     error_message = "An inference profile has no `runs_in`: the worker needs its model in each region that the profile leads to (`aws bedrock get-inference-profile` lists them), or calls are refused now and then."
+  }
+
+  validation {
+    condition = var.network != null || alltrue([
+      for model in var.models : toset(coalesce(model.called_from, [data.aws_region.current.name])) == toset([data.aws_region.current.name])
+    ])
+    error_message = "A model is called from another region, and this network's endpoints lead to Bedrock in this one only. Give `network`, one with a way to the internet."
   }
 }
 
 variable "worker_image" {
-  description = "The worker's image, with a tag or, better, a digest."
+  description = "The worker's image (quarry-worker), with a tag or, better, a digest."
   type        = string
+
+  validation {
+    condition     = var.network != null || var.environment == "local" || can(regex(local.ecr, var.worker_image))
+    error_message = "The image is not in ECR, and this network has no way to another registry. Push it to ECR, or give `network`."
+  }
+}
+
+variable "producer_image" {
+  description = "The API's image, with a tag or, better, a digest: quarry-producer for ECS, quarry-producer-lambda for Lambda."
+  type        = string
+
+  validation {
+    condition     = var.environment == "local" || can(regex(local.ecr, var.producer_image)) || (var.network != null && var.runs_on == "ecs")
+    error_message = "The image is not in ECR: Lambda takes no other, and this network has no way to another registry. Push it to ECR, or give `network`."
+  }
+}
+
+variable "network" {
+  description = "Where it runs: a VPC with a way to AWS, private subnets for the tasks, and public ones for the load balancer. Without it, a network of its own is made."
+  type = object({
+    vpc_id             = string
+    private_subnet_ids = list(string)
+    public_subnet_ids  = optional(list(string), [])
+  })
+  default = null
+
+  validation {
+    condition     = try(length(var.network.private_subnet_ids) > 0, var.network == null)
+    error_message = "No subnet: the tasks would have no place to run in."
+  }
+}
+
+variable "network_cidr" {
+  description = "Range of addresses of a network of its own."
+  type        = string
+  default     = "10.42.0.0/16"
+}
+
+variable "zones" {
+  description = "In how many availability zones a network of its own has subnets."
+  type        = number
+  default     = 2
+}
+
+variable "assign_public_ip" {
+  description = "Whether tasks have public addresses: needed where `network` has public subnets only. Nothing can call them all the same."
+  type        = bool
+  default     = false
 }
 
 variable "settings" {
   description = "Settings of both services by their variables (docs/reference/settings.md); no secrets, which the state would hold."
   type        = map(string)
   default     = {}
-}
 
-variable "lease_seconds" {
-  description = "How long a worker's claim lasts unless renewed; the queues' visibility timeout is derived from it."
-  type        = number
-  default     = 60
-}
+  validation {
+    condition     = alltrue([for name in keys(var.settings) : can(regex("^(QUARRY|AWS)_[A-Z0-9_]+$", name))])
+    error_message = "Settings are QUARRY_… and AWS_… variables."
+  }
 
-variable "retention_days" {
-  description = "How long a finished job can be read."
-  type        = number
-  default     = 14
-}
+  validation {
+    condition     = var.environment == "local" || alltrue([for name in keys(var.settings) : !can(regex(local.secret_names, name))])
+    error_message = "A setting is a secret: whoever reads the state or the task definition would have it. Put it into Secrets Manager, and name it in `worker_secrets` or `producer_secrets`."
+  }
 
-variable "min_tasks" {
-  description = "Workers that there are always."
-  type        = number
-  default     = 1
-}
-
-variable "max_tasks" {
-  description = "Workers that there are at most: a bound on what is spent."
-  type        = number
-  default     = 10
-}
-
-variable "bucket_name" {
-  description = "Name of the bucket, unique in all of AWS; by default NAME-payloads-ACCOUNT-REGION."
-  type        = string
-  default     = null
-}
-
-variable "payload_versioning" {
-  description = "Whether a deleted object of the bucket can be had back, for a week."
-  type        = bool
-  default     = false
-}
-
-variable "deletion_protection" {
-  description = "Whether the table, and a bucket that holds objects, refuse to be deleted. A destroy needs one apply with false before it."
-  type        = bool
-  default     = true
-}
-
-variable "kms_key_arn" {
-  description = "KMS key that encrypts queues, table, bucket and logs; without it, the services' own keys."
-  type        = string
-  default     = null
-}
-
-variable "require_tls" {
-  description = "Refuse requests to queues and bucket without TLS. False only for an emulated AWS, which speaks http and enforces the policy."
-  type        = bool
-  default     = true
+  validation {
+    condition     = length(setintersection(keys(var.settings), local.settings_with_inputs)) == 0
+    error_message = "A setting has an input of its own, from which more follows than the variable: ${join(", ", setintersection(keys(var.settings), local.settings_with_inputs))}."
+  }
 }
 
 variable "tags" {
   description = "Tags of everything that takes some."
   type        = map(string)
   default     = {}
+}
+
+locals {
+  secret_names = "(SECRET|PASSWORD|API_KEY$|ACCESS_KEY|BEARER_TOKEN|SESSION_TOKEN)"
+  settings_with_inputs = [
+    "QUARRY_ENVIRONMENT", "QUARRY_QUEUE__NAME", "QUARRY_STORE__TABLE", "QUARRY_STORE__BUCKET", "QUARRY_STORE__KMS_KEY_ID",
+    "QUARRY_JOB__RETENTION_DAYS", "QUARRY_WORKER__LEASE_SECONDS", "QUARRY_API__AUTH",
+  ]
 }

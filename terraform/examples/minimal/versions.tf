@@ -9,7 +9,6 @@ terraform {
   }
 }
 
-
 provider "aws" {
   # For an emulated AWS only.
   skip_credentials_validation = var.emulated
