@@ -1,0 +1,98 @@
+# One row for each alarm: what it watches, and from where on. `runbook` is the page's name in docs/runbooks.
+
+locals {
+  lanes_late = {
+    for lane, seconds in var.late_seconds : "jobs-wait-${lane}" => {
+      runbook    = "jobs-wait"
+      says       = "The oldest job of lane ${lane} waits longer than ${seconds} s"
+      namespace  = "AWS/SQS"
+      metric     = "ApproximateAgeOfOldestMessage"
+      dimensions = { QueueName = var.queue_names[lane] }
+      statistic  = "Maximum"
+      over       = seconds
+    }
+  }
+
+  counted_events = {
+    for name, each in local.counted : name => {
+      runbook    = name
+      says       = "Logs have ${join(", ", each.events)}"
+      namespace  = local.namespace
+      metric     = name
+      dimensions = {}
+      statistic  = "Sum"
+      over       = contains(["worker-cut-off", "api-cut-off"], name) ? 10 : 0
+    }
+  }
+
+  table_events = {
+    for kind in ["Read", "Write"] : "table-throttled-${lower(kind)}s" => {
+      runbook    = "table-throttled"
+      says       = "DynamoDB throttles ${lower(kind)}s of the job table"
+      namespace  = "AWS/DynamoDB"
+      metric     = "${kind}ThrottleEvents"
+      dimensions = { TableName = var.table_name }
+      statistic  = "Sum"
+      over       = 0
+    }
+  }
+
+  alarms = merge(local.lanes_late, local.counted_events, local.table_events, {
+    "dead-letters" = {
+      runbook    = "dead-letters"
+      says       = "Jobs have failed for good"
+      namespace  = "AWS/SQS"
+      metric     = "ApproximateNumberOfMessagesVisible"
+      dimensions = { QueueName = var.dead_letter_queue_name }
+      statistic  = "Maximum"
+      over       = 0
+    }
+    "api-errors" = {
+      runbook    = "api-errors"
+      says       = "The API answers with errors of its own"
+      namespace  = var.api_errors.namespace
+      metric     = var.api_errors.metric
+      dimensions = var.api_errors.dimensions
+      statistic  = "Sum"
+      over       = var.api_errors_in_five_minutes
+    }
+  })
+}
+
+resource "aws_cloudwatch_metric_alarm" "above" {
+  for_each = local.alarms
+
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = "${each.value.says}. What to do: ${var.runbooks_url}/${each.value.runbook}.md"
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.value.over
+  period              = 300
+  evaluation_periods  = 1
+  # Where nothing happens, AWS publishes nothing.
+  treat_missing_data = "notBreaching"
+  alarm_actions      = [aws_sns_topic.alarms.arn]
+  ok_actions         = [aws_sns_topic.alarms.arn]
+  tags               = var.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "workers_missing" {
+  alarm_name          = "${var.name}-workers-missing"
+  alarm_description   = "Fewer than ${var.min_workers} workers run. What to do: ${var.runbooks_url}/workers-missing.md"
+  namespace           = "ECS/ContainerInsights"
+  metric_name         = "RunningTaskCount"
+  dimensions          = { ClusterName = var.cluster_name, ServiceName = var.worker_service_name }
+  statistic           = "Maximum"
+  comparison_operator = "LessThanThreshold"
+  threshold           = var.min_workers
+  period              = 60
+  evaluation_periods  = 10
+  # Nobody counts what is not there.
+  treat_missing_data = "breaching"
+  alarm_actions      = [aws_sns_topic.alarms.arn]
+  ok_actions         = [aws_sns_topic.alarms.arn]
+  tags               = var.tags
+}

@@ -1,0 +1,72 @@
+# Where logs go, who is told, and of what. Each alarm has a page in docs/runbooks that says what to do.
+
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+data "aws_caller_identity" "current" {}
+
+locals {
+  namespace = "Quarry/${var.name}"
+
+  # What logs tell and no metric of AWS does; names of events are those of docs/reference/events.md.
+  counted = {
+    "target-blocked" = { component = "worker", events = ["target.blocked"] }
+    "worker-faults"  = { component = "worker", events = ["delivery.failed", "record.refused", "record.abandoned"] }
+    "api-faults"     = { component = "producer", events = ["request.failed", "audit.failed"] }
+    "worker-cut-off" = { component = "worker", events = ["receive.failed", "sweep.failed", "heartbeat.failed"] }
+    "api-cut-off"    = { component = "producer", events = ["dependency.lost"] }
+  }
+}
+
+resource "aws_cloudwatch_log_group" "component" {
+  for_each = toset(["worker", "producer"])
+
+  name              = "/quarry/${var.name}/${each.key}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+  tags              = var.tags
+}
+
+resource "aws_cloudwatch_log_metric_filter" "event" {
+  for_each = local.counted
+
+  name           = "${var.name}-${each.key}"
+  log_group_name = aws_cloudwatch_log_group.component[each.value.component].name
+  pattern        = "{ ${join(" || ", [for event in each.value.events : "($.event = \"${event}\")"])} }"
+
+  metric_transformation {
+    namespace     = local.namespace
+    name          = each.key
+    value         = "1"
+    default_value = "0"
+  }
+}
+
+resource "aws_sns_topic" "alarms" {
+  name              = "${var.name}-alarms"
+  kms_master_key_id = var.kms_key_arn
+  tags              = var.tags
+}
+
+resource "aws_sns_topic_policy" "alarms" {
+  arn = aws_sns_topic.alarms.arn
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "AlarmsOfThisAccount"
+      Effect    = "Allow"
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.alarms.arn
+      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
+    }]
+  })
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  for_each = var.alarm_emails
+
+  topic_arn = aws_sns_topic.alarms.arn
+  protocol  = "email"
+  endpoint  = each.value
+}

@@ -1,0 +1,31 @@
+output "log_group_names" {
+  description = "Names of the log groups: `worker`, `producer`."
+  value       = { for component, group in aws_cloudwatch_log_group.component : component => group.name }
+}
+
+output "log_group_arns" {
+  description = "ARNs of the log groups: `worker`, `producer`."
+  value       = { for component, group in aws_cloudwatch_log_group.component : component => group.arn }
+}
+
+output "topic_arn" {
+  description = "ARN of the topic that alarms go to."
+  value       = aws_sns_topic.alarms.arn
+}
+
+output "alarm_names" {
+  description = "Names of all alarms, by what they are about."
+  value = merge(
+    { for name, alarm in aws_cloudwatch_metric_alarm.above : name => alarm.alarm_name },
+    { workers-missing = aws_cloudwatch_metric_alarm.workers_missing.alarm_name },
+  )
+}
+
+# What a new version may be to blame for, and what ends when it is gone: dead letters, by contrast, stay until somebody looks.
+output "deployment_alarm_names" {
+  description = "Names of the alarms that should roll a deployment back: `worker`, `producer`."
+  value = {
+    worker   = [for name in ["target-blocked", "worker-faults"] : aws_cloudwatch_metric_alarm.above[name].alarm_name]
+    producer = [for name in ["api-errors", "api-faults"] : aws_cloudwatch_metric_alarm.above[name].alarm_name]
+  }
+}
