@@ -12,10 +12,11 @@ EMULATOR_PYTHON = os.environ.get("QUARRY_EMULATOR_PYTHON", str(ROOT / ".venv-aws
 
 
 @contextmanager
-def emulated_aws(directory: Path) -> Iterator[str]:
-    """Its URL; its log is in `directory`."""
+def emulated_aws(directory: Path, **settings: str) -> Iterator[str]:
+    """Its URL; its log is in `directory`. `settings` are variables of its own, such as `AUTH`."""
     port = free_port()
     env = clean_environ(GATEWAY_PORT=str(port), BIND_HOST="127.0.0.1", IOT_MTLS_ENABLED="0", SFTP_ENABLED="0", LOG_LEVEL="WARNING")
+    env |= settings
     url = f"http://127.0.0.1:{port}"
     with serving([EMULATOR_PYTHON, "-m", "ministack"], env, directory / "ministack.log", f"{url}/_ministack/health"):
         yield url

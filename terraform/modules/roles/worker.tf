@@ -1,0 +1,98 @@
+locals {
+  worker = concat([
+    {
+      Sid      = "FindQueues"
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueUrl"]
+      Resource = concat(local.lanes, local.dlqs)
+    },
+    {
+      Sid      = "WorkLanes"
+      Effect   = "Allow"
+      Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"]
+      Resource = local.lanes
+    },
+    {
+      Sid      = "BuryJobs"
+      Effect   = "Allow"
+      Action   = ["sqs:SendMessage"]
+      Resource = local.dlqs
+    },
+    {
+      Sid      = "FindTable"
+      Effect   = "Allow"
+      Action   = ["dynamodb:DescribeTable"]
+      Resource = [var.job_table_arn]
+    },
+    {
+      Sid       = "WorkJobs"
+      Effect    = "Allow"
+      Action    = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      Resource  = [var.job_table_arn]
+      Condition = { "ForAllValues:StringNotLike" = { "dynamodb:LeadingKeys" = local.callers_keys } }
+    },
+    {
+      Sid       = "HearOfCancelsAndWorkers"
+      Effect    = "Allow"
+      Action    = ["dynamodb:Query"]
+      Resource  = [var.job_table_arn]
+      Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = concat(local.notices, local.heartbeats) } }
+    },
+    {
+      Sid       = "TakeNotices"
+      Effect    = "Allow"
+      Action    = ["dynamodb:DeleteItem"]
+      Resource  = [var.job_table_arn]
+      Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = local.notices } }
+    },
+    {
+      Sid      = "FindDueJobs"
+      Effect   = "Allow"
+      Action   = ["dynamodb:Query"]
+      Resource = ["${var.job_table_arn}/index/by_check"]
+    },
+    {
+      Sid      = "FindBucket"
+      Effect   = "Allow"
+      Action   = ["s3:ListBucket"]
+      Resource = [var.payload_bucket_arn]
+    },
+    {
+      Sid      = "ReadPayloads"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = ["${local.objects}/payload-*.json"]
+    },
+    {
+      Sid      = "WriteResults"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject"]
+      Resource = ["${local.objects}/result-*.json"]
+    },
+    {
+      # Converse and ConverseStream are authorised as these two: they are no actions of their own.
+      Sid      = "CallModels"
+      Effect   = "Allow"
+      Action   = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
+      Resource = sort(var.model_arns)
+    },
+    {
+      Sid      = "ApplyGuardrails"
+      Effect   = "Allow"
+      Action   = ["bedrock:ApplyGuardrail"]
+      Resource = sort(var.guardrail_arns)
+    },
+    {
+      Sid      = "CallEndpoints"
+      Effect   = "Allow"
+      Action   = ["sagemaker:InvokeEndpoint"]
+      Resource = sort(var.endpoint_arns)
+    },
+    {
+      Sid      = "ReadProviderKeys"
+      Effect   = "Allow"
+      Action   = ["secretsmanager:GetSecretValue"]
+      Resource = sort(var.provider_secret_arns)
+    },
+  ], local.encryption, local.secret_decryption.worker)
+}

