@@ -18,7 +18,7 @@ ENV PATH=/opt/aws-emulator/bin:${PATH} PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECOD
 USER 10001:10001
 EXPOSE 4566
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
-    CMD healthcheck "http://127.0.0.1:${GATEWAY_PORT}/_ministack/health"
+    CMD ["healthcheck", "http://127.0.0.1:${GATEWAY_PORT}/_ministack/health"]
 ENTRYPOINT ["python", "-m", "ministack"]
 
 ARG SOURCE=https://github.com/bedrock-quarry/quarry

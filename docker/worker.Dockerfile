@@ -17,8 +17,8 @@ COPY LICENSE README.md pyproject.toml ./
 COPY quarry quarry
 COPY producer producer
 COPY worker worker
-RUN /opt/build/bin/pip wheel -q --no-deps --no-build-isolation --no-index --wheel-dir /dist . \
-    && pip --python /opt/quarry/bin/python install -q --no-deps --no-index /dist/*.whl
+RUN /opt/build/bin/pip wheel -q --no-cache-dir --no-deps --no-build-isolation --no-index --wheel-dir /dist . \
+    && pip --python /opt/quarry/bin/python install -q --no-cache-dir --no-deps --no-index /dist/*.whl
 
 FROM ${BASE}
 # Nothing that installs or builds stays, be it the base's: what breaks in should find no tools.
@@ -40,7 +40,7 @@ ENTRYPOINT ["quarry"]
 ENV QUARRY_WORKER__METRICS_HOST=0.0.0.0 QUARRY_WORKER__METRICS_PORT=9090
 EXPOSE 9090
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
-    CMD healthcheck "http://127.0.0.1:${QUARRY_WORKER__METRICS_PORT}/livez"
+    CMD ["healthcheck", "http://127.0.0.1:${QUARRY_WORKER__METRICS_PORT}/livez"]
 CMD ["worker"]
 
 ARG SOURCE=https://github.com/bedrock-quarry/quarry
