@@ -5,16 +5,7 @@ cd "$(dirname "$0")/.."
 tag=$1
 shift
 
-# A `docker` of version 23 or later builds by its plugin `buildx` only; an older one has BuildKit in it. There may be both.
-builder=""
-while read -r each; do
-  if DOCKER_BUILDKIT=1 "$each" build --help >/dev/null 2>&1; then
-    builder=$each
-    break
-  fi
-done < <(which -a docker)
-[ -n "$builder" ] || { echo "no \`docker\` on PATH can build: install its plugin buildx" >&2; exit 1; }
-
+builder=$(docker/builder.sh)
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 git diff --quiet HEAD 2>/dev/null || revision=$revision-changed

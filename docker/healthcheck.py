@@ -1,5 +1,5 @@
 #!/usr/bin/env -S python3 -I -S
-"""The images' health check: exit 0 where the URL given answers 200 in time; `$NAME` in it is a variable. There is no curl in them."""
+"""The images' health check: exit 0 where the URL given answers 200 in time (`$NAME` in it is a variable). They have no curl."""
 
 import os
 import sys
