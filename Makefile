@@ -106,7 +106,7 @@ down: compose ## Stop what `make up` started, workers after they have drained
 
 .PHONY: test-containers
 test-containers: install images compose ## Run the tests that need a container engine
-	TAG=$(TAG) COMPOSE="$(COMPOSE)" $(BIN)/pytest tests/e2e/containers -m containers -s
+	TAG=$(TAG) COMPOSE="$(COMPOSE)" $(BIN)/pytest tests/e2e -m containers -s
 
 .PHONY: check
 check: install ## Format, lint and type checks

@@ -74,6 +74,11 @@ class Container:
         """Everything it has said, also when it is gone."""
         return str(self.made.logs().decode(errors="replace")) if self._said is None else self._said
 
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The lines of its log."""
+        return [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
+
     def url(self, port: int) -> str:
         """Where a published port is reached from here."""
         self.made.reload()

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,11 @@ def here(running_site: Site) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def figures() -> Iterator[dict[str, str]]:
+def figures(engine: Engine) -> Iterator[dict[str, str]]:
     """What was measured, by its name; printed at the end."""
-    measured: dict[str, str] = {}
+    told = engine.client.info()
+    where = f"{told['NCPU']} cores, engine {told['ServerVersion']} ({told['Driver']}), {os.uname().machine}, {datetime.now(UTC):%Y-%m-%d}"
+    measured = {"where and when": where}
     yield measured
     print("\n" + "\n".join(f"  {name}: {value}" for name, value in measured.items()))  # noqa: T201 - it is what this is for
     if FIGURES:

@@ -1,6 +1,5 @@
 """docker-compose.yml as `make up` starts it, with three workers."""
 
-import json
 import os
 import secrets
 import shlex
@@ -82,11 +81,6 @@ def project(started: Project) -> Project:
     return started
 
 
-def finished_by(worker: Container) -> int:
-    """How many attempts a worker ended."""
-    return sum(json.loads(line).get("event") == "attempt.finished" for line in worker.output.splitlines() if line.startswith("{"))
-
-
 def test_three_workers_share_the_work(project: Project) -> None:
     """Each of them takes its part; every job is completed once."""
     project.simulator.rule(act={"delay_seconds": 1})
@@ -95,7 +89,7 @@ def test_three_workers_share_the_work(project: Project) -> None:
     found = project.account()
     found.assert_completed(requests)
     assert project.simulator.calls()["calls"] == len(requests)
-    shares = [finished_by(worker) for worker in project.workers()]
+    shares = [sum(each["event"] == "attempt.finished" for each in worker.events) for worker in project.workers()]
     assert sum(shares) == len(requests)
     assert len(shares) == WORKERS
     # A third each would be fifty; nobody sees to it that it is.

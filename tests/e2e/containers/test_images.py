@@ -49,6 +49,8 @@ print(json.dumps({{
     "archives": [str(path) for path in pathlib.Path("/usr").rglob("*.whl")],
     "not compiled": [str(path) for path in packages.rglob("*.py")
                      if not list((path.parent / "__pycache__").glob(path.stem + ".cpython-*.pyc"))],
+    "set-uid": [str(path) for top in ("bin", "opt", "sbin", "usr") for path in pathlib.Path("/", top).resolve().rglob("*")
+                if not path.is_symlink() and path.is_file() and path.stat().st_mode & 0o6000],
     "writable": [str(path) for path in pathlib.Path("/opt").rglob("*") if path.stat().st_mode & 0o022 and not path.is_symlink()],
 }}))
 """
@@ -96,9 +98,9 @@ def test_it_says_what_it_is(engine: Engine, name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_nothing_that_builds_is_inside(engine: Engine, name: str) -> None:
-    """No installer, no compiler, nothing to fetch with, in the base's folders neither; all is compiled, and root's own."""
+    """No installer, no compiler, nothing to fetch with or to get rights by, be it the base's; all is compiled, and root's own."""
     found = ran(engine, name, LOOK)
-    assert found == {"tools": [], "modules": [], "base": "[]", "archives": [], "not compiled": [], "writable": []}
+    assert found == {"tools": [], "modules": [], "base": "[]", "archives": [], "not compiled": [], "set-uid": [], "writable": []}
 
 
 @pytest.mark.parametrize(("name", "lock"), [(name, "runtime") for name in SERVICES] + [("aws-emulator", "aws-emulator")])

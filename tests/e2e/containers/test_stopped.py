@@ -20,7 +20,6 @@ def test_a_worker_under_load_drains_within_its_grace(here: Site, figures: dict[s
     with here.producer(), here.worker(**settings, QUARRY_WORKER__GRACE_SECONDS=str(GRACE_SECONDS)) as first:
         requests = here.stack.submit_many(60)
         eventually(lambda: here.simulator.calls()["calls"] >= 20)
-        in_flight = here.simulator.calls()["calls"]
         with here.worker(**settings):
             code, seconds = first.stop(GRACE_SECONDS)
             assert '"cut": 0' in first.output
@@ -30,6 +29,8 @@ def test_a_worker_under_load_drains_within_its_grace(here: Site, figures: dict[s
     assert (code, account.paid_again, account.unseen) == (0, 0, 0)
     assert here.simulator.calls()["calls"] == len(requests)
     assert seconds < GRACE_SECONDS
+    [in_flight] = [each["in_flight"] for each in first.events if each["event"] == "drain.started"]
+    assert in_flight == 20
     figures["drain under load: jobs in flight, of 4 s each"] = str(in_flight)
     figures[f"drain under load: seconds until exit (drain {DRAIN_SECONDS}, killed after {GRACE_SECONDS})"] = f"{seconds:.1f}"
 
