@@ -70,6 +70,44 @@ demo: install model ## Start everything here, let a small real model answer a fi
 docs: install ## Write the generated pages of docs/ anew
 	$(BIN)/python docs/generate.py
 
+# --- Containers ---
+# The tag of our images, how many workers `make up` starts, and which images there are.
+TAG ?= dev
+WORKERS ?= 1
+IMAGES := $(patsubst docker/%.Dockerfile,%,$(wildcard docker/*.Dockerfile))
+# The engine's own Compose where it has one; else one in an environment of its own.
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo $(CURDIR)/.venv-compose/bin/docker-compose)
+
+.venv-compose/.installed: locks/compose.txt
+	$(PYTHON) -m venv .venv-compose
+	.venv-compose/bin/pip install -qq --only-binary :all: --require-hashes -r locks/compose.txt
+	@touch $@
+
+.PHONY: compose
+compose:
+	@docker compose version >/dev/null 2>&1 || $(MAKE) -s --no-print-directory .venv-compose/.installed
+
+.PHONY: engine
+engine: ## See that a container engine answers (CI's tools install one)
+	@docker/engine.sh
+
+.PHONY: images
+images: engine ## Build the container images: quarry-worker, quarry-producer, ... (TAG=dev)
+	@docker/build.sh $(TAG) $(IMAGES)
+
+.PHONY: up
+up: images compose ## Start everything in containers, and say what listens where (WORKERS=1)
+	@TAG=$(TAG) $(COMPOSE) up --detach --wait --no-build --scale worker=$(WORKERS)
+	@docker/told.sh
+
+.PHONY: down
+down: compose ## Stop what `make up` started, workers after they have drained
+	@TAG=$(TAG) $(COMPOSE) --profile observe down --volumes
+
+.PHONY: test-containers
+test-containers: install images compose ## Run the tests that need a container engine
+	TAG=$(TAG) COMPOSE="$(COMPOSE)" $(BIN)/pytest tests/e2e -m containers -s
+
 .PHONY: check
 check: install ## Format, lint and type checks
 	$(BIN)/ruff format --check .
@@ -87,8 +125,10 @@ lock: install ## Make the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra dev -c locks/runtime.txt pyproject.toml -o locks/dev.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 locks/aws-emulator.in -o locks/aws-emulator.txt
 	$(BIN)/uv pip compile -q --no-deps --generate-hashes --universal --no-header --python-version 3.11 locks/model.in -o locks/model.txt
+	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 -c locks/dev.txt locks/build.in -o locks/build.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 locks/compose.in -o locks/compose.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 bench/peers/requirements.in -o locks/bench.txt
 
 .PHONY: clean
 clean: ## Remove environments and caches
-	rm -rf .venv .venv-aws .venv-model .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
+	rm -rf .venv .venv-aws .venv-model .venv-bench .venv-compose .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

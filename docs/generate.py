@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs import access, commands, errors, life, rest, routes, settings, targets, telemetry
+from docs import access, commands, containers, errors, life, rest, routes, settings, targets, telemetry
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -39,6 +39,7 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "attempt-outcomes": life.attempt_outcomes,
     "transitions": life.state_diagram,
     "outcomes": life.outcome_table,
+    "containers": containers.figures,
     "profiles": targets.profiles,
     "capabilities": targets.capabilities,
     "model-facts": targets.model_facts,

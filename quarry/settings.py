@@ -170,6 +170,13 @@ class WorkerSettings(Group):
         description="Time on SIGTERM to finish what runs; the rest is handed back. Must be below the platform's kill time "
         "(ECS stopTimeout is at most 120 s on Fargate), or calls are paid twice.",
     )
+    grace_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=86_400,
+        description="How long the platform waits between SIGTERM and SIGKILL: say here what is set there (`stop_grace_period` of "
+        "Compose, `stopTimeout` of ECS), and a worker whose drain is not shorter stops at its start. Without it nobody checks.",
+    )
     inflight_bytes: int = Field(
         268_435_456,
         ge=1_048_576,
@@ -448,6 +455,11 @@ class Settings(BaseSettings):
             raise ValueError("QUARRY_JOB__MAX_TOKENS is above QUARRY_JOB__MAX_TOKENS_LIMIT; lower the one or raise the other")
         if self.worker.reserved >= self.worker.slots:
             raise ValueError("QUARRY_WORKER__RESERVED_SLOTS leaves nothing to `normal`; it must be below QUARRY_WORKER__SLOTS")
+        if self.worker.grace_seconds is not None and self.worker.drain_seconds >= self.worker.grace_seconds:
+            raise ValueError(
+                f"QUARRY_WORKER__DRAIN_SECONDS ({self.worker.drain_seconds}) is not below QUARRY_WORKER__GRACE_SECONDS "
+                f"({self.worker.grace_seconds}): the worker would be killed while it drains; lower the one or raise the other"
+            )
         self._check_auth()
         return self
 

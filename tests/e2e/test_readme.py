@@ -1,19 +1,22 @@
 """The README, word for word: its shell blocks are run as a reader would run them, each in a terminal of its own."""
 
 import json
+import os
+import secrets
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.support.pages import Block, blocks
-from tests.support.processes import ROOT, clean_environ
+from tests.support.processes import ROOT, clean_environ, free_port
 from tests.support.reader import Reader
 
 #: Every shell block, in order. One more in the README is one that these tests do not run: the line below fails then.
 BLOCKS = [block for block in blocks(ROOT / "README.md") if block.language == "sh"]
-QUICK_START, LOCAL, SUBMIT, EMULATOR, SIMULATOR, API, WORKER, CURL, FOLLOW, CLIENT = BLOCKS
+QUICK_START, LOCAL, SUBMIT, DOCKER_UP, DOCKER_ASK, DOCKER_DOWN, EMULATOR, SIMULATOR, API, WORKER, CURL, FOLLOW, CLIENT = BLOCKS
 
 
 def typed(reader: Reader, block: Block) -> str:
@@ -54,6 +57,31 @@ def test_one_command_is_a_stack(tmp_path: Path) -> None:
     with reader.serving(LOCAL) as log:
         assert "Name three rivers" in typed(reader, SUBMIT)
     assert log.read_text().endswith("quarry: stopped\n")
+
+
+@pytest.mark.containers
+def test_the_stack_in_containers() -> None:
+    """Three blocks, as written, in the checkout: it starts, answers, grows to three workers and is gone.
+
+    Only the ports and the project's name are this test's own. `make test-containers` runs it.
+    """
+    ports = {"API_PORT": str(free_port()), "AWS_PORT": str(free_port()), "SIMULATOR_PORT": str(free_port())}
+    environ = clean_environ(**ports, COMPOSE_PROJECT_NAME=f"quarry-tests-{secrets.token_hex(4)}", TAG=os.environ.get("TAG", "dev"))
+
+    def typed_here(block: Block) -> str:
+        text = block.text.replace("8000", ports["API_PORT"])
+        command = ["bash", "-e", "-o", "pipefail", "-c", text]
+        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=230)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    try:
+        assert f"http://127.0.0.1:{ports['API_PORT']}/docs" in typed_here(DOCKER_UP)
+        job = json.loads(typed_here(DOCKER_ASK))
+        assert (job["status"], job["result"]["text"]) == ("completed", "Why is the sky blue?")
+    finally:
+        ended = typed_here(DOCKER_DOWN)
+    assert "worker-3" in ended
 
 
 def test_the_quick_start_is_two_commands_of_the_makefile() -> None:

@@ -26,6 +26,8 @@ from quarry.telemetry.events import Event
 
 ROOT = generate.ROOT
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+#: What is no page, and names settings and metrics all the same.
+CONFIGURED = [ROOT / "docker-compose.yml", *sorted(path for path in (ROOT / "docker" / "compose").rglob("*") if path.is_file())]
 MIGRATION = [ROOT / "docs" / "howto" / "migrate.md", ROOT / "docs" / "quickstart.md"]
 VARIABLES = {settings.variable(prefix, name) for _, prefix, fields in settings.groups() for name, _ in fields}
 #: What a worker marks its model calls with.
@@ -66,14 +68,14 @@ def fields_of(model: type[BaseModel]) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", [*PAGES, *CONFIGURED], ids=name_of)
 def test_every_setting_on_the_pages_is_one(page: Path) -> None:
     """Whatever begins as our variables do can be set."""
     named = set(re.findall(r"\bQUARRY_[A-Z_]*[A-Z]\b", page.read_text()))
     assert named - VARIABLES == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", [*PAGES, *CONFIGURED], ids=name_of)
 def test_every_metric_on_the_pages_is_one(page: Path) -> None:
     """Whatever begins as our metrics do is measured, or is a label of a model call."""
     named = set(re.findall(r"\bquarry_[a-z_]*[a-z]\b", page.read_text()))

@@ -109,6 +109,10 @@ def test_names_that_merely_share_the_prefix_are_left_alone(monkeypatch: pytest.M
         ({"QUARRY_WORKER__LANE_WEIGHTS": "6,3"}, "QUARRY_WORKER__LANE_WEIGHTS is '6,3'"),
         ({"QUARRY_WORKER__LANE_WEIGHTS": "6,3,0"}, "QUARRY_WORKER__LANE_WEIGHTS is '6,3,0'"),
         ({"QUARRY_WORKER__SLOTS": "5", "QUARRY_WORKER__RESERVED_SLOTS": "5"}, "QUARRY_WORKER__RESERVED_SLOTS leaves nothing"),
+        (
+            {"QUARRY_WORKER__GRACE_SECONDS": "110"},
+            "QUARRY_WORKER__DRAIN_SECONDS (110) is not below QUARRY_WORKER__GRACE_SECONDS (110)",
+        ),
         ({"AWS_REGION": ""}, "AWS_REGION is not set"),
         ({"QUARRY_WORKER__SLOTS": "abc", "QUARRY_WORKER__RECEIVERS": "abc"}, "(and 1 more)"),
     ],
@@ -123,6 +127,12 @@ def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, enviro
     assert words in sentence
     assert "\n" not in sentence
     assert "pydantic" not in sentence.lower()
+
+
+def test_a_grace_above_the_drain_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Fargate: 110 s of 120."""
+    given(monkeypatch, **PRODUCTION, QUARRY_WORKER__GRACE_SECONDS="120")
+    assert load_settings().worker.grace_seconds == 120
 
 
 def test_a_laptop_may_be_anonymous(monkeypatch: pytest.MonkeyPatch) -> None:
