@@ -44,9 +44,10 @@ class EmulatedECS:
             aws_secret_access_key="test",  # noqa: S106 - the emulator's
         )
 
-    def tasks(self, family: str) -> list[str]:
-        """The running containers of a task definition."""
-        found = engine.labelled("container", *_labels(self.name), f"com.amazonaws.ecs.task-definition-family={family}")
+    def tasks(self, family: str | None = None) -> list[str]:
+        """The running containers of a task definition, or of all."""
+        meant = [f"com.amazonaws.ecs.task-definition-family={family}"] if family else []
+        found = engine.labelled("container", *_labels(self.name), *meant)
         running = engine.docker("container", "ls", "--quiet", "--no-trunc").split()
         return [each for each in found if each in running]
 

@@ -11,15 +11,7 @@ from typing import Any, Final
 
 from tests.support.processes import ROOT
 
-#: What only an emulator needs, merged by Terraform into the root's own provider: the root is applied as it is.
-_OVERRIDE: Final = """
-provider "aws" {
-  s3_use_path_style           = true
-  skip_credentials_validation = true
-  # The default of 25 makes minutes of each error of the emulator.
-  max_retries = 2
-}
-"""
+_TERRAFORM: Final = ROOT / ".ci" / "terraform"
 
 
 class TerraformMissing(AssertionError):
@@ -30,15 +22,6 @@ class TerraformFailed(AssertionError):
     """A command of it failed; the message is the end of what it said."""
 
 
-def plugin_directory() -> str | None:
-    """The folder of a mirror of providers on this machine; None where Terraform fetches them by itself."""
-    script = Path(os.environ.get("QUARRY_CI_TOOLS", ROOT.parent / "shared" / "tools"), "terraform-providers.sh")
-    if not script.exists():
-        return None
-    done = subprocess.run([str(script)], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
-
-
 class Root:
     """A copy of one root, with a state of its own. The whole of `terraform/` is copied, since roots name their modules by path."""
 
@@ -46,15 +29,12 @@ class Root:
         """`example` is the root's place within `source`; `env` has the emulator's endpoints."""
         shutil.copytree(source, directory, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.directory = directory / example
-        (self.directory / "emulator_override.tf").write_text(_OVERRIDE)
         cleared = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
         self._env = cleared | {
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_EC2_METADATA_DISABLED": "true",
-            "CHECKPOINT_DISABLE": "1",
-            "TF_IN_AUTOMATION": "1",
             **env,
         }
         #: How long each command took, in seconds.
@@ -66,30 +46,25 @@ class Root:
         Raises:
             TerraformMissing: Terraform, or its provider, is not there.
         """
-        mirror = plugin_directory()
         try:
-            self._run("init", "-input=false", *([f"-plugin-dir={mirror}"] if mirror else []))
-        except FileNotFoundError as error:
-            raise TerraformMissing("there is no `terraform` on PATH; install Terraform 1.9 or later") from error
+            self._run("init", "-no-color")
         except TerraformFailed as error:
-            raise TerraformMissing(
-                f"the provider hashicorp/aws cannot be had, neither from a mirror nor fetched: {error}"
-            ) from error
+            raise TerraformMissing(str(error)) from error
 
     def apply(self, **variables: Any) -> None:
         """Make everything; the variables hold until the next apply."""
         (self.directory / "test.auto.tfvars.json").write_text(json.dumps(variables))
-        self._run("apply", "-input=false", "-auto-approve")
+        self._run("apply", "-auto-approve", "-no-color")
 
     def plan(self) -> dict[str, Any]:
         """What another apply would do, as `terraform show -json` has it."""
-        self._run("plan", "-input=false", "-out=again.tfplan")
+        self._run("plan", "-no-color", "-out=again.tfplan")
         shown: dict[str, Any] = json.loads(self._run("show", "-json", "again.tfplan"))
         return shown
 
     def destroy(self) -> None:
         """Remove everything."""
-        self._run("destroy", "-input=false", "-auto-approve")
+        self._run("destroy", "-auto-approve", "-no-color")
 
     def outputs(self) -> dict[str, Any]:
         """The root's outputs."""
@@ -104,7 +79,7 @@ class Root:
         began = time.monotonic()
         try:
             done = subprocess.run(
-                ["terraform", command, *(["-no-color"] if command != "output" else []), *arguments],
+                [str(_TERRAFORM), command, *arguments],
                 cwd=self.directory, env=self._env, capture_output=True, text=True, timeout=600, check=False,
             )  # fmt: skip
         finally:
