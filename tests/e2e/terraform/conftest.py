@@ -1,0 +1,98 @@
+"""`terraform/examples/complete`, applied once for all tests of this folder to an emulated AWS of its own."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.support import engine
+from tests.support.autoscaling import Registry, application_auto_scaling
+from tests.support.emulated_ecs import SIMULATOR_URL, EmulatedECS, emulated_ecs
+from tests.support.inventory import Inventory, inventory
+from tests.support.keys import created, with_key
+from tests.support.processes import ROOT, eventually
+from tests.support.stack import Stack
+from tests.support.terraform import Root
+
+#: Where figures are written, if it is set: `make test-terraform TERRAFORM_FIGURES=docs/reference/bench/terraform.json`.
+FIGURES: Final = os.environ.get("TERRAFORM_FIGURES")
+WORKERS: Final = 2
+_SOURCE: Final = Path(os.environ.get("SRC", ROOT / "terraform"))
+_EXAMPLE = os.environ.get("EX", "examples/complete")
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What was applied, and what a test needs of it."""
+
+    aws: EmulatedECS
+    root: Root
+    variables: dict[str, Any]
+    outputs: dict[str, Any]
+    registry: Registry
+    #: What there was before, and after the apply.
+    before: Inventory
+    after: Inventory
+    #: Jobs go through its load balancer, with a key.
+    stack: Stack
+    figures: dict[str, int] = field(default_factory=dict)
+
+    def workers(self) -> list[str]:
+        """The containers of the worker's service."""
+        return self.aws.tasks(self.outputs["quarry"]["worker_service_name"])
+
+    def worker_service(self) -> dict[str, Any]:
+        """The worker's service, as ECS describes it."""
+        answer = self.aws.client("ecs").describe_services(
+            cluster=self.outputs["quarry"]["cluster_name"], services=[self.outputs["quarry"]["worker_service_name"]]
+        )
+        [service] = answer["services"]
+        described: dict[str, Any] = service
+        return described
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """It is destroyed by the last test of the folder; what a failure leaves goes with the emulator."""
+    directory = tmp_path_factory.mktemp("terraform")
+    with emulated_ecs(directory) as aws, application_auto_scaling() as (registry, scaling_url):
+        before = inventory(aws)
+        endpoints = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": scaling_url}
+        root = Root(_SOURCE, _EXAMPLE, directory / "terraform", endpoints)
+        root.init()
+        variables = _variables()
+        root.apply(**variables)
+        outputs = root.outputs()
+        stack = Stack(
+            aws.url, directory, name=outputs["operator_environment"]["QUARRY_QUEUE__NAME"], env=outputs["operator_environment"]
+        )
+        # By the name of the load balancer, as callers ask it, and at the emulator's address, since no DNS knows the name.
+        host = outputs["quarry"]["api_dns_name"]
+        with httpx.Client(base_url=aws.url, headers={"Host": host}, timeout=40) as client:
+            eventually(
+                lambda: client.get("/readyz").status_code == 200, seconds=60, what="the API to be ready behind its load balancer"
+            )
+            client.headers.update(with_key(created(stack, "--tenant", "acme", "--name", "test")))
+            stack.api = client
+            made = Deployed(aws, root, variables, outputs, registry, before, inventory(aws), stack)
+            made.figures.update({"apply_seconds": round(root.seconds["apply"]), "resources": len(root.resources())})
+            yield made
+        print("\n" + "\n".join(f"  {name}: {value}" for name, value in made.figures.items()))  # noqa: T201 - it is what this is for
+        if FIGURES:
+            Path(FIGURES).write_text(json.dumps(made.figures, indent=1) + "\n")
+
+
+def _variables() -> dict[str, Any]:
+    """What the example is told. Options that are off are those that the emulator cannot have: docs/reference/infrastructure.md."""
+    given: dict[str, Any] = json.loads((Path(__file__).parent / "emulator.tfvars.json").read_text())
+    return given | {
+        "worker_image": engine.image("quarry-worker"),
+        "producer_image": engine.image("quarry-producer"),
+        "worker_settings": {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": SIMULATOR_URL},
+        "min_tasks": WORKERS,
+    }

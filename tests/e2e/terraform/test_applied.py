@@ -1,0 +1,82 @@
+"""What `terraform/examples/complete` makes, used: jobs, deaths, deployments, and its end.
+
+The tests are in an order: the last one destroys.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.e2e.terraform.conftest import WORKERS, Deployed
+from tests.support import engine
+from tests.support.drift import changes, compared, read_gaps
+from tests.support.inventory import beyond, inventory
+from tests.support.processes import eventually
+
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
+
+_GAPS: Final = Path(__file__).parent / "emulator_gaps.toml"
+JOBS: Final = 60
+
+
+def test_a_second_plan_changes_nothing_but_what_the_emulator_forgets(deployed: Deployed) -> None:
+    """Each change is explained by a row of `emulator_gaps.toml`, and each row explains a change: mended ones go."""
+    gaps = read_gaps(_GAPS)
+    deployed.figures["allow_list_rows"] = len(gaps)
+    unexplained, unneeded = compared(changes(deployed.root.plan()), gaps)
+    assert not unexplained
+    assert not unneeded
+
+
+def test_jobs_are_answered_by_the_services_containers(deployed: Deployed) -> None:
+    """A job that is submitted through the load balancer is done by a worker that ECS started, with a task's credentials."""
+    eventually(lambda: len(deployed.workers()) == WORKERS, what="the workers")
+    job = deployed.stack.finished(deployed.stack.submit(prompt="Hello"))
+    assert job["status"] == "completed"
+    assert job["result"]["text"] == "Hello"
+    assert any(job["request_id"] in engine.written(each) for each in deployed.workers())
+    assert deployed.aws.simulator.calls()["answered"] == 1
+
+
+def test_a_killed_task_is_replaced_and_nothing_is_lost(deployed: Deployed) -> None:
+    """A worker is killed while calls are under way: ECS starts another one, and every job is completed."""
+    rule = deployed.aws.simulator.rule({"delay_seconds": 2})
+    accepted = deployed.stack.submit_many(JOBS)
+    victim, *others = deployed.workers()
+    eventually(lambda: "processing" in {deployed.stack.job(each)["status"] for each in accepted[:10]}, what="calls to be under way")
+    engine.docker("container", "kill", victim)
+    eventually(lambda: len(set(deployed.workers()) - {victim}) == WORKERS, what="another worker")
+    assert set(others) < set(deployed.workers())
+    finished = [deployed.stack.finished(each, seconds=180) for each in accepted]
+    deployed.aws.simulator.drop(rule)
+    assert {job["status"] for job in finished} == {"completed"}
+
+
+def test_a_bad_image_is_rolled_back_and_jobs_go_on(deployed: Deployed) -> None:
+    """The deployment of an image that cannot be had fails by itself; the workers that were there stay, and do jobs meanwhile."""
+    good, running = deployed.worker_service()["taskDefinition"], set(deployed.workers())
+    deployed.root.apply(**deployed.variables | {"worker_image": "quarry-worker:no-such-image"})
+    bad = deployed.worker_service()["deployments"][0]["taskDefinition"]
+    accepted = deployed.stack.submit_many(JOBS)
+
+    def rolled_back() -> bool:
+        service = deployed.worker_service()
+        return service["taskDefinition"] == good and service["runningCount"] == WORKERS and len(service["deployments"]) == 1
+
+    eventually(rolled_back, seconds=90, what=lambda: f"the rollback: {deployed.worker_service()['deployments']}")
+    finished = [deployed.stack.finished(each) for each in accepted]
+    assert {job["status"] for job in finished} == {"completed"}
+    assert bad != good
+    assert running <= set(deployed.workers())
+
+
+def test_a_destroy_leaves_nothing(deployed: Deployed) -> None:
+    """Whatever an apply made is gone from the services' own lists, each of which had seen something of it; tasks have ended."""
+    made = beyond(deployed.after, deployed.before)
+    assert set(made) == set(deployed.after)
+    deployed.root.destroy()
+    deployed.figures["destroy_seconds"] = round(deployed.root.seconds["destroy"])
+    assert beyond(inventory(deployed.aws), deployed.before) == {}
+    assert not [*deployed.registry.targets, *deployed.registry.policies, *deployed.registry.actions]
+    eventually(lambda: not deployed.aws.tasks(), what="its tasks to end")
