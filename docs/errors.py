@@ -15,10 +15,7 @@ from worker import outcome
 
 def problem_codes() -> str:
     """The problems of the API."""
-    kinds = {
-        kind.code: kind
-        for kind in (*problems.HTTP_PROBLEMS.values(), *problems.PROBLEMS.values(), problems.UNREADABLE, problems.INTERNAL)
-    }
+    kinds = {kind.code: kind for kind in (*problems.HTTP_PROBLEMS.values(), *problems.PROBLEMS.values(), *problems.OTHERS)}
     rows = [(kind.status, f"`{kind.code}`", f"{kind.title}.") for kind in sorted(kinds.values(), key=lambda kind: kind.status)]
     return table(("status", "code", "meaning"), rows)
 

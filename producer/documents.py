@@ -19,6 +19,7 @@ from producer.auth.rules import RULES
 from producer.headers import POLICY
 from producer.problems import HTTP_PROBLEMS, INTERNAL, MEDIA_TYPE, PROBLEMS, UNREADABLE
 from producer.requests import Bulk, LookupIds, Submission
+from quarry.settings import ApiSettings
 
 _REF: Final = "#/components/schemas/{model}"
 _REQUESTS: Final[tuple[type[BaseModel], ...]] = (Submission, Bulk, LookupIds, Problem)
@@ -33,6 +34,13 @@ _SCHEMES: Final = {
 }
 #: What stands before every operation: what cannot be read, what is too large, and too many connections. 503 is in all of ours.
 _EVERYWHERE: Final = (UNREADABLE.status, 431)
+
+#: Path → the setting that says how large a body may be.
+_BODY_LIMITS: Final = {
+    "/v1/jobs": "body_max_bytes",
+    "/v1/jobs/bulk": "bulk_body_max_bytes",
+    "/v1/jobs/lookup": "body_max_bytes",
+}
 
 DESCRIPTION: Final = """\
 A durable job queue for Amazon Bedrock. Submit a job, keep its `request_id`, and ask for the job until it is terminal
@@ -53,7 +61,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: _problem(status) for status in sorted({*statuses, 422, INTERNAL.status})}
 
 
-def document(app: FastAPI, *, authenticating: bool) -> None:
+def document(app: FastAPI, limits: ApiSettings, *, authenticating: bool) -> None:
     """Have the app describe itself: made at the first request for it, then kept. `authenticating`: it asks who is calling."""
 
     def openapi() -> Mapping[str, Any]:
@@ -63,6 +71,7 @@ def document(app: FastAPI, *, authenticating: bool) -> None:
             schema["components"]["schemas"] |= models["$defs"]
             if authenticating:
                 schema["components"]["securitySchemes"] = _SCHEMES
+            _bound(schema["paths"], limits)
             for path, item in schema["paths"].items():
                 for method, operation in item.items():
                     _guard(operation, RULES.get((method.upper(), path)), authenticating=authenticating)
@@ -75,6 +84,17 @@ def document(app: FastAPI, *, authenticating: bool) -> None:
     @app.get("/docs", include_in_schema=False)
     async def page() -> HTMLResponse:
         return HTMLResponse(content, headers=headers)
+
+
+def _bound(paths: dict[str, Any], limits: ApiSettings) -> None:
+    """Say what the settings bound; and leave out what they leave out."""
+    for path, name in _BODY_LIMITS.items():
+        paths[path]["post"]["requestBody"]["description"] = f"At most {getattr(limits, name):,} bytes."
+    paths["/v1/jobs/lookup"]["post"]["description"] += f" Together: {limits.lookup_max_bytes:,} bytes."
+    [wait] = (each for each in paths["/v1/jobs/{request_id}"]["get"]["parameters"] if each["name"] == "wait_seconds")
+    wait["schema"]["maximum"] = limits.wait_max_seconds
+    if not limits.followers:
+        del paths["/v1/jobs/{request_id}/events"]
 
 
 def _guard(operation: dict[str, Any], rule: object, *, authenticating: bool) -> None:

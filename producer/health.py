@@ -21,36 +21,53 @@ _FAILURES_TO_BE_UNREADY: Final = 2
 
 
 class Health:
-    """What `/readyz` tells. `checks`: the name of what is asked → a cheap request to it that raises where it fails."""
+    """What `/readyz` tells.
 
-    def __init__(self, checks: Mapping[str, Check], clock: Clock) -> None:
+    Args:
+        checks: the name of what is asked → a cheap request to it that raises where it fails.
+        clock: between checks.
+        on_demand: nobody runs `keep`; `asked` checks, and goes by that one answer.
+    """
+
+    def __init__(self, checks: Mapping[str, Check], clock: Clock, *, on_demand: bool = False) -> None:
         self._checks = checks
         self._clock = clock
+        self._on_demand = on_demand
+        self._enough = 1 if on_demand else _FAILURES_TO_BE_UNREADY
         self._failures = dict.fromkeys(checks, 0)
         self.stopping = False
 
     async def keep(self) -> None:
         """Check for ever."""
         while True:
-            await asyncio.gather(*(self._check(name, check) for name, check in self._checks.items()))
+            await self._look()
             failing = any(self._failures.values())
             await self._clock.sleep(_INTERVAL_WHEN_FAILING_SECONDS if failing else _INTERVAL_SECONDS)
+
+    async def asked(self) -> str | None:
+        """The same as `unready`, for a caller who can wait."""
+        if self._on_demand:
+            await self._look()
+        return self.unready()
 
     def unready(self) -> str | None:
         """Why this process should get no requests, or None."""
         if self.stopping:
             return "stopping"
-        failing = [name for name, count in self._failures.items() if count >= _FAILURES_TO_BE_UNREADY]
+        failing = [name for name, count in self._failures.items() if count >= self._enough]
         return f"no answer from: {', '.join(failing)}" if failing else None
+
+    async def _look(self) -> None:
+        await asyncio.gather(*(self._check(name, check) for name, check in self._checks.items()))
 
     async def _check(self, name: str, check: Check) -> None:
         try:
             await asyncio.wait_for(check(), _TIMEOUT_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
             self._failures[name] += 1
-            if self._failures[name] == _FAILURES_TO_BE_UNREADY:
+            if self._failures[name] == self._enough:
                 _log.error(Event.DEPENDENCY_LOST, dependency=name, error=f"{type(error).__name__}: {error}")
         else:
-            if self._failures[name] >= _FAILURES_TO_BE_UNREADY:
+            if self._failures[name] >= self._enough:
                 _log.info(Event.DEPENDENCY_REGAINED, dependency=name)
             self._failures[name] = 0

@@ -27,12 +27,13 @@ _NOT_FOUND: Final = "no such job"
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Reads jobs of one tenant or another."""
+    """Reads jobs of one tenant or another. `results_max_bytes`: of one lookup, together."""
 
     store: JobStore
     results: Results
     waiters: Waiters
     clock: Clock
+    results_max_bytes: int = LOOKUP_RESULTS_MAX_BYTES
 
     async def get(self, tenant: str, request_id: str) -> Job:
         """One job, at every stage.
@@ -95,13 +96,13 @@ class Lookup:
         }
 
     async def look_up(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Any]:
-        """Jobs by id, in order, unknown ones with an `error`; results inline until they have 5 MiB together.
+        """Jobs by id, in order, unknown ones with an `error`; results inline until they have as much as they may.
 
         Raises:
             StoreUnavailable, PayloadsUnavailable: try again.
         """
         found = await self.store.get_many(tenant, [each for each in request_ids if is_request_id(each)])
-        left = LOOKUP_RESULTS_MAX_BYTES
+        left = self.results_max_bytes
         rows: list[Awaitable[dict[str, Any]]] = []
         for request_id in request_ids:
             job = found.get(request_id)

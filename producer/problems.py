@@ -93,13 +93,26 @@ HTTP_PROBLEMS: Final[Mapping[int, Kind]] = {
     413: PROBLEMS[PayloadTooLarge],
     415: Kind(415, "unsupported_media_type", "The body is of the wrong type", "Send it as application/json."),
     431: Kind(431, "headers_too_large", "The headers are too large", "They may have 16 KiB, with the path."),
+    501: Kind(501, "not_streamed", "This API has no event streams", "Ask for the job itself, with `wait_seconds`."),
 }
 
 #: What is answered to something that never becomes a request.
 UNREADABLE: Final = Kind(400, "invalid_http", "This is no HTTP request", "It cannot be read.")
 CROWDED: Final = PROBLEMS[Overloaded]
 
+#: Where the API is a function, which has a time for each request, and a largest answer.
+OUT_OF_TIME: Final = Kind(
+    503,
+    "out_of_time",
+    "It took too long",
+    "It may or may not have been done. Submitting again is safe with an idempotency key only.",
+)
+ANSWER_TOO_LARGE: Final = Kind(422, "answer_too_large", "The answer is too large", "Ask for fewer jobs at a time.")
+
 INTERNAL: Final = Kind(500, "internal_error", "Something is wrong here", "It is not your request; the operator's log says more.")
+
+#: Those that no error of ours and no status stands for.
+OTHERS: Final = (UNREADABLE, OUT_OF_TIME, ANSWER_TOO_LARGE, INTERNAL)
 
 
 def kind_of(error: Exception) -> Kind:

@@ -55,7 +55,7 @@ def create_app(context: Context, metrics: ProducerMetrics) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     # Starlette raises its own class, of which FastAPI's is a child.
     app.add_exception_handler(HTTPException.__mro__[1], _http)
-    document(app, authenticating=not context.gate.is_open)
+    document(app, context.limits, authenticating=not context.gate.is_open)
     require_rules(app.routes)
     return app
 

@@ -287,6 +287,20 @@ class ApiSettings(Group):
         description="Connections at a time; one more is answered with 503 and closed. Too many: memory (tens of KiB each) and the "
         "process's open files; too few: callers are turned away, long-polls with them.",
     )
+    wait_max_seconds: int = Field(
+        30,
+        ge=0,
+        le=30,
+        description="Longest `wait_seconds` of a GET. Longer than a proxy in front waits for an answer: it gives up first; "
+        "shorter: callers ask more often.",
+    )
+    lookup_max_bytes: int = Field(
+        5_242_880,
+        ge=0,
+        le=5_242_880,
+        description="Results that one lookup shows, together; jobs beyond it come without theirs. More than a proxy in front lets "
+        "pass: the whole answer is lost.",
+    )
     waiters: int = Field(
         1000, ge=0, le=100_000, description="Concurrent long-polls; beyond it a GET answers at once. Too many: read cost."
     )
@@ -294,8 +308,8 @@ class ApiSettings(Group):
         500,
         ge=0,
         le=100_000,
-        description="Event streams at a time, half of them for one tenant; one more is answered with 503. Too many: read cost, up "
-        "to four queries a second for each, and connections that others want.",
+        description="Event streams at a time, half of them for one tenant; one more is answered with 503. With 0 there are none. "
+        "Too many: read cost, up to four queries a second for each, and connections that others want.",
     )
 
     @property

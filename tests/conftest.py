@@ -57,9 +57,10 @@ def shared_stack(aws_url: str, tmp_path_factory: pytest.TempPathFactory) -> Stac
 
 
 @pytest.fixture(scope="module")
-def api(shared_stack: Stack) -> Iterator[httpx.Client]:
-    """A client of the file's API process."""
-    with shared_stack.running_api() as client:
+def api(request: pytest.FixtureRequest, shared_stack: Stack) -> Iterator[httpx.Client]:
+    """A client of the file's API: a server's process, or, for files that ask for `EVERY_API`, a function too."""
+    kind = getattr(request, "param", "server")
+    with shared_stack.running_function() if kind == "function" else shared_stack.running_api() as client:
         yield client
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from producer.auth.keyring import Keyring
 from producer.auth.last_uses import LastUses
 from producer.auth.principal import Principal
+from producer.between import Between
 from quarry.access import Roles, permitted
 from quarry.clock import Clock
 from quarry.errors import Unauthenticated
@@ -43,8 +44,15 @@ class ApiKeys:
 
 
 @asynccontextmanager
-async def api_keys(keys: KeyStore, clock: Clock, cache_seconds: float, roles: Roles) -> AsyncIterator[ApiKeys]:
-    """The scheme, over the keys in a store. Uses are written within the block."""
+async def api_keys(
+    keys: KeyStore, clock: Clock, cache_seconds: float, roles: Roles, between: Between | None = None
+) -> AsyncIterator[ApiKeys]:
+    """The scheme, over the keys in a store. Uses are written within the block; or by `between`, after each request."""
     uses = LastUses(keys, clock)
+    scheme = ApiKeys(Keyring(keys, clock, cache_seconds), uses, clock, roles)
+    if between:
+        between.after.append(uses.write)
+        yield scheme
+        return
     async with uses.kept():
-        yield ApiKeys(Keyring(keys, clock, cache_seconds), uses, clock, roles)
+        yield scheme

@@ -32,7 +32,7 @@ class SigningKeys:
         self._seconds = seconds
         self._keys: KeySet | None = None
         self._fetched_at = 0.0
-        self._sought_at = float("-inf")
+        self._tried_at = self._sought_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
         self._is_lost = False
 
@@ -52,6 +52,12 @@ class SigningKeys:
         while True:
             await self._refreshed()
             await self._clock.sleep(_RETRY_SECONDS if self._is_lost else self._seconds)
+
+    async def freshen(self) -> None:
+        """Fetch, where that is due: what `kept` does in a process that runs on."""
+        pause = _RETRY_SECONDS if self._is_lost else self._seconds
+        if self._fetching or self._clock.monotonic() - self._tried_at >= pause:
+            await self._refreshed()
 
     async def find(self, key_id: str | None, algorithm: str) -> Key | None:
         """The key of that id for that algorithm; without an id, the only key. None where there is none.
@@ -95,6 +101,7 @@ class SigningKeys:
         await asyncio.shield(self._fetching)
 
     async def _refresh(self) -> None:
+        self._tried_at = self._clock.monotonic()
         try:
             self._keys = await self._fetch()
             self._fetched_at = self._clock.monotonic()

@@ -14,6 +14,7 @@ from joserfc.jwt import JWTClaimsRegistry
 from producer.auth.issuer import Issuer
 from producer.auth.jwks import SigningKeys
 from producer.auth.principal import Principal
+from producer.between import Between
 from quarry.access import Roles, is_tenant, permitted
 from quarry.clock import Clock
 from quarry.errors import Unauthenticated
@@ -95,14 +96,21 @@ class Tokens:
 
 
 @asynccontextmanager
-async def tokens(settings: JwtSettings, clock: Clock, roles: Roles) -> AsyncIterator[Tokens]:
-    """The scheme, over the issuer of the settings. Its keys are kept fresh within the block; that it is away ends nothing."""
+async def tokens(settings: JwtSettings, clock: Clock, roles: Roles, between: Between | None = None) -> AsyncIterator[Tokens]:
+    """The scheme, over the issuer of the settings. Its keys are kept fresh within the block, or by `between`, before each request;
+    that it is away ends nothing.
+    """
     # As the AWS clients do, it goes through the proxy that the environment names.
     async with ClientSession(trust_env=True) as http:
         issuer = Issuer(http, settings.issuer or "", settings.jwks_url, listed(settings.algorithms))
         keys = SigningKeys(issuer.keys, clock, settings.keys_seconds)
+        scheme = Tokens(keys, settings, clock, roles)
+        if between:
+            between.before.append(keys.freshen)
+            yield scheme
+            return
         async with keys.kept():
-            yield Tokens(keys, settings, clock, roles)
+            yield scheme
 
 
 class _Registry(JWSRegistry):

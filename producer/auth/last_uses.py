@@ -27,10 +27,13 @@ class LastUses:
         self._keys = keys
         self._clock = clock
         self._noted: dict[str, datetime] = {}
+        #: What was written, which may not have been read again yet.
+        self._written: dict[str, datetime] = {}
 
     def note(self, key: ApiKey, at: datetime) -> None:
         """A key, as it was lately in the table, has opened something."""
-        if key.last_used_at and at - key.last_used_at < NOTED_EVERY:
+        last = max(filter(None, (key.last_used_at, self._written.get(key.key_id))), default=None)
+        if last and at - last < NOTED_EVERY:
             return
         if key.key_id in self._noted or len(self._noted) < _NOTES_MAX:
             self._noted[key.key_id] = at
@@ -50,21 +53,26 @@ class LastUses:
     async def _keep(self) -> None:
         while True:
             await self._clock.sleep(NOTED_EVERY.total_seconds())
-            await self._write()
+            await self.write()
 
-    async def _write(self) -> None:
+    async def write(self) -> None:
+        """Write what was noted."""
         left, self._noted = list(self._noted.items()), {}
+        if len(self._written) >= _NOTES_MAX:
+            self._written.clear()
 
         async def write() -> None:
             while left:
+                key_id, at = left.pop()
                 # What is not written now is noted again when the key is used again.
                 with suppress(StoreUnavailable):
-                    await self._keys.touch(*left.pop())
+                    await self._keys.touch(key_id, at)
+                    self._written[key_id] = at
 
         await asyncio.gather(*(write() for _ in range(_WRITES_AT_ONCE)))
 
     async def _write_the_last(self) -> None:
-        tasks = [asyncio.ensure_future(each) for each in (self._write(), self._clock.sleep(_LAST_SECONDS))]
+        tasks = [asyncio.ensure_future(each) for each in (self.write(), self._clock.sleep(_LAST_SECONDS))]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for each in tasks:
             each.cancel()

@@ -8,6 +8,7 @@ from typing import Final
 from producer.auth.api_key import api_keys
 from producer.auth.jwt import tokens
 from producer.auth.principal import Scheme
+from producer.between import Between
 from quarry.access import Roles
 from quarry.clock import Clock
 from quarry.keys.base import KeyStore
@@ -22,6 +23,8 @@ class Means:
     keys: KeyStore
     clock: Clock
     roles: Roles
+    #: Where this process is stopped between requests.
+    between: Between | None = None
 
 
 @asynccontextmanager
@@ -32,6 +35,6 @@ async def schemes(means: Means) -> AsyncIterator[tuple[Scheme, ...]]:
 
 
 _SCHEMES: Final[Mapping[str, Callable[[Means], AbstractAsyncContextManager[Scheme]]]] = {
-    "api_key": lambda means: api_keys(means.keys, means.clock, means.settings.api.key_cache_seconds, means.roles),
-    "jwt": lambda means: tokens(means.settings.jwt, means.clock, means.roles),
+    "api_key": lambda means: api_keys(means.keys, means.clock, means.settings.api.key_cache_seconds, means.roles, means.between),
+    "jwt": lambda means: tokens(means.settings.jwt, means.clock, means.roles, means.between),
 }

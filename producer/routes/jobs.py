@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from producer import answers, idempotency
@@ -77,7 +77,7 @@ async def submit(request: Request, caller: Caller, verbs: Verbs, _: Unqueried, k
             raise
     outcome = "replayed" if accepted.replayed else "accepted"
     verbs.witness.saw(Act.JOB_SUBMITTED, caller, request, request_id=accepted.job.request_id, outcome=outcome)
-    headers = {"Location": f"/v1/jobs/{accepted.job.request_id}"}
+    headers = {"Location": f"{request.scope.get('root_path', '')}/v1/jobs/{accepted.job.request_id}"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
     return Answer(await verbs.lookup.show(accepted.job), 202, headers)
@@ -113,7 +113,7 @@ async def submit_many(request: Request, caller: Caller, verbs: Verbs, _: Unqueri
     openapi_extra=json_body(LookupIds),
 )
 async def look_up(request: Request, caller: Caller, verbs: Verbs, _: Unqueried) -> JSONResponse:
-    """Look jobs up by their ids, up to 100. Beyond 5 MiB of results together, jobs come without theirs, and say so."""
+    """Look jobs up by their ids, up to 100. Where their results are too large together, jobs come without theirs, and say so."""
     async with verbs.bodies.read(request, verbs.limits.body_max_bytes) as body:
         wanted = checked(LookupIds, body.parse())
     return Answer(await verbs.lookup.look_up(caller.tenant, wanted.request_ids))
@@ -132,6 +132,8 @@ async def list_(caller: Caller, verbs: Verbs, query: Annotated[ListQuery, Query(
 )
 async def get(request: Request, request_id: str, caller: Caller, verbs: Verbs, query: Annotated[GetQuery, Query()]) -> JSONResponse:
     """Get a job; with `wait_seconds`, as soon as it is terminal."""
+    if query.wait_seconds > verbs.limits.wait_max_seconds:
+        raise InvalidSubmission(FieldFault("wait_seconds", f"should be less than or equal to {verbs.limits.wait_max_seconds}"))
     job = await verbs.lookup.wait(caller.tenant, request_id, query.wait_seconds, partial(gone, request))
     return Answer(await verbs.lookup.show(job))
 
@@ -159,6 +161,8 @@ async def explain(request_id: str, caller: Caller, verbs: Verbs, _: Unqueried) -
 )
 async def events(request_id: str, caller: Caller, verbs: Verbs, _: Unqueried, last_event_id: LastEventId = None) -> Response:
     """Follow a job: its statuses, and for one that was submitted with `stream`, its text as it comes."""
+    if not verbs.limits.followers:
+        raise HTTPException(501)
     place = Place.read(last_event_id) if last_event_id else None
     job = await verbs.lookup.get(caller.tenant, request_id)
     if verbs.following.knows_the_end(job, place):

@@ -22,5 +22,5 @@ async def livez() -> JSONResponse:
 )
 async def readyz(verbs: Verbs) -> JSONResponse:
     """Whether the process should get requests: queue and store answer, and it is not stopping."""
-    reason = verbs.health.unready()
+    reason = await verbs.health.asked()
     return JSONResponse({"status": "unready", "reason": reason}, 503) if reason else JSONResponse({"status": "ready"})

@@ -116,7 +116,7 @@ def test_an_operator_does_nothing_that_cannot_be_recorded(stack: Stack) -> None:
 def test_roles_are_what_their_file_says(stack: Stack) -> None:
     """Beside the built-in ones, or in their place; for the keys that there are, from the next start of the API.
 
-    Red when: `producer/app.py`: `roles = load_roles(settings.api.roles_file)` -> `roles = load_roles(None)`
+    Red when: `producer/opening.py`: `roles = load_roles(settings.api.roles_file)` -> `roles = load_roles(None)`
     """
     roles = stack.directory / "roles.toml"
     roles.write_text('[roles]\nstopper = ["cancel:jobs"]\n')

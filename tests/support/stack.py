@@ -16,6 +16,8 @@ import httpx
 from quarry.job import Priority
 from quarry.provision import provision
 from quarry.settings import QueueSettings, load_settings
+from tests.support.function import Environment, LocalSandbox
+from tests.support.http_api import HttpApi, served_by
 from tests.support.processes import Process, clean_environ, eventually, fetched, free_port, quarry, serving
 from tests.support.routing import route, target
 
@@ -38,6 +40,7 @@ class Stack:
     env: dict[str, str] = field(default_factory=dict)
     _probes: dict[Process, str] = field(default_factory=dict)
     api: httpx.Client | None = None
+    http_api: HttpApi | None = None
     #: What `use` routes to.
     model: str = "amazon.nova-lite-v1:0"
 
@@ -96,6 +99,17 @@ class Stack:
         with ExitStack() as stack:
             stack.enter_context(serving(quarry("api", "--port", str(port)), self.environ(**env), log, f"{base}/readyz"))
             self.api = stack.enter_context(httpx.Client(base_url=base, timeout=40))
+            yield self.api
+
+    @contextmanager
+    def running_function(self, stage: str = "$default", **env: str) -> Iterator[httpx.Client]:
+        """A client of the API as a Lambda function behind an HTTP API."""
+        log = self.directory / "function.log"
+
+        def start() -> Environment:
+            return Environment(lambda runtime: LocalSandbox(runtime, self.environ(**env), log))
+
+        with served_by(start, stage) as self.http_api, httpx.Client(base_url=self.http_api.url, timeout=40) as self.api:
             yield self.api
 
     @contextmanager

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from docs import access, commands, errors, generate, rest, settings, telemetry
 from producer import answers, idempotency, waiting
-from producer.problems import INTERNAL, PROBLEMS
+from producer.problems import OTHERS, PROBLEMS
 from producer.requests import Submission
 from quarry.cli import parser
 from quarry.job import StatusReason
@@ -136,7 +136,7 @@ def test_every_value_of_a_label_is_counted() -> None:
 def test_every_code_that_has_advice_exists() -> None:
     """The page on errors names problems, errors of jobs and reasons, and forgets no problem that a caller can meet."""
     page = (ROOT / "docs" / "howto" / "errors.md").read_text()
-    problems = {kind.code for kind in (*PROBLEMS.values(), INTERNAL)}
+    problems = {kind.code for kind in (*PROBLEMS.values(), *OTHERS)}
     of_jobs = set(re.findall(r"^\| `([a-z_]+)`", errors.job_errors(), re.MULTILINE))
     first_columns = {span for row in re.findall(r"^\|([^|]+)\|", page, re.MULTILINE) for span in SPAN.findall(row)}
     reasons = {*StatusReason, "expired", "status_reason", "error"}
