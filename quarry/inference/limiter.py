@@ -56,8 +56,9 @@ Costs = tuple[float, float]
 
 @dataclass(eq=False, slots=True)
 class Permit:
-    """A call that may begin, and what was taken for it. `round` counts the exhaustions before it."""
+    """A call that may begin, and what was taken for it, and when. `round` counts the exhaustions before it."""
 
+    taken_at: float
     began: float
     costs: Costs
     round: int
@@ -177,7 +178,7 @@ class Limiter:
 
     def begin(self, tokens: float, now: float, *, sent: bool = True) -> Permit:
         """A call begins, which `wait` has allowed, and which takes so many tokens at most. `sends` tells when, if it is not yet."""
-        permit = Permit(now, (1.0, tokens), self._throttles, sent)
+        permit = Permit(now, now, (1.0, tokens), self._throttles, sent)
         for pace, cost in zip(self._paces, permit.costs, strict=True):
             pace.take(cost, now)
         if self._spent is not None:
@@ -191,21 +192,21 @@ class Limiter:
     def end(self, permit: Permit, now: float, tokens: float | None = None) -> None:
         """It was let in, and ended. `tokens` is what it used; None where nobody knows."""
         if tokens is not None:
-            self._paces[1].give_back(permit.costs[1] - tokens)
+            self._paces[1].give_back(permit.costs[1] - tokens, permit.taken_at)
         if permit is self._probe:
             self._resume(permit, now)
 
     def cancel(self, permit: Permit) -> None:
         """It did not begin after all."""
         for pace, cost in zip(self._paces, permit.costs, strict=True):
-            pace.give_back(cost)
+            pace.give_back(cost, permit.taken_at)
         if permit is self._probe:
             self._probe = None
 
     def throttled(self, permit: Permit, now: float, limit: str | None = None, hint_seconds: float | None = None) -> None:
         """It was refused. `limit` is which one was met, `requests` or `tokens`; None where the target does not tell."""
         for pace, cost in zip(self._paces, permit.costs, strict=True):
-            pace.refused(cost)
+            pace.refused(cost, permit.taken_at)
         if (took := _ADMITTED_SHARE * (now - permit.began)) <= _ADMITTED_MAX_SECONDS:
             self._admitted_seconds = max(_ADMITTED_SECONDS, took, self._admitted_seconds * 0.9)
         if permit is self._probe:

@@ -10,7 +10,6 @@ the curve is slower, and what counts is what was taken since the minute began.
 """
 
 import math
-from collections import deque
 from typing import Final
 
 #: Calls a second to begin with, of all workers together. Our own choice, as all numbers here; `bench/` shows what they lead to.
@@ -30,9 +29,9 @@ _TELLING_SECONDS: Final = 2.0
 #: A pace that had climbed beyond so many times what was granted was far below its quota before.
 _CLIMB: Final = 1.3
 _MINUTE: Final = 60.0
-#: How long is looked back, and how exactly.
-_DIARY_SECONDS: Final = 150.0
-_DIARY_STEP_SECONDS: Final = 0.25
+#: For how long is looked back, in moments, and how long one is.
+_DIARY_MOMENTS: Final = 600
+_MOMENT_SECONDS: Final = 0.25
 
 
 class Pace:
@@ -64,8 +63,8 @@ class Pace:
         #: When the quota was used up, and what had been taken then; and whether that is not over.
         self._mark: tuple[float, float] | None = None
         self._spent = False
-        #: When calls began lately, and what had been taken before: for what a minute has granted.
-        self._diary: deque[tuple[float, float]] = deque()
+        #: What calls took that began lately, by the moment, and as it turned out to be: for what a minute has granted.
+        self._diary: dict[int, float] = {}
 
     @property
     def rate(self) -> float:
@@ -101,26 +100,27 @@ class Pace:
         if self._mark is None or now - self._lately_at > _MINUTE:
             # Hours in which nobody asked tell nothing of what a quota grants.
             self._mark = (now, self._taken)
-        if not self._diary or now - self._diary[-1][0] >= _DIARY_STEP_SECONDS:
-            self._diary.append((now, self._taken))
-            if now - self._diary[0][0] > _DIARY_SECONDS:
-                self._diary.popleft()
+        if (moment := _moment(now)) not in self._diary:
+            self._diary = {each: units for each, units in self._diary.items() if each > moment - _DIARY_MOMENTS}
+        self._diary[moment] = self._diary.get(moment, 0.0) + cost
         self._cost = cost if self._cost is None else self._cost + (cost - self._cost) / 10
         self._owed += cost if math.isfinite(self.rate) else 0.0
         self._taken += cost
         self._lately, self._lately_at = self._lately * math.exp(self._lately_at - now) + cost, now
 
-    def give_back(self, units: float) -> None:
-        """A call cost so much less than was taken for it; more, where it is negative."""
+    def give_back(self, units: float, taken_at: float) -> None:
+        """A call cost so much less than was taken for it then; more, where it is negative."""
         self._taken -= units
+        self._correct(units, taken_at)
         if units < 0 and self._plateau is None and math.isinf(self.ceiling):
             return  # of a quota that was never met, long answers are no reason to wait
         # A minute's worth is the most that a quota can be behind with.
         self._owed = min(self._owed - units, max(self._owed, self.rate * _MINUTE))
 
-    def refused(self, cost: float) -> None:
+    def refused(self, cost: float, taken_at: float) -> None:
         """A call was throttled: it cost nothing. Its turn is spent all the same."""
         self._taken -= cost
+        self._correct(cost, taken_at)
 
     def exhausted(self, now: float, *, again: bool) -> None:
         """The quota is used up; `again`: so it was only just now."""
@@ -188,8 +188,12 @@ class Pace:
         before, self._workers = self._workers, workers
         self.lean(before / workers)
 
-    def _taken_since(self, moment: float) -> float:
-        return self._taken - next((taken for at, taken in self._diary if at > moment - _DIARY_STEP_SECONDS), self._taken)
+    def _taken_since(self, time: float) -> float:
+        return sum(units for moment, units in self._diary.items() if moment >= _moment(time))
+
+    def _correct(self, units: float, taken_at: float) -> None:
+        if (moment := _moment(taken_at)) in self._diary:
+            self._diary[moment] -= units
 
     def _climb(self, now: float) -> None:
         if now > self._owed_at:
@@ -210,3 +214,7 @@ class Pace:
         self._rise = math.cbrt(max(1 - rate / plateau, 0.0))
         # A burst is of so many seconds: what began at once at the pace before is not waited for at a slower one.
         self._owed -= min(self._owed, _BURST_SECONDS * before) * max(1 - self.rate / before, 0.0)
+
+
+def _moment(time: float) -> int:
+    return int(time // _MOMENT_SECONDS)

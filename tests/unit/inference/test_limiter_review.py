@@ -108,7 +108,7 @@ def test_what_is_given_back_is_what_was_taken() -> None:
     pace.take(1000.0, 0.0)
     pace.lean(0.25)
     pace.take(500.0, 0.0)
-    pace.give_back(1000.0)
+    pace.give_back(1000.0, 0.0)
     assert pace.wait(0.0) == pytest.approx(500 / pace.rate - 0.5)
 
 

@@ -58,7 +58,7 @@ def test_the_dearer_a_call_the_longer_the_next_one_waits() -> None:
     pace = Pace(ceiling=100, start=1000)
     pace.take(500, 0)
     assert pace.wait(0) == pytest.approx(4.5)
-    pace.give_back(300)
+    pace.give_back(300, 0)
     assert pace.wait(0) == pytest.approx(1.5)
 
 
@@ -111,7 +111,7 @@ def test_a_call_that_was_refused_has_taken_nothing() -> None:
     pace = Pace(ceiling=1)
     pace.take(1, 0)
     wait = pace.wait(0)
-    pace.refused(1)
+    pace.refused(1, 0)
     assert pace.wait(0) == wait
 
 
@@ -128,6 +128,25 @@ def test_of_a_quota_by_the_minute_counts_what_was_taken_in_it() -> None:
     pace.resumes(61.1, 61, (60.0, 61.0))
     assert pace.by_the_minute
     assert pace.rate == pytest.approx((taken + 3) / 60, rel=0.02)
+
+
+def test_what_is_given_back_counts_for_when_it_was_taken() -> None:
+    """Calls that are under way when a minute begins took too much of the one before, and lessen nothing of what this one grants."""
+    pace = Pace()
+    for _ in range(50):
+        pace.take(400, 59.5)
+    for i in range(300):
+        pace.take(400, 60.5 + i / 10)
+    for _ in range(50):
+        pace.give_back(200, 59.5)
+    for i in range(300):
+        pace.give_back(200, 60.5 + i / 10)
+    pace.take(400, 91)
+    pace.refused(400, 91)
+    pace.exhausted(91, again=False)
+    pace.take(200, 120)
+    pace.resumes(120.1, 120, (120.0, 120.0))
+    assert pace.rate == pytest.approx(300 * 200 / 60, rel=0.01)
 
 
 def test_what_was_missed_of_a_minute_is_made_up_for() -> None:
