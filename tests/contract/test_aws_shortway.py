@@ -7,10 +7,13 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from quarry.aws import dynamodb_client, new_session, sqs_client
-from quarry.aws_shortway import OPERATIONS, ShortWay
+from quarry.aws_shortway import OPERATIONS, ShortWay, _host
 from quarry.provision import provision
 from quarry.settings import load_settings
 from quarry.store.base import IdempotencyKey
@@ -254,3 +257,16 @@ async def _refused(call: Any) -> dict[str, Any]:
         await call
     response: Any = refused.value.response
     return response  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://sqs.eu-west-1.amazonaws.com", "https://sqs.eu-west-1.amazonaws.com:443/", "http://127.0.0.1:4566/",
+        "http://aws.test:80", "https://[2001:db8::1]:8443/", "https://[2001:db8::1]/",
+    ],
+)  # fmt: skip
+async def test_the_host_is_what_the_signature_makes_of_it(url: str) -> None:
+    """It is signed, and AWS compares: a port too many would be refused, and for one kind of endpoint only."""
+    signer = SigV4Auth(Credentials("test", "test"), "sqs", REGION)
+    assert _host(url) == signer.headers_to_sign(AWSRequest("POST", url))["host"]
