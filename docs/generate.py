@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs import access, commands, containers, errors, life, rest, routes, settings, targets, telemetry
+from docs import access, commands, containers, errors, life, rest, routes, settings, targets, telemetry, terraform
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -42,6 +42,7 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "containers": containers.figures,
     "profiles": targets.profiles,
     "capabilities": targets.capabilities,
+    "minimal-example": terraform.minimal_example,
     "model-facts": targets.model_facts,
 }
 
@@ -58,6 +59,7 @@ def main() -> int:
 def pages() -> Iterator[tuple[Path, str]]:
     """Every file with something generated in it, and what it should hold."""
     yield ROOT / ".env.example", settings.dotenv()
+    yield from terraform.pages()
     for path in sorted((ROOT / "docs").rglob("*.md")):
         text = path.read_text(encoding="utf-8")
         if _BLOCK.search(text):

@@ -21,7 +21,7 @@ locals {
       metric     = name
       dimensions = {}
       statistic  = "Sum"
-      over       = contains(["worker-cut-off", "api-cut-off"], name) ? 10 : 0
+      over       = each.over
     }
   }
 

@@ -8,12 +8,13 @@ locals {
   namespace = "Quarry/${var.name}"
 
   # What logs tell and no metric of AWS does; names of events are those of docs/reference/events.md.
+  # `over`: what repeats itself while a service is away is worth an alarm only when it does; the rest is told once.
   counted = {
-    "target-blocked" = { component = "worker", events = ["target.blocked"] }
-    "worker-faults"  = { component = "worker", events = ["delivery.failed", "record.refused", "record.abandoned"] }
-    "api-faults"     = { component = "producer", events = ["request.failed", "audit.failed"] }
-    "worker-cut-off" = { component = "worker", events = ["receive.failed", "sweep.failed", "heartbeat.failed"] }
-    "api-cut-off"    = { component = "producer", events = ["dependency.lost"] }
+    "target-blocked" = { component = "worker", over = 0, events = ["target.blocked"] }
+    "worker-faults"  = { component = "worker", over = 0, events = ["delivery.failed", "record.refused", "record.abandoned"] }
+    "worker-cut-off" = { component = "worker", over = 10, events = ["receive.failed", "sweep.failed"] }
+    "api-faults"     = { component = "producer", over = 0, events = ["request.failed", "audit.failed"] }
+    "api-cut-off"    = { component = "producer", over = 0, events = ["dependency.lost"] }
   }
 }
 

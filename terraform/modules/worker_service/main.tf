@@ -7,6 +7,7 @@ locals {
     AWS_REGION                    = data.aws_region.current.name
     QUARRY_WORKER__SLOTS          = tostring(var.slots)
     QUARRY_WORKER__DRAIN_SECONDS  = tostring(var.drain_seconds)
+    QUARRY_WORKER__GRACE_SECONDS  = tostring(var.stop_timeout_seconds)
     QUARRY_WORKER__METRICS_HOST   = "0.0.0.0"
     QUARRY_WORKER__METRICS_PORT   = tostring(local.metrics_port)
     QUARRY_WORKER__INFLIGHT_BYTES = tostring(local.inflight_bytes)

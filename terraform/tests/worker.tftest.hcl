@@ -1,0 +1,163 @@
+# The workers' service: what ECS is told, what follows from the inputs, and what is refused.
+
+mock_provider "aws" {
+  override_during = plan
+  source          = "./tests/mocks"
+}
+
+variables {
+  name               = "quarry"
+  image              = "123456789012.dkr.ecr.us-east-1.amazonaws.com/quarry-worker:1.0"
+  cluster_arn        = "arn:aws:ecs:us-east-1:123456789012:cluster/quarry"
+  cluster_name       = "quarry"
+  vpc_id             = "vpc-1"
+  subnet_ids         = ["subnet-1", "subnet-2"]
+  task_role_arn      = "arn:aws:iam::123456789012:role/quarry-worker"
+  execution_role_arn = "arn:aws:iam::123456789012:role/quarry-execution"
+  log_group_name     = "/quarry/quarry/worker"
+  queue_names        = { high = "quarry-jobs-high", normal = "quarry-jobs", low = "quarry-jobs-low" }
+}
+
+run "container" {
+  command = plan
+
+  module {
+    source = "./modules/worker_service"
+  }
+
+  variables {
+    settings = { QUARRY_LOG_LEVEL = "debug" }
+    secrets  = { OPENAI_API_KEY = "arn:aws:secretsmanager:us-east-1:123456789012:secret:openai-AbCdEf" }
+  }
+
+  assert {
+    condition = alltrue([for each in jsondecode(aws_ecs_task_definition.worker.container_definitions) : alltrue([
+      each.readonlyRootFilesystem, each.user == "10001:10001", each.linuxParameters.capabilities.drop == ["ALL"],
+      each.linuxParameters.initProcessEnabled, !each.privileged,
+    ])])
+    error_message = "The process is nobody, can write nothing, may do nothing special, and has an init process above it."
+  }
+  assert {
+    condition = alltrue([for each in jsondecode(aws_ecs_task_definition.worker.container_definitions) :
+    each.stopTimeout == 120 && tonumber(output.environment["QUARRY_WORKER__DRAIN_SECONDS"]) < each.stopTimeout])
+    error_message = "ECS kills only after the drain."
+  }
+  assert {
+    condition     = output.environment["QUARRY_LOG_LEVEL"] == "debug" && output.environment["QUARRY_WORKER__METRICS_HOST"] == "0.0.0.0"
+    error_message = "Settings reach the worker, and its probes can be reached from outside the container."
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.worker.container_definitions)[0].secrets == [{ name = "OPENAI_API_KEY", valueFrom = "arn:aws:secretsmanager:us-east-1:123456789012:secret:openai-AbCdEf" }]
+    error_message = "Of a secret, the task definition has the name only."
+  }
+  assert {
+    condition     = !contains(keys(output.environment), "OPENAI_API_KEY")
+    error_message = "A secret is not in the environment that the task definition shows."
+  }
+  assert {
+    condition     = aws_ecs_service.worker.deployment_circuit_breaker[0].enable && aws_ecs_service.worker.deployment_circuit_breaker[0].rollback
+    error_message = "A version that does not start is rolled back."
+  }
+}
+
+run "content_in_flight_follows_memory" {
+  command = plan
+
+  module {
+    source = "./modules/worker_service"
+  }
+
+  variables {
+    cpu        = 512
+    memory_mib = 1024
+  }
+
+  assert {
+    condition     = output.environment["QUARRY_WORKER__INFLIGHT_BYTES"] == tostring(192 * 1024 * 1024)
+    error_message = "Memory is four times the content in flight, and 256 MiB: (1024 - 256) / 4 = 192 MiB."
+  }
+}
+
+run "fleet" {
+  command = plan
+
+  module {
+    source = "./modules/worker_service"
+  }
+
+  variables {
+    slots                   = 50
+    typical_job_seconds     = 20
+    acceptable_wait_seconds = 60
+    min_tasks               = 2
+    max_tasks               = 8
+    spot_weight             = 3
+    deployment_alarm_names  = ["quarry-worker-faults"]
+  }
+
+  assert {
+    condition     = output.jobs_per_task == 200
+    error_message = "50 are worked at a time, and in 60 s three times as many are worked off: 50 x (1 + 60 / 20) = 200."
+  }
+  assert {
+    condition     = aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].target_value == 200
+    error_message = "The policy aims at that number."
+  }
+  assert {
+    condition     = aws_appautoscaling_target.worker.min_capacity == 2 && aws_appautoscaling_target.worker.max_capacity == 8
+    error_message = "Floor and ceiling are those that were given."
+  }
+  assert {
+    condition     = { for each in aws_ecs_service.worker.capacity_provider_strategy : each.capacity_provider => each.weight } == { FARGATE = 1, FARGATE_SPOT = 3 }
+    error_message = "The mix is that of the weights."
+  }
+  assert {
+    condition     = aws_ecs_service.worker.alarms[0].rollback && aws_ecs_service.worker.alarms[0].enable
+    error_message = "An alarm rolls a deployment back."
+  }
+}
+
+run "scaling_is_safe_at_zero" {
+  command = plan
+
+  module {
+    source = "./modules/worker_service"
+  }
+
+  # Whether its value is right is CloudWatch's affair; here, that no division is by the bare number of tasks, and that nothing that
+  # is not published is taken for unknown.
+  assert {
+    condition = length([
+      for metric in aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics :
+      metric if try(endswith(metric.expression, " / IF(FILL(tasks, 0) < 1, 1, FILL(tasks, 0))"), false)
+    ]) == 1
+    error_message = "Where no task runs, the divisor is one."
+  }
+  assert {
+    condition = length([
+      for metric in aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics :
+      metric if try(metric.metric_stat[0].metric[0].namespace, "") == "AWS/SQS"
+    ]) == 6
+    error_message = "The backlog is what waits and what is under way, on three lanes."
+  }
+  assert {
+    condition = alltrue([
+      for metric in aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics :
+      strcontains(local.backlog, "FILL(${metric.id}, 0)") if try(metric.metric_stat[0].metric[0].namespace, "") == "AWS/SQS"
+    ])
+    error_message = "SQS stops publishing when nothing happens: nothing counts as zero."
+  }
+}
+
+run "metrics_are_for_those_who_are_named" {
+  command = plan
+
+  module {
+    source = "./modules/worker_service"
+  }
+
+  assert {
+    condition     = length(aws_vpc_security_group_ingress_rule.metrics) == 0
+    error_message = "Unless somebody is named, nothing can reach a worker."
+  }
+}
