@@ -64,6 +64,8 @@ module "network" {
 }
 
 resource "aws_security_group" "prometheus" {
+  #checkov:skip=CKV2_AWS_5: it is for a Prometheus that is not made here
+
   name        = "${var.name}-prometheus"
   description = "A Prometheus of yours, which reads the metrics of API and workers"
   vpc_id      = module.network.vpc_id
