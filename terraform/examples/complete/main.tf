@@ -12,6 +12,7 @@ module "quarry" {
   producer_image  = var.producer_image
   runs_on         = var.runs_on
   certificate_arn = var.certificate_arn
+  authentication  = "api_key"
   allowed_cidrs   = var.allowed_cidrs
 
   models = [
