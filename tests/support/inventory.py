@@ -19,7 +19,6 @@ _LISTS: Final[tuple[tuple[str, str, dict[str, Any], str, str | None], ...]] = (
     ("ecs", "list_task_definitions", {"status": "ACTIVE"}, "taskDefinitionArns", None),
     ("elbv2", "describe_load_balancers", {}, "LoadBalancers", "LoadBalancerName"),
     ("elbv2", "describe_target_groups", {}, "TargetGroups", "TargetGroupName"),
-    ("iam", "list_policies", {"Scope": "Local"}, "Policies", "PolicyName"),
     ("iam", "list_roles", {}, "Roles", "RoleName"),
     ("logs", "describe_log_groups", {}, "logGroups", "logGroupName"),
     ("s3", "list_buckets", {}, "Buckets", "Name"),

@@ -51,10 +51,10 @@ class Root:
         except TerraformFailed as error:
             raise TerraformMissing(str(error)) from error
 
-    def apply(self, **variables: Any) -> None:
+    def apply(self, *options: str, **variables: Any) -> None:
         """Make everything; the variables hold until the next apply."""
         (self.directory / "test.auto.tfvars.json").write_text(json.dumps(variables))
-        self._run("apply", "-auto-approve", "-no-color")
+        self._run("apply", *options, "-auto-approve", "-no-color")
 
     def plan(self) -> dict[str, Any]:
         """What another apply would do, as `terraform show -json` has it."""

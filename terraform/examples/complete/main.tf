@@ -12,6 +12,7 @@ module "quarry" {
   producer_image  = var.producer_image
   runs_on         = var.runs_on
   certificate_arn = var.certificate_arn
+  authentication  = "api_key"
   allowed_cidrs   = var.allowed_cidrs
 
   models = [
@@ -64,6 +65,8 @@ module "network" {
 }
 
 resource "aws_security_group" "prometheus" {
+  #checkov:skip=CKV2_AWS_5: it is for a Prometheus that is not made here
+
   name        = "${var.name}-prometheus"
   description = "A Prometheus of yours, which reads the metrics of API and workers"
   vpc_id      = module.network.vpc_id

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -10,8 +11,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.support import engine
 from tests.support.autoscaling import Registry, application_auto_scaling
+from tests.support.containers import Container, Engine, image
 from tests.support.emulated_ecs import SIMULATOR_URL, EmulatedECS, emulated_ecs
 from tests.support.inventory import Inventory, inventory
 from tests.support.keys import created, with_key
@@ -22,8 +23,6 @@ from tests.support.terraform import Root
 #: Where figures are written, if it is set: `make test-terraform TERRAFORM_FIGURES=docs/reference/bench/terraform.json`.
 FIGURES: Final = os.environ.get("TERRAFORM_FIGURES")
 WORKERS: Final = 2
-_SOURCE: Final = Path(os.environ.get("SRC", ROOT / "terraform"))
-_EXAMPLE = os.environ.get("EX", "examples/complete")
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,8 @@ class Deployed:
     stack: Stack
     figures: dict[str, int] = field(default_factory=dict)
 
-    def workers(self) -> list[str]:
-        """The containers of the worker's service."""
+    def workers(self) -> dict[str, Container]:
+        """The containers of the worker's service, by their ids."""
         return self.aws.tasks(self.outputs["quarry"]["worker_service_name"])
 
     def worker_service(self) -> dict[str, Any]:
@@ -60,10 +59,10 @@ class Deployed:
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """It is destroyed by the last test of the folder; what a failure leaves goes with the emulator."""
     directory = tmp_path_factory.mktemp("terraform")
-    with emulated_ecs(directory) as aws, application_auto_scaling() as (registry, scaling_url):
+    with closing(Engine()) as engine, emulated_ecs(engine, directory) as aws, application_auto_scaling() as (registry, scaling_url):
         before = inventory(aws)
         endpoints = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": scaling_url}
-        root = Root(_SOURCE, _EXAMPLE, directory / "terraform", endpoints)
+        root = Root(ROOT / "terraform", "examples/complete", directory / "terraform", endpoints)
         root.init()
         variables = _variables()
         root.apply(**variables)
@@ -91,8 +90,8 @@ def _variables() -> dict[str, Any]:
     """What the example is told. Options that are off are those that the emulator cannot have: docs/reference/infrastructure.md."""
     given: dict[str, Any] = json.loads((Path(__file__).parent / "emulator.tfvars.json").read_text())
     return given | {
-        "worker_image": engine.image("quarry-worker"),
-        "producer_image": engine.image("quarry-producer"),
+        "worker_image": image("worker"),
+        "producer_image": image("producer"),
         "worker_settings": {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": SIMULATOR_URL},
         "min_tasks": WORKERS,
     }
