@@ -177,6 +177,19 @@ def _watch_date(client: Any, observe: Observe) -> None:
     client.meta.events.register("after-call", answered)
 
 
+#: A permission is missing. Source: the service models of botocore 1.43.117 (November 2026), and S3's error codes.
+DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "KmsAccessDenied"})
+
+
+def said(error: Exception) -> str:
+    """What an error says to an operator: its code, and, where a permission is missing, AWS's sentence, which has the role, the
+    action and (from most services) the resource.
+    """
+    code = code_of(error)
+    sentence = str(error.response["Error"].get("Message") or "") if isinstance(error, ClientError) and code in DENIED else ""
+    return ": ".join(filter(None, (code, sentence)))
+
+
 def code_of(error: Exception) -> str:
     """The code of an answer that is an error; empty where it has none, or where no answer came."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
@@ -189,7 +202,7 @@ def unavailable(kind: type[_Unavailable], service: str, verb: str, error: Except
     answer = error.response["ResponseMetadata"]
     # An answer below 500 is a refusal, unless it is that of a repeat: the first try may have been carried out.
     refused = answer.get("HTTPStatusCode", 500) < 500 and not answer.get("RetryAttempts")
-    return kind(f"{service} could not {verb}: {code_of(error)}", applied=False if refused else None)
+    return kind(f"{service} could not {verb}: {said(error)}", applied=False if refused else None)
 
 
 def _place_of(error: Exception) -> str:

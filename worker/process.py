@@ -45,7 +45,8 @@ async def process(delivery: Delivery, steps: Steps, decided: Callable[[], None] 
         held = await steps.claimer.claim(delivery)
     except EnvelopeError as error:
         verdict = outcome.of_unreadable(error, delivery, steps.clock.now())
-    except StoreUnavailable:
+    except StoreUnavailable as error:
+        steps.reporter.unclaimed(error)
         verdict = outcome.of_unavailable_store(steps.clock.now(), steps.draw())
     except ClaimRefused as refusal:
         job, verdict = await steps.recorder.record_refusal(refusal)

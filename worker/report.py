@@ -11,6 +11,7 @@ from quarry.errors import (
     PayloadLost,
     PayloadsUnavailable,
     ResidencyForbids,
+    StoreUnavailable,
 )
 from quarry.inference.routes import Route
 from quarry.invocation import Completion
@@ -44,6 +45,10 @@ class Reporter:
         _log.info(Event.CLAIM_REFUSED, reason=reason)
         if job and verdict.record is not None:
             self._finished(job)
+
+    def unclaimed(self, error: StoreUnavailable) -> None:
+        """Nobody knows whether a claim was granted."""
+        _log.warning(Event.CLAIM_FAILED, error=str(error))
 
     def claimed(self, job: Job, delivery: Delivery, route: Route | None) -> None:
         """A claim was granted. With an earlier attempt still open it was a take-over: that call may be paid again, unless the job's

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from quarry.aws import code_of, unavailable
+from quarry.aws import DENIED, code_of, said, unavailable
 from quarry.batching import Batcher
 from quarry.clock import from_epoch_ms
 from quarry.envelope import Envelope
@@ -43,7 +43,6 @@ _STALE: Final = frozenset(
     {"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"} | {"AWS.SimpleQueueService.MessageNotInflight"}
 )
 _NO_QUEUE: Final = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
-_FORBIDDEN: Final = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 class SqsQueue:
@@ -205,7 +204,7 @@ async def _check(client: "SQSClient", url: str, variable: str) -> None:
     except (BotoCoreError, ClientError) as error:
         if code_of(error) in _NO_QUEUE:
             raise ConfigurationError(f"{variable}: there is no queue at {url}") from error
-        if code_of(error) not in _FORBIDDEN:
+        if code_of(error) not in DENIED:
             raise _unavailable("look up", error) from error
 
 
@@ -213,9 +212,11 @@ async def _url_of(client: "SQSClient", name: str, variable: str) -> str:
     try:
         return (await client.get_queue_url(QueueName=name))["QueueUrl"]
     except (BotoCoreError, ClientError) as error:
-        if code_of(error) in _NO_QUEUE | _FORBIDDEN:
+        if code_of(error) in DENIED:
+            raise ConfigurationError(f"{variable}: the queue {name!r} may not be seen: {said(error)}") from error
+        if code_of(error) in _NO_QUEUE:
             raise ConfigurationError(
-                f"{variable}: the queue {name!r} does not exist or may not be seen; `quarry provision` makes it locally"
+                f"{variable}: the queue {name!r} does not exist; `quarry provision` makes it locally"
             ) from error
         raise _unavailable("look up", error) from error
 

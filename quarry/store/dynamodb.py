@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from quarry.aws import code_of, unavailable
+from quarry.aws import DENIED, code_of, said, unavailable
 from quarry.batching import Batcher
 from quarry.envelope import Envelope
 from quarry.errors import CancelRequested, ConfigurationError, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
@@ -68,10 +68,13 @@ class DynamoStore:
         try:
             await self._client.describe_table(TableName=self._table)
         except (BotoCoreError, ClientError) as error:
-            if code_of(error) in ("ResourceNotFoundException", "AccessDeniedException"):
+            if code_of(error) in DENIED:
                 raise ConfigurationError(
-                    f"QUARRY_STORE__TABLE: the table {self._table!r} does not exist or may not be seen; "
-                    "`quarry provision` makes it locally"
+                    f"QUARRY_STORE__TABLE: the table {self._table!r} may not be seen: {said(error)}"
+                ) from error
+            if code_of(error) == "ResourceNotFoundException":
+                raise ConfigurationError(
+                    f"QUARRY_STORE__TABLE: the table {self._table!r} does not exist; `quarry provision` makes it locally"
                 ) from error
             raise _unavailable("describe", error) from error
 
@@ -337,7 +340,8 @@ def _created(error: Mapping[str, Any] | None, *, repeated: bool) -> None | Excep
         return None  # ids are made once: a duplicate is our own first try
     # The refusal of a repeat says nothing about the first try.
     applied = None if repeated or error.get("Code") == "InternalServerError" else False
-    return StoreUnavailable(f"DynamoDB refused to create: {error.get('Code')}", applied=applied)
+    why = [error.get("Code"), error.get("Message") if error.get("Code") in DENIED else None]
+    return StoreUnavailable(f"DynamoDB refused to create: {': '.join(filter(None, why))}", applied=applied)
 
 
 def _reasons(error: BaseException) -> Sequence[Any]:

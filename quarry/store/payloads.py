@@ -88,10 +88,14 @@ class S3Payloads:
         try:
             await self._client.head_bucket(Bucket=self._bucket)
         except ClientError as error:
-            if _status(error) in (403, 404):
+            if _status(error) == 403:  # the answer to a HEAD says no more
                 raise ConfigurationError(
-                    f"QUARRY_STORE__BUCKET: the bucket {self._bucket!r} does not exist or may not be seen; "
-                    "`quarry provision` makes it locally"
+                    f"QUARRY_STORE__BUCKET: the bucket {self._bucket!r} may not be seen: it is somebody else's, "
+                    f"or the role lacks s3:ListBucket on arn:aws:s3:::{self._bucket}"
+                ) from error
+            if _status(error) == 404:
+                raise ConfigurationError(
+                    f"QUARRY_STORE__BUCKET: the bucket {self._bucket!r} does not exist; `quarry provision` makes it locally"
                 ) from error
         except BotoCoreError:
             return

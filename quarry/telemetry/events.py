@@ -28,6 +28,7 @@ class Event(StrEnum):
     SWEEP_FINISHED = "sweep.finished"  # found, done
     SWEEP_FAILED = "sweep.failed"  # error
     CLAIM_REFUSED = "claim.refused"  # reason
+    CLAIM_FAILED = "claim.failed"  # error
     LEASE_LOST = "lease.lost"  # (none)
     LEASE_RENEWAL_FAILED = "lease.renewal_failed"  # error
     #: The canonical line: one per attempt.

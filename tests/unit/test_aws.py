@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
-from quarry.aws import dynamodb_client, new_session, sync_session, unavailable
+from quarry.aws import dynamodb_client, new_session, said, sync_session, unavailable
 from quarry.errors import ConfigurationError, StoreUnavailable
 
 
@@ -92,3 +92,22 @@ def test_who_gives_no_answer_is_named() -> None:
     told = str(unavailable(StoreUnavailable, "DynamoDB", "describe", error))
     assert told == "DynamoDB could not describe: EndpointConnectionError at http://127.0.0.1:4566"
     assert str(unavailable(StoreUnavailable, "DynamoDB", "describe", TimeoutError())) == "DynamoDB could not describe: TimeoutError"
+
+
+def _refusal(code: str, message: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "SendMessage")  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "KmsAccessDenied"])
+def test_a_missing_permission_is_named(code: str) -> None:
+    """Action and resource, as AWS says them: who mends a role must not have to guess."""
+    sentence = (
+        "User: arn:aws:sts::111122223333:assumed-role/r/s is not authorized to perform: sqs:sendmessage on resource: arn:aws:sqs:…"
+    )
+    told = unavailable(StoreUnavailable, "SQS", "send", _refusal(code, sentence))
+    assert (str(told), told.applied) == (f"SQS could not send: {code}: {sentence}", False)
+
+
+def test_what_else_aws_says_is_not_repeated() -> None:
+    """It may have in it what was sent."""
+    assert said(_refusal("ValidationException", "One or more parameter values: a prompt")) == "ValidationException"
