@@ -13,6 +13,7 @@ once, and a client takes 20 ms less of CPU after the first (measured in November
 The standard endpoint variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SQS`, …) are honoured by the SDK itself.
 """
 
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -179,6 +180,15 @@ def _watch_date(client: Any, observe: Observe) -> None:
 
 #: A permission is missing. Source: the service models of botocore 1.43.117 (November 2026), and S3's error codes.
 DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "KmsAccessDenied"})
+
+
+_DENIAL: Final = re.compile(r"is not authorized to perform: [\w:-]+(?: on resource: [\w:./*-]+)?")
+
+
+def missing_permission(message: str) -> str | None:
+    """What a service's message says of a permission that a role lacks: the action, and the resource where it is said."""
+    found = _DENIAL.search(message)
+    return found[0] if found else None
 
 
 def said(error: Exception) -> str:

@@ -27,10 +27,10 @@ class Health:
         metrics.clock_offset.set_function(offset_seconds)
         metrics.blocked.set_function(lambda: len(self._refusing()))
 
-    def blocked(self, target: str, code: str) -> None:
+    def blocked(self, target: str, code: str, detail: str | None = None) -> None:
         """A target refused us: credentials, access, or a model id that names nothing."""
         if target not in self._refusing():
-            _log.error(Event.TARGET_BLOCKED, target=target, error=code)
+            _log.error(Event.TARGET_BLOCKED, target=target, error=code, detail=detail)
         self._blocked[target] = code, self._clock.monotonic()
 
     def served(self, target: str) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from quarry.aws import missing_permission
 from quarry.clock import Clock
 from quarry.errors import (
     ClaimRefused,
@@ -74,7 +75,7 @@ class Reporter:
             case Completion():
                 self._health.served(str(result.served_by))
             case InvocationError() if _is_blocked(verdict) and not _of_one_job(result):
-                self._health.blocked(result.target or "unknown", result.code)
+                self._health.blocked(result.target or "unknown", result.code, missing_permission(str(result)))
         if isinstance(verdict.record, (RetryScheduled, Snoozed)):
             fields["resume_at"] = job.available_at.isoformat()
         if _may_be_paid_again(result, verdict):

@@ -41,7 +41,7 @@ class Event(StrEnum):
     DELIVERY_BURIED = "delivery.buried"  # reason
     SETTLEMENT_FAILED = "settlement.failed"  # error
     DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)
-    TARGET_BLOCKED = "target.blocked"  # target, error
+    TARGET_BLOCKED = "target.blocked"  # target, error, detail (the permission that the role lacks, where that is said)
     TARGET_UNBLOCKED = "target.unblocked"  # target
     ROUTES_RELOADED = "routes.reloaded"  # routes, targets (how many there are now)
     ROUTES_REFUSED = "routes.refused"  # error (the file has become wrong: the earlier routes go on serving)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import boto3
 
 from tests.support.emulator import emulated_aws
-from tests.support.policies import also, grants
+from tests.support.policies import also, grants, without
 from tests.support.processes import ROOT, clean_environ
 from tests.support.stack import REGION, Stack, provisioned
 
@@ -131,34 +131,31 @@ class Roles:
         decision: str = result["EvalDecision"]
         return decision
 
-    def enforced(self, component: str, document: str | None = None) -> dict[str, str]:
-        """The environment of a component under its own policy (or this one), and what the emulator asks beside it."""
+    def enforced(self, component: str, *, but: str = "", where: str = "") -> dict[str, str]:
+        """The environment of a component under its own policy, and what the emulator asks beside it; `but` one action, where a
+        resource ends with `where`.
+        """
         own = self.policy(component)
-        wanted = [gap for gap in gaps() if component in gap.components]
-        return self.assumed(also(document or own, [gap.statement(own) for gap in wanted]))
+        wanted = [gap for gap in gaps() if component in gap.components and (gap.aws_action != but or where)]
+        return self.assumed(also(without(own, but, where), [gap.statement(own) for gap in wanted]))
 
 
 @contextmanager
 def enforced_roles(directory: Path) -> Iterator[Roles]:
     """The roles of a provisioned stack, on an emulated AWS of their own that enforces them."""
-    with emulated_aws(directory, AUTH="true") as url, roles_of(provisioned(url, directory), directory) as roles:
-        yield roles
+    with emulated_aws(directory, AUTH="true") as url:
+        yield roles_of(provisioned(url, directory), directory)
 
 
-@contextmanager
-def roles_of(stack: Stack, directory: Path) -> Iterator[Roles]:
-    """The roles of a stack, applied by Terraform; destroyed at the end."""
+def roles_of(stack: Stack, directory: Path) -> Roles:
+    """The roles of a stack, applied by Terraform. They are gone when the emulator is."""
     (directory / "main.tf").write_text(_ROOT_MODULE % {"module": MODULE, "region": REGION})
     (directory / "terraform.tfvars.json").write_text(json.dumps({"inputs": _inputs(stack.name)}))
     env = clean_environ(AWS_ENDPOINT_URL=stack.aws_url, CHECKPOINT_DISABLE="1", TF_IN_AUTOMATION="1")
     env.pop("TF_CLI_CONFIG_FILE", None)
     terraform(directory, env, "init", "-input=false", *_plugins())
     terraform(directory, env, "apply", "-input=false", "-auto-approve")
-    outputs = json.loads(terraform(directory, env, "output", "-json", "roles"))
-    try:
-        yield Roles(stack, outputs)
-    finally:
-        terraform(directory, env, "destroy", "-input=false", "-auto-approve")
+    return Roles(stack, json.loads(terraform(directory, env, "output", "-json", "roles")))
 
 
 def terraform(directory: Path, env: Mapping[str, str], *arguments: str) -> str:

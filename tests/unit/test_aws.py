@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from quarry.aws import dynamodb_client, new_session, said, sync_session, unavailable
+from quarry.aws import dynamodb_client, missing_permission, new_session, said, sync_session, unavailable
 from quarry.errors import ConfigurationError, StoreUnavailable
 
 
@@ -111,3 +111,13 @@ def test_a_missing_permission_is_named(code: str) -> None:
 def test_what_else_aws_says_is_not_repeated() -> None:
     """It may have in it what was sent."""
     assert said(_refusal("ValidationException", "One or more parameter values: a prompt")) == "ValidationException"
+
+
+def test_of_a_models_refusal_only_the_permission_is_told() -> None:
+    """Other messages of providers may have in them what was sent."""
+    model = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0"
+    message = (
+        f"User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: bedrock:InvokeModel on resource: {model} because no …"
+    )
+    assert missing_permission(message) == f"is not authorized to perform: bedrock:InvokeModel on resource: {model}"
+    assert missing_permission("The prompt 'Hello' is not allowed.") is None
