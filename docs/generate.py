@@ -7,10 +7,11 @@ code. `.env.example` is generated as a whole. A test fails where a page is not w
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from docs import access, commands, containers, errors, life, rest, routes, settings, targets, telemetry, terraform
+from docs import access, commands, containers, errors, life, permissions, rest, routes, settings, targets, telemetry, terraform
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -40,6 +41,10 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "transitions": life.state_diagram,
     "outcomes": life.outcome_table,
     "containers": containers.figures,
+    "iam-worker": partial(permissions.statements, "worker"),
+    "iam-producer": partial(permissions.statements, "producer"),
+    "iam-execution": partial(permissions.statements, "execution"),
+    "iam-operator": partial(permissions.statements, "operator"),
     "profiles": targets.profiles,
     "capabilities": targets.capabilities,
     "minimal-example": terraform.minimal_example,

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiohttp import web
+from botocore import xform_name
 
 from tests.support.policies import Call
 from tests.support.proxy import FaultProxy
@@ -82,6 +83,14 @@ class Witness(FaultProxy):
         if answer is not None:
             self.asked.append(_asked(request, body, answer))
         return answer
+
+
+def operation_of(asked: Asked) -> str:
+    """The operation, as a client's method is called."""
+    if asked.service != "s3":
+        return xform_name(asked.operation)
+    copied = "x-amz-copy-source" in {name.lower() for name in asked.headers}
+    return {"HEAD": "head_bucket", "GET": "get_object", "PUT": "copy_object" if copied else "put_object"}[asked.operation]
 
 
 def _asked(request: web.Request, body: bytes, answer: web.Response) -> Asked:

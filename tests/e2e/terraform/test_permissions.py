@@ -1,19 +1,23 @@
 """Least privilege, shown: the real producer, worker and operator under the policies that Terraform wrote, enforced."""
 
+import ast
 import re
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
+from botocore.session import get_session
 
 from tests.support.paths import walked
 from tests.support.policies import Call, Grant, also, grants
+from tests.support.processes import ROOT
 from tests.support.roles import ACCOUNT, COMPONENTS, KEY, MODEL, PROFILE, Gap, Roles, enforced_roles, gaps
 from tests.support.simulator import Simulator
 from tests.support.stack import REGION
-from tests.support.witness import Witness
+from tests.support.witness import Witness, operation_of
 
 pytestmark = pytest.mark.terraform
 
@@ -56,6 +60,42 @@ def test_what_is_used_is_what_is_granted(roles: Roles, witnesses: dict[str, Witn
     assert beyond == []
     unused = [str(grant) for grant in granted if not any(grant.allows(call) for call in calls)]
     assert unused == []
+
+
+#: What the walk does not ask of the emulator: models, and keys of other providers.
+ELSEWHERE = {"converse", "converse_stream", "invoke_model", "invoke_endpoint", "get_secret_value", "get_caller_identity"}
+#: They make things, for tests and on one machine, and refuse a real account.
+LOCAL = "quarry/provision.py", "quarry/local", "quarry/simulator", "quarry/testing"
+
+
+def test_every_call_in_the_source_is_walked(witnesses: dict[str, Witness]) -> None:
+    """A new call of AWS needs a path, or its permission would be shown by nothing."""
+    asked = {operation_of(each) for witness in witnesses.values() for each in witness.asked}
+    assert _called() - asked - ELSEWHERE == set()
+    assert asked - _called() == set()
+
+
+def _called() -> set[str]:
+    """The operations of AWS that the source names: as methods of clients, or as text."""
+    services = ("dynamodb", "sqs", "s3", "bedrock-runtime", "sagemaker-runtime", "secretsmanager", "sts")
+    loader = get_session().get_component("data_loader")
+    known = {xform_name(each) for service in services for each in loader.load_service_model(service, "service-2")["operations"]}
+    found = set()
+    for folder in ("quarry", "producer", "worker"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if str(path.relative_to(ROOT)).startswith(LOCAL):
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                # A method that is called, or handed on; or the first argument of a call.
+                if isinstance(node, ast.Attribute) and ast.unparse(node.value).rpartition(".")[2] in CLIENTS:
+                    found.add(node.attr)
+                elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                    found.add(str(node.args[0].value))
+    return found & known
+
+
+#: What clients are called in the source.
+CLIENTS = {"_client", "client", "sqs", "dynamodb", "s3", "sts"}
 
 
 def _table(name: str) -> str:
