@@ -66,11 +66,14 @@ _FOR: Final[Mapping[str, str]] = {
     "producer FindQueues": "at the start, to find the queues by their names",
     "producer SendJobs": "submit. `GetQueueAttributes`: `/readyz` asks whether the queues are there",
     "producer FindTable": "at the start, to see that the table is there",
-    "producer SubmitAndReadJobs": "submit (`PartiQLInsert`, which is what BatchExecuteStatement is authorised as); read; follow. *Only "
+    "producer SubmitAndReadJobs": "submit (`PartiQLInsert`, which is what BatchExecuteStatement is authorised as); "
+    "read; follow. *Only "
     "partitions of tenants.*",
-    "producer SubmitOnceAndNotify": "jobs with an idempotency key; tell a worker of a cancel. *Not where keys of callers, heartbeats or roles "
+    "producer SubmitOnceAndNotify": "jobs with an idempotency key; tell a worker of a cancel. *Not where keys of "
+    "callers, heartbeats or roles "
     "are.*",
-    "producer CancelJobsAndKnowCallers": "look up several jobs; cancel; know a caller by its key, and note the use. *Not where notices, heartbeats or "
+    "producer CancelJobsAndKnowCallers": "look up several jobs; cancel; know a caller by its key, and note the use. *Not "
+    "where notices, heartbeats or "
     "roles are.*",
     "producer WithdrawJobs": "take back a job that could not be sent. *Only in a transaction, and only partitions of tenants.*",
     "producer ListJobs": "list a tenant's jobs",
@@ -93,7 +96,8 @@ _FOR: Final[Mapping[str, str]] = {
     "operator MakeKeys": "`quarry keys create` and `rotate`. *Only keys of callers, and only in a transaction.*",
     "operator FindFailedJobs": "`quarry dlq list`, and what is chosen by filters",
     "operator FindBucket": "the start of `quarry dlq`",
-    "operator ShowAndRefreshPayloads": "`quarry dlq show --content`; a redriven job's payload is copied onto itself, so that it does not "
+    "operator ShowAndRefreshPayloads": "`quarry dlq show --content`; a redriven job's payload is copied onto itself, so "
+    "that it does not "
     "expire",
     "DecryptThroughServices": "read what is encrypted under a key of yours. *Only through SQS, S3 and DynamoDB.*",
     "EncryptThroughServices": "write it. *Only through SQS and S3.*",
