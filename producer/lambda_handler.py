@@ -107,7 +107,7 @@ class Function:
         except TransportError as error:
             answer = _refusal(problem_of(error))
         await _beside(chore() for chore in self._between.after)
-        await _settle()
+        await settle()
         return result_of(answer if len(answer.body) <= BODY_MAX_BYTES else _refusal(problem(ANSWER_TOO_LARGE)))
 
     async def _answer(self, app: FastAPI, event: Mapping[str, Any], context: Context) -> Answer:
@@ -141,7 +141,7 @@ async def _beside(doing: Iterable[Awaitable[None]]) -> None:
         await asyncio.wait(tasks, timeout=_BESIDE_SECONDS)
 
 
-async def _settle() -> None:
+async def settle() -> None:
     """Leave nothing under way: it would go on after the process was stopped, over connections that are gone."""
     for seconds in (_BESIDE_SECONDS, _CANCELLED_SECONDS):
         left = asyncio.all_tasks() - {asyncio.current_task()}
