@@ -22,9 +22,9 @@ from producer.gateway import BODY_MAX_BYTES, Answer, ask, result_of
 from producer.headers import guarded
 from producer.opening import opened_context
 from producer.problems import ANSWER_TOO_LARGE, MEDIA_TYPE, OUT_OF_TIME, RETRY_AFTER_SECONDS, problem, problem_of
+from producer.thawed import ThawedClock
 from producer.web import create_app
 from quarry import __version__
-from quarry.clock import CorrectedClock
 from quarry.errors import TransportError
 from quarry.inference.routes_file import load_routes
 from quarry.settings import Settings, load_settings
@@ -67,6 +67,7 @@ class Function:
     def __init__(self, settings: Settings) -> None:
         require_authentication(settings)
         self._settings = within_bounds(settings)
+        self._clock = ThawedClock()
         self._between = Between()
         self._app: FastAPI | None = None
         #: What the app stands on. It ends with the process.
@@ -84,7 +85,7 @@ class Function:
         return self._runner.run(self._served(event, context))
 
     async def _begin(self) -> FastAPI:
-        settings, clock, metrics = self._settings, CorrectedClock(), ProducerMetrics(CollectorRegistry())
+        settings, clock, metrics = self._settings, self._clock, ProducerMetrics(CollectorRegistry())
         between, routes = Between(), load_routes(settings.routes_file, settings.region)
         async with AsyncExitStack() as stack:
             try:
@@ -100,6 +101,7 @@ class Function:
 
     async def _served(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         bind_contextvars(aws_request_id=context.aws_request_id)
+        self._clock.thawed()
         # Connections that were closed while this process was stopped are noticed here, and not used.
         await asyncio.sleep(0)
         try:
@@ -107,7 +109,7 @@ class Function:
         except TransportError as error:
             answer = _refusal(problem_of(error))
         await _beside(chore() for chore in self._between.after)
-        await _settle()
+        await settle()
         return result_of(answer if len(answer.body) <= BODY_MAX_BYTES else _refusal(problem(ANSWER_TOO_LARGE)))
 
     async def _answer(self, app: FastAPI, event: Mapping[str, Any], context: Context) -> Answer:
@@ -141,7 +143,7 @@ async def _beside(doing: Iterable[Awaitable[None]]) -> None:
         await asyncio.wait(tasks, timeout=_BESIDE_SECONDS)
 
 
-async def _settle() -> None:
+async def settle() -> None:
     """Leave nothing under way: it would go on after the process was stopped, over connections that are gone."""
     for seconds in (_BESIDE_SECONDS, _CANCELLED_SECONDS):
         left = asyncio.all_tasks() - {asyncio.current_task()}

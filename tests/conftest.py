@@ -56,10 +56,17 @@ def shared_stack(aws_url: str, tmp_path_factory: pytest.TempPathFactory) -> Stac
     return made
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A file that says `EVERY_API = True` asks each kind of API the same, but for tests that are marked as a server's."""
+    if "api" in metafunc.fixturenames and getattr(metafunc.module, "EVERY_API", False):
+        kinds = ["server"] if metafunc.definition.get_closest_marker("server_only") else ["server", "function"]
+        metafunc.parametrize("api", kinds, indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
 def api(request: pytest.FixtureRequest, shared_stack: Stack) -> Iterator[httpx.Client]:
-    """A client of the file's API: a server's process, or, for files that ask for `EVERY_API`, a function too."""
-    kind = getattr(request, "param", "server")
+    """A client of the file's API: a server's process, or, where it is asked for, a function's."""
+    kind = getattr(request, "param", "function")
     with shared_stack.running_function() if kind == "function" else shared_stack.running_api() as client:
         yield client
 

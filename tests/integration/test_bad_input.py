@@ -12,6 +12,8 @@ import pytest
 from tests.support.processes import eventually
 from tests.support.stack import Stack
 
+EVERY_API = True
+
 PROMPT = {"prompt": "Hi"}
 HI = [{"role": "user", "content": "Hi"}]
 DEEP = "[" * 5000 + "]" * 5000
@@ -196,6 +198,7 @@ def test_an_unknown_model_is_refused(api: httpx.Client) -> None:
     assert [fault["path"] for fault in problem["errors"]] == ["model"]
 
 
+@pytest.mark.server_only
 def test_a_large_body_is_refused_before_it_is_read(api: httpx.Client) -> None:
     """413 by the declared length alone, and by what came so far where no length is declared; the rest never comes.
 

@@ -9,6 +9,8 @@ import pytest
 from tests.support.proxy import FaultProxy, leading_to
 from tests.support.stack import Stack
 
+EVERY_API = True
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_payloads(shared_stack: Stack) -> None:

@@ -9,6 +9,8 @@ import pytest
 from tests.support.processes import eventually
 from tests.support.stack import Stack
 
+EVERY_API = True
+
 
 @pytest.fixture
 def key() -> str:

@@ -16,23 +16,30 @@ from typing import Any
 from tests.support.function import Environment
 
 BODY_MAX_BYTES = 10 * 1000 * 1000
+#: Environments that run at a time.
+_ENVIRONMENTS = 3
 #: Bodies of these types are text in an event; others are base64.
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml")
 
 
 class HttpApi(ThreadingHTTPServer):
-    """Each request goes to an environment that is idle, or to a new one. `stage`: `$default`, or one that is part of the path."""
+    """Each request goes to an environment that is idle, or to a new one; where there are enough, it waits (AWS would have more).
+
+    Args:
+        start: makes an environment.
+        stage: `$default`, or one that is part of the path.
+    """
 
     daemon_threads = True
 
     def __init__(self, start: Callable[[], Environment], stage: str = "$default") -> None:
+        self._idle = [start()]
         super().__init__(("127.0.0.1", 0), _Requests)
         self.stage = stage
         self.url = f"http://127.0.0.1:{self.server_port}" + ("" if stage == "$default" else f"/{stage}")
-        self.environments: list[Environment] = []
         self._start = start
-        self._idle: list[Environment] = []
-        self._lock = threading.Lock()
+        self.environments = [*self._idle]
+        self._room = threading.Semaphore(_ENVIRONMENTS)
 
     def ask(self, event: dict[str, Any]) -> tuple[int, dict[str, str], list[str], bytes]:
         """Status, headers, cookies and body."""
@@ -47,6 +54,10 @@ class HttpApi(ThreadingHTTPServer):
         body = b64decode(result["body"]) if result["isBase64Encoded"] else result["body"].encode()
         return result["statusCode"], result["headers"], result["cookies"], body
 
+    def use(self, environment: Environment) -> None:
+        """Give it the next request."""
+        self._idle.append(environment)
+
     def end(self) -> None:
         """With all its environments."""
         self.shutdown()
@@ -55,19 +66,16 @@ class HttpApi(ThreadingHTTPServer):
             each.end()
 
     def _invoke(self, event: dict[str, Any]) -> Any:
-        with self._lock:
-            environment = self._idle.pop() if self._idle else None
-        if environment is None:
-            environment = self._start()
-            self.environments.append(environment)
-        # One that had no answer in its time is not used again.
-        result = None
-        try:
+        with self._room:
+            try:
+                environment = self._idle.pop()
+            except IndexError:
+                environment = self._start()
+                self.environments.append(environment)
+            # One that had no answer in its time, or failed, is not used again.
             result = environment.invoke(event)
-        finally:
-            if result is not None:
-                self._idle.append(environment)
-        return result
+            self._idle.append(environment)
+            return result
 
 
 class _Requests(BaseHTTPRequestHandler):
@@ -84,8 +92,11 @@ class _Requests(BaseHTTPRequestHandler):
 
     def _any(self) -> None:
         length = int(self.headers.get("content-length", 0))
-        body = self.rfile.read(length)
-        answer = self.server.ask(self._event(body)) if length <= BODY_MAX_BYTES else _refusal(413, "Request Entity Too Large")
+        if length > BODY_MAX_BYTES:
+            self.close_connection = True
+            answer = _refusal(413, "Request Entity Too Large")
+        else:
+            answer = self.server.ask(self._event(self.rfile.read(length)))
         status, headers, cookies, content = answer
         self.send_response_only(status)
         for name, value in {**headers, "content-length": str(len(content)), "apigw-requestid": uuid.uuid4().hex[:16]}.items():
@@ -104,7 +115,7 @@ class _Requests(BaseHTTPRequestHandler):
         cookies = headers.pop("cookie", "")
         address = self.client_address[0]
         headers["x-forwarded-for"] = ", ".join(filter(None, (headers.get("x-forwarded-for"), address)))
-        is_text = headers.get("content-type", "").startswith(_TEXT)
+        is_text = headers.get("content-type", "").startswith(_TEXT) and _is_utf_8(body)
         event: dict[str, Any] = {
             "version": "2.0",
             "routeKey": "$default",
@@ -131,11 +142,19 @@ class _Requests(BaseHTTPRequestHandler):
         if cookies:
             event["cookies"] = cookies.split("; ")
         if body:
-            event["body"] = body.decode(errors="replace") if is_text else b64encode(body).decode()
+            event["body"] = body.decode() if is_text else b64encode(body).decode()
         return event
 
     def log_message(self, *_: Any) -> None:
         """Nothing."""
+
+
+def _is_utf_8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _refusal(status: int, message: str) -> tuple[int, dict[str, str], list[str], bytes]:

@@ -104,7 +104,7 @@ class Stack:
     @contextmanager
     def running_function(self, stage: str = "$default", **env: str) -> Iterator[httpx.Client]:
         """A client of the API as a Lambda function behind an HTTP API."""
-        log = self.directory / "function.log"
+        log = self.directory / "api.log"
 
         def start() -> Environment:
             return Environment(lambda runtime: LocalSandbox(runtime, self.environ(**env), log))

@@ -40,3 +40,14 @@ async def test_who_stops_is_unready() -> None:
     health = Health({}, FakeClock())
     health.stopping = True
     assert health.unready() == "stopping"
+
+
+async def test_who_is_asked_seldom_looks_when_asked() -> None:
+    """A process that is stopped between requests knows nothing by itself: one failure is enough, and so is one success."""
+    store = Flaky()
+    health = Health({"store": store}, FakeClock(), on_demand=True)
+    assert await health.asked() is None
+    store.works = False
+    assert await health.asked() == "no answer from: store"
+    store.works = True
+    assert await health.asked() is None

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from producer.auth import last_uses
 from producer.auth.api_key import ApiKeys, api_keys
+from producer.between import Between
 from quarry.access import BUILT_IN
 from quarry.testing import NOW, FakeClock
 from tests.unit.producer.callers import CACHE_SECONDS, WatchedKeys, made_up, refused, wrong
@@ -118,3 +119,17 @@ async def test_stopping_does_not_wait_long(clock: FakeClock, monkeypatch: pytest
 
     await clock.run(serve())
     assert clock.now() == NOW + timedelta(seconds=1)
+
+
+async def test_where_nothing_runs_on_uses_are_written_after_a_request(keys: WatchedKeys, clock: FakeClock) -> None:
+    """Once a minute for each key, although what is known of the key is older than what was written."""
+    between = Between()
+    key, text = keys.add()
+    async with api_keys(keys, clock, 3600, BUILT_IN, between) as scheme:
+        for _ in range(61):
+            await scheme.authenticate(text)
+            for chore in between.after:
+                await chore()
+            await clock.advance(1)
+    assert keys.touched == [key.key_id] * 2
+    assert keys.keys[key.key_id].last_used_at == NOW + timedelta(seconds=60)

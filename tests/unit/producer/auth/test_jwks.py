@@ -189,3 +189,17 @@ async def test_a_key_id_may_stand_for_several_keys() -> None:
             key = await keys.find("one", algorithm)
             assert key
             assert key.alg == algorithm
+
+
+async def test_where_nothing_runs_on_keys_are_fetched_when_due() -> None:
+    """Before a request: at first, and every ten minutes; every five seconds while the issuer is away, the old ones serving."""
+    place, clock = Place(), FakeClock()
+    keys = SigningKeys(place.fetch, clock, 600)
+    fetches = []
+    for seconds, is_there in ((0, True), (599, True), (1, False), (4, False), (1, False), (5, True), (5, True)):
+        await clock.advance(seconds)
+        place.is_there = is_there
+        await keys.freshen()
+        assert await keys.find("old", "ES256")
+        fetches.append(place.fetches)
+    assert fetches == [1, 1, 2, 2, 3, 4, 4]

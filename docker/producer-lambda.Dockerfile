@@ -1,0 +1,46 @@
+# The REST API as a Lambda function, on any image that has Python 3.11 or later as `python`. Built by `make images`, from the root of
+# the repository.
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+# Packages change seldom, Quarry often: each is a layer of its own. Every package is held to its hash.
+COPY locks/lambda.txt locks/build.txt locks/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv --without-pip /opt/quarry \
+    && pip --python /opt/quarry/bin/python install -q --only-binary :all: --require-hashes -r locks/lambda.txt \
+    && rm /opt/quarry/bin/[Aa]ctivate* \
+    && python -m venv /opt/build \
+    && /opt/build/bin/pip install -q --only-binary :all: --require-hashes -r locks/build.txt
+COPY LICENSE README.md pyproject.toml ./
+COPY quarry quarry
+COPY producer producer
+COPY worker worker
+RUN /opt/build/bin/pip wheel -q --no-deps --no-build-isolation --no-index --wheel-dir /dist . \
+    && pip --python /opt/quarry/bin/python install -q --no-deps --no-index /dist/*.whl
+
+FROM ${BASE}
+# Nothing that installs or builds stays, be it the base's: what breaks in should find no tools.
+RUN find / -xdev \( -path '*-packages/pip*' -o -path '*-packages/setuptools*' -o -path '*-packages/wheel*' \
+        -o -path '*-packages/pkg_resources' -o -path '*/ensurepip' -o -path '/usr/share/python-wheels' \
+        -o -path '/usr/bin/pip*' -o -path '/usr/local/bin/pip*' -o -path '/usr/local/bin/wheel' \) -prune -exec rm -rf {} + \
+    && useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin quarry
+COPY --from=build /opt/quarry /opt/quarry
+# Lambda's root is read-only, and a start is waited for: what Python has to compile is compiled here.
+RUN /opt/quarry/bin/python -c 'import producer.lambda_handler, awslambdaric.bootstrap, http.client'
+ENV PATH=/opt/quarry/bin:${PATH} PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Lambda runs it as a user of its own, who has no rights either.
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "awslambdaric"]
+CMD ["producer.lambda_handler.handler"]
+
+ARG SOURCE=https://github.com/bedrock-quarry/quarry
+ARG VERSION=0+unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="quarry-producer-lambda" \
+      org.opencontainers.image.description="Quarry's REST API as a Lambda function: takes jobs, and tells what became of them." \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
