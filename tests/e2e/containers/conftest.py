@@ -42,7 +42,8 @@ def here(running_site: Site) -> Iterator[Site]:
 def figures(engine: Engine) -> Iterator[dict[str, str]]:
     """What was measured, by its name; printed at the end."""
     told = engine.client.info()
-    where = f"{told['NCPU']} cores, engine {told['ServerVersion']} ({told['Driver']}), {os.uname().machine}, {datetime.now(UTC):%Y-%m-%d}"
+    engine_is = f"engine {told['ServerVersion']} ({told['Driver']})"
+    where = f"{told['NCPU']} cores, {os.uname().machine}, {engine_is}, {datetime.now(UTC):%Y-%m-%d}"
     measured = {"where and when": where}
     yield measured
     print("\n" + "\n".join(f"  {name}: {value}" for name, value in measured.items()))  # noqa: T201 - it is what this is for
