@@ -15,7 +15,7 @@ def test_a_worker_under_load_drains_within_its_grace(here: Site, figures: dict[s
     """SIGTERM with every slot busy: its calls end and are recorded, it exits with 0 before it would be killed, another one does the
     rest, and nothing is paid twice.
     """
-    here.simulator.rule(act={"delay_seconds": 4})
+    here.simulator.rule(act={"delay_seconds": 8})
     settings = {"QUARRY_WORKER__SLOTS": "20", "QUARRY_WORKER__DRAIN_SECONDS": str(DRAIN_SECONDS)}
     with here.producer(), here.worker(**settings, QUARRY_WORKER__GRACE_SECONDS=str(GRACE_SECONDS)) as first:
         requests = here.stack.submit_many(60)
@@ -32,7 +32,7 @@ def test_a_worker_under_load_drains_within_its_grace(here: Site, figures: dict[s
     # When a slot is free another job may take it, and some may just have become so.
     assert begun >= 10
     assert seconds < GRACE_SECONDS
-    figures["drain under load: jobs in flight, of 4 s each"] = str(begun)
+    figures["drain under load: jobs in flight, of 8 s each"] = str(begun)
     figures[f"drain under load: seconds until exit (drain {DRAIN_SECONDS}, killed after {GRACE_SECONDS})"] = f"{seconds:.1f}"
 
 
