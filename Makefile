@@ -75,8 +75,6 @@ docs: install ## Write the generated pages of docs/ anew
 TAG ?= dev
 WORKERS ?= 1
 IMAGES := $(patsubst docker/%.Dockerfile,%,$(wildcard docker/*.Dockerfile))
-# The engine's own Compose where it has one; else one in an environment of its own.
-COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo $(CURDIR)/.venv-compose/bin/docker-compose)
 
 .venv-compose/.installed: locks/compose.txt
 	$(PYTHON) -m venv .venv-compose
@@ -84,7 +82,7 @@ COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose 
 	@touch $@
 
 .PHONY: compose
-compose:
+compose: # Only where the engine has none of its own.
 	@docker compose version >/dev/null 2>&1 || $(MAKE) -s --no-print-directory .venv-compose/.installed
 
 .PHONY: engine
@@ -97,16 +95,16 @@ images: engine ## Build the container images: quarry-worker, quarry-producer, ..
 
 .PHONY: up
 up: images compose ## Start everything in containers, and say what listens where (WORKERS=1)
-	@TAG=$(TAG) $(COMPOSE) up --detach --wait --no-build --scale worker=$(WORKERS)
+	@TAG=$(TAG) docker/compose.sh up --detach --wait --no-build --scale worker=$(WORKERS)
 	@docker/told.sh
 
 .PHONY: down
 down: compose ## Stop what `make up` started, workers after they have drained
-	@TAG=$(TAG) $(COMPOSE) --profile observe down --volumes
+	@TAG=$(TAG) docker/compose.sh --profile observe down --volumes
 
 .PHONY: test-containers
 test-containers: install images compose ## Run the tests that need a container engine
-	TAG=$(TAG) COMPOSE="$(COMPOSE)" $(BIN)/pytest tests/e2e -m containers -s
+	TAG=$(TAG) $(BIN)/pytest tests/e2e -m containers -s
 
 .PHONY: check
 check: install ## Format, lint and type checks

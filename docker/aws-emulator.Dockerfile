@@ -17,7 +17,7 @@ ENV PATH=/opt/aws-emulator/bin:${PATH} PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECOD
     GATEWAY_PORT=4566 IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 LOG_LEVEL=WARNING
 USER 10001:10001
 EXPOSE 4566
-HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=60s --retries=3 \
     CMD ["healthcheck", "http://127.0.0.1:${GATEWAY_PORT}/_ministack/health"]
 ENTRYPOINT ["python", "-m", "ministack"]
 

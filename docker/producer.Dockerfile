@@ -40,7 +40,7 @@ ENTRYPOINT ["quarry"]
 # The port for metrics is for whoever runs the container: publish 8000 only.
 ENV QUARRY_API__METRICS_HOST=0.0.0.0 QUARRY_API__METRICS_PORT=9091
 EXPOSE 8000 9091
-HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=60s --retries=3 \
     CMD ["healthcheck", "http://127.0.0.1:8000/livez"]
 CMD ["api", "--host", "0.0.0.0", "--port", "8000"]
 

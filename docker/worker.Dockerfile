@@ -40,7 +40,7 @@ ENTRYPOINT ["quarry"]
 # The probe port is for whoever runs the container: nothing publishes it.
 ENV QUARRY_WORKER__METRICS_HOST=0.0.0.0 QUARRY_WORKER__METRICS_PORT=9090
 EXPOSE 9090
-HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=60s --retries=3 \
     CMD ["healthcheck", "http://127.0.0.1:${QUARRY_WORKER__METRICS_PORT}/livez"]
 CMD ["worker"]
 

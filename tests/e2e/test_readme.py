@@ -68,20 +68,19 @@ def test_the_stack_in_containers() -> None:
     ports = {"API_PORT": str(free_port()), "AWS_PORT": str(free_port()), "SIMULATOR_PORT": str(free_port())}
     environ = clean_environ(**ports, COMPOSE_PROJECT_NAME=f"quarry-tests-{secrets.token_hex(4)}", TAG=os.environ.get("TAG", "dev"))
 
-    def typed_here(block: Block) -> str:
-        text = block.text.replace("8000", ports["API_PORT"])
-        command = ["bash", "-e", "-o", "pipefail", "-c", text]
+    def typed_here(text: str) -> str:
+        command = ["bash", "-e", "-o", "pipefail", "-c", text.replace("8000", ports["API_PORT"])]
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=230)
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 
     try:
-        assert f"http://127.0.0.1:{ports['API_PORT']}/docs" in typed_here(DOCKER_UP)
-        job = json.loads(typed_here(DOCKER_ASK))
+        assert f"http://127.0.0.1:{ports['API_PORT']}/docs" in typed_here(DOCKER_UP.text)
+        job = json.loads(typed_here(DOCKER_ASK.text))
         assert (job["status"], job["result"]["text"]) == ("completed", "Why is the sky blue?")
+        assert "worker-3 Removed" in " ".join(typed_here(DOCKER_DOWN.text).split())
     finally:
-        ended = typed_here(DOCKER_DOWN)
-    assert "worker-3" in ended
+        typed_here("make down")
 
 
 def test_the_quick_start_is_two_commands_of_the_makefile() -> None:

@@ -40,7 +40,7 @@ HARDENED: Final[Mapping[str, Any]] = {
     "pids_limit": 128,
 }
 #: Often enough for a test to see it soon.
-OFTEN: Final = {"interval": 10**9, "timeout": 4 * 10**9, "retries": 2, "start_period": 60 * 10**9}
+OFTEN: Final = {"interval": 2 * 10**9, "timeout": 10 * 10**9, "retries": 2, "start_period": 60 * 10**9}
 #: So that whatever a crash leaves can be told from others'.
 LABEL: Final = "quarry.tests"
 
@@ -93,9 +93,9 @@ class Container:
 
     def await_healthy(self) -> None:
         """Wait until its health check says so."""
-        eventually(lambda: self.health == "healthy", seconds=60, what=lambda: f"health: {self.state}\n{self.output}")
+        eventually(lambda: self.health == "healthy", seconds=120, what=lambda: f"health: {self.state}\n{self.output}")
 
-    def ended(self, seconds: float = 60) -> int:
+    def ended(self, seconds: float = 120) -> int:
         """Wait for its end; returns the exit code."""
         return int(self.made.wait(timeout=seconds)["StatusCode"])
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.containers import Engine, Site, site
 
-#: Where figures are written, if it is set: `make test-containers CONTAINER_FIGURES=docs/reference/containers.json`.
+#: Where figures are written, if it is set: `make test-containers CONTAINER_FIGURES=docs/reference/bench/containers.json`.
 FIGURES = os.environ.get("CONTAINER_FIGURES")
 
 
@@ -42,8 +42,8 @@ def here(running_site: Site) -> Iterator[Site]:
 def figures(engine: Engine) -> Iterator[dict[str, str]]:
     """What was measured, by its name; printed at the end."""
     told = engine.client.info()
-    version = f"engine {told['ServerVersion']} ({told['Driver']})"
-    where = f"{told['NCPU']} cores, {version}, {os.uname().machine}, {datetime.now(UTC):%Y-%m-%d}"
+    engine_is = f"engine {told['ServerVersion']} ({told['Driver']})"
+    where = f"{told['NCPU']} cores, {os.uname().machine}, {engine_is}, {datetime.now(UTC):%Y-%m-%d}"
     measured = {"where and when": where}
     yield measured
     print("\n" + "\n".join(f"  {name}: {value}" for name, value in measured.items()))  # noqa: T201 - it is what this is for
