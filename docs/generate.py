@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs import access, commands, containers, errors, life, rest, routes, settings, targets, telemetry, terraform
+from docs import access, commands, containers, errors, infrastructure, life, rest, routes, settings, targets, telemetry, terraform
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -40,6 +40,8 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "transitions": life.state_diagram,
     "outcomes": life.outcome_table,
     "containers": containers.figures,
+    "terraform": infrastructure.figures,
+    "emulator-gaps": infrastructure.gaps,
     "profiles": targets.profiles,
     "capabilities": targets.capabilities,
     "minimal-example": terraform.minimal_example,
