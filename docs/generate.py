@@ -11,7 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from docs import access, commands, containers, errors, life, permissions, rest, routes, settings, targets, telemetry, terraform
+from docs import (
+    access,
+    commands,
+    containers,
+    errors,
+    infrastructure,
+    life,
+    permissions,
+    rest,
+    routes,
+    settings,
+    targets,
+    telemetry,
+    terraform,
+)
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _BLOCK: Final = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -45,6 +59,8 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "iam-producer": partial(permissions.statements, "producer"),
     "iam-execution": partial(permissions.statements, "execution"),
     "iam-operator": partial(permissions.statements, "operator"),
+    "terraform": infrastructure.figures,
+    "emulator-gaps": infrastructure.gaps,
     "profiles": targets.profiles,
     "capabilities": targets.capabilities,
     "minimal-example": terraform.minimal_example,

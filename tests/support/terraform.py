@@ -75,6 +75,12 @@ class Root:
         listed = self._run("state", "list").split()
         return [each for each in listed if ".data." not in f".{each}"]
 
+    def version(self) -> str:
+        """Of Terraform and of the provider."""
+        told = json.loads(self._run("version", "-json"))
+        providers = ", ".join(f"{name.rpartition('/')[2]} {version}" for name, version in told["provider_selections"].items())
+        return f"Terraform {told['terraform_version']}, provider {providers}"
+
     def _run(self, command: str, *arguments: str) -> str:
         began = time.monotonic()
         try:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ class Deployed:
     after: Inventory
     #: Jobs go through its load balancer, with a key.
     stack: Stack
-    figures: dict[str, int] = field(default_factory=dict)
+    figures: dict[str, str] = field(default_factory=dict)
 
     def workers(self) -> dict[str, Container]:
         """The containers of the worker's service, by their ids."""
@@ -79,11 +80,17 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             client.headers.update(with_key(created(stack, "--tenant", "acme", "--name", "test")))
             stack.api = client
             made = Deployed(aws, root, variables, outputs, registry, before, inventory(aws), stack)
-            made.figures.update({"apply_seconds": round(root.seconds["apply"]), "resources": len(root.resources())})
+            made.figures.update(_figures(root))
             yield made
         print("\n" + "\n".join(f"  {name}: {value}" for name, value in made.figures.items()))  # noqa: T201 - it is what this is for
         if FIGURES:
             Path(FIGURES).write_text(json.dumps(made.figures, indent=1) + "\n")
+
+
+def _figures(root: Root) -> dict[str, str]:
+    """What is known after the apply."""
+    machine = f"{os.cpu_count()} cores, {os.uname().machine}, {root.version()}, {datetime.now(UTC):%Y-%m-%d}"
+    return {"where and when": machine, "apply": f"{root.seconds['apply']:.0f} s", "resources": str(len(root.resources()))}
 
 
 def _variables() -> dict[str, Any]:

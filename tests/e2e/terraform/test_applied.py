@@ -22,7 +22,7 @@ JOBS: Final = 60
 def test_a_second_plan_changes_nothing_but_what_the_emulator_forgets(deployed: Deployed) -> None:
     """Each change is explained by a row of `emulator_gaps.toml`, and each row explains a change: mended ones go."""
     gaps = read_gaps(_GAPS)
-    deployed.figures["allow_list_rows"] = len(gaps)
+    deployed.figures["rows of the allow-list"] = str(len(gaps))
     unexplained, unneeded = compared(changes(deployed.root.plan()), gaps)
     assert not unexplained, "\n".join(" ".join(each) for each in unexplained)
     assert not unneeded, "\n".join(f"{gap.address} {gap.attribute}" for gap in unneeded)
@@ -75,7 +75,7 @@ def test_a_destroy_leaves_nothing(deployed: Deployed) -> None:
     made = beyond(deployed.after, deployed.before)
     assert set(made) == set(deployed.after)
     deployed.root.destroy()
-    deployed.figures["destroy_seconds"] = round(deployed.root.seconds["destroy"])
+    deployed.figures["destroy"] = f"{deployed.root.seconds['destroy']:.0f} s"
     assert beyond(inventory(deployed.aws), deployed.before) == {}
     assert not [*deployed.registry.targets, *deployed.registry.policies, *deployed.registry.actions]
     eventually(lambda: not deployed.aws.tasks(), what="its tasks to end")
