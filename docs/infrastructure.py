@@ -7,7 +7,7 @@ from pathlib import Path
 from docs.markdown import table
 
 _ROOT = Path(__file__).resolve().parents[1]
-RECORD = _ROOT / "docs" / "reference" / "bench" / "terraform.json"
+RECORD = _ROOT / "docs" / "reference" / "terraform.json"
 GAPS = _ROOT / "tests" / "e2e" / "terraform" / "emulator_gaps.toml"
 
 

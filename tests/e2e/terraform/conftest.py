@@ -21,7 +21,7 @@ from tests.support.processes import ROOT, eventually
 from tests.support.stack import Stack
 from tests.support.terraform import Root
 
-#: Where figures are written, if it is set: `make test-terraform TERRAFORM_FIGURES=docs/reference/bench/terraform.json`.
+#: Where figures are written, if it is set: `make test-terraform TERRAFORM_FIGURES=docs/reference/terraform.json`.
 FIGURES: Final = os.environ.get("TERRAFORM_FIGURES")
 WORKERS: Final = 2
 
