@@ -14,6 +14,7 @@ module "quarry" {
   certificate_arn = var.certificate_arn
   authentication  = "api_key"
   allowed_cidrs   = var.allowed_cidrs
+  authentication  = var.authentication
 
   models = [
     { id = "us.anthropic.claude-sonnet-4-5-20250929-v1:0", runs_in = ["us-east-1", "us-east-2", "us-west-2"] },
@@ -30,6 +31,7 @@ module "quarry" {
   on_demand_weight        = 1
   spot_weight             = 3
   drain_seconds           = var.drain_seconds
+  stop_timeout_seconds    = 120
 
   # What is kept, and under which key.
   kms_key_arn         = aws_kms_key.quarry.arn

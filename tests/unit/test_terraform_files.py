@@ -1,0 +1,118 @@
+"""What `terraform/` says of the code, held to the code and to itself: nothing here needs Terraform."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs import settings, terraform
+from quarry.provision import MAX_RECEIVE_COUNT, RETENTION_SECONDS
+from quarry.telemetry.events import Event
+from tests.support.processes import ROOT
+
+FOLDER = ROOT / "terraform"
+FILES = sorted(path for path in FOLDER.rglob("*.tf") if ".terraform" not in path.parts)
+RUNBOOKS = ROOT / "docs" / "runbooks"
+#: A module's own folder; `producer_service` has two inside, which nobody calls but it.
+MODULES = [FOLDER, *sorted(path for path in (FOLDER / "modules").iterdir() if path.is_dir())]
+SETTINGS = {settings.variable(prefix, name) for _, prefix, fields in settings.groups() for name, _ in fields}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def code(path: Path) -> str:
+    """A file without its comments and descriptions."""
+    return re.sub(r"^\s*#.*$|^\s*description\s*=.*$", "", path.read_text(), flags=re.MULTILINE)
+
+
+def named_settings() -> Iterator[tuple[str, str]]:
+    for path in [*FILES, *FOLDER.rglob("*.tftest.hcl")]:
+        for name in re.findall(r"QUARRY_\w+", path.read_text()):
+            yield name_of(path), name
+
+
+def alarms() -> set[str]:
+    """The runbooks that alarms lead to."""
+    text = (FOLDER / "modules/observability/alarms.tf").read_text()
+    counted = re.findall(r'^    "([a-z-]+)"\s*= \{ component', (FOLDER / "modules/observability/main.tf").read_text(), re.MULTILINE)
+    assert counted
+    return {*re.findall(r'runbook\s*= "([a-z-]+)"', text), *re.findall(r"runbooks_url\}/([a-z-]+)\.md", text), *counted}
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    """A misspelt variable would stop the container at its start, or be read by nobody."""
+    assert sorted({(path, name) for path, name in named_settings() if name not in SETTINGS}) == []
+    assert len(SETTINGS) > 50
+
+
+def test_every_event_that_is_counted_exists() -> None:
+    """An alarm on an event that nobody logs never rings."""
+    text = (FOLDER / "modules/observability/main.tf").read_text()
+    counted = {event for row in re.findall(r"events = \[(.+)\]", text) for event in re.findall(r'"([a-z_.]+)"', row)}
+    assert counted
+    assert counted - set(Event) == set()
+
+
+def test_every_alarm_has_its_runbook_and_every_runbook_its_alarm() -> None:
+    """Whoever is woken finds the page; a page without an alarm is read by nobody."""
+    assert alarms() == {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"}
+
+
+def test_the_runbooks_list_is_complete() -> None:
+    """The table has every page."""
+    listed = set(re.findall(r"^\| \[([a-z-]+)\]\(\1\.md\)", (RUNBOOKS / "README.md").read_text(), re.MULTILINE))
+    assert listed == alarms()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_has_its_five_files(path: Path) -> None:
+    """Who knows one knows where to look in another."""
+    assert {"main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md"} - {each.name for each in path.iterdir()} == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_no_file_is_long(path: Path) -> None:
+    """A module is one noun, on a few screens."""
+    assert len(path.read_text().splitlines()) <= 200
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_every_input_and_output_is_described(path: Path) -> None:
+    """Terraform asks for what is missing by its description."""
+    found = re.findall(r'^(?:variable|output) "(\w+)" \{\n(.*?)^\}', path.read_text(), re.MULTILINE | re.DOTALL)
+    assert [name for name, body in found if "  description = " not in body] == []
+
+
+def test_versions_are_the_same_everywhere() -> None:
+    """A root gets one provider for all of its modules."""
+    found = {"".join(re.findall(r"required_version.*|  version.*", path.read_text())) for path in FOLDER.rglob("versions.tf")}
+    assert len({re.sub(r"[\s\"=]|\.0\b", "", each) for each in found}) == 1
+
+
+def test_modules_know_no_emulator() -> None:
+    """What an emulated AWS needs is said by the examples."""
+    words = re.compile(r"ministack|skip_credentials|s3_use_path_style|endpoints *\{|var\.emulated")
+    assert [name_of(path) for path in FILES if "examples" not in path.parts and words.search(code(path))] == []
+
+
+def test_the_numbers_of_the_queues_are_those_of_the_code() -> None:
+    """Terraform cannot import them. That the queues come out alike is shown at an emulated AWS, in `tests/e2e/terraform`."""
+    text = (FOLDER / "modules/queues/main.tf").read_text()
+    assert f"max_receive_count = {MAX_RECEIVE_COUNT}\n" in text
+    assert RETENTION_SECONDS == 14 * 24 * 60 * 60
+    assert "retention_seconds = 14 * 24 * 60 * 60\n" in text
+
+
+def test_tables_are_of_the_modules() -> None:
+    """A README that has tables has a row for each input and output: else the page was not made for this module."""
+    for path, text in terraform.pages():
+        if "<!-- inputs -->" in text:
+            declared = {
+                name
+                for file in path.parent.glob("*.tf")
+                for name in re.findall(r'^(?:variable|output) "(\w+)"', file.read_text(), re.MULTILINE)
+            }
+            assert declared - set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set()
