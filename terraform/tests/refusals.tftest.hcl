@@ -1,4 +1,4 @@
-# What a plan refuses as a whole. `Says` is part of the message; tests/e2e/terraform compares it.
+# What a plan refuses as a whole. `Says` is part of the message; tests/unit/test_terraform_files.py compares it.
 
 mock_provider "aws" {
   override_during = plan

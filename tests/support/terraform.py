@@ -81,23 +81,15 @@ class Root:
         providers = ", ".join(f"{name.rpartition('/')[2]} {version}" for name, version in told["provider_selections"].items())
         return f"Terraform {told['terraform_version']}, provider {providers}"
 
-    def test(self) -> list[dict[str, Any]]:
-        """What `terraform test -json` said, whether it passed or not: an object for each line."""
-        done = self._done("test", "-json")
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
     def _run(self, command: str, *arguments: str) -> str:
-        done = self._done(command, *arguments)
-        if done.returncode:
-            raise TerraformFailed(f"terraform {command}: {done.stderr[-4000:]}")
-        return done.stdout
-
-    def _done(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         began = time.monotonic()
         try:
-            return subprocess.run(
+            done = subprocess.run(
                 [str(_TERRAFORM), command, *arguments],
                 cwd=self.directory, env=self._env, capture_output=True, text=True, timeout=600, check=False,
             )  # fmt: skip
         finally:
             self.seconds[command] = time.monotonic() - began
+        if done.returncode:
+            raise TerraformFailed(f"terraform {command}: {done.stderr[-4000:]}")
+        return done.stdout

@@ -19,6 +19,15 @@ MODULES = [FOLDER, *sorted(path for path in (FOLDER / "modules").iterdir() if pa
 SETTINGS = {settings.variable(prefix, name) for _, prefix, fields in settings.groups() for name, _ in fields}
 
 
+#: A run of `terraform test` that expects a refusal: its name, what is said, in which module, of which variable or resource.
+_REFUSAL = re.compile(
+    r'^run "(refuses_\w+)" \{\n  # Says: ([^\n]+)\n(?:(?!^\}).)*?(?:source = "\./([\w/]+)"(?:(?!^\}).)*?)?'
+    r"expect_failures = \[([\w.]+)\]",
+    re.MULTILINE | re.DOTALL,
+)
+REFUSALS = [found for path in sorted(FOLDER.glob("tests/*.tftest.hcl")) for found in _REFUSAL.findall(path.read_text())]
+
+
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -116,3 +125,30 @@ def test_tables_are_of_the_modules() -> None:
                 for name in re.findall(r'^(?:variable|output) "(\w+)"', file.read_text(), re.MULTILINE)
             }
             assert declared - set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set()
+
+
+def test_every_refusal_is_looked_at() -> None:
+    """A run that expects a refusal says which reason, or the test below would not see it."""
+    named = [
+        name
+        for path in FOLDER.glob("tests/*.tftest.hcl")
+        for name in re.findall(r'^run "(refuses_\w+)"', path.read_text(), re.MULTILINE)
+    ]
+    assert sorted(name for name, *_ in REFUSALS) == sorted(named)
+    assert named
+
+
+def without_numbers(text: str) -> str:
+    """What Terraform puts in is a number, or a name at the end."""
+    return re.sub(r"\$\{[^}]*\}|\d+", "N", text.replace('\\"', '"'))
+
+
+@pytest.mark.parametrize(("name", "says", "module", "blamed"), REFUSALS, ids=[name for name, *_ in REFUSALS])
+def test_a_refusal_has_its_reason(name: str, says: str, module: str, blamed: str) -> None:
+    """`terraform test` shows that a plan is refused, and by which input; here, that the input's message has the reason."""
+    kind, _, thing = blamed.partition(".")
+    head = f'variable "{thing}"' if kind == "var" else f'resource "{kind}" "{thing}"'
+    text = "\n".join(path.read_text() for path in (FOLDER / module).glob("*.tf"))
+    [body] = re.findall(rf"^{re.escape(head)} \{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
+    messages = [without_numbers(message) for message in re.findall(r'error_message = "(.*)"$', body, re.MULTILINE)]
+    assert [message for message in messages if without_numbers(says) in message] != []
