@@ -14,7 +14,6 @@ module "quarry" {
   certificate_arn = var.certificate_arn
   authentication  = "api_key"
   allowed_cidrs   = var.allowed_cidrs
-  authentication  = var.authentication
 
   models = [
     { id = "us.anthropic.claude-sonnet-4-5-20250929-v1:0", runs_in = ["us-east-1", "us-east-2", "us-west-2"] },

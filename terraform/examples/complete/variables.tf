@@ -38,12 +38,6 @@ variable "allowed_cidrs" {
   default     = ["0.0.0.0/0"]
 }
 
-variable "authentication" {
-  description = "How callers prove who they are: `api_key`, `jwt`, or `api_key,jwt`."
-  type        = string
-  default     = null
-}
-
 variable "slots" {
   description = "Jobs in flight per worker."
   type        = number
