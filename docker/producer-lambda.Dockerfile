@@ -17,8 +17,8 @@ COPY LICENSE README.md pyproject.toml ./
 COPY quarry quarry
 COPY producer producer
 COPY worker worker
-RUN /opt/build/bin/pip wheel -q --no-deps --no-build-isolation --no-index --wheel-dir /dist . \
-    && pip --python /opt/quarry/bin/python install -q --no-deps --no-index /dist/*.whl
+RUN /opt/build/bin/pip wheel -q --no-cache-dir --no-deps --no-build-isolation --no-index --wheel-dir /dist . \
+    && pip --python /opt/quarry/bin/python install -q --no-cache-dir --no-deps --no-index /dist/*.whl
 
 FROM ${BASE}
 # Nothing that installs or builds stays, be it the base's: what breaks in should find no tools.

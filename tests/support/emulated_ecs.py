@@ -27,6 +27,8 @@ _POOL: Final = {"subnet": "169.254.170.0/24", "iprange": "169.254.170.128/25"}
 SIMULATOR_URL: Final = "http://simulator:4567"
 #: Label of its network, of which there can be but one: the process that made it.
 _OWNER: Final = f"{LABEL}.owner"
+#: They live for minutes, and each check starts Python.
+_SELDOM: Final = {**OFTEN, "interval": 10 * 10**9}
 _SOCKET: Final = "/var/run/docker.sock"
 
 
@@ -64,7 +66,7 @@ def emulated_ecs(engine: Engine, directory: Path) -> Iterator[EmulatedECS]:
         simulated = parts.enter_context(
             engine.running(
                 "worker", ["simulator", "--host", "0.0.0.0"], network=network, alias="simulator", ports=[4567],  # noqa: S104 - inside
-                healthcheck={**OFTEN, "test": ["CMD", "healthcheck", "http://127.0.0.1:4567/livez"]},
+                healthcheck={**_SELDOM, "test": ["CMD", "healthcheck", "http://127.0.0.1:4567/livez"]},
             )
         )  # fmt: skip
         emulator = parts.enter_context(
@@ -72,7 +74,8 @@ def emulated_ecs(engine: Engine, directory: Path) -> Iterator[EmulatedECS]:
                 "aws-emulator", network=network, ports=[4566], environment={"MINISTACK_HOST": ADDRESS},
                 networking_config={network: engine.client.api.create_endpoint_config(ipv4_address=ADDRESS)},
                 # It starts containers of its own, and watches each.
-                user="root", volumes=[f"{_SOCKET}:{_SOCKET}"], mem_limit=2048 * MIB, memswap_limit=2048 * MIB, pids_limit=1024,
+                user="root", healthcheck=_SELDOM, volumes=[f"{_SOCKET}:{_SOCKET}"],
+                mem_limit=2048 * MIB, memswap_limit=2048 * MIB, pids_limit=1024,
             )
         )  # fmt: skip
         for name, each in (("simulator", simulated), ("ministack", emulator)):

@@ -19,6 +19,7 @@ def _plan(address: str, **change: Any) -> dict[str, Any]:
         ({"actions": ["update"], "before": {"a": 1, "b": 1}, "after": {"a": 2, "b": 1}, "after_unknown": {}}, {"a"}),
         ({"actions": ["update"], "before": {"a": 1}, "after": {}, "after_unknown": {"a": True, "b": False}}, {"a"}),
         ({"actions": ["update"], "before": {"a": 1, "b": None}, "after": {}, "after_unknown": {}}, {"a"}),
+        ({"actions": ["update"], "before": {"a": None}, "after": {}, "after_unknown": {"a": True}}, {"a"}),
         ({"actions": ["create"], "before": None, "after": {"a": 1}}, {"-"}),
         ({"actions": ["delete"], "before": {"a": 1}, "after": None}, {"-"}),
         (
@@ -41,5 +42,5 @@ def test_a_plan_changes_what_it_does_not_leave_as_it_is(change: dict[str, Any], 
 def test_each_change_needs_a_row_and_each_row_a_change() -> None:
     """A row explains one attribute of the addresses that it matches as a whole; one that explains nothing is told."""
     used, unused = Gap("module.*.aws_x.y[*]", "a", "kept nowhere"), Gap("aws_x.y", "a", "mended since")
-    found = {('module.m["k"].aws_x.y[0]', "a"), ("module.m.aws_x.y[1]", "b"), ("module.m.aws_x.yy[1]", "a")}
-    assert compared(found, [used, unused]) == ([("module.m.aws_x.y[1]", "b"), ("module.m.aws_x.yy[1]", "a")], [unused])
+    found = {('module.m["k"].aws_x.y[0]', "a"), ("module.m.aws_x.y[1]", "b"), ("aws_x.yy", "a")}
+    assert compared(found, [used, unused]) == ([("aws_x.yy", "a"), ("module.m.aws_x.y[1]", "b")], [unused])

@@ -74,9 +74,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         # By the name of the load balancer, as callers ask it, and at the emulator's address, since no DNS knows the name.
         host = outputs["quarry"]["api_dns_name"]
         with httpx.Client(base_url=aws.url, headers={"Host": host}, timeout=40) as client:
-            eventually(
-                lambda: client.get("/readyz").status_code == 200, seconds=60, what="the API to be ready behind its load balancer"
-            )
+            eventually(lambda: client.get("/readyz").status_code == 200, seconds=180, what=lambda: _silence(client, aws))
             client.headers.update(with_key(created(stack, "--tenant", "acme", "--name", "test")))
             stack.api = client
             made = Deployed(aws, root, variables, outputs, registry, before, inventory(aws), stack)
@@ -85,6 +83,12 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         print("\n" + "\n".join(f"  {name}: {value}" for name, value in made.figures.items()))  # noqa: T201 - it is what this is for
         if FIGURES:
             Path(FIGURES).write_text(json.dumps(made.figures, indent=1) + "\n")
+
+
+def _silence(client: httpx.Client, aws: EmulatedECS) -> str:
+    """What is said instead of 200."""
+    said = [f"{task.made.name}: {task.output[-1000:]}" for task in aws.tasks().values()]
+    return "\n".join([f"the API to be ready behind its load balancer, which says {client.get('/readyz').text}", *said])
 
 
 def _figures(root: Root) -> dict[str, str]:

@@ -46,28 +46,30 @@ def test_a_killed_task_is_replaced_and_nothing_is_lost(deployed: Deployed) -> No
     victim = workers.popitem()[1]
     eventually(lambda: "processing" in {deployed.stack.job(each)["status"] for each in accepted[:10]}, what="calls to be under way")
     victim.made.kill()
-    eventually(lambda: workers.keys() < deployed.workers().keys() - {victim.made.id}, what="another worker")
+    eventually(lambda: workers.keys() < deployed.workers().keys() - {victim.made.id}, seconds=60, what="another worker")
     finished = [deployed.stack.finished(each, seconds=180) for each in accepted]
     deployed.aws.simulator.drop(rule)
     assert {job["status"] for job in finished} == {"completed"}
 
 
 def test_a_bad_image_is_rolled_back_and_jobs_go_on(deployed: Deployed) -> None:
-    """The deployment of an image that cannot be had fails by itself; the workers that were there stay, and do jobs meanwhile."""
-    good, running = deployed.worker_service()["taskDefinition"], deployed.workers()
+    """The deployment of an image that cannot be had fails by itself; the workers that were there stay, with the calls that they had
+    under way, and do what comes afterwards.
+    """
+    good, workers = deployed.worker_service()["taskDefinition"], deployed.workers()
+    rule = deployed.aws.simulator.rule({"delay_seconds": 30})
+    under_way = deployed.stack.submit_many(JOBS)
     # Without a look at all that has not changed, which takes a minute.
     deployed.root.apply("-refresh=false", **deployed.variables | {"worker_image": "quarry-worker:no-such-image"})
-    bad = deployed.worker_service()["deployments"][0]["taskDefinition"]
-    accepted = deployed.stack.submit_many(JOBS)
+    deployed.aws.simulator.drop(rule)
 
-    def states() -> dict[str, str]:
-        return {each["taskDefinition"]: each["rolloutState"] for each in deployed.worker_service()["deployments"]}
+    def states() -> list[tuple[bool, str]]:
+        return sorted((each["taskDefinition"] == good, each["rolloutState"]) for each in deployed.worker_service()["deployments"])
 
-    eventually(lambda: states() == {bad: "FAILED", good: "COMPLETED"}, seconds=90, what=lambda: f"the rollback: {states()}")
-    finished = [deployed.stack.finished(each) for each in accepted]
-    assert {job["status"] for job in finished} == {"completed"}
-    assert bad != good
-    assert running.keys() == deployed.workers().keys()
+    eventually(lambda: states() == [(False, "FAILED"), (True, "COMPLETED")], seconds=90, what=lambda: f"the rollback: {states()}")
+    finished = [deployed.stack.finished(each, seconds=60) for each in [*under_way, *deployed.stack.submit_many(JOBS)]]
+    assert {(job["status"], job["attempts"]) for job in finished} == {("completed", 1)}
+    assert workers.keys() == deployed.workers().keys()
 
 
 def test_a_destroy_leaves_nothing(deployed: Deployed) -> None:
