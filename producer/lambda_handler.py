@@ -73,8 +73,7 @@ class Function:
         #: What the app stands on. It ends with the process.
         self._opened: AsyncExitStack | None = None
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-        with suppress(TransportError):
-            self._runner.run(self._begin())
+        self._runner.run(self._prepare())
 
     def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Answer one request.
@@ -99,24 +98,31 @@ class Function:
         _log.info(Event.SERVICE_STARTED, version=__version__)
         return app
 
+    async def _prepare(self) -> None:
+        with suppress(TransportError):
+            await self._begin()
+        await settle()
+
     async def _served(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         bind_contextvars(aws_request_id=context.aws_request_id)
         self._clock.thawed()
         # Connections that were closed while this process was stopped are noticed here, and not used.
         await asyncio.sleep(0)
         try:
-            answer = await self._answer(self._app or await self._begin(), event, context)
-        except TransportError as error:
-            answer = _refusal(problem_of(error))
-        await _beside(chore() for chore in self._between.after)
-        await settle()
+            answer = await self._answer(event, context.get_remaining_time_in_millis() / 1000 - _LAST_SECONDS)
+        finally:
+            await _beside(chore() for chore in self._between.after)
+            await settle()
         return result_of(answer if len(answer.body) <= BODY_MAX_BYTES else _refusal(problem(ANSWER_TOO_LARGE)))
 
-    async def _answer(self, app: FastAPI, event: Mapping[str, Any], context: Context) -> Answer:
+    async def _answer(self, event: Mapping[str, Any], seconds: float) -> Answer:
         try:
-            async with asyncio.timeout(context.get_remaining_time_in_millis() / 1000 - _LAST_SECONDS):
+            async with asyncio.timeout(seconds):
+                app = self._app or await self._begin()
                 await _beside(chore() for chore in self._between.before)
                 return await ask(app, event)
+        except TransportError as error:
+            return _refusal(problem_of(error))
         except TimeoutError:
             _log.error(Event.REQUEST_FAILED, route="", error="out of time")
             return _refusal(problem(OUT_OF_TIME))
