@@ -19,7 +19,8 @@ from tests.support.simulator import Simulator
 from tests.support.stack import REGION
 from tests.support.witness import Witness, operation_of
 
-pytestmark = pytest.mark.terraform
+#: Terraform, and real processes on all paths: minutes, where the processors are not its own.
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 
 #: Those whose use is seen. For the others the emulator is asked what it would say.
 SEEN = "dynamodb", "s3", "sqs"
