@@ -40,7 +40,8 @@ locals {
     },
   ]
 
-  # Where other accounts' tasks cannot have ECS assume the role for them.
+  # ECS must not assume the role for tasks of another account. Task roles with both conditions are in use (read in public
+  # repositories in November 2026).
   trust_of_tasks = {
     Version = "2012-10-17"
     Statement = [{
@@ -53,7 +54,7 @@ locals {
       }
     }]
   }
-  # ECS's documentation has the two conditions for task roles only; with them, an execution role might not be assumed at all.
+  # An execution role with them was not seen; should ECS not send the two keys for it, no task would start.
   trust_of_ecs = {
     Version   = "2012-10-17"
     Statement = [{ Effect = "Allow", Principal = { Service = "ecs-tasks.amazonaws.com" }, Action = "sts:AssumeRole" }]

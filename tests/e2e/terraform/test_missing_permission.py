@@ -12,7 +12,8 @@ from tests.support.roles import Roles, enforced_roles
 from tests.support.simulator import Simulator
 from tests.support.stack import Stack
 
-pytestmark = pytest.mark.terraform
+#: Terraform, and real processes on all paths: minutes, where the processors are not its own.
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 
 LARGE = "A large prompt. " * 2_000
 #: So that what a broken worker held is soon taken over, and that it ends soon.
