@@ -9,7 +9,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -54,7 +54,6 @@ class Batcher(Generic[T, R]):
             self._gathering = asyncio.Event() if soon else None
             task = asyncio.create_task(self._run(self._gathering))
             self._flushes.add(task)
-            task.add_done_callback(self._flushes.discard)
         return await future
 
     async def close(self) -> None:
@@ -63,24 +62,45 @@ class Batcher(Generic[T, R]):
             await asyncio.wait(self._flushes)
 
     async def _run(self, whole: asyncio.Event | None) -> None:
-        if whole:
-            timer = asyncio.get_running_loop().call_later(self._gather_seconds, whole.set)
+        try:
+            if whole:
+                await self._gathered(whole)
+            while self._waiting and not self._gathering:
+                count = min(self._limit, len(self._waiting))
+                await self._flushed([self._waiting.popleft() for _ in range(count)])
+        except asyncio.CancelledError:
+            # What is cut off is not carried out later, for somebody else: whoever handed it in was told already.
+            while self._waiting:
+                self._waiting.popleft()[1].cancel()
+            raise
+        finally:
+            # In the same step in which nothing was waiting any more: what comes next begins a flush of its own.
+            self._flushes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _gathered(self, whole: asyncio.Event) -> None:
+        timer = asyncio.get_running_loop().call_later(self._gather_seconds, whole.set)
+        try:
             await whole.wait()
+        finally:
             timer.cancel()
             self._gathering = None
-        while self._waiting and not self._gathering:
-            count = min(self._limit, len(self._waiting))
-            batch = [self._waiting.popleft() for _ in range(count)]
-            try:
-                results = await self._flush([item for item, _ in batch])
-                if len(results) != len(batch):
-                    raise ValueError(f"{len(results)} results for {len(batch)} items")  # noqa: TRY301 - as what it raises itself
-            except Exception as error:  # noqa: BLE001 - handed to whoever waits
-                results = [error] * len(batch)
-            for (_, future), result in zip(batch, results, strict=True):
-                if future.done():  # its caller went away
-                    continue
-                if isinstance(result, Exception):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
+
+    async def _flushed(self, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
+        results: Sequence[R | Exception]
+        try:
+            results = await self._flush([item for item, _ in batch])
+            if len(results) != len(batch):
+                raise ValueError(f"{len(results)} results for {len(batch)} items")  # noqa: TRY301 - as what it raises itself
+        except asyncio.CancelledError:
+            for _, future in batch:
+                future.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            results = [error] * len(batch)
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():  # its caller went away
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

@@ -96,7 +96,7 @@ async def run(settings: Settings) -> int:
         engine = Engine(providers, inference, clock, board=board, governor=governor)
         gate = partial(governor.room, lambda: {each.target for route in file.routes for each in route.targets})
         loop, leases, sweep = parts(ports, settings, engine, file.routes, metrics, health, clock, owner, gate)
-        heart = Heart(ports.store, board, governor, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.in_flight)
+        heart = Heart(ports.store, board, governor, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.slots_in_use)
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
         url = ports.queue_urls[Priority.NORMAL]

@@ -20,7 +20,7 @@ from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
 from worker.front import Fronts
 from worker.isolation import Isolation
-from worker.outcome import STORE_UNAVAILABLE
+from worker.outcome import STORE_UNAVAILABLE, Ack, Settlement
 from worker.process import Steps, process
 from worker.turns import Poll, Turns
 
@@ -61,6 +61,7 @@ class Loop:
         #: Set by whatever may make it somebody's turn.
         self._changed = asyncio.Event()
         self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at = 0.0
         self._stopping = False
         #: Tries in a row that met a table which is away.
         self._failures = 0
@@ -70,12 +71,17 @@ class Loop:
         self._returned = {lane: metrics.returned.labels(lane) for lane in lanes}
         metrics.slots.set(turns.slots)
         self._in_use = 0
-        metrics.slots_in_use.set_function(lambda: self._in_use)
+        metrics.slots_in_use.set_function(lambda: self.slots_in_use)
 
     @property
     def in_flight(self) -> int:
-        """Deliveries that are worked, or settled."""
+        """Deliveries that are worked, or being settled."""
         return len(self._working)
+
+    @property
+    def slots_in_use(self) -> int:
+        """Deliveries that are worked."""
+        return self._in_use
 
     async def run(self) -> None:
         """Receive until `stop`; what is in flight then goes on: see `finish`."""
@@ -115,16 +121,20 @@ class Loop:
 
     async def _something(self) -> None:
         """Wait until it may be somebody's turn."""
-        seconds = self._turns.look_again_in(self._clock.monotonic())
-        if seconds is not None and self._alarm is None:
-            self._alarm = asyncio.create_task(self._clock.sleep(seconds))
+        now = self._clock.monotonic()
+        seconds = self._turns.look_again_in(now)
+        if seconds is not None and not (self._alarm and self._alarm_at <= now + seconds):
+            if self._alarm:
+                self._alarm.cancel()
+            self._alarm_at, self._alarm = now + seconds, asyncio.create_task(self._clock.sleep(seconds))
             self._alarm.add_done_callback(self._rung)
         await self._changed.wait()
         self._changed.clear()
 
-    def _rung(self, _alarm: "asyncio.Task[None]") -> None:
-        self._alarm = None
-        self._changed.set()
+    def _rung(self, alarm: "asyncio.Task[None]") -> None:
+        if alarm is self._alarm:
+            self._alarm = None
+            self._changed.set()
 
     async def _receive(self, poll: Poll) -> None:
         """Receive what a poll brings, and start it. Where a service is away, the lane is then left alone for a while."""
@@ -172,12 +182,17 @@ class Loop:
         task.add_done_callback(self._working.discard)
 
     async def _work(self, delivery: Delivery) -> None:
-        # The slot is free once the outcome is recorded: acks gather, and need none.
         slot = ExitStack()
         slot.callback(self._free, delivery.lane)
-        try:
-            settlement = await process(delivery, self._steps, slot.close)
+
+        def decided(settlement: Settlement) -> None:
             self._failures = self._failures + 1 if settlement.reason == STORE_UNAVAILABLE else 0
+            # Acks gather, and need no slot; but a queue that is slow to delete must not be outrun.
+            if isinstance(settlement, Ack) and len(self._working) - self._in_use < self._turns.slots:
+                slot.close()
+
+        try:
+            await process(delivery, self._steps, decided)
         except Exception as error:  # noqa: BLE001 - one delivery must not end the loop
             # A bug. The delivery is left unsettled: it comes again after its visibility timeout.
             _log.exception(Event.DELIVERY_FAILED, error=type(error).__name__)

@@ -38,8 +38,8 @@ class Steps:
     draw: Callable[[], float]
 
 
-async def process(delivery: Delivery, steps: Steps, decided: Callable[[], None] = lambda: None) -> Settlement:
-    """Work one delivery; returns how it was settled. `decided` is told when only that is left to do."""
+async def process(delivery: Delivery, steps: Steps, decided: Callable[[Settlement], None] = lambda _: None) -> Settlement:
+    """Work one delivery; returns how it was settled. `decided` is told before, when nothing else is left to do."""
     job: Job | None = None
     try:
         held = await steps.claimer.claim(delivery)
@@ -53,7 +53,7 @@ async def process(delivery: Delivery, steps: Steps, decided: Callable[[], None] 
         steps.reporter.refused(refusal, job, verdict)
     else:
         job, verdict = await attempt(held, steps)
-    decided()
+    decided(verdict.settlement)
     return await steps.settler.settle(delivery, verdict.settlement, job)
 
 

@@ -19,7 +19,7 @@ from quarry.inference.pace import START, Pace
 #: Between a throttle and the next call, longer each time, up to so much; those of a fleet are longer, since each of it looks.
 #: Our own choices, as all numbers here.
 _PAUSE_SECONDS: Final = 0.1
-_PAUSE_MAX_SECONDS: Final = 6.0
+_PAUSE_MAX_SECONDS: Final = 5.0
 #: So many workers at most make a pause longer.
 _LOOKING_MAX: Final = 10
 _PAUSE_GROWTH: Final = 3.0
@@ -40,6 +40,8 @@ _REFUSED_SECONDS: Final = 3.0
 _EARLY_SECONDS: Final = 0.3
 _LATE_SECONDS: Final = 0.6
 _NEAR_SECONDS: Final = 10.0
+#: From further away one looks now and then, after such a share of what is left.
+_LOOK_SHARE: Final = 0.3
 _MINUTE: Final = 60.0
 #: Held up within this, a pace is what limits its worker.
 _PRESSED_SECONDS: Final = 3.0
@@ -276,13 +278,15 @@ class Limiter:
                 pace.lean(1 + _LEANING * (mean / pace.rate - 1))
 
     def _pause(self, now: float) -> float:
+        pause = min(_PAUSE_SECONDS * _PAUSE_GROWTH ** min(self._pauses, 10), _PAUSE_MAX_SECONDS) * min(self._workers, _LOOKING_MAX)
         if self._minute:
             low, high = (each + _MINUTE * math.ceil((now - self._minute[1]) / _MINUTE) for each in self._minute)
             middle = (low + high) / 2
             until = (middle if middle > now + _ADMITTED_SECONDS else high) - now
             if 0 < until < _NEAR_SECONDS:
                 return until
-        pause = min(_PAUSE_SECONDS * _PAUSE_GROWTH ** min(self._pauses, 10), _PAUSE_MAX_SECONDS) * min(self._workers, _LOOKING_MAX)
+            # Nothing is expected before; but nobody has promised that either.
+            pause = max(pause, until * _LOOK_SHARE) if self._pauses else pause
         # Peers that were stopped by the same end of a minute should not all look again at once.
         return pause * (1 - self._draw() / 2) if self._workers > 1 else pause
 

@@ -19,7 +19,7 @@ _BURST_SECONDS: Final = 0.5
 #: How slow the curve is: so long after its plateau the pace has doubled. Quick until the quota was found, slow for minutes.
 _SLOWNESS_SECONDS: Final = 20.0
 _SEEKING_SECONDS: Final = 5.0
-_MINUTES_SECONDS: Final = 150.0
+_MINUTES_SECONDS: Final = 120.0
 #: What the curve begins with, of the plateau: as a rule; where it was too fast again at once; and where a new minute begins.
 _DIP: Final = 0.936
 _DEEP_DIP: Final = 0.85
@@ -29,8 +29,10 @@ _TELLING_SECONDS: Final = 2.0
 #: A pace that had climbed beyond so many times what was granted was far below its quota before.
 _CLIMB: Final = 1.3
 _MINUTE: Final = 60.0
-#: For how long is looked back, in moments, and how long one is.
-_DIARY_MOMENTS: Final = 600
+#: So much of a minute at most is made up for, all at once: where its beginning is known less well, too much would begin.
+_MISSED_MAX_SECONDS: Final = 10.0
+#: For how long is looked back, and how exactly.
+_DIARY_SECONDS: Final = 150.0
 _MOMENT_SECONDS: Final = 0.25
 
 
@@ -101,7 +103,7 @@ class Pace:
             # Hours in which nobody asked tell nothing of what a quota grants.
             self._mark = (now, self._taken)
         if (moment := _moment(now)) not in self._diary:
-            self._diary = {each: units for each, units in self._diary.items() if each > moment - _DIARY_MOMENTS}
+            self._diary = {each: units for each, units in self._diary.items() if each > moment - _DIARY_SECONDS / _MOMENT_SECONDS}
         self._diary[moment] = self._diary.get(moment, 0.0) + cost
         self._cost = cost if self._cost is None else self._cost + (cost - self._cost) / 10
         self._owed += cost if math.isfinite(self.rate) else 0.0
@@ -163,13 +165,16 @@ class Pace:
         if not self._spent:
             return
         self._spent, self.by_the_minute, cost, before = False, minute is not None, self._cost or 1.0, self.rate
-        if minute:
+        if minute and now - minute[0] <= _DIARY_SECONDS - _MINUTE:
             # The minute before is over, and its quota was used up: what was taken in it is what a minute grants. Where nobody knows
-            # when it began, rather too much is counted: with too little, much would be left over before that is noticed.
+            # when it began, rather too much is counted: with too little, much would be left over before that is noticed. After a
+            # long silence nobody knows it at all.
             plateau = max(self._taken_since(minute[0] - _MINUTE) - cost, cost) / _MINUTE
             self._begin(plateau, plateau * _NO_DIP, before)
-            self.learned, self._mark = True, (now, self._taken - cost)
-        missed = began - sum(minute) / 2 if minute else 0.0
+            self.learned = True
+        if minute:
+            self._mark = (now, self._taken - cost)
+        missed = min(began - sum(minute) / 2, _MISSED_MAX_SECONDS) if minute else 0.0
         self._owed = self.rate * (began + _BURST_SECONDS - missed - now) + cost
         self._owed_at = now
 
@@ -197,7 +202,8 @@ class Pace:
 
     def _climb(self, now: float) -> None:
         if now > self._owed_at:
-            self._owed = max(self._owed - self.rate * (now - self._owed_at), 0.0)
+            # What is left over of a minute that began before we noticed stays there until it is used.
+            self._owed = max(self._owed - self.rate * (now - self._owed_at), min(self._owed, 0.0))
             self._owed_at = now
         if self._looked is not None and now - self.pressed_at < 1.0 and self.rate < self.ceiling:
             self._climbed += min(now - self._looked, 1.0)

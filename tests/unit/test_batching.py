@@ -156,3 +156,43 @@ async def test_closing_waits_for_what_was_handed_in(flushes: Flushes, clock: Fak
     await clock.settle()
     assert [task.result() for task in tasks] == ["A", "B", "C"]
     await batcher.close()
+
+
+async def test_what_comes_as_a_flush_ends_is_not_left(flushes: Flushes, clock: FakeClock) -> None:
+    """Handed in from the very step in which the result of another one arrives."""
+    flushes.going.set()
+    batcher = Batcher(flushes, limit=10, concurrency=1)
+    first: asyncio.Future[str] = asyncio.ensure_future(batcher.submit("a"))
+    second: list[asyncio.Task[str]] = []
+    first.add_done_callback(lambda _: second.extend(submit(batcher, "b")))
+    await clock.settle()
+    assert flushes.batches == [["a"], ["b"]]
+    assert await second[0] == "B"
+
+
+async def test_what_is_cut_off_is_not_carried_out_later(flushes: Flushes, clock: FakeClock) -> None:
+    """Whoever waits is told, what had not begun never begins, and the next item has a flush of its own."""
+    batcher = Batcher(flushes, limit=1, concurrency=1)
+    tasks = submit(batcher, "ab")
+    await clock.settle()
+    [flush] = asyncio.all_tasks() - {asyncio.current_task(), *tasks}
+    flush.cancel()
+    await clock.settle()
+    assert [task.cancelled() for task in tasks] == [True, True]
+    flushes.going.set()
+    assert await batcher.submit("c") == "C"
+    assert flushes.batches == [["a"], ["c"]]
+
+
+async def test_a_gathering_that_is_cut_off_ends(flushes: Flushes, clock: FakeClock) -> None:
+    """What comes after it is not gathered in vain."""
+    flushes.going.set()
+    batcher = Batcher(flushes, limit=3, gather_seconds=1000)
+    assert await batcher.submit("a") == "A"
+    tasks = submit(batcher, "b")
+    await clock.settle()
+    [gathering] = asyncio.all_tasks() - {asyncio.current_task(), *tasks}
+    gathering.cancel()
+    await clock.settle()
+    assert tasks[0].cancelled()
+    assert await asyncio.gather(*submit(batcher, "cde")) == ["C", "D", "E"]

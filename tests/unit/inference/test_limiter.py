@@ -83,7 +83,7 @@ def test_pauses_grow_while_probes_are_refused() -> None:
         throttle(each, now)
         pauses.append(round(each.wait(now), 3))
         now += pauses[-1] + 0.001
-    assert pauses == [0.1, 0.3, 0.9, 2.7, 6.0, 6.0]
+    assert pauses == [0.1, 0.3, 0.9, 2.7, 5.0, 5.0]
     each.end(each.begin(0, now), now)
     throttle(each, now + 20)
     assert each.wait(now + 20) == pytest.approx(0.1)
@@ -212,6 +212,21 @@ def test_a_minute_that_is_known_is_waited_for_to_the_point() -> None:
     assert (now - minute[0], now - minute[1]) == (54, now)
     throttle(each, 113)
     assert 113 + each.wait(113) == pytest.approx((54 + now) / 2 + 60)
+
+
+def test_far_from_its_beginning_one_looks_now_and_then() -> None:
+    """Once at once: perhaps the quota is another one by now. Then after ever shorter parts of what is left of the minute."""
+    each = limiter()
+    throttle(each, 30)
+    for at in (30.5, 36.0, 42.0, 48.0, 54.0):
+        throttle(each, at)
+    now = 54 + each.wait(54)
+    each.end(each.begin(0, now), now + 0.01)
+    begins = (54 + now) / 2 + 60
+    throttle(each, 80)
+    assert each.wait(80) == pytest.approx(0.1)
+    throttle(each, 80.1)
+    assert each.wait(80.1) == pytest.approx((begins - 80.1) * 0.3)
 
 
 @given(WORDS)

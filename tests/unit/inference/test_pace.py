@@ -149,6 +149,16 @@ def test_what_is_given_back_counts_for_when_it_was_taken() -> None:
     assert pace.rate == pytest.approx(300 * 200 / 60, rel=0.01)
 
 
+def test_a_silence_before_the_first_call_of_a_minute_takes_nothing_away() -> None:
+    """Used up, then nobody asked for minutes: what the minute had granted is no longer known, and what was known before stands."""
+    pace = found(granted=100)
+    before = pace.rate
+    pace.exhausted(64, again=False)
+    pace.take(1, 264)
+    pace.resumes(264.1, 264, (70.0, 264.0))
+    assert pace.rate > before / 3
+
+
 def test_what_was_missed_of_a_minute_is_made_up_for() -> None:
     """Its quota is there whole: half a second's worth of it begins at once, and elsewhere one call after the other."""
     begun = {}
