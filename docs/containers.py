@@ -5,7 +5,7 @@ from pathlib import Path
 
 from docs.markdown import table
 
-RECORD = Path(__file__).resolve().parent / "reference" / "bench" / "containers.json"
+RECORD = Path(__file__).resolve().parent / "reference" / "containers.json"
 
 
 def figures() -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.containers import Engine, Site, site
 
-#: Where figures are written, if it is set: `make test-containers CONTAINER_FIGURES=docs/reference/bench/containers.json`.
+#: Where figures are written, if it is set: `make test-containers CONTAINER_FIGURES=docs/reference/containers.json`.
 FIGURES = os.environ.get("CONTAINER_FIGURES")
 
 
