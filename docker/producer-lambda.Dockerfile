@@ -21,10 +21,11 @@ RUN /opt/build/bin/pip wheel -q --no-cache-dir --no-deps --no-build-isolation --
     && pip --python /opt/quarry/bin/python install -q --no-cache-dir --no-deps --no-index /dist/*.whl
 
 FROM ${BASE}
-# Nothing that installs or builds stays, be it the base's: what breaks in should find no tools.
+# Nothing that installs or builds stays, be it the base's, and nothing that gives rights: what breaks in should find no tools.
 RUN find / -xdev \( -path '*-packages/pip*' -o -path '*-packages/setuptools*' -o -path '*-packages/wheel*' \
         -o -path '*-packages/pkg_resources' -o -path '*/ensurepip' -o -path '/usr/share/python-wheels' \
         -o -path '/usr/bin/pip*' -o -path '/usr/local/bin/pip*' -o -path '/usr/local/bin/wheel' \) -prune -exec rm -rf {} + \
+    && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
     && useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin quarry
 COPY --from=build /opt/quarry /opt/quarry
 # Lambda's root is read-only, and a start is waited for: what Python has to compile is compiled here.

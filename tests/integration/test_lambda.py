@@ -37,7 +37,7 @@ def sandbox(stack: Stack) -> LocalSandbox:
 
 def code(answer: httpx.Response) -> tuple[int, str]:
     """A problem's status and code."""
-    return answer.status_code, answer.json()["code"]
+    return answer.status_code, answer.json().get("code", "")
 
 
 def test_a_job_is_submitted_worked_and_waited_for(shared_stack: Stack, function: httpx.Client) -> None:
@@ -67,9 +67,10 @@ def test_an_accepted_job_outlives_the_function(stack: Stack) -> None:
 
 
 def test_connections_that_died_while_it_was_stopped_harm_nobody(stack: Stack) -> None:
-    """The next request is answered as ever, and submits once.
+    """The next request is answered as ever. Two things see to it, of which either is enough: the loop's turn before a request, in
+    which they are noticed, and the repeat of what had no answer.
 
-    Red when: `producer/lambda_handler.py`: `await asyncio.sleep(0)` -> `pass`
+    Red when: `producer/lambda_handler.py`: `self._between, self._opened = between, stack.pop_all()` -> `self._between = between`
     """
     with FaultProxy("dynamodb", stack.aws_url) as proxy, stack.running_function(**leading_to(proxy)) as function:
         for _ in range(3):
@@ -116,7 +117,6 @@ def test_a_large_body_and_a_large_answer_pass(stack: Stack) -> None:
     """Nearly 4 MiB in; results out as long as there is room for them, the others left out and said to be.
 
     Red when: `producer/lambda_handler.py`: `"lookup_max_bytes": min(api.lookup_max_bytes, LOOKUP_MAX_BYTES),` -> ``
-    Red when: `producer/gateway.py`: `if len(body) <= TEXT_MAX_BYTES else None` -> ``
     """
     stack.env["QUARRY_ROUTES_FILE"] = stack.routes()
     with stack.running_function() as function, stack.running_worker():
@@ -191,7 +191,7 @@ def test_a_stage_of_another_name_is_part_of_every_path(shared_stack: Stack) -> N
     """
     with shared_stack.running_function("prod") as function:
         answer = function.post("/v1/jobs", json={"prompt": "Hi"})
-        assert answer.headers["location"] == f"/prod/v1/jobs/{answer.json()['request_id']}"
+        assert answer.headers.get("location") == f"/prod/v1/jobs/{answer.json()['request_id']}"
         assert function.get(f"/v1/jobs/{answer.json()['request_id']}").status_code == 200
         assert function.get("/openapi.json").json()["servers"] == [{"url": "/prod"}]
 
