@@ -25,7 +25,7 @@ from producer.problems import ANSWER_TOO_LARGE, MEDIA_TYPE, OUT_OF_TIME, RETRY_A
 from producer.thawed import ThawedClock
 from producer.web import create_app
 from quarry import __version__
-from quarry.errors import TransportError
+from quarry.errors import StoreUnavailable, TransportError
 from quarry.inference.routes_file import load_routes
 from quarry.settings import Settings, load_settings
 from quarry.telemetry.events import Event
@@ -39,6 +39,9 @@ _log = get_logger(__name__)
 WAIT_MAX_SECONDS: Final = 25
 #: Of results in one lookup: with the jobs around them, what an answer may have. Our own choice.
 LOOKUP_MAX_BYTES: Final = 2 * 1024 * 1024
+#: What AWS may take to answer at a start, before any request; our own choice. Lambda gives a start 10 s in all, and then begins it
+#: anew ("Async Initialization" in the documentation of the AWS Lambda Web Adapter, read in November 2026).
+_START_SECONDS: Final = 6.0
 #: What is kept of a request's time to answer that it is over; and how long what is beside a request may take. Our own choices.
 _LAST_SECONDS: Final = 3.0
 _BESIDE_SECONDS: Final = 1.0
@@ -99,8 +102,9 @@ class Function:
         return app
 
     async def _prepare(self) -> None:
-        with suppress(TransportError):
-            await self._begin()
+        with suppress(TransportError, TimeoutError):
+            async with asyncio.timeout(_START_SECONDS):
+                await self._begin()
         await settle()
 
     async def _served(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -116,16 +120,18 @@ class Function:
         return result_of(answer if len(answer.body) <= BODY_MAX_BYTES else _refusal(problem(ANSWER_TOO_LARGE)))
 
     async def _answer(self, event: Mapping[str, Any], seconds: float) -> Answer:
+        tried = False
         try:
             async with asyncio.timeout(seconds):
                 app = self._app or await self._begin()
                 await _beside(chore() for chore in self._between.before)
+                tried = True
                 return await ask(app, event)
         except TransportError as error:
             return _refusal(problem_of(error))
         except TimeoutError:
-            _log.error(Event.REQUEST_FAILED, route="", error="out of time")
-            return _refusal(problem(OUT_OF_TIME))
+            _log.error(Event.REQUEST_FAILED, route="", error="out of time" if tried else "out of time before it was begun")
+            return _refusal(problem(OUT_OF_TIME) if tried else problem_of(StoreUnavailable("no answer in time", applied=False)))
 
 
 def within_bounds(settings: Settings) -> Settings:

@@ -3,6 +3,7 @@
 from itertools import count
 from typing import Final
 
+from quarry.aws import DENIED, code_of
 from quarry.backoff import Backoff
 from quarry.clock import Clock
 from quarry.envelope import from_wire
@@ -30,16 +31,20 @@ class Claimer:
         Raises:
             EnvelopeError: the message is no envelope that we can read.
             ClaimRefused: one of its classes says why.
-            StoreUnavailable: nobody knows.
+            StoreUnavailable: nobody knows, or our role may not claim.
         """
         envelope = from_wire(delivery.body)
         bind_job(envelope.request_id)
         lease, valid_until = self._leases.new()
         give_up_at = (valid_until + self._clock.monotonic()) / 2
+        may_stand = False
         for tries in count(1):
             try:
                 job = await self._store.claim(envelope, lease, self._clock.now())
-            except StoreUnavailable:
+            except StoreUnavailable as error:
+                may_stand = may_stand or error.applied is not False
+                if _is_denied(error) and not may_stand:
+                    raise  # nobody mends a role within half a lease: it is told now, and the slot is free
                 # The claim may stand, under a token that only we know: asking again finds that out, and it costs no take-over.
                 wait = _AGAIN.wait(tries, 1.0).total_seconds()
                 if self._clock.monotonic() + wait > give_up_at:
@@ -51,3 +56,8 @@ class Claimer:
                 break
         bind_job(envelope.request_id, job.attempts)
         return HeldLease(job, delivery, valid_until)
+
+
+def _is_denied(error: StoreUnavailable) -> bool:
+    """Whether a permission is missing."""
+    return isinstance(error.__cause__, Exception) and code_of(error.__cause__) in DENIED

@@ -65,8 +65,8 @@ class SigningKeys:
         Raises:
             IssuerUnavailable: there are no keys, or only too old ones.
         """
-        if self._held() is None and self._fetching:
-            await self._refreshed()
+        if self._held() is None:
+            await self.freshen()
         key = self._known(key_id, algorithm)
         if key is None and key_id is not None and self._may_seek():
             await self._refreshed()
@@ -101,17 +101,19 @@ class SigningKeys:
         await asyncio.shield(self._fetching)
 
     async def _refresh(self) -> None:
-        self._tried_at = self._clock.monotonic()
         try:
             self._keys = await self._fetch()
             self._fetched_at = self._clock.monotonic()
-        except Exception as error:  # noqa: BLE001 - whatever it is, there are no new keys
+        except BaseException as error:  # whatever it is, there are no new keys: also where a function cut off a slow fetch
             if not self._is_lost:
                 _log.error(Event.DEPENDENCY_LOST, dependency="issuer", error=f"{type(error).__name__}: {error}")
             self._is_lost = True
+            if not isinstance(error, Exception):
+                raise
         else:
             if self._is_lost:
                 _log.info(Event.DEPENDENCY_REGAINED, dependency="issuer")
             self._is_lost = False
         finally:
+            self._tried_at = self._clock.monotonic()
             self._fetching = None

@@ -199,26 +199,28 @@ async def resolve_urls(client: "SQSClient", settings: QueueSettings) -> tuple[di
 
 async def _check(client: "SQSClient", url: str, variable: str) -> None:
     """See that there is a queue at a configured URL. Who may not ask for its attributes may yet send and receive."""
-    try:
-        await client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    except (BotoCoreError, ClientError) as error:
-        if code_of(error) in _NO_QUEUE:
-            raise ConfigurationError(f"{variable}: there is no queue at {url}") from error
-        if code_of(error) not in DENIED:
-            raise _unavailable("look up", error) from error
+    async with _answering("look up"):
+        try:
+            await client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        except ClientError as error:
+            if code_of(error) in _NO_QUEUE:
+                raise ConfigurationError(f"{variable}: there is no queue at {url}") from error
+            if code_of(error) not in DENIED:
+                raise
 
 
 async def _url_of(client: "SQSClient", name: str, variable: str) -> str:
-    try:
-        return (await client.get_queue_url(QueueName=name))["QueueUrl"]
-    except (BotoCoreError, ClientError) as error:
-        if code_of(error) in DENIED:
-            raise ConfigurationError(f"{variable}: the queue {name!r} may not be seen: {said(error)}") from error
-        if code_of(error) in _NO_QUEUE:
-            raise ConfigurationError(
-                f"{variable}: the queue {name!r} does not exist; `quarry provision` makes it locally"
-            ) from error
-        raise _unavailable("look up", error) from error
+    async with _answering("look up"):
+        try:
+            return (await client.get_queue_url(QueueName=name))["QueueUrl"]
+        except ClientError as error:
+            if code_of(error) in DENIED:
+                raise ConfigurationError(f"{variable}: the queue {name!r} may not be seen: {said(error)}") from error
+            if code_of(error) in _NO_QUEUE:
+                raise ConfigurationError(
+                    f"{variable}: the queue {name!r} does not exist; `quarry provision` makes it locally"
+                ) from error
+            raise
 
 
 @asynccontextmanager

@@ -2,13 +2,17 @@
 
 import asyncio
 import importlib
+import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from producer import lambda_handler
 from producer.gateway import BODY_MAX_BYTES
-from producer.lambda_handler import settle, within_bounds
+from producer.lambda_handler import Function, settle, within_bounds
 from quarry.settings import ApiSettings, Environment, Settings
 
 
@@ -52,3 +56,61 @@ def test_an_import_makes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "handler" not in vars(module)
     with pytest.raises(AttributeError):
         module.__getattr__("other")
+
+
+class Invocation:
+    """A request's context: what is left of its time is a moment, beyond what is kept for the answer."""
+
+    aws_request_id = "1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 3050
+
+
+async def answered_by(function: Function) -> dict[str, object]:
+    """The problem that a request is answered with."""
+    event = {
+        "version": "2.0", "rawPath": "/v1/jobs", "headers": {},
+        "requestContext": {"stage": "$default", "domainName": "x", "http": {"method": "POST", "sourceIp": "127.0.0.1"}},
+    }  # fmt: skip
+    # A function has a loop of its own, which runs in no other.
+    result = await asyncio.to_thread(function, event, Invocation())
+    problem: dict[str, object] = json.loads(result["body"])
+    return {"status": result["statusCode"], "retry": "retry-after" in result["headers"], "code": problem["code"]}
+
+
+async def silent(*_: object) -> None:
+    """Never ends."""
+    await asyncio.Event().wait()
+
+
+async def test_a_request_that_meets_a_start_without_end_is_told_that_nothing_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS takes the start's requests and is silent: the start gives up before Lambda would end it, and so does the request's own
+    try; the caller may safely send the request again.
+    """
+
+    @asynccontextmanager
+    async def opened(*_: object) -> AsyncIterator[None]:
+        await silent()
+        yield
+
+    monkeypatch.setattr(lambda_handler, "opened_context", opened)
+    monkeypatch.setattr(lambda_handler, "_START_SECONDS", 0.0, raising=False)
+    function = await asyncio.to_thread(Function, Settings(environment=Environment.LOCAL))
+    assert await answered_by(function) == {"status": 503, "retry": True, "code": "store_unavailable"}
+
+
+async def test_a_request_that_was_begun_and_not_ended_may_have_been_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows how far it came."""
+
+    @asynccontextmanager
+    async def opened(*_: object) -> AsyncIterator[None]:
+        yield
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        await silent()
+
+    monkeypatch.setattr(lambda_handler, "opened_context", opened)
+    monkeypatch.setattr(lambda_handler, "create_app", lambda *_: app)
+    function = await asyncio.to_thread(Function, Settings(environment=Environment.LOCAL))
+    assert await answered_by(function) == {"status": 503, "retry": True, "code": "out_of_time"}

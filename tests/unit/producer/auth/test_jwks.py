@@ -109,8 +109,10 @@ async def test_keys_outlive_the_issuers_absence_by_a_day() -> None:
     await clock.advance(DAY)
     assert kid(await keys.find("old", "ES256")) == "old"
     await clock.advance(1)
+    place.is_there = False
     with pytest.raises(IssuerUnavailable):
         await keys.find("old", "ES256")
+    place.is_there = True
     async with keys.kept():
         await clock.settle()
         assert kid(await keys.find("old", "ES256")) == "old"
@@ -203,3 +205,52 @@ async def test_where_nothing_runs_on_keys_are_fetched_when_due() -> None:
         assert await keys.find("old", "ES256")
         fetches.append(place.fetches)
     assert fetches == [1, 1, 2, 2, 3, 4, 4]
+
+
+async def test_a_fetch_that_is_cut_off_is_tried_again_soon() -> None:
+    """A function leaves nothing under way: an issuer that was slow once is asked again after five seconds, and the log says so."""
+    place, clock = Place(), FakeClock()
+    keys = SigningKeys(place.fetch, clock, 600)
+    place.open.clear()
+    with structlog.testing.capture_logs() as logs:
+        await cut_off(keys, clock)
+        place.open.set()
+        await clock.advance(4)
+        await keys.freshen()
+        assert place.fetches == 1
+        await clock.advance(1)
+        await keys.freshen()
+    assert place.fetches == 2
+    assert kid(await keys.find("old", "ES256")) == "old"
+    assert [each["event"] for each in logs] == ["dependency.lost", "dependency.regained"]
+
+
+async def test_who_finds_no_keys_fetches_them_once_the_pause_is_over() -> None:
+    """The pause counts from the end of a try: an issuer that is silent for long is not asked without a break."""
+    place, clock = Place(), FakeClock()
+    keys = SigningKeys(place.fetch, clock, 600)
+    place.open.clear()
+    trying = asyncio.create_task(keys.freshen())
+    await clock.advance(60)
+    place.is_there = False
+    place.open.set()
+    await trying
+    place.is_there = True
+    await clock.advance(4)
+    with pytest.raises(IssuerUnavailable):
+        await keys.find("old", "ES256")
+    assert place.fetches == 1
+    await clock.advance(1)
+    assert kid(await keys.find("old", "ES256")) == "old"
+    assert place.fetches == 2
+
+
+async def cut_off(keys: SigningKeys, clock: FakeClock) -> None:
+    """Freshen, and end it, with all that is under way, as a function does after a request."""
+    others = asyncio.all_tasks()
+    freshening = asyncio.create_task(keys.freshen())
+    await clock.settle()
+    for task in asyncio.all_tasks() - others:
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await freshening
