@@ -115,3 +115,17 @@ run "lambda" {
     error_message = "There is a function, and no service."
   }
 }
+
+run "refuses_a_reader_whose_name_no_rule_takes" {
+  # Says: A name of who reads metrics has
+  command = plan
+
+  module {
+    source = "./modules/producer_service"
+  }
+  variables {
+    metrics_readers = { "the team's prometheus" = "sg-prometheus" }
+  }
+
+  expect_failures = [var.metrics_readers]
+}

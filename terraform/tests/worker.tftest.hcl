@@ -161,3 +161,17 @@ run "metrics_are_for_those_who_are_named" {
     error_message = "Unless somebody is named, nothing can reach a worker."
   }
 }
+
+run "refuses_a_reader_whose_name_no_rule_takes" {
+  # Says: A name of who reads metrics has
+  command = plan
+
+  module {
+    source = "./modules/worker_service"
+  }
+  variables {
+    metrics_readers = { "the team's prometheus" = "sg-prometheus" }
+  }
+
+  expect_failures = [var.metrics_readers]
+}

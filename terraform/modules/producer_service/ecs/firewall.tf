@@ -6,7 +6,7 @@ resource "aws_wafv2_web_acl" "producer" {
   #checkov:skip=CKV_AWS_192: no Java is behind it, and its rules on bodies refuse prompts that contain code
 
   name        = var.name
-  description = "Rates of callers of Quarry's API"
+  description = "Rates of callers of the API"
   scope       = "REGIONAL"
   tags        = var.tags
 
