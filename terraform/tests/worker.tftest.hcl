@@ -129,9 +129,9 @@ run "scaling_is_safe_at_zero" {
   assert {
     condition = length([
       for metric in aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics :
-      metric if try(endswith(metric.expression, " / IF(FILL(tasks, 0) < 1, 1, FILL(tasks, 0))"), false)
+      metric if try(endswith(metric.expression, " / IF(FILL(tasks, REPEAT) < 1, 1, FILL(tasks, REPEAT))"), false)
     ]) == 1
-    error_message = "Where no task runs, the divisor is one."
+    error_message = "Where no task runs, the divisor is one; where the count is late, it is the last one."
   }
   assert {
     condition = length([
@@ -143,9 +143,9 @@ run "scaling_is_safe_at_zero" {
   assert {
     condition = alltrue([
       for metric in aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics :
-      strcontains(local.backlog, "FILL(${metric.id}, 0)") if try(metric.metric_stat[0].metric[0].namespace, "") == "AWS/SQS"
+      strcontains(local.backlog, "FILL(FILL(${metric.id}, REPEAT), 0)") if try(metric.metric_stat[0].metric[0].namespace, "") == "AWS/SQS"
     ])
-    error_message = "SQS stops publishing when nothing happens: nothing counts as zero."
+    error_message = "What is late counts as it was; SQS stops publishing when nothing happens: nothing at all counts as zero."
   }
 }
 
