@@ -54,6 +54,10 @@ run "metrics_are_out_of_reach" {
     error_message = "The load balancer has the API's port, and no other."
   }
   assert {
+    condition     = aws_ecs_service.producer.force_new_deployment
+    error_message = "Other capacity providers are another deployment, not another service."
+  }
+  assert {
     condition     = aws_vpc_security_group_egress_rule.to_tasks.from_port == 8000 && aws_vpc_security_group_egress_rule.to_tasks.to_port == 8000
     error_message = "The load balancer reaches the API's port, and no other."
   }

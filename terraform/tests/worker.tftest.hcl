@@ -112,6 +112,10 @@ run "fleet" {
     error_message = "The mix is that of the weights."
   }
   assert {
+    condition     = aws_ecs_service.worker.force_new_deployment
+    error_message = "Another mix is another deployment, not another service."
+  }
+  assert {
     condition     = aws_ecs_service.worker.alarms[0].rollback && aws_ecs_service.worker.alarms[0].enable
     error_message = "An alarm rolls a deployment back."
   }

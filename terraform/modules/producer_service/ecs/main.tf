@@ -93,7 +93,9 @@ resource "aws_ecs_service" "producer" {
   desired_count           = var.min_tasks
   enable_ecs_managed_tags = true
   propagate_tags          = "SERVICE"
-  tags                    = var.tags
+  # Without it, another mix of capacity providers is another service: the provider deletes this one first.
+  force_new_deployment = true
+  tags                 = var.tags
 
   deployment_minimum_healthy_percent = 100
   deployment_maximum_percent         = 200
