@@ -83,6 +83,13 @@ run "metrics_are_out_of_reach" {
     error_message = "WAF bounds the rate of an address, and that of its bulk submissions."
   }
   assert {
+    condition = [
+      for rule in aws_wafv2_web_acl.producer.rule : rule.statement[0].managed_rule_group_statement[0].name
+      if length(rule.statement[0].managed_rule_group_statement) > 0
+    ] == ["AWSManagedRulesAmazonIpReputationList"]
+    error_message = "Of AWS's rules there are those about addresses: those about bodies refuse prompts that contain code."
+  }
+  assert {
     condition     = aws_lb.producer.access_logs[0].enabled && aws_lb.producer.enable_deletion_protection && aws_lb.producer.drop_invalid_header_fields
     error_message = "Requests are logged, the load balancer refuses to be deleted, and headers that are none are dropped."
   }
