@@ -54,6 +54,10 @@ run "metrics_are_out_of_reach" {
     error_message = "The load balancer has the API's port, and no other."
   }
   assert {
+    condition     = aws_lb_target_group.producer.health_check[0].path == "/livez"
+    error_message = "Tasks are not replaced because a service that they need is away."
+  }
+  assert {
     condition     = aws_ecs_service.producer.force_new_deployment
     error_message = "Other capacity providers are another deployment, not another service."
   }
