@@ -58,6 +58,10 @@ run "metrics_are_out_of_reach" {
     error_message = "Tasks are not replaced because a service that they need is away."
   }
   assert {
+    condition     = aws_ecs_task_definition.producer.skip_destroy
+    error_message = "The revision that a rollback goes back to stays."
+  }
+  assert {
     condition     = aws_ecs_service.producer.force_new_deployment
     error_message = "Other capacity providers are another deployment, not another service."
   }

@@ -112,6 +112,10 @@ run "fleet" {
     error_message = "The mix is that of the weights."
   }
   assert {
+    condition     = aws_ecs_task_definition.worker.skip_destroy
+    error_message = "The revision that a rollback goes back to stays."
+  }
+  assert {
     condition     = aws_ecs_service.worker.force_new_deployment
     error_message = "Another mix is another deployment, not another service."
   }

@@ -29,6 +29,8 @@ resource "aws_ecs_task_definition" "worker" {
   task_role_arn            = var.task_role_arn
   execution_role_arn       = var.execution_role_arn
   tags                     = var.tags
+  # A rollback goes back to the revision before, which has to be there still. Revisions cost nothing.
+  skip_destroy = true
 
   runtime_platform {
     operating_system_family = "LINUX"
