@@ -143,6 +143,7 @@ run "refuses_a_reader_whose_name_no_rule_takes" {
     source = "./modules/producer_service"
   }
   variables {
+    runs_on         = "ecs"
     metrics_readers = { "the team's prometheus" = "sg-prometheus" }
   }
 

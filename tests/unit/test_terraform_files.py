@@ -129,6 +129,39 @@ def test_descriptions_have_characters_that_aws_takes() -> None:
     assert seen > 10
 
 
+#: What nobody may use before something else is there, or after it is gone, though no reference says so.
+NEEDS = {
+    ("modules/roles/outputs.tf", 'output "worker_role_arn"'): {"aws_iam_role_policy.worker"},
+    ("modules/roles/outputs.tf", 'output "producer_role_arn"'): {"aws_iam_role_policy.producer"},
+    ("modules/roles/outputs.tf", 'output "execution_role_arn"'): {"aws_iam_role_policy.execution"},
+    ("modules/network/outputs.tf", 'output "private_subnet_ids"'): {
+        "aws_route_table_association.private",
+        "aws_vpc_endpoint.gateway",
+        "aws_vpc_endpoint.interface",
+        "aws_vpc_security_group_ingress_rule.endpoints",
+    },
+    ("modules/network/outputs.tf", 'output "public_subnet_ids"'): {"aws_route.internet", "aws_route_table_association.public"},
+    ("modules/worker_service/main.tf", 'resource "aws_ecs_service" "worker"'): {"aws_vpc_security_group_egress_rule.https"},
+    ("modules/producer_service/ecs/main.tf", 'resource "aws_ecs_service" "producer"'): {
+        "aws_lb_listener.https",
+        "aws_lb_listener.http",
+        "aws_vpc_security_group_egress_rule.https",
+        "aws_vpc_security_group_egress_rule.to_tasks",
+        "aws_vpc_security_group_ingress_rule.from_load_balancer",
+    },
+}
+
+
+@pytest.mark.parametrize(("path", "head"), NEEDS, ids=str)
+def test_nothing_runs_before_what_it_needs(path: str, head: str) -> None:
+    """Terraform makes in any order what is not tied together, and destroys likewise: a worker would drain without its permissions.
+    Neither a plan nor an emulated AWS shows it.
+    """
+    [body] = re.findall(rf"^{re.escape(head)} \{{\n(.*?)^\}}", (FOLDER / path).read_text(), re.MULTILINE | re.DOTALL)
+    [listed] = re.findall(r"depends_on = \[(.*?)\]", body, re.DOTALL) or [""]
+    assert {name.strip() for name in listed.split(",") if name.strip()} == NEEDS[path, head]
+
+
 def test_the_numbers_of_the_queues_are_those_of_the_code() -> None:
     """Terraform cannot import them. That the queues come out alike is shown at an emulated AWS, in `tests/e2e/terraform`."""
     text = (FOLDER / "modules/queues/main.tf").read_text()

@@ -140,6 +140,9 @@ resource "aws_ecs_service" "worker" {
     }
   }
 
+  # A task calls AWS from its start to the end of its drain.
+  depends_on = [aws_vpc_security_group_egress_rule.https]
+
   lifecycle {
     # The scaling policy's from the first minute on.
     ignore_changes = [desired_count]

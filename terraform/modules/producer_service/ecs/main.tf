@@ -136,8 +136,14 @@ resource "aws_ecs_service" "producer" {
     }
   }
 
-  # ECS takes a target group only once a load balancer has it.
-  depends_on = [aws_lb_listener.https, aws_lb_listener.http]
+  # ECS takes a target group only once a load balancer has it; and a task calls AWS, and is called, from its start to its end.
+  depends_on = [
+    aws_lb_listener.https,
+    aws_lb_listener.http,
+    aws_vpc_security_group_egress_rule.https,
+    aws_vpc_security_group_egress_rule.to_tasks,
+    aws_vpc_security_group_ingress_rule.from_load_balancer,
+  ]
 
   lifecycle {
     # The scaling policy's from the first minute on.
