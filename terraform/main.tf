@@ -57,6 +57,7 @@ module "observability" {
   worker_service_name    = "${var.name}-worker"
   min_workers            = var.min_tasks
   api_errors             = module.producer_service.errors
+  api_load_balancer      = module.producer_service.load_balancer
   kms_key_arn            = var.kms_key_arn
   tags                   = var.tags
 }

@@ -58,6 +58,11 @@ output "worker_service_name" {
   value       = module.worker_service.service_name
 }
 
+output "worker_task_definition_arn" {
+  description = "Revision that the workers should run: after a rollback they run another one."
+  value       = module.worker_service.task_definition_arn
+}
+
 output "producer_service_name" {
   description = "Name of the API's ECS service; null on Lambda."
   value       = module.producer_service.service_name

@@ -23,9 +23,10 @@ variable "environment" {
 }
 
 variable "models" {
-  description = "The models that the routes name: `id` of a model or inference profile, or its ARN; `called_from`: regions of the targets (default: this one); `runs_in`: the regions that a profile leads to."
+  description = "The models that the routes name: `id` of a model or inference profile, or its ARN; `model`: what a profile that is named by its ARN leads to; `called_from`: regions of the targets (default: this one); `runs_in`: the regions that a profile leads to."
   type = list(object({
     id          = string
+    model       = optional(string)
     called_from = optional(list(string))
     runs_in     = optional(list(string), [])
   }))
@@ -41,8 +42,25 @@ variable "models" {
   }
 
   validation {
-    condition     = alltrue([for model in var.models : !can(regex("^(us|us-gov|eu|apac|jp|au|ca)\\.", model.id)) || length(model.runs_in) > 0])
+    condition = alltrue([
+      for model in var.models : !can(regex(local.profile, model.id)) || startswith(model.id, "global.") || length(model.runs_in) > 0
+    ])
     error_message = "An inference profile has no `runs_in`: the worker needs its model in each region that the profile leads to (`aws bedrock get-inference-profile` lists them), or calls are refused now and then."
+  }
+
+  validation {
+    condition = alltrue([
+      for model in var.models : !can(regex(local.profile_arn, model.id)) || model.model != null && length(model.runs_in) > 0
+    ])
+    error_message = "An inference profile's ARN comes without its `model` or its `runs_in`, which do not follow from it: the worker needs the model in each region that the profile leads to."
+  }
+
+  # A foundation model is VENDOR.MODEL.
+  validation {
+    condition = alltrue([
+      for model in var.models : !can(regex("^[a-z-]+\\.[a-z0-9]+\\.", model.id)) || can(regex(local.profile, model.id))
+    ])
+    error_message = "A model's id begins with a prefix that this module does not know: it is taken for an inference profile. Name it by its ARN, with `model` and `runs_in`."
   }
 
   validation {

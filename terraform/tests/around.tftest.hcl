@@ -71,11 +71,12 @@ run "alarms" {
     min_workers            = 2
     late_seconds           = { high = 60 }
     api_errors             = { namespace = "AWS/ApplicationELB", metric = "HTTPCode_Target_5XX_Count", dimensions = { LoadBalancer = "app/quarry/1" } }
+    api_load_balancer      = { name = "app/quarry/1", target_group = "targetgroup/quarry/2" }
   }
 
   assert {
     condition = alltrue([
-      for alarm in concat(values(aws_cloudwatch_metric_alarm.above), [aws_cloudwatch_metric_alarm.workers_missing]) :
+      for alarm in concat(values(aws_cloudwatch_metric_alarm.above), [aws_cloudwatch_metric_alarm.workers_missing], aws_cloudwatch_metric_alarm.api_gone) :
       can(regex("What to do: https://.*/docs/runbooks/[a-z-]+\\.md$", alarm.alarm_description)) && length(alarm.alarm_actions) == 1
     ])
     error_message = "Whoever is told of an alarm is told what to do."
@@ -87,6 +88,15 @@ run "alarms" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.workers_missing.threshold == 2 && aws_cloudwatch_metric_alarm.workers_missing.treat_missing_data == "breaching"
     error_message = "Workers that nobody counts are missing."
+  }
+  assert {
+    condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.api_gone :
+    alarm.threshold == 1 && alarm.treat_missing_data == "breaching" && alarm.dimensions == tomap({ LoadBalancer = "app/quarry/1", TargetGroup = "targetgroup/quarry/2" })])
+    error_message = "An API without a healthy task, or which nobody counts, is gone."
+  }
+  assert {
+    condition     = toset([for name in keys(output.alarm_names) : name if startswith(name, "api-gone")]) == toset(["api-gone", "api-gone-unanswered"])
+    error_message = "Nobody hears of errors that the API cannot count, because it is not there, but by the load balancer."
   }
   assert {
     condition     = aws_cloudwatch_log_metric_filter.event["target-blocked"].pattern == "{ ($.event = \"target.blocked\") }"

@@ -54,6 +54,18 @@ run "metrics_are_out_of_reach" {
     error_message = "The load balancer has the API's port, and no other."
   }
   assert {
+    condition     = aws_lb_target_group.producer.health_check[0].path == "/livez"
+    error_message = "Tasks are not replaced because a service that they need is away."
+  }
+  assert {
+    condition     = aws_ecs_task_definition.producer.skip_destroy
+    error_message = "The revision that a rollback goes back to stays."
+  }
+  assert {
+    condition     = aws_ecs_service.producer.force_new_deployment
+    error_message = "Other capacity providers are another deployment, not another service."
+  }
+  assert {
     condition     = aws_vpc_security_group_egress_rule.to_tasks.from_port == 8000 && aws_vpc_security_group_egress_rule.to_tasks.to_port == 8000
     error_message = "The load balancer reaches the API's port, and no other."
   }
@@ -77,6 +89,13 @@ run "metrics_are_out_of_reach" {
   assert {
     condition     = length([for rule in aws_wafv2_web_acl.producer.rule : rule if length(rule.statement[0].rate_based_statement) > 0]) == 2
     error_message = "WAF bounds the rate of an address, and that of its bulk submissions."
+  }
+  assert {
+    condition = [
+      for rule in aws_wafv2_web_acl.producer.rule : rule.statement[0].managed_rule_group_statement[0].name
+      if length(rule.statement[0].managed_rule_group_statement) > 0
+    ] == ["AWSManagedRulesAmazonIpReputationList"]
+    error_message = "Of AWS's rules there are those about addresses: those about bodies refuse prompts that contain code."
   }
   assert {
     condition     = aws_lb.producer.access_logs[0].enabled && aws_lb.producer.enable_deletion_protection && aws_lb.producer.drop_invalid_header_fields
@@ -114,4 +133,19 @@ run "lambda" {
     condition     = output.service_name == null && output.function_name == "quarry-producer"
     error_message = "There is a function, and no service."
   }
+}
+
+run "refuses_a_reader_whose_name_no_rule_takes" {
+  # Says: A name of who reads metrics has
+  command = plan
+
+  module {
+    source = "./modules/producer_service"
+  }
+  variables {
+    runs_on         = "ecs"
+    metrics_readers = { "the team's prometheus" = "sg-prometheus" }
+  }
+
+  expect_failures = [var.metrics_readers]
 }

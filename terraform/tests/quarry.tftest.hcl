@@ -49,7 +49,9 @@ run "models" {
     models = [
       { id = "amazon.nova-micro-v1:0", called_from = ["us-east-1", "us-west-2"] },
       { id = "global.anthropic.claude-sonnet-4-5-20250929-v1:0" },
-      { id = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6" },
+      { id = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6", model = "amazon.nova-pro-v1:0", runs_in = ["us-east-1", "us-east-2"] },
+      { id = "arn:aws:bedrock:us-west-2:123456789012:inference-profile/global.amazon.nova-2-lite-v1:0", model = "amazon.nova-2-lite-v1:0", runs_in = ["us-west-2"] },
+      { id = "arn:aws:bedrock:us-east-1:123456789012:provisioned-model/abcdef123456" },
     ]
   }
 
@@ -61,8 +63,14 @@ run "models" {
       "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0",
       "arn:aws:bedrock:::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0",
       "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6",
+      "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0",
+      "arn:aws:bedrock:us-east-2::foundation-model/amazon.nova-pro-v1:0",
+      "arn:aws:bedrock:us-west-2:123456789012:inference-profile/global.amazon.nova-2-lite-v1:0",
+      "arn:aws:bedrock:us-west-2::foundation-model/amazon.nova-2-lite-v1:0",
+      "arn:aws:bedrock:::foundation-model/amazon.nova-2-lite-v1:0",
+      "arn:aws:bedrock:us-east-1:123456789012:provisioned-model/abcdef123456",
     ])
-    error_message = "A model is needed where it is called from; behind a global profile it has an ARN without a region; an ARN stands for itself."
+    error_message = "A model is needed where it is called from; behind a global profile it has an ARN without a region; a profile's ARN stands for what its id would; another ARN for itself."
   }
 }
 

@@ -56,6 +56,28 @@ run "refuses_a_profile_without_its_regions" {
   expect_failures = [var.models]
 }
 
+run "refuses_the_arn_of_a_profile_without_its_model" {
+  # Says: An inference profile's ARN comes without its `model`
+  command = plan
+
+  variables {
+    models = [{ id = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6", runs_in = ["us-east-1"] }]
+  }
+
+  expect_failures = [var.models]
+}
+
+run "refuses_a_prefix_that_it_does_not_know" {
+  # Says: begins with a prefix that this module does not know
+  command = plan
+
+  variables {
+    models = [{ id = "mars.amazon.nova-lite-v1:0", runs_in = ["us-east-1"] }]
+  }
+
+  expect_failures = [var.models]
+}
+
 run "refuses_a_region_that_endpoints_do_not_reach" {
   # Says: A model is called from another region
   command = plan

@@ -112,6 +112,14 @@ run "fleet" {
     error_message = "The mix is that of the weights."
   }
   assert {
+    condition     = aws_ecs_task_definition.worker.skip_destroy
+    error_message = "The revision that a rollback goes back to stays."
+  }
+  assert {
+    condition     = aws_ecs_service.worker.force_new_deployment
+    error_message = "Another mix is another deployment, not another service."
+  }
+  assert {
     condition     = aws_ecs_service.worker.alarms[0].rollback && aws_ecs_service.worker.alarms[0].enable
     error_message = "An alarm rolls a deployment back."
   }
@@ -129,9 +137,9 @@ run "scaling_is_safe_at_zero" {
   assert {
     condition = length([
       for metric in aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics :
-      metric if try(endswith(metric.expression, " / IF(FILL(tasks, 0) < 1, 1, FILL(tasks, 0))"), false)
+      metric if try(endswith(metric.expression, " / IF(FILL(tasks, REPEAT) < 1, 1, FILL(tasks, REPEAT))"), false)
     ]) == 1
-    error_message = "Where no task runs, the divisor is one."
+    error_message = "Where no task runs, the divisor is one; where the count is late, it is the last one."
   }
   assert {
     condition = length([
@@ -143,9 +151,9 @@ run "scaling_is_safe_at_zero" {
   assert {
     condition = alltrue([
       for metric in aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics :
-      strcontains(local.backlog, "FILL(${metric.id}, 0)") if try(metric.metric_stat[0].metric[0].namespace, "") == "AWS/SQS"
+      strcontains(local.backlog, "FILL(FILL(${metric.id}, REPEAT), 0)") if try(metric.metric_stat[0].metric[0].namespace, "") == "AWS/SQS"
     ])
-    error_message = "SQS stops publishing when nothing happens: nothing counts as zero."
+    error_message = "What is late counts as it was; SQS stops publishing when nothing happens: nothing at all counts as zero."
   }
 }
 
@@ -160,4 +168,18 @@ run "metrics_are_for_those_who_are_named" {
     condition     = length(aws_vpc_security_group_ingress_rule.metrics) == 0
     error_message = "Unless somebody is named, nothing can reach a worker."
   }
+}
+
+run "refuses_a_reader_whose_name_no_rule_takes" {
+  # Says: A name of who reads metrics has
+  command = plan
+
+  module {
+    source = "./modules/worker_service"
+  }
+  variables {
+    metrics_readers = { "the team's prometheus" = "sg-prometheus" }
+  }
+
+  expect_failures = [var.metrics_readers]
 }

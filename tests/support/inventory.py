@@ -5,7 +5,7 @@ from typing import Any, Final
 from tests.support.emulated_ecs import EmulatedECS
 
 #: Service, operation, its arguments, the member with the list, and the member of each that names it; None where each is the name.
-#: What belongs to one of these, and goes with it, has no row.
+#: What belongs to one of these, and goes with it, has no row; nor have task definitions, which stay for a rollback.
 _LISTS: Final[tuple[tuple[str, str, dict[str, Any], str, str | None], ...]] = (
     ("backup", "list_backup_plans", {}, "BackupPlansList", "BackupPlanId"),
     ("backup", "list_backup_vaults", {}, "BackupVaultList", "BackupVaultName"),
@@ -16,7 +16,6 @@ _LISTS: Final[tuple[tuple[str, str, dict[str, Any], str, str | None], ...]] = (
     ("ec2", "describe_vpc_endpoints", {}, "VpcEndpoints", "VpcEndpointId"),
     ("ec2", "describe_vpcs", {}, "Vpcs", "VpcId"),
     ("ecs", "list_clusters", {}, "clusterArns", None),
-    ("ecs", "list_task_definitions", {"status": "ACTIVE"}, "taskDefinitionArns", None),
     ("elbv2", "describe_load_balancers", {}, "LoadBalancers", "LoadBalancerName"),
     ("elbv2", "describe_target_groups", {}, "TargetGroups", "TargetGroupName"),
     ("iam", "list_roles", {}, "Roles", "RoleName"),

@@ -1,7 +1,9 @@
 """What containers are built and run from, held to the code and to itself: nothing here needs an engine."""
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,20 @@ def set_by(monkeypatch: pytest.MonkeyPatch, service: str) -> None:
     for name, value in SERVICES[service].get("environment", {}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("QUARRY_ROUTES_FILE", str(DOCKER / "compose/quarry/routes.toml"))
+
+
+def test_images_are_built_without_attestations(tmp_path: Path) -> None:
+    """Lambda refuses an image that is an index of OCI's, as buildx makes one where it attests the provenance."""
+    engine, said = tmp_path / "docker", tmp_path / "said"
+    engine.write_text(f'#!/bin/sh\necho "$BUILDX_NO_DEFAULT_ATTESTATIONS $*" >>{said}\n')
+    engine.chmod(0o755)
+    subprocess.run(
+        [DOCKER / "build.sh", "dev", "producer-lambda"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        check=True,
+        capture_output=True,
+    )
+    assert [line.split()[0] for line in said.read_text().splitlines() if "--file" in line] == ["1"]
 
 
 @pytest.mark.parametrize("service", ["provision", "producer", "worker"])

@@ -107,6 +107,61 @@ def test_modules_know_no_emulator() -> None:
     assert [name_of(path) for path in FILES if "examples" not in path.parts and words.search(code(path))] == []
 
 
+#: What AWS takes: the service models of EC2 (AuthorizeSecurityGroupIngress) and WAFV2 (EntityDescription) in botocore 1.43.117.
+DESCRIPTIONS = {
+    r"aws_security_group|aws_vpc_security_group_\w+_rule": re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}"),
+    r"aws_wafv2_\w+": re.compile(r"[\w+=:#@/\-,.][\w+=:#@/\-,.\s]+[\w+=:#@/\-,.]", re.ASCII),
+}
+
+
+def test_descriptions_have_characters_that_aws_takes() -> None:
+    """Terraform passes them on: an apostrophe is refused by AWS in the middle of an apply, and by no plan."""
+    seen, refused = 0, []
+    for kind, taken in DESCRIPTIONS.items():
+        for path in FILES:
+            for name, body in re.findall(
+                rf'^resource "(?:{kind})" "(\w+)" \{{\n(.*?)^\}}', path.read_text(), re.MULTILINE | re.DOTALL
+            ):
+                for text in re.findall(r'^  description += "(.*)"$', body, re.MULTILINE):
+                    seen += 1
+                    refused += [] if taken.fullmatch(re.sub(r"\$\{[^}]*\}", "name", text)) else [(name_of(path), name, text)]
+    assert refused == []
+    assert seen > 10
+
+
+#: What nobody may use before something else is there, or after it is gone, though no reference says so.
+NEEDS = {
+    ("modules/roles/outputs.tf", 'output "worker_role_arn"'): {"aws_iam_role_policy.worker"},
+    ("modules/roles/outputs.tf", 'output "producer_role_arn"'): {"aws_iam_role_policy.producer"},
+    ("modules/roles/outputs.tf", 'output "execution_role_arn"'): {"aws_iam_role_policy.execution"},
+    ("modules/network/outputs.tf", 'output "private_subnet_ids"'): {
+        "aws_route_table_association.private",
+        "aws_vpc_endpoint.gateway",
+        "aws_vpc_endpoint.interface",
+        "aws_vpc_security_group_ingress_rule.endpoints",
+    },
+    ("modules/network/outputs.tf", 'output "public_subnet_ids"'): {"aws_route.internet", "aws_route_table_association.public"},
+    ("modules/worker_service/main.tf", 'resource "aws_ecs_service" "worker"'): {"aws_vpc_security_group_egress_rule.https"},
+    ("modules/producer_service/ecs/main.tf", 'resource "aws_ecs_service" "producer"'): {
+        "aws_lb_listener.https",
+        "aws_lb_listener.http",
+        "aws_vpc_security_group_egress_rule.https",
+        "aws_vpc_security_group_egress_rule.to_tasks",
+        "aws_vpc_security_group_ingress_rule.from_load_balancer",
+    },
+}
+
+
+@pytest.mark.parametrize(("path", "head"), NEEDS, ids=str)
+def test_nothing_runs_before_what_it_needs(path: str, head: str) -> None:
+    """Terraform makes in any order what is not tied together, and destroys likewise: a worker would drain without its permissions.
+    Neither a plan nor an emulated AWS shows it.
+    """
+    [body] = re.findall(rf"^{re.escape(head)} \{{\n(.*?)^\}}", (FOLDER / path).read_text(), re.MULTILINE | re.DOTALL)
+    [listed] = re.findall(r"depends_on = \[(.*?)\]", body, re.DOTALL) or [""]
+    assert {name.strip() for name in listed.split(",") if name.strip()} == NEEDS[path, head]
+
+
 def test_the_numbers_of_the_queues_are_those_of_the_code() -> None:
     """Terraform cannot import them. That the queues come out alike is shown at an emulated AWS, in `tests/e2e/terraform`."""
     text = (FOLDER / "modules/queues/main.tf").read_text()

@@ -37,7 +37,20 @@ locals {
     }
   }
 
-  alarms = merge(local.lanes_late, local.counted_events, local.table_events, {
+  # What the load balancer answers itself, because no task did.
+  unanswered = {
+    for name in var.api_load_balancer == null ? [] : ["api-gone-unanswered"] : name => {
+      runbook    = "api-gone"
+      says       = "The load balancer answers with errors, because no task of the API did"
+      namespace  = "AWS/ApplicationELB"
+      metric     = "HTTPCode_ELB_5XX_Count"
+      dimensions = { LoadBalancer = var.api_load_balancer.name }
+      statistic  = "Sum"
+      over       = var.api_errors_in_five_minutes
+    }
+  }
+
+  alarms = merge(local.lanes_late, local.counted_events, local.table_events, local.unanswered, {
     "dead-letters" = {
       runbook    = "dead-letters"
       says       = "Jobs have failed for good"
@@ -91,6 +104,26 @@ resource "aws_cloudwatch_metric_alarm" "workers_missing" {
   period              = 60
   evaluation_periods  = 10
   # Nobody counts what is not there.
+  treat_missing_data = "breaching"
+  alarm_actions      = [aws_sns_topic.alarms.arn]
+  ok_actions         = [aws_sns_topic.alarms.arn]
+  tags               = var.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "api_gone" {
+  count = var.api_load_balancer == null ? 0 : 1
+
+  alarm_name          = "${var.name}-api-gone"
+  alarm_description   = "No task of the API is healthy. What to do: ${var.runbooks_url}/api-gone.md"
+  namespace           = "AWS/ApplicationELB"
+  metric_name         = "HealthyHostCount"
+  dimensions          = { LoadBalancer = var.api_load_balancer.name, TargetGroup = var.api_load_balancer.target_group }
+  statistic           = "Maximum"
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  period              = 60
+  evaluation_periods  = 3
+  # A group without any task publishes nothing.
   treat_missing_data = "breaching"
   alarm_actions      = [aws_sns_topic.alarms.arn]
   ok_actions         = [aws_sns_topic.alarms.arn]

@@ -76,8 +76,17 @@ variable "api_errors" {
   })
 }
 
+variable "api_load_balancer" {
+  description = "What CloudWatch calls the API's load balancer and its target group (module producer_service); null where there is none."
+  type = object({
+    name         = string
+    target_group = string
+  })
+  default = null
+}
+
 variable "api_errors_in_five_minutes" {
-  description = "How many such errors in five minutes are not worth an alarm."
+  description = "How many errors, of the API or of its load balancer, in five minutes are not worth an alarm."
   type        = number
   default     = 10
 }

@@ -34,6 +34,11 @@ output "errors" {
   value       = local.ecs ? module.ecs[0].errors : module.lambda[0].errors
 }
 
+output "load_balancer" {
+  description = "What CloudWatch calls load balancer and target group: `name`, `target_group`; null for a function."
+  value       = local.ecs ? module.ecs[0].load_balancer : null
+}
+
 output "environment" {
   description = "The producer's environment, without secrets."
   value       = local.ecs ? module.ecs[0].environment : module.lambda[0].environment

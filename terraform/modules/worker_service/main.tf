@@ -29,6 +29,8 @@ resource "aws_ecs_task_definition" "worker" {
   task_role_arn            = var.task_role_arn
   execution_role_arn       = var.execution_role_arn
   tags                     = var.tags
+  # A rollback goes back to the revision before, which has to be there still. Revisions cost nothing.
+  skip_destroy = true
 
   runtime_platform {
     operating_system_family = "LINUX"
@@ -95,7 +97,9 @@ resource "aws_ecs_service" "worker" {
   desired_count           = var.min_tasks
   enable_ecs_managed_tags = true
   propagate_tags          = "SERVICE"
-  tags                    = var.tags
+  # Without it, another mix of capacity providers is another service: the provider deletes this one first.
+  force_new_deployment = true
+  tags                 = var.tags
 
   deployment_minimum_healthy_percent = 100
   deployment_maximum_percent         = 200
@@ -135,6 +139,9 @@ resource "aws_ecs_service" "worker" {
       rollback    = true
     }
   }
+
+  # A task calls AWS from its start to the end of its drain.
+  depends_on = [aws_vpc_security_group_egress_rule.https]
 
   lifecycle {
     # The scaling policy's from the first minute on.

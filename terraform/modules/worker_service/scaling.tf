@@ -14,9 +14,10 @@ locals {
     }
   ]...)
 
-  # SQS stops publishing after some hours without activity: nothing means zero.
-  backlog = join(" + ", [for id in sort(keys(local.counts)) : "FILL(${id}, 0)"])
-  tasks   = "IF(FILL(tasks, 0) < 1, 1, FILL(tasks, 0))"
+  # The newest minute is often not published yet: then what was last known holds, or the fleet would jump to its ceiling (no tasks)
+  # or shrink (no backlog). SQS stops publishing after some hours without activity: nothing at all means zero.
+  backlog = join(" + ", [for id in sort(keys(local.counts)) : "FILL(FILL(${id}, REPEAT), 0)"])
+  tasks   = "IF(FILL(tasks, REPEAT) < 1, 1, FILL(tasks, REPEAT))"
 }
 
 resource "aws_appautoscaling_target" "worker" {

@@ -48,6 +48,12 @@ variable "metrics_readers" {
   description = "Who may read the metrics port: a name for each, and its security group."
   type        = map(string)
   default     = {}
+
+  # EC2 takes no other characters in a rule's description, and no more than 255.
+  validation {
+    condition     = alltrue([for name in keys(var.metrics_readers) : can(regex("^[A-Za-z0-9 ._-]{1,100}$", name))])
+    error_message = "A name of who reads metrics has 1 to 100 letters, digits, spaces, dots, hyphens and underscores: it goes into the description of a rule."
+  }
 }
 
 variable "task_role_arn" {

@@ -1,12 +1,12 @@
-# Rates, and callers that AWS knows to be bad. AWS's rules about bodies (core rule set) are left out on purpose: they refuse what
-# is larger than 8 KiB, and prompts that contain code.
+# Rates, and callers that AWS knows to be bad. AWS's rules about bodies (core rule set, known bad inputs) are left out on purpose:
+# they refuse what is larger than 8 KiB, and prompts that contain code.
 
 resource "aws_wafv2_web_acl" "producer" {
   #checkov:skip=CKV2_AWS_31: the access log says which requests the firewall refused, and its metrics and samples by which rule
   #checkov:skip=CKV_AWS_192: no Java is behind it, and its rules on bodies refuse prompts that contain code
 
   name        = var.name
-  description = "Rates of callers of Quarry's API"
+  description = "Rates of callers of the API"
   scope       = "REGIONAL"
   tags        = var.tags
 
@@ -85,30 +85,26 @@ resource "aws_wafv2_web_acl" "producer" {
     }
   }
 
-  dynamic "rule" {
-    for_each = { AWSManagedRulesAmazonIpReputationList = 3, AWSManagedRulesKnownBadInputsRuleSet = 4 }
+  rule {
+    name     = "AWSManagedRulesAmazonIpReputationList"
+    priority = 3
 
-    content {
-      name     = rule.key
-      priority = rule.value
+    override_action {
+      none {}
+    }
 
-      override_action {
-        none {}
+    statement {
+      managed_rule_group_statement {
+        vendor_name = "AWS"
+        name        = "AWSManagedRulesAmazonIpReputationList"
       }
+    }
 
-      statement {
-        managed_rule_group_statement {
-          vendor_name = "AWS"
-          name        = rule.key
-        }
-      }
-
-      visibility_config {
-        cloudwatch_metrics_enabled = true
-        metric_name                = "${var.name}-${rule.key}"
-        # A sample would hold headers, and so keys.
-        sampled_requests_enabled = false
-      }
+    visibility_config {
+      cloudwatch_metrics_enabled = true
+      metric_name                = "${var.name}-AWSManagedRulesAmazonIpReputationList"
+      # A sample would hold headers, and so keys.
+      sampled_requests_enabled = false
     }
   }
 

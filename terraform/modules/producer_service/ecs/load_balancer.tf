@@ -43,7 +43,9 @@ resource "aws_lb_target_group" "producer" {
   tags                 = var.tags
 
   health_check {
-    path                = "/readyz"
+    # ECS replaces what its target group finds ill: by /readyz, an outage of SQS or DynamoDB would have it kill every task, and a
+    # task that cannot find them does not start.
+    path                = "/livez"
     port                = "traffic-port"
     matcher             = "200"
     interval            = 10

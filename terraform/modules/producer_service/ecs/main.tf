@@ -26,6 +26,8 @@ resource "aws_ecs_task_definition" "producer" {
   task_role_arn            = var.task_role_arn
   execution_role_arn       = var.execution_role_arn
   tags                     = var.tags
+  # A rollback goes back to the revision before, which has to be there still. Revisions cost nothing.
+  skip_destroy = true
 
   runtime_platform {
     operating_system_family = "LINUX"
@@ -93,7 +95,9 @@ resource "aws_ecs_service" "producer" {
   desired_count           = var.min_tasks
   enable_ecs_managed_tags = true
   propagate_tags          = "SERVICE"
-  tags                    = var.tags
+  # Without it, another mix of capacity providers is another service: the provider deletes this one first.
+  force_new_deployment = true
+  tags                 = var.tags
 
   deployment_minimum_healthy_percent = 100
   deployment_maximum_percent         = 200
@@ -132,8 +136,14 @@ resource "aws_ecs_service" "producer" {
     }
   }
 
-  # ECS takes a target group only once a load balancer has it.
-  depends_on = [aws_lb_listener.https, aws_lb_listener.http]
+  # ECS takes a target group only once a load balancer has it; and a task calls AWS, and is called, from its start to its end.
+  depends_on = [
+    aws_lb_listener.https,
+    aws_lb_listener.http,
+    aws_vpc_security_group_egress_rule.https,
+    aws_vpc_security_group_egress_rule.to_tasks,
+    aws_vpc_security_group_ingress_rule.from_load_balancer,
+  ]
 
   lifecycle {
     # The scaling policy's from the first minute on.

@@ -27,6 +27,11 @@ output "errors" {
   }
 }
 
+output "load_balancer" {
+  description = "What CloudWatch calls load balancer and target group."
+  value       = { name = aws_lb.producer.arn_suffix, target_group = aws_lb_target_group.producer.arn_suffix }
+}
+
 output "environment" {
   description = "The producer's environment, without secrets."
   value       = local.environment

@@ -2,7 +2,7 @@
 
 resource "aws_security_group" "load_balancer" {
   name        = "${var.name}-load-balancer"
-  description = "Callers of Quarry's API"
+  description = "Callers of the API"
   vpc_id      = var.vpc_id
   tags        = merge(var.tags, { Name = "${var.name}-load-balancer" })
 }
@@ -22,7 +22,7 @@ resource "aws_vpc_security_group_ingress_rule" "callers" {
 resource "aws_vpc_security_group_egress_rule" "to_tasks" {
   security_group_id            = aws_security_group.load_balancer.id
   referenced_security_group_id = aws_security_group.producer.id
-  description                  = "The API's port, and no other"
+  description                  = "Port of the API, and no other"
   ip_protocol                  = "tcp"
   from_port                    = local.port
   to_port                      = local.port
@@ -31,7 +31,7 @@ resource "aws_vpc_security_group_egress_rule" "to_tasks" {
 
 resource "aws_security_group" "producer" {
   name        = var.name
-  description = "Tasks of Quarry's API"
+  description = "Tasks of the API"
   vpc_id      = var.vpc_id
   tags        = merge(var.tags, { Name = var.name })
 }
@@ -39,7 +39,7 @@ resource "aws_security_group" "producer" {
 resource "aws_vpc_security_group_ingress_rule" "from_load_balancer" {
   security_group_id            = aws_security_group.producer.id
   referenced_security_group_id = aws_security_group.load_balancer.id
-  description                  = "The API's port, and no other"
+  description                  = "Port of the API, and no other"
   ip_protocol                  = "tcp"
   from_port                    = local.port
   to_port                      = local.port
