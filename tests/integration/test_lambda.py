@@ -211,7 +211,7 @@ def test_a_wrong_setting_is_told_at_the_start(stack: Stack) -> None:
 def test_while_aws_is_away_at_the_start_requests_are_told_to_come_again(stack: Stack) -> None:
     """And one that comes when it is back is served, by the same process.
 
-    Red when: `producer/lambda_handler.py`: `with suppress(TransportError):` -> `if True:`
+    Red when: `producer/lambda_handler.py`: `with suppress(TransportError, TimeoutError):` -> `if True:`
     """
     with FaultProxy("dynamodb", stack.aws_url) as proxy:
         proxy.line(Line.REFUSED)
