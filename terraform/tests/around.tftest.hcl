@@ -36,6 +36,24 @@ run "network" {
   }
 }
 
+run "network_in_zones_by_name" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    name       = "quarry"
+    zone_names = ["us-east-1b", "us-east-1c"]
+  }
+
+  assert {
+    condition     = toset(keys(aws_subnet.private)) == toset(["us-east-1b", "us-east-1c"]) && output.zones == tolist(["us-east-1b", "us-east-1c"])
+    error_message = "Subnets are in the zones that were named, and in no other."
+  }
+}
+
 run "private_network" {
   command = plan
 
@@ -132,6 +150,21 @@ run "refuses_one_zone" {
   }
 
   expect_failures = [var.zones]
+}
+
+run "refuses_a_zone_twice" {
+  # Says: none of them twice
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+  variables {
+    name       = "quarry"
+    zone_names = ["us-east-1a", "us-east-1a"]
+  }
+
+  expect_failures = [var.zone_names]
 }
 
 run "refuses_more_zones_than_there_are" {

@@ -25,6 +25,17 @@ variable "zones" {
   }
 }
 
+variable "zone_names" {
+  description = "Which ones, where not the first by name: not every zone has endpoints of every service, nor capacity. Then `zones` is not asked."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = try(length(var.zone_names) >= 2 && length(var.zone_names) <= 6 && length(distinct(var.zone_names)) == length(var.zone_names), var.zone_names == null)
+    error_message = "Names of 2 to 6 zones, none of them twice: each has a subnet, and a load balancer needs two."
+  }
+}
+
 variable "public_subnets" {
   description = "Whether there are subnets with a way to the internet, for a public load balancer."
   type        = bool
