@@ -123,7 +123,7 @@ run "alarms" {
 }
 
 run "refuses_a_range_too_small" {
-  # Says: A VPC of sixteen subnets has a range of /16 to /24
+  # Says: A VPC of sixteen subnets has a range of /16 to /22
   command = plan
 
   module {
@@ -131,7 +131,7 @@ run "refuses_a_range_too_small" {
   }
   variables {
     name = "quarry"
-    cidr = "10.0.0.0/28"
+    cidr = "10.0.0.0/23"
   }
 
   expect_failures = [var.cidr]

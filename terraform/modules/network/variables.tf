@@ -9,8 +9,8 @@ variable "cidr" {
   default     = "10.42.0.0/16"
 
   validation {
-    condition     = can(cidrsubnet(var.cidr, 4, 15)) && try(tonumber(split("/", var.cidr)[1]) >= 16 && tonumber(split("/", var.cidr)[1]) <= 24, false)
-    error_message = "A VPC of sixteen subnets has a range of /16 to /24, as 10.42.0.0/16: a subnet has at least sixteen addresses."
+    condition     = can(cidrsubnet(var.cidr, 4, 15)) && try(tonumber(split("/", var.cidr)[1]) >= 16 && tonumber(split("/", var.cidr)[1]) <= 22, false)
+    error_message = "A VPC of sixteen subnets has a range of /16 to /22, as 10.42.0.0/16: a subnet has at least 64 addresses, of which AWS keeps five and endpoints take eight."
   }
 }
 
