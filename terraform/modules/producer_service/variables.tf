@@ -97,13 +97,13 @@ variable "min_tasks" {
 }
 
 variable "max_tasks" {
-  description = "Tasks that there are at most; of a function, requests at a time."
+  description = "Tasks that there are at most; of a function, requests at a time, which are reserved of the account's; null: none are."
   type        = number
   default     = 10
 
   validation {
-    condition     = var.runs_on != "ecs" || var.max_tasks >= var.min_tasks
-    error_message = "The ceiling (${var.max_tasks} tasks of the API) is below the floor (${var.min_tasks})."
+    condition     = var.runs_on != "ecs" || try(var.max_tasks >= var.min_tasks, false)
+    error_message = "The ceiling (${coalesce(var.max_tasks, 0)} tasks of the API) is below the floor (${var.min_tasks})."
   }
 }
 
