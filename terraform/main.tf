@@ -7,6 +7,7 @@ module "network" {
   name           = var.name
   cidr           = var.network_cidr
   zones          = var.zones
+  zone_names     = var.zone_names
   public_subnets = local.on_ecs && !var.internal
   tags           = var.tags
 }

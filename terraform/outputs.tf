@@ -88,6 +88,11 @@ output "producer_policy_json" {
   value       = module.roles.producer_policy_json
 }
 
+output "operator_policy_json" {
+  description = "What a person needs for `quarry dlq`, `quarry keys` and `quarry doctor`: attach it to a role of your own."
+  value       = module.roles.operator_policy_json
+}
+
 output "alarm_topic_arn" {
   description = "ARN of the topic that alarms go to."
   value       = module.observability.topic_arn

@@ -118,6 +118,12 @@ variable "zones" {
   default     = 2
 }
 
+variable "zone_names" {
+  description = "Which ones, where not the first by name; then `zones` is not asked."
+  type        = list(string)
+  default     = null
+}
+
 variable "assign_public_ip" {
   description = "Whether tasks have public addresses: needed where `network` has public subnets only. Nothing can call them all the same."
   type        = bool

@@ -76,7 +76,7 @@ variable "producer_min_tasks" {
 }
 
 variable "producer_max_tasks" {
-  description = "Tasks of the API that there are at most; of the function, requests at a time."
+  description = "Tasks of the API that there are at most; of the function, requests at a time, which are reserved of the account's (AWS keeps 100 unreserved); null: none are."
   type        = number
   default     = 10
 }

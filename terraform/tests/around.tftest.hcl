@@ -36,6 +36,24 @@ run "network" {
   }
 }
 
+run "network_in_zones_by_name" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    name       = "quarry"
+    zone_names = ["us-east-1b", "us-east-1c"]
+  }
+
+  assert {
+    condition     = toset(keys(aws_subnet.private)) == toset(["us-east-1b", "us-east-1c"]) && output.zones == tolist(["us-east-1b", "us-east-1c"])
+    error_message = "Subnets are in the zones that were named, and in no other."
+  }
+}
+
 run "private_network" {
   command = plan
 
@@ -105,7 +123,7 @@ run "alarms" {
 }
 
 run "refuses_a_range_too_small" {
-  # Says: A VPC of sixteen subnets has a range of /16 to /24
+  # Says: A VPC of sixteen subnets has a range of /16 to /22
   command = plan
 
   module {
@@ -113,7 +131,7 @@ run "refuses_a_range_too_small" {
   }
   variables {
     name = "quarry"
-    cidr = "10.0.0.0/28"
+    cidr = "10.0.0.0/23"
   }
 
   expect_failures = [var.cidr]
@@ -132,6 +150,21 @@ run "refuses_one_zone" {
   }
 
   expect_failures = [var.zones]
+}
+
+run "refuses_a_zone_twice" {
+  # Says: none of them twice
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+  variables {
+    name       = "quarry"
+    zone_names = ["us-east-1a", "us-east-1a"]
+  }
+
+  expect_failures = [var.zone_names]
 }
 
 run "refuses_more_zones_than_there_are" {

@@ -109,6 +109,25 @@ run "metrics_are_out_of_reach" {
   }
 }
 
+run "lambda_without_a_reserve" {
+  command = plan
+
+  module {
+    source = "./modules/producer_service"
+  }
+
+  variables {
+    runs_on   = "lambda"
+    image     = "123456789012.dkr.ecr.us-east-1.amazonaws.com/quarry-producer-lambda:1.0"
+    max_tasks = null
+  }
+
+  assert {
+    condition     = output.function_name == "quarry-producer"
+    error_message = "An account with few executions can have a function, which has no floor either."
+  }
+}
+
 run "lambda" {
   command = plan
 

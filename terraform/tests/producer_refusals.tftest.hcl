@@ -77,6 +77,35 @@ run "refuses_a_rate_that_waf_counts_too_late" {
   expect_failures = [var.requests_per_five_minutes_per_address]
 }
 
+run "refuses_memory_that_fargate_does_not_have" {
+  # Says: in steps of 1024
+  command = plan
+
+  module {
+    source = "./modules/producer_service"
+  }
+  variables {
+    memory_mib = 1500
+  }
+
+  expect_failures = [var.memory_mib]
+}
+
+run "refuses_memory_that_lambda_does_not_have" {
+  # Says: Lambda gives a function 10240 MiB at most
+  command = plan
+
+  module {
+    source = "./modules/producer_service"
+  }
+  variables {
+    runs_on    = "lambda"
+    memory_mib = 16384
+  }
+
+  expect_failures = [var.memory_mib]
+}
+
 run "refuses_nobody_who_may_call" {
   # Says: nobody could call the API
   command = plan

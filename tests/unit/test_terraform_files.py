@@ -129,6 +129,27 @@ def test_descriptions_have_characters_that_aws_takes() -> None:
     assert seen > 10
 
 
+#: What roles may be given of each kind.
+GRANTED = {
+    "guardrail_arns": "arn:aws:bedrock:us-east-1:123456789012:guardrail/a1b2c3d4e5f6",
+    "endpoint_arns": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/my-endpoint",
+    "secret_arns": "arn:aws:secretsmanager:us-east-1:123456789012:secret:quarry/key-AbCdEf",
+    "provider_secret_arns": "arn:aws:secretsmanager:us-east-1:123456789012:secret:quarry/key-AbCdEf",
+    "repository_arns": "arn:aws:ecr:us-east-1:123456789012:repository/team/quarry-worker",
+}
+
+
+@pytest.mark.parametrize("name", GRANTED)
+def test_no_role_is_given_a_wildcard(name: str) -> None:
+    """One that slips into an input would open everything of its kind in the account."""
+    text = (FOLDER / "modules/roles/variables.tf").read_text()
+    [body] = re.findall(rf'^variable "{name}" \{{\n(.*?)^\}}', text, re.MULTILINE | re.DOTALL)
+    [shape] = re.findall(rf'alltrue\(\[for arn in var.{name} : can\(regex\("(.*)", arn\)\)\]\)', body)
+    whole = re.split(r"[/:](?!.*[/:])", GRANTED[name])[0]
+    assert re.search(shape, GRANTED[name])
+    assert not [bad for bad in ("*", f"{whole}/*", f"{whole}:*", GRANTED[name][:-2] + "*") if re.search(shape, bad)]
+
+
 #: What nobody may use before something else is there, or after it is gone, though no reference says so.
 NEEDS = {
     ("modules/roles/outputs.tf", 'output "worker_role_arn"'): {"aws_iam_role_policy.worker"},

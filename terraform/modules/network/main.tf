@@ -15,7 +15,7 @@ data "aws_availability_zones" "available" {
 }
 
 locals {
-  zones = slice(data.aws_availability_zones.available.names, 0, min(var.zones, length(data.aws_availability_zones.available.names)))
+  zones = var.zone_names != null ? var.zone_names : slice(data.aws_availability_zones.available.names, 0, min(var.zones, length(data.aws_availability_zones.available.names)))
 
   # Sixteenths of the range: the first eight are private, the others public.
   private = { for index, zone in local.zones : zone => cidrsubnet(var.cidr, 4, index) }
@@ -32,7 +32,7 @@ resource "aws_vpc" "this" {
 
   lifecycle {
     precondition {
-      condition     = length(data.aws_availability_zones.available.names) >= var.zones
+      condition     = var.zone_names != null || length(data.aws_availability_zones.available.names) >= var.zones
       error_message = "This region has ${length(data.aws_availability_zones.available.names)} zones, and ${var.zones} are asked for."
     }
   }

@@ -9,8 +9,8 @@ variable "cidr" {
   default     = "10.42.0.0/16"
 
   validation {
-    condition     = can(cidrsubnet(var.cidr, 4, 15)) && try(tonumber(split("/", var.cidr)[1]) >= 16 && tonumber(split("/", var.cidr)[1]) <= 24, false)
-    error_message = "A VPC of sixteen subnets has a range of /16 to /24, as 10.42.0.0/16: a subnet has at least sixteen addresses."
+    condition     = can(cidrsubnet(var.cidr, 4, 15)) && try(tonumber(split("/", var.cidr)[1]) >= 16 && tonumber(split("/", var.cidr)[1]) <= 22, false)
+    error_message = "A VPC of sixteen subnets has a range of /16 to /22, as 10.42.0.0/16: a subnet has at least 64 addresses, of which AWS keeps five and endpoints take eight."
   }
 }
 
@@ -22,6 +22,17 @@ variable "zones" {
   validation {
     condition     = var.zones >= 2 && var.zones <= 6
     error_message = "2 to 6 zones: a load balancer needs two, and so does whoever wants to outlive the loss of one."
+  }
+}
+
+variable "zone_names" {
+  description = "Which ones, where not the first by name: not every zone has endpoints of every service, nor capacity. Then `zones` is not asked."
+  type        = list(string)
+  default     = null
+
+  validation {
+    condition     = try(length(var.zone_names) >= 2 && length(var.zone_names) <= 6 && length(distinct(var.zone_names)) == length(var.zone_names), var.zone_names == null)
+    error_message = "Names of 2 to 6 zones, none of them twice: each has a subnet, and a load balancer needs two."
   }
 }
 

@@ -62,8 +62,15 @@ variable "memory_mib" {
   default     = 1024
 
   validation {
-    condition     = var.memory_mib >= 512 && (var.runs_on == "lambda" || var.memory_mib >= 2 * var.cpu && var.memory_mib <= 8 * var.cpu)
-    error_message = "Fargate gives a task of ${var.cpu} CPU units ${2 * var.cpu} to ${8 * var.cpu} MiB; a function needs 512."
+    condition = var.runs_on == "lambda" || (
+      var.memory_mib >= 2 * var.cpu && var.memory_mib <= 8 * var.cpu && (var.memory_mib == 512 || var.memory_mib % 1024 == 0)
+    )
+    error_message = "Fargate gives a task of ${var.cpu} CPU units ${2 * var.cpu} to ${8 * var.cpu} MiB, in steps of 1024."
+  }
+
+  validation {
+    condition     = var.runs_on != "lambda" || var.memory_mib >= 512 && var.memory_mib <= 10240
+    error_message = "Lambda gives a function 10240 MiB at most, and the API needs 512."
   }
 }
 
@@ -90,13 +97,13 @@ variable "min_tasks" {
 }
 
 variable "max_tasks" {
-  description = "Tasks that there are at most; of a function, requests at a time."
+  description = "Tasks that there are at most; of a function, requests at a time, which are reserved of the account's; null: none are."
   type        = number
   default     = 10
 
   validation {
-    condition     = var.max_tasks >= var.min_tasks
-    error_message = "The ceiling (${var.max_tasks} tasks of the API) is below the floor (${var.min_tasks})."
+    condition     = var.runs_on != "ecs" || try(var.max_tasks >= var.min_tasks, false)
+    error_message = "The ceiling (${coalesce(var.max_tasks, 0)} tasks of the API) is below the floor (${var.min_tasks})."
   }
 }
 

@@ -109,24 +109,44 @@ variable "guardrail_arns" {
   description = "ARNs of the guardrails that submissions may name in guardrailConfig."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.guardrail_arns : can(regex("^arn:[a-z-]+:bedrock:[a-z0-9-]+:[0-9]{12}:guardrail/[A-Za-z0-9]+$", arn))])
+    error_message = "Each of guardrail_arns is the ARN of one guardrail, without wildcards: a worker could pay for any other."
+  }
 }
 
 variable "endpoint_arns" {
   description = "ARNs of the SageMaker endpoints that the routes name."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.endpoint_arns : can(regex("^arn:[a-z-]+:sagemaker:[a-z0-9-]+:[0-9]{12}:endpoint/[A-Za-z0-9-]+$", arn))])
+    error_message = "Each of endpoint_arns is the ARN of one endpoint of SageMaker, without wildcards: a worker could call any other."
+  }
 }
 
 variable "secret_arns" {
   description = "ARNs of the secrets that ECS puts into the containers' environment: what the execution role may read."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.secret_arns : can(regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^*?:]+$", arn))])
+    error_message = "Each of secret_arns is the ARN of one secret, without wildcards: whoever starts a task could read all of the account's."
+  }
 }
 
 variable "provider_secret_arns" {
   description = "ARNs of the secrets that the routes file names (api_key_secret): the worker reads them itself."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.provider_secret_arns : can(regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^*?:]+$", arn))])
+    error_message = "Each of provider_secret_arns is the ARN of one secret, without wildcards: whoever gets hold of a worker could read all of the account's."
+  }
 }
 
 variable "log_group_arns" {
@@ -139,6 +159,11 @@ variable "repository_arns" {
   description = "ARNs of the ECR repositories that the images are pulled from."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.repository_arns : can(regex("^arn:[a-z-]+:ecr:[a-z0-9-]+:[0-9]{12}:repository/[a-z0-9._/-]+$", arn))])
+    error_message = "Each of repository_arns is the ARN of one repository of ECR, without wildcards."
+  }
 }
 
 variable "tags" {
