@@ -66,7 +66,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def api(request: pytest.FixtureRequest, shared_stack: Stack) -> Iterator[httpx.Client]:
     """A client of the file's API: a server's process, or, where it is asked for, a function's."""
-    kind = getattr(request, "param", "function")
+    kind = getattr(request, "param", "server")
     with shared_stack.running_function() if kind == "function" else shared_stack.running_api() as client:
         yield client
 

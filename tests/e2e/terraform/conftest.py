@@ -73,7 +73,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         )
         # By the name of the load balancer, as callers ask it, and at the emulator's address, since no DNS knows the name.
         host = outputs["quarry"]["api_dns_name"]
-        with httpx.Client(base_url=aws.url, headers={"Host": host}, timeout=40) as client:
+        with httpx.Client(base_url=aws.url, headers={"Host": host}, timeout=40, transport=_OfTasksThatListen()) as client:
             eventually(lambda: client.get("/readyz").status_code == 200, seconds=180, what=lambda: _silence(client, aws))
             client.headers.update(with_key(created(stack, "--tenant", "acme", "--name", "test")))
             stack.api = client
@@ -83,6 +83,19 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         print("\n" + "\n".join(f"  {name}: {value}" for name, value in made.figures.items()))  # noqa: T201 - it is what this is for
         if FIGURES:
             Path(FIGURES).write_text(json.dumps(made.figures, indent=1) + "\n")
+
+
+class _OfTasksThatListen(httpx.HTTPTransport):
+    """What AWS's load balancer does by its health checks: the emulator's also asks tasks that do not listen yet, or no longer."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The first answer of a task. One that could not be connected to got nothing of the request."""
+
+        def answered() -> httpx.Response | None:
+            answer = super(_OfTasksThatListen, self).handle_request(request)
+            return None if b"connect error" in answer.read() else answer
+
+        return eventually(answered, seconds=60, what="a task that listens")
 
 
 def _silence(client: httpx.Client, aws: EmulatedECS) -> str:

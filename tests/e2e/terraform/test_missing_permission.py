@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import Process, eventually, running
+from tests.support.processes import Process, eventually, free_port, running
 from tests.support.processes import quarry as command
 from tests.support.roles import Roles, enforced_roles
 from tests.support.simulator import Simulator
@@ -50,7 +50,9 @@ def stack(roles: Roles, simulator: Simulator) -> Stack:
 def test_a_process_that_cannot_find_its_own_does_not_start(roles: Roles, stack: Stack, component: str, action: str) -> None:
     """It ends with one sentence: the setting, the thing, the action."""
     env = stack.environ(**roles.enforced("producer" if component == "api" else "worker", but=action))
-    with running(command(component), env, stack.directory / f"{component}.log") as process:
+    # Others' tests may have the usual one.
+    port = ["--port", str(free_port())] if component == "api" else []
+    with running(command(component, *port), env, stack.directory / f"{component}.log") as process:
         assert process.popen.wait(30) == 78
     assert len(process.output.splitlines()) == 1
     assert action in process.output
