@@ -32,7 +32,7 @@ def test_another_completes_the_job_and_the_late_write_is_fenced_off(
     stack.use(simulator)
     stack.env["QUARRY_WORKER__LEASE_SECONDS"] = "10"
     simulator.rule(act={"hang": True}, times=1)
-    simulator.rule(act={"delay_seconds": 1})
+    simulator.rule(act={"delay_seconds": 6})
     with stack.running_api():
         with stack.running_worker("first") as first:
             request_id = stack.submit(prompt="Hello")
