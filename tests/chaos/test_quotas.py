@@ -164,3 +164,70 @@ def test_an_unknown_quota_is_used_and_not_overrun(stack: Stack, simulator: Simul
     account.assert_completed(requests)
     assert throttled <= run.throttled * run.jobs
     assert use >= run.use
+
+
+#: How long each of the quotas holds, and by when a changed one shall be used.
+HELD_SECONDS: Final = 75
+FOLLOWED_SECONDS: Final = 30
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("limit", ["requests", "tokens"])
+def test_a_quota_that_is_halved_and_doubled_is_followed(stack: Stack, simulator: Simulator, limit: str, workers: int) -> None:
+    """One region; from half a minute after each change on, the new quota is used and hardly a call is throttled.
+
+    Red when: `quarry/inference/pace.py`: `wait = self._owed / self.rate - _BURST_SECONDS` -> `wait = 0.0`: nothing holds a call up.
+    """
+    stack.use(simulator)
+    stack.declare(route(target(REGIONS[0])))
+    simulator.rule({"first_token_seconds": 0.5, "jitter": 0.1})
+    unit = TOKENS if limit == "tokens" else 1
+    quotas = 600, 300, 600
+
+    def grant(per_minute: float) -> None:
+        simulator.quota(region=REGIONS[0], **{f"{limit}_per_minute": per_minute * unit}, **SMOOTH)
+
+    def seconds() -> Mapping[str, Any]:
+        pairs = simulator.quotas()
+        return pairs[0]["by_second"] if pairs else {"first": 0, "served": [], "throttled": [], "tokens": []}
+
+    def age() -> int:
+        return int(seconds()["first"]) + len(seconds()["served"])
+
+    grant(quotas[0])
+    changes: list[int] = []
+    with ExitStack() as running:
+        running.enter_context(stack.running_api())
+        body = {"prompt": "x" * 400, "max_tokens": 300} if limit == "tokens" else {}
+        requests = stack.submit_many(2100, **body)
+        fleeting = running.enter_context(fleet(stack, QUARRY_WORKER__SLOTS="100"))
+        for _ in range(workers):
+            fleeting.start()
+        fleeting.await_all()
+        for per_minute in quotas[1:]:
+            until = (changes[-1] if changes else 0) + HELD_SECONDS
+            eventually(lambda until=until: age() >= until, seconds=HELD_SECONDS + 60)
+            grant(per_minute)
+            changes.append(age())
+        eventually(lambda: age() >= changes[-1] + HELD_SECONDS, seconds=HELD_SECONDS + 60)
+        seen = seconds()
+        eventually(stack.queue_is_empty, seconds=200)
+        account = Account.of(stack, simulator, fleeting)
+    units = seen["served" if limit == "requests" else "tokens"]
+    assert seen["first"] == 0
+    found = []
+    for per_minute, change in zip(quotas[1:], changes, strict=True):
+        part = slice(change + FOLLOWED_SECONDS, change + HELD_SECONDS)
+        granted = per_minute * unit / 60 * (HELD_SECONDS - FOLLOWED_SECONDS)
+        found.append((per_minute, sum(units[part]) / granted, sum(seen["throttled"][part]) / max(sum(seen["served"][part]), 1)))
+    with figures(f"a quota of {limit} that changes, {workers} workers") as table:
+        table += [("jobs by status", f"{len(requests)} completed", str(account.statuses))]
+        for per_minute, use, throttled in found:
+            table += [
+                (f"use of {per_minute} a minute, 30 to 75 s after the change", ">= 0.95", f"{use:.3f}"),
+                ("throttled calls a job meanwhile", "<= 0.05", f"{throttled:.3f}"),
+            ]
+    account.assert_completed(requests)
+    assert all(use >= 0.95 and throttled <= 0.05 for _, use, throttled in found)
