@@ -84,15 +84,15 @@ def _served(simulator: Simulator, run: Run) -> Iterator[Served]:
         )
 
 
-SMOOTH: Final = {"refill": "smooth", "burst_seconds": 10}
-MINUTE: Final = {"refill": "minute"}
+SMOOTH: Final[Mapping[str, Any]] = {"refill": "smooth", "burst_seconds": 10}
+MINUTE: Final[Mapping[str, Any]] = {"refill": "minute"}
 
 
 @pytest.mark.parametrize(
     "run",
     [
         pytest.param(
-            Run(SMOOTH | {"burst_seconds": 1}, 1, jobs=250, regions=1, use=0.9, throttled=0.05, cold_seconds=8), id="short"
+            Run({**SMOOTH, "burst_seconds": 1}, 1, jobs=250, regions=1, use=0.9, throttled=0.05, cold_seconds=8), id="short"
         ),
         *(
             pytest.param(
@@ -187,7 +187,8 @@ def test_a_quota_that_is_halved_and_doubled_is_followed(stack: Stack, simulator:
     quotas = 600, 300, 600
 
     def grant(per_minute: float) -> None:
-        simulator.quota(region=REGIONS[0], **{f"{limit}_per_minute": per_minute * unit}, **SMOOTH)
+        granted: Mapping[str, Any] = {f"{limit}_per_minute": per_minute * unit}
+        simulator.quota(region=REGIONS[0], **granted, **SMOOTH)
 
     def seconds() -> Mapping[str, Any]:
         pairs = simulator.quotas()
@@ -197,7 +198,7 @@ def test_a_quota_that_is_halved_and_doubled_is_followed(stack: Stack, simulator:
         return int(seconds()["first"]) + len(seconds()["served"])
 
     grant(quotas[0])
-    changes: list[int] = []
+    changes = [0]
     with ExitStack() as running:
         running.enter_context(stack.running_api())
         body = {"prompt": "x" * 400, "max_tokens": 300} if limit == "tokens" else {}
@@ -207,8 +208,7 @@ def test_a_quota_that_is_halved_and_doubled_is_followed(stack: Stack, simulator:
             fleeting.start()
         fleeting.await_all()
         for per_minute in quotas[1:]:
-            until = (changes[-1] if changes else 0) + HELD_SECONDS
-            eventually(lambda until=until: age() >= until, seconds=HELD_SECONDS + 60)
+            eventually(lambda: age() >= changes[-1] + HELD_SECONDS, seconds=HELD_SECONDS + 60)
             grant(per_minute)
             changes.append(age())
         eventually(lambda: age() >= changes[-1] + HELD_SECONDS, seconds=HELD_SECONDS + 60)
@@ -218,7 +218,7 @@ def test_a_quota_that_is_halved_and_doubled_is_followed(stack: Stack, simulator:
     units = seen["served" if limit == "requests" else "tokens"]
     assert seen["first"] == 0
     found = []
-    for per_minute, change in zip(quotas[1:], changes, strict=True):
+    for per_minute, change in zip(quotas[1:], changes[1:], strict=True):
         part = slice(change + FOLLOWED_SECONDS, change + HELD_SECONDS)
         granted = per_minute * unit / 60 * (HELD_SECONDS - FOLLOWED_SECONDS)
         found.append((per_minute, sum(units[part]) / granted, sum(seen["throttled"][part]) / max(sum(seen["served"][part]), 1)))

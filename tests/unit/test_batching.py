@@ -196,3 +196,11 @@ async def test_a_gathering_that_is_cut_off_ends(flushes: Flushes, clock: FakeClo
     await clock.settle()
     assert tasks[0].cancelled()
     assert await asyncio.gather(*submit(batcher, "cde")) == ["C", "D", "E"]
+
+
+async def test_who_was_answered_may_ask_again_at_once(flushes: Flushes, clock: FakeClock) -> None:
+    """Where one flush at a time is allowed, the one that answered is over by then: nothing waits for a flush that takes no more."""
+    flushes.going.set()
+    batcher = Batcher(flushes, limit=1, concurrency=1)
+    async with asyncio.timeout(5):
+        assert [await batcher.submit(item) for item in "abc"] == ["A", "B", "C"]

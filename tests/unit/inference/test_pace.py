@@ -160,14 +160,16 @@ def test_a_silence_before_the_first_call_of_a_minute_takes_nothing_away() -> Non
 
 
 def test_what_was_missed_of_a_minute_is_made_up_for() -> None:
-    """Its quota is there whole: half a second's worth of it begins at once, and elsewhere one call after the other."""
-    begun = {}
-    for minute in ((60.0, 60.0), None):
+    """Its quota is there whole: of four seconds all at once, even a while later, of more than ten no more; else one call after the
+    other.
+    """
+    for missed, at_once in ((4, 4), (30, 10)):
         pace = found(granted=100)
-        pace.resumes(64, 64, minute)
-        begun[minute] = press(pace, 64, 64.01)
-    assert begun[60.0, 60.0] >= 0.4 * 1000 / 60
-    assert begun[None] <= 1
+        pace.resumes(60 + missed, 60 + missed, (60.0, 60.0))
+        assert at_once * 16 <= press(pace, 61 + missed, 61.01 + missed) <= (at_once + 1.6) * 1000 / 60
+    pace = found(granted=100)
+    pace.resumes(64, 64, None)
+    assert press(pace, 64, 64.01) <= 1
 
 
 def test_another_curve_is_joined_where_this_one_was_left() -> None:

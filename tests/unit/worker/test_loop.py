@@ -11,6 +11,7 @@ from quarry.queue.base import Delivery
 from quarry.testing.provider import Hold
 from tests.unit.worker.conftest import Bench
 from worker.shutdown import drain, poll_for
+from worker.turns import Turns
 
 
 async def test_no_message_is_received_without_a_free_slot(bench: Bench) -> None:
@@ -116,6 +117,24 @@ async def test_receivers_are_out_of_step(bench: Bench, monkeypatch: pytest.Monke
     running = asyncio.create_task(bench.loop(slots=40, receivers=4).run())
     await bench.clock.advance(0.2)
     assert len({round(each, 3) for each in begun}) == 4
+    running.cancel()
+
+
+async def test_it_looks_again_when_it_is_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However late the next look would have been before something happened."""
+    looks: list[float] = []
+
+    def look_again_in(_: Turns, now: float) -> float:
+        looks.append(now)
+        return 100.0 if now < 10 else 1.0
+
+    monkeypatch.setattr(Turns, "look_again_in", look_again_in)
+    running = asyncio.create_task(bench.loop(slots=4).run())
+    await bench.clock.advance(10)
+    seen = len(looks)
+    await bench.submitted()
+    await bench.clock.advance(5)
+    assert looks[-1] - looks[seen] == pytest.approx(4, abs=1)
     running.cancel()
 
 
