@@ -51,6 +51,7 @@ mutants: install ## Break each promise in a copy of the tree, and see its test t
 .PHONY: figures
 figures: install ## Measure CPU, memory and delay on this machine, and write docs/reference/performance.md anew
 	$(BIN)/python -m bench.figures
+	$(BIN)/python docs/generate.py
 
 .venv-bench/.installed: locks/bench.txt
 	$(PYTHON) -m venv .venv-bench

@@ -1,44 +1,32 @@
-"""`make figures`: measure everything that `docs/reference/performance.md` tells, and write its tables anew."""
+"""`make figures`: measure everything that `docs/reference/performance.md` tells, into the record that its tables are made from."""
 
-import os
-import platform
-import re
 import statistics
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
-from bench import latency, wrong_keys
+from bench import latency, record, wrong_keys
 from bench.api import BULK_JOBS, load
 from bench.worker import Run, work
+from tests.support.processes import ROOT
 
-PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "performance.md"
+RECORD: Final = ROOT / "docs" / "reference" / "performance.json"
 _RUNS: Final = 3
 Row = tuple[str, str, str]
+Table = Sequence[Row]
 
 
 def main() -> int:
     """Measure, print, write."""
-    tables = {"machine": machine(), "worker": worker(), "growth": growth(), "api": api(), "keys": keys(), "delay": delay()}
-    page = PAGE.read_text()
-    for name, table in tables.items():
-        page, found = re.subn(rf"(<!-- figures: {name} -->\n).*?(<!-- end -->)", rf"\g<1>{table}\g<2>", page, flags=re.DOTALL)
-        assert found == 1, f"{PAGE} has no place for {name}"  # noqa: S101 - a page of ours
-    PAGE.write_text(page)
+    head = record.header(0, "make figures")
+    if head["commit"].endswith("-dirty"):
+        sys.stderr.write("commit first: figures name the commit that they were measured on\n")
+        return 2
+    record.write(RECORD, head, {"worker": worker(), "growth": growth(), "api": api(), "keys": keys(), "delay": delay()})
     return 0
 
 
-def machine() -> str:
-    """Where and when."""
-    load_now = os.getloadavg()[0]
-    when = datetime.now(UTC).strftime("%Y-%m-%d")
-    told = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, {when}; load before: {load_now:.1f}"
-    return _shown(f"{told}\n")
-
-
-def worker() -> str:
+def worker() -> Table:
     """CPU, rate and memory at the size that the promises are about."""
     runs = [work(5000, 500, 0.5) for _ in range(_RUNS)]
     full = work(4000, 500, 4.0)
@@ -50,7 +38,7 @@ def worker() -> str:
     )
 
 
-def growth() -> str:
+def growth() -> Table:
     """CPU and memory by slots, and by the number of jobs."""
     runs = [*(work(3000, slots, 0.1) for slots in (20, 100, 500)), work(20_000, 500, 0.1)]
     head = ("slots", "jobs in the queue", "CPU a job, rate, memory; the model taking 0.1 s")
@@ -61,7 +49,7 @@ def _costs(run: Run) -> str:
     return f"{run.cpu_ms:.2f} ms, {run.rate:.0f} jobs/s, {run.peak_mib:.0f} MiB"
 
 
-def api() -> str:
+def api() -> Table:
     """CPU and rates of submissions."""
     runs = [load(5000, 100) for _ in range(_RUNS)]
     singles, bulks = [each[0] for each in runs], [each[1] for each in runs]
@@ -75,7 +63,7 @@ def api() -> str:
     )
 
 
-def keys() -> str:
+def keys() -> Table:
     """What authentication costs, and what strangers cost those with a key."""
     off, on = wrong_keys.overhead()
     calm, floods = wrong_keys.measured(20)
@@ -94,7 +82,7 @@ def keys() -> str:
     )
 
 
-def delay() -> str:
+def delay() -> Table:
     """What is added to the model's time."""
     runs = [latency.overhead(60, seconds) for seconds in (0.2, 1.0, 3.0)]
     rows = [(f"{each.model_seconds:g} s", "p50 ≤ 50 ms", f"p50 {each.p50_ms:.0f} ms, p95 {each.p95_ms:.0f} ms") for each in runs]
@@ -106,14 +94,11 @@ def _spread(unit: str, values: Sequence[float], digits: int) -> str:
     return f"{middle} {unit} ({least} to {most})"
 
 
-def _table(head: Row, *rows: Row) -> str:
-    return _shown("".join(f"| {' | '.join(row)} |\n" for row in (head, ("---",) * len(head), *rows)))
-
-
-def _shown(text: str) -> str:
-    sys.stdout.write(f"{text}\n")
+def _table(head: Row, *rows: Row) -> Table:
+    for row in (head, *rows):
+        sys.stdout.write(f"{' | '.join(row)}\n")
     sys.stdout.flush()
-    return text
+    return head, *rows
 
 
 if __name__ == "__main__":

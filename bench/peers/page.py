@@ -4,10 +4,10 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from bench.peers import record
 from bench.peers.scenarios import RECEIVES_MAX, SCENARIOS
 from bench.peers.systems import SYSTEMS
 from bench.peers.work import VISIBILITY_SECONDS
+from bench.record import Record, where
 from tests.support.processes import ROOT
 
 PAGE: Final = ROOT / "docs" / "reference" / "peers.md"
@@ -42,7 +42,7 @@ _TUNED: Final = {
 }
 
 
-def rendered(records: Mapping[str, record.Record]) -> str:
+def rendered(records: Mapping[str, Record]) -> str:
     """The page; what was not measured says so."""
     tuned = "".join(
         f"| {SYSTEMS[name].title} | {text} | [`{SYSTEMS[name].module}.py`](../../bench/peers/{SYSTEMS[name].module}.py) |\n"
@@ -67,13 +67,9 @@ def told(run: Run) -> str:
     )
 
 
-def _measured(name: str, found: record.Record, table: Callable[[Sequence[Run]], str]) -> str:
-    machine, picture = found["machine"], f"![{_PICTURES[name]}](bench/{name}.png)\n\n" if name in _PICTURES else ""
-    where = (
-        f"{found['date']} UTC, commit `{found['commit']}`, seed {found['seed']}, {machine['cores']} cores ({machine['cpu']}), "
-        f"Python {machine['python']}, load before {machine['load_before']:g}; `{found['command']}`"
-    )
-    return f"{table(found['runs'])}\n{picture}{where}.\n"
+def _measured(name: str, found: Record, table: Callable[[Sequence[Run]], str]) -> str:
+    picture = f"![{_PICTURES[name]}](bench/{name}.png)\n\n" if name in _PICTURES else ""
+    return f"{table(found['runs'])}\n{picture}{where(found)}; `{found['command']}`.\n"
 
 
 def _cpu(runs: Sequence[Run]) -> str:

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.figures import figures
+from quarry.job import JobStatus
+from tests.support.figures import figures, kept
 from tests.support.fleet import fleet
 from tests.support.judge import Account
 from tests.support.processes import eventually
@@ -161,6 +162,23 @@ def test_an_unknown_quota_is_used_and_not_overrun(stack: Stack, simulator: Simul
             ("of them in the cold start", "-", f"{cold:.0f}"),
             ("seconds until the work was done", "-", str(ended - began)),
         ]
+    kept(
+        "QUOTA_FIGURES",
+        f"{run.limit}-{run.refill['refill']}-{run.workers}-{run.seed}",
+        {
+            "limit": run.limit,
+            "refill": run.refill["refill"],
+            "workers": run.workers,
+            "seed": run.seed,
+            "jobs": run.jobs,
+            "completed": account.statuses.get(JobStatus.COMPLETED, 0),
+            "asked_use": run.use,
+            "use": use,
+            "asked_throttled": run.throttled,
+            "throttled": throttled,
+            "cold": cold,
+        },
+    )
     account.assert_completed(requests)
     assert throttled <= run.throttled * run.jobs
     assert use >= run.use
@@ -229,5 +247,7 @@ def test_a_quota_that_is_halved_and_doubled_is_followed(stack: Stack, simulator:
                 (f"use of {per_minute} a minute, 30 to 75 s after the change", ">= 0.95", f"{use:.3f}"),
                 ("throttled calls a job meanwhile", "<= 0.05", f"{throttled:.3f}"),
             ]
+    parts = [{"per_minute": per_minute, "use": use, "throttled": throttled} for per_minute, use, throttled in found]
+    kept("QUOTA_FIGURES", f"changed-{limit}-{workers}", {"limit": limit, "workers": workers, "parts": parts})
     account.assert_completed(requests)
     assert all(use >= 0.95 and throttled <= 0.05 for _, use, throttled in found)

@@ -1,4 +1,4 @@
-"""Every figure of `docs/reference/peers.md` comes from a record that names seed, commit and machine."""
+"""Every figure of the pages comes from a record that names seed, commit and machine."""
 
 import copy
 import struct
@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from bench import record as any_record
 from bench.peers import page, record
 from bench.peers.statistics import added, quantile, quota_use
+from tests.support.processes import ROOT
 
 _RUN: dict[str, Any] = {
     "scenario": "cpu",
@@ -39,6 +41,12 @@ _RECORD: dict[str, Any] = {
 def test_records_are_whole() -> None:
     """A record without seed, commit or machine, or of files that were not committed, is refused."""
     assert {name: found for name, each in record.read().items() if (found := record.faults(each))} == {}
+
+
+def test_other_records_name_seed_commit_and_machine() -> None:
+    """Whatever was measured for a page."""
+    records = (ROOT / "docs" / "reference").glob("*.json")
+    assert {path.name: found for path in records if (found := any_record.faults(any_record.read(path)))} == {}
 
 
 def test_page_is_written_from_the_records() -> None:

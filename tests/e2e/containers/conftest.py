@@ -1,17 +1,11 @@
 """What the container tests share: the engine, a Quarry in containers, and the figures of the run."""
 
-import json
-import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from tests.support.containers import Engine, Site, site
-
-#: Where figures are written, if it is set: `make test-containers CONTAINER_FIGURES=docs/reference/containers.json`.
-FIGURES = os.environ.get("CONTAINER_FIGURES")
+from tests.support.figures import written
 
 
 @pytest.fixture(scope="session")
@@ -40,14 +34,8 @@ def here(running_site: Site) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def figures(engine: Engine) -> Iterator[dict[str, str]]:
-    """What was measured, by its name; printed at the end."""
+    """What was measured, by its name; printed at the end, and recorded where `CONTAINER_FIGURES` names a file."""
     told = engine.client.info()
-    engine_is = f"engine {told['ServerVersion']} ({told['Driver']})"
-    where = f"{told['NCPU']} cores, {os.uname().machine}, {engine_is}, {datetime.now(UTC):%Y-%m-%d}"
-    measured = {"where and when": where}
+    measured = {"engine": f"{told['ServerVersion']} ({told['Driver']})"}
     yield measured
-    print("\n" + "\n".join(f"  {name}: {value}" for name, value in measured.items()))  # noqa: T201 - it is what this is for
-    if FIGURES:
-        path = Path(FIGURES)
-        before = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps(before | measured, indent=1) + "\n")
+    written("CONTAINER_FIGURES", measured, "make test-containers CONTAINER_FIGURES=docs/reference/containers.json")

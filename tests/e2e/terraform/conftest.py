@@ -1,11 +1,9 @@
 """`terraform/examples/complete`, applied once for all tests of this folder to an emulated AWS of its own."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,14 +13,13 @@ import pytest
 from tests.support.autoscaling import Registry, application_auto_scaling
 from tests.support.containers import Container, Engine, image
 from tests.support.emulated_ecs import SIMULATOR_URL, EmulatedECS, emulated_ecs
+from tests.support.figures import written
 from tests.support.inventory import Inventory, inventory
 from tests.support.keys import created, with_key
 from tests.support.processes import ROOT, eventually
 from tests.support.stack import Stack
 from tests.support.terraform import Root
 
-#: Where figures are written, if it is set: `make test-terraform TERRAFORM_FIGURES=docs/reference/terraform.json`.
-FIGURES: Final = os.environ.get("TERRAFORM_FIGURES")
 WORKERS: Final = 2
 
 
@@ -80,9 +77,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             made = Deployed(aws, root, variables, outputs, registry, before, inventory(aws), stack)
             made.figures.update(_figures(root))
             yield made
-        print("\n" + "\n".join(f"  {name}: {value}" for name, value in made.figures.items()))  # noqa: T201 - it is what this is for
-        if FIGURES:
-            Path(FIGURES).write_text(json.dumps(made.figures, indent=1) + "\n")
+        written("TERRAFORM_FIGURES", made.figures, "make test-terraform TERRAFORM_FIGURES=docs/reference/terraform.json")
 
 
 class _OfTasksThatListen(httpx.HTTPTransport):
@@ -106,8 +101,7 @@ def _silence(client: httpx.Client, aws: EmulatedECS) -> str:
 
 def _figures(root: Root) -> dict[str, str]:
     """What is known after the apply."""
-    machine = f"{os.cpu_count()} cores, {os.uname().machine}, {root.version()}, {datetime.now(UTC):%Y-%m-%d}"
-    return {"where and when": machine, "apply": f"{root.seconds['apply']:.0f} s", "resources": str(len(root.resources()))}
+    return {"Terraform": root.version(), "apply": f"{root.seconds['apply']:.0f} s", "resources": str(len(root.resources()))}
 
 
 def _variables() -> dict[str, Any]:

@@ -1,0 +1,124 @@
+"""The generated parts that tell what was measured, each from a record in `reference/`."""  # noqa: INP001 - beside a script, no package
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from bench import record
+from bench.record import Record, where
+from docs.markdown import table
+
+REFERENCE: Final = Path(__file__).resolve().parent / "reference"
+Told = Callable[[Record], str]
+
+
+def generators() -> Iterator[tuple[str, Callable[[], str]]]:
+    """By the name of a block, what stands in it."""
+    for name, (file, told) in _BLOCKS.items():
+        yield name, partial(_of, file, told)
+
+
+def _of(file: str, told: Told) -> str:
+    path = REFERENCE / f"{file}.json"
+    return told(record.read(path)) if path.exists() else "NOT RUN\n"
+
+
+def _where(made: Record) -> str:
+    return f"{where(made)}; `{made['command']}`.\n"
+
+
+def _plain(made: Record) -> str:
+    """A row for each figure."""
+    return f"{table(('figure', 'measured'), list(made['figures'].items()))}\n{_where(made)}"
+
+
+def _performance(name: str, made: Record) -> str:
+    """One of the tables that `make figures` measured; its first row is the head."""
+    head, *rows = made["figures"][name]
+    return table(tuple(head), [tuple(row) for row in rows])
+
+
+def _simulated(made: Record) -> str:
+    """Use and throttles in simulated time."""
+    rows = [
+        (
+            str(row["workers"]),
+            row["limit"],
+            row["refill"],
+            _least([run["use"] for run in row["runs"]]),
+            _most([run["throttled"] for run in row["runs"]]),
+        )
+        for row in made["figures"]["simulated"]
+    ]
+    return f"{table(('workers', 'quota', 'comes back', 'used', 'throttled calls a job'), rows)}\n{_where(made)}"
+
+
+def _followed(made: Record) -> str:
+    """What was used of a quota half a minute after it was halved, and after it was doubled, in simulated time."""
+    rows = [
+        (str(row["workers"]), row["refill"], *(_least([run[part] for run in row["runs"]]) for part in ("halved", "doubled")))
+        for row in made["figures"]["followed"]
+    ]
+    return table(("workers", "comes back", "used of the halved", "used of the doubled"), rows)
+
+
+def _processes(made: Record) -> str:
+    """Use and throttles over real processes, with what was asked."""
+    groups: dict[tuple[str, str, int], list[Mapping[str, Any]]] = {}
+    for run in made["figures"]["processes"]:
+        groups.setdefault((run["limit"], run["refill"], run["workers"]), []).append(run)
+    rows = [
+        (
+            f"{limit}, {'by the second' if refill == 'smooth' else 'by the minute'}",
+            str(workers),
+            str(len(runs)),
+            f"≥ {runs[0]['asked_use']}: {_least([run['use'] for run in runs])}",
+            f"≤ {runs[0]['asked_throttled']}: {_most([run['throttled'] / run['jobs'] for run in runs])}",
+            _most([run["cold"] / run["jobs"] for run in runs]),
+            f"{sum(run['jobs'] - run['completed'] for run in runs)} of {sum(run['jobs'] for run in runs):,}",
+        )
+        for (limit, refill, workers), runs in sorted(groups.items())
+    ]
+    head = (
+        "quota",
+        "workers",
+        "runs",
+        "used after 30 s",
+        "throttled calls a job",
+        "of them in the first 30 s",
+        "jobs not completed",
+    )
+    return f"{table(head, rows)}\n{_where(made)}"
+
+
+def _processes_followed(made: Record) -> str:
+    """And of a quota that is halved and doubled."""
+    rows = [
+        (run["limit"], str(run["workers"]), *(f"{part['use']:.3f}; {part['throttled']:.3f}" for part in run["parts"]))
+        for run in made["figures"]["processes_followed"]
+    ]
+    return table(("quota", "workers", "halved: used; throttled calls a job", "doubled: used; throttled calls a job"), rows)
+
+
+def _least(values: Sequence[float]) -> str:
+    return f"{median(values):.3f}, {min(values):.3f}"
+
+
+def _most(values: Sequence[float]) -> str:
+    return f"{median(values):.3f}, {max(values):.3f}"
+
+
+_BLOCKS: Final[Mapping[str, tuple[str, Told]]] = {
+    "containers": ("containers", _plain),
+    "terraform": ("terraform", _plain),
+    "performance-where": ("performance", _where),
+    **{
+        f"performance-{name}": ("performance", partial(_performance, name)) for name in ("worker", "growth", "api", "keys", "delay")
+    },
+    "quotas-simulated": ("quotas", _simulated),
+    "quotas-followed": ("quotas", _followed),
+    "quotas-processes": ("quotas", _processes),
+    "quotas-processes-followed": ("quotas", _processes_followed),
+}
