@@ -204,10 +204,10 @@ def test_who_reads_steadily_may_read_for_long() -> None:
     """
 
     async def scenario() -> None:
-        async with served(Limits(connections=10, answer_seconds=0.8)) as port, calling(port, buffer=65_536) as steady:
-            steady.say(ASSET * 40)
+        async with served(Limits(connections=10, answer_seconds=0.4)) as port, calling(port, buffer=65_536) as steady:
+            steady.say(ASSET * 60)
             answers = 0
-            while answers < 40:
+            while answers < 60:
                 piece = await steady.sip(0.002)
                 assert piece, "the connection was cut"
                 answers += piece.count(b"HTTP/1.1 200 OK\r\n")
