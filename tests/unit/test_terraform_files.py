@@ -82,7 +82,7 @@ def test_a_module_has_its_five_files(path: Path) -> None:
     assert {"main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md"} - {each.name for each in path.iterdir()} == set()
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize("path", [*FILES, *sorted(FOLDER.glob("tests/**/*.hcl"))], ids=name_of)
 def test_no_file_is_long(path: Path) -> None:
     """A module is one noun, on a few screens."""
     assert len(path.read_text().splitlines()) <= 200
