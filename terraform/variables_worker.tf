@@ -129,7 +129,7 @@ variable "endpoint_arns" {
   default     = []
 
   validation {
-    condition     = length(var.endpoint_arns) == 0 || var.network != null
-    error_message = "A network of its own has no endpoint of SageMaker: give `network`."
+    condition     = length(var.endpoint_arns) == 0 || local.internet
+    error_message = "This network has no way to SageMaker. Give `network`, one with a way to the internet, or with an interface endpoint of SageMaker and without `internet = false`."
   }
 }
