@@ -117,6 +117,12 @@ variable "provider_secret_arns" {
   default     = []
 }
 
+variable "secret_key_arns" {
+  description = "KMS keys of secrets that are encrypted under keys of their own, neither AWS's nor `kms_key_arn`: who reads the secrets may decrypt with these, through Secrets Manager."
+  type        = list(string)
+  default     = []
+}
+
 variable "guardrail_arns" {
   description = "Guardrails of Bedrock that submissions may name."
   type        = list(string)

@@ -135,6 +135,8 @@ GRANTED = {
     "endpoint_arns": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/my-endpoint",
     "secret_arns": "arn:aws:secretsmanager:us-east-1:123456789012:secret:quarry/key-AbCdEf",
     "provider_secret_arns": "arn:aws:secretsmanager:us-east-1:123456789012:secret:quarry/key-AbCdEf",
+    "kms_key_arns": "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
+    "secret_key_arns": "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
     "repository_arns": "arn:aws:ecr:us-east-1:123456789012:repository/team/quarry-worker",
 }
 
