@@ -40,7 +40,7 @@ _RESOURCES: Final[Mapping[str, str]] = {
     "local.log_streams": "streams of `log_group_arns`",
     'var.producer_platform == "lambda" ? local.log_streams : []': "streams of `log_group_arns`, on Lambda only",
     'length(var.repository_arns) > 0 ? ["*"] : []': "all: AWS knows no resource for it",
-    "length(secrets) > 0 ? local.keys : []": "`kms_key_arns`",
+    "length(secrets) > 0 ? local.secret_keys : []": "`kms_key_arns`, `secret_key_arns`",
 }
 #: What a statement is for, in each component that has it; and, where it has a condition, in which cases it holds.
 _FOR: Final[Mapping[str, str]] = {

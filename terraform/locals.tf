@@ -4,10 +4,14 @@ locals {
   # Unique in all of AWS.
   bucket_name = coalesce(var.bucket_name, "${var.name}-payloads-${local.account}-${data.aws_region.current.name}")
 
+  # Whether tasks reach more than the endpoints of AWS that there are.
+  internet = try(var.network.internet, false)
+
   network = var.network != null ? var.network : {
     vpc_id             = module.network[0].vpc_id
     private_subnet_ids = module.network[0].private_subnet_ids
     public_subnet_ids  = module.network[0].public_subnet_ids
+    internet           = false
   }
 
   # What the services are told; names of variables are those of docs/reference/settings.md.

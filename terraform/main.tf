@@ -78,6 +78,7 @@ module "roles" {
   endpoint_arns          = var.endpoint_arns
   secret_arns            = local.secret_arns
   provider_secret_arns   = var.provider_secret_arns
+  secret_key_arns        = var.secret_key_arns
   log_group_arns         = values(module.observability.log_group_arns)
   repository_arns        = local.repository_arns
   tags                   = var.tags

@@ -68,6 +68,11 @@ output "producer_service_name" {
   value       = module.producer_service.service_name
 }
 
+output "producer_task_definition_arn" {
+  description = "Revision that the API should run, likewise; null on Lambda."
+  value       = module.producer_service.task_definition_arn
+}
+
 output "worker_security_group_id" {
   description = "Security group of the workers."
   value       = module.worker_service.security_group_id

@@ -64,7 +64,7 @@ variable "models" {
   }
 
   validation {
-    condition = var.network != null || alltrue([
+    condition = local.internet || alltrue([
       for model in var.models : toset(coalesce(model.called_from, [data.aws_region.current.name])) == toset([data.aws_region.current.name])
     ])
     error_message = "A model is called from another region, and this network's endpoints lead to Bedrock in this one only. Give `network`, one with a way to the internet."
@@ -76,8 +76,8 @@ variable "worker_image" {
   type        = string
 
   validation {
-    condition     = var.network != null || var.environment == "local" || can(regex(local.ecr, var.worker_image))
-    error_message = "The image is not in ECR, and this network has no way to another registry. Push it to ECR, or give `network`."
+    condition     = local.internet || var.environment == "local" || can(regex(local.ecr, var.worker_image))
+    error_message = "The image is not in ECR, and this network has no way to another registry. Push it to ECR, or give `network`, one with a way to the internet."
   }
 }
 
@@ -86,17 +86,18 @@ variable "producer_image" {
   type        = string
 
   validation {
-    condition     = var.environment == "local" || can(regex(local.ecr, var.producer_image)) || (var.network != null && var.runs_on == "ecs")
-    error_message = "The image is not in ECR: Lambda takes no other, and this network has no way to another registry. Push it to ECR, or give `network`."
+    condition     = var.environment == "local" || can(regex(local.ecr, var.producer_image)) || (local.internet && var.runs_on == "ecs")
+    error_message = "The image is not in ECR: Lambda takes no other, and this network has no way to another registry. Push it to ECR, or, for ECS, give `network`, one with a way to the internet."
   }
 }
 
 variable "network" {
-  description = "Where it runs: a VPC with a way to AWS, private subnets for the tasks, and public ones for the load balancer. Without it, a network of its own is made."
+  description = "Where it runs: a VPC with a way to AWS, private subnets for the tasks, and public ones for the load balancer; `internet = false` where tasks reach AWS through endpoints and nothing else. Without it, such a network is made."
   type = object({
     vpc_id             = string
     private_subnet_ids = list(string)
     public_subnet_ids  = optional(list(string), [])
+    internet           = optional(bool, true)
   })
   default = null
 

@@ -22,8 +22,8 @@ variable "authentication" {
   }
 
   validation {
-    condition     = !strcontains(coalesce(var.authentication, "-"), "jwt") || var.network != null || var.runs_on == "lambda"
-    error_message = "Tokens are checked with the issuer's keys, which a network of its own has no way to. Give `network`, one with a way to the internet."
+    condition     = !strcontains(coalesce(var.authentication, "-"), "jwt") || local.internet || var.runs_on == "lambda"
+    error_message = "Tokens are checked with the issuer's keys, which this network has no way to. Give `network`, one with a way to the internet."
   }
 }
 

@@ -117,6 +117,12 @@ variable "provider_secret_arns" {
   default     = []
 }
 
+variable "secret_key_arns" {
+  description = "KMS keys of secrets that are encrypted under keys of their own, neither AWS's nor `kms_key_arn`: who reads the secrets may decrypt with these, through Secrets Manager."
+  type        = list(string)
+  default     = []
+}
+
 variable "guardrail_arns" {
   description = "Guardrails of Bedrock that submissions may name."
   type        = list(string)
@@ -129,7 +135,7 @@ variable "endpoint_arns" {
   default     = []
 
   validation {
-    condition     = length(var.endpoint_arns) == 0 || var.network != null
-    error_message = "A network of its own has no endpoint of SageMaker: give `network`."
+    condition     = length(var.endpoint_arns) == 0 || local.internet
+    error_message = "This network has no way to SageMaker. Give `network`, one with a way to the internet, or with an interface endpoint of SageMaker and without `internet = false`."
   }
 }

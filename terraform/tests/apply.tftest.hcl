@@ -34,7 +34,7 @@ run "from_ecs_to_lambda" {
   }
 
   assert {
-    condition     = output.producer_service_name == null && strcontains(output.api_url, "execute-api")
+    condition     = output.producer_service_name == null && output.producer_task_definition_arn == null && strcontains(output.api_url, "execute-api")
     error_message = "The API is a function behind an HTTP API."
   }
 }

@@ -79,12 +79,12 @@ run "metrics_are_out_of_reach" {
     error_message = "The metrics port is for the named security group, and for no address."
   }
   assert {
-    condition     = toset([for rule in aws_vpc_security_group_ingress_rule.callers : rule.cidr_ipv4]) == toset(["203.0.113.0/24"])
-    error_message = "Only those who may call reach the load balancer."
+    condition     = [for rule in aws_vpc_security_group_ingress_rule.callers : [rule.cidr_ipv4, rule.from_port, rule.to_port]] == [["203.0.113.0/24", 443, 443]]
+    error_message = "Only those who may call reach the load balancer, by https."
   }
   assert {
-    condition     = aws_lb_listener.http.default_action[0].type == "redirect" && aws_lb_listener.https[0].default_action[0].type == "forward"
-    error_message = "With a certificate, http only sends callers on to https."
+    condition     = length(aws_lb_listener.http) == 0 && aws_lb_listener.https[0].default_action[0].type == "forward"
+    error_message = "With a certificate nothing answers on port 80: who calls it has sent the key in clear already."
   }
   assert {
     condition     = length([for rule in aws_wafv2_web_acl.producer.rule : rule if length(rule.statement[0].rate_based_statement) > 0]) == 2

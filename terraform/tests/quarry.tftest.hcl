@@ -90,6 +90,37 @@ run "secrets" {
   }
 }
 
+run "secrets_under_keys_of_their_own" {
+  command = plan
+
+  variables {
+    producer_secrets = { OTHER = "arn:aws:secretsmanager:us-east-1:123456789012:secret:other-AbCdEf" }
+    secret_key_arns  = ["arn:aws:kms:us-east-1:123456789012:key/22222222-1234-1234-1234-123456789012"]
+    kms_key_arn      = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
+  }
+
+  assert {
+    condition = [for each in jsondecode(module.roles.execution_policy_json).Statement : each if each.Sid == "DecryptSecrets"] == [{
+      Sid    = "DecryptSecrets"
+      Effect = "Allow"
+      Action = ["kms:Decrypt"]
+      Resource = [
+        "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
+        "arn:aws:kms:us-east-1:123456789012:key/22222222-1234-1234-1234-123456789012",
+      ]
+      Condition = { StringEquals = { "kms:ViaService" = ["secretsmanager.us-east-1.amazonaws.com"] } }
+    }]
+    error_message = "ECS may decrypt secrets with these keys, through Secrets Manager, and with no other."
+  }
+  assert {
+    condition = [
+      for each in jsondecode(output.worker_policy_json).Statement : each.Sid
+      if strcontains(jsonencode(each.Resource), "key/22222222")
+    ] == []
+    error_message = "A worker that reads no secret itself has no use for their keys."
+  }
+}
+
 run "emulated" {
   command = plan
 

@@ -1,4 +1,4 @@
-# What a plan refuses of the workers' service. `Says` is part of the message; tests/unit/test_terraform_files.py compares it.
+# What a plan refuses of the workers' service: how it stops, where and how many run. `Says` is part of the message; tests/unit/test_terraform_files.py compares it.
 
 mock_provider "aws" {
   override_during = plan
@@ -104,76 +104,6 @@ run "refuses_a_floor_of_zero" {
   expect_failures = [var.min_tasks]
 }
 
-run "refuses_an_image_without_tag" {
-  # Says: names neither a tag nor a digest
-  command = plan
-
-  module {
-    source = "./modules/worker_service"
-  }
-  variables {
-    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/quarry-worker"
-  }
-
-  expect_failures = [var.image]
-}
-
-run "refuses_an_image_called_latest" {
-  # Says: could not be rolled back
-  command = plan
-
-  module {
-    source = "./modules/worker_service"
-  }
-  variables {
-    image = "registry.example.com:5000/quarry-worker:latest"
-  }
-
-  expect_failures = [var.image]
-}
-
-run "refuses_a_port_taken_for_a_tag" {
-  # Says: names neither a tag nor a digest
-  command = plan
-
-  module {
-    source = "./modules/worker_service"
-  }
-  variables {
-    image = "registry.example.com:5000/quarry-worker"
-  }
-
-  expect_failures = [var.image]
-}
-
-run "refuses_memory_that_fargate_does_not_have" {
-  # Says: Fargate gives a task of 1024 CPU units 2048 to 8192 MiB
-  command = plan
-
-  module {
-    source = "./modules/worker_service"
-  }
-  variables {
-    memory_mib = 1024
-  }
-
-  expect_failures = [var.memory_mib]
-}
-
-run "refuses_root" {
-  # Says: A worker needs no root
-  command = plan
-
-  module {
-    source = "./modules/worker_service"
-  }
-  variables {
-    user = "0:0"
-  }
-
-  expect_failures = [var.user]
-}
-
 run "refuses_no_weight_at_all" {
   # Says: no task could be placed
   command = plan
@@ -187,33 +117,4 @@ run "refuses_no_weight_at_all" {
   }
 
   expect_failures = [var.on_demand_weight]
-}
-
-run "refuses_a_setting_that_has_an_input" {
-  # Says: names a variable that has an input of its own
-  command = plan
-
-  module {
-    source = "./modules/worker_service"
-  }
-  variables {
-    settings = { QUARRY_WORKER__DRAIN_SECONDS = "10" }
-  }
-
-  expect_failures = [aws_ecs_task_definition.worker]
-}
-
-run "refuses_a_variable_said_twice" {
-  # Says: ECS would take only one of them
-  command = plan
-
-  module {
-    source = "./modules/worker_service"
-  }
-  variables {
-    settings = { QUARRY_LOG_LEVEL = "debug" }
-    secrets  = { QUARRY_LOG_LEVEL = "arn:aws:secretsmanager:us-east-1:123456789012:secret:level-AbCdEf" }
-  }
-
-  expect_failures = [aws_ecs_task_definition.worker]
 }

@@ -82,7 +82,7 @@ def test_a_module_has_its_five_files(path: Path) -> None:
     assert {"main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md"} - {each.name for each in path.iterdir()} == set()
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize("path", [*FILES, *sorted(FOLDER.glob("tests/**/*.hcl"))], ids=name_of)
 def test_no_file_is_long(path: Path) -> None:
     """A module is one noun, on a few screens."""
     assert len(path.read_text().splitlines()) <= 200
@@ -135,6 +135,8 @@ GRANTED = {
     "endpoint_arns": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/my-endpoint",
     "secret_arns": "arn:aws:secretsmanager:us-east-1:123456789012:secret:quarry/key-AbCdEf",
     "provider_secret_arns": "arn:aws:secretsmanager:us-east-1:123456789012:secret:quarry/key-AbCdEf",
+    "kms_key_arns": "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
+    "secret_key_arns": "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
     "repository_arns": "arn:aws:ecr:us-east-1:123456789012:repository/team/quarry-worker",
 }
 

@@ -54,6 +54,7 @@ module "quarry" {
     vpc_id             = module.network.vpc_id
     private_subnet_ids = module.network.private_subnet_ids
     public_subnet_ids  = module.network.public_subnet_ids
+    internet           = false
   }
 }
 

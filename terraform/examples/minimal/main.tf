@@ -12,13 +12,3 @@ module "quarry" {
   require_tls         = !var.emulated
   deletion_protection = !var.emulated
 }
-
-output "api_url" {
-  description = "Where the API answers."
-  value       = module.quarry.api_url
-}
-
-output "operator_environment" {
-  description = "What `quarry keys` and `quarry dlq` need in their environment."
-  value       = module.quarry.operator_environment
-}

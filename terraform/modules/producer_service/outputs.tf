@@ -24,6 +24,11 @@ output "service_name" {
   value       = local.ecs ? module.ecs[0].service_name : null
 }
 
+output "task_definition_arn" {
+  description = "Revision that the service should run: after a rollback it runs another one; null for a function."
+  value       = local.ecs ? module.ecs[0].task_definition_arn : null
+}
+
 output "function_name" {
   description = "Name of the function; null for tasks."
   value       = local.ecs ? null : module.lambda[0].function_name

@@ -1,13 +1,15 @@
 locals {
   log_streams = [for arn in sort(var.log_group_arns) : "${trimsuffix(arn, ":*")}:*"]
 
+  secret_keys = distinct(concat(local.keys, sort(var.secret_key_arns)))
+
   # For each who reads secrets by itself; without secrets, no key is needed for them.
   secret_decryption = {
     for reader, secrets in { worker = var.provider_secret_arns, execution = var.secret_arns } : reader => [{
       Sid       = "DecryptSecrets"
       Effect    = "Allow"
       Action    = ["kms:Decrypt"]
-      Resource  = length(secrets) > 0 ? local.keys : []
+      Resource  = length(secrets) > 0 ? local.secret_keys : []
       Condition = { StringEquals = { "kms:ViaService" = [local.via.secretsmanager] } }
     }]
   }

@@ -149,6 +149,17 @@ variable "provider_secret_arns" {
   }
 }
 
+variable "secret_key_arns" {
+  description = "ARNs of the keys under which those secrets are encrypted, where it is neither AWS's own key nor one of kms_key_arns."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.secret_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "Each of secret_key_arns is the ARN of one key (not of an alias: a policy does not follow aliases), without wildcards."
+  }
+}
+
 variable "log_group_arns" {
   description = "ARNs of the log groups that containers, or the producer's function, write to."
   type        = list(string)

@@ -3,6 +3,8 @@ locals {
 }
 
 resource "aws_lb" "producer" {
+  #checkov:skip=CKV2_AWS_20: with a certificate nothing listens on port 80: a redirect answers whoever has sent a key in clear already
+
   name                       = var.name
   internal                   = var.internal
   load_balancer_type         = "application"
@@ -71,9 +73,13 @@ resource "aws_lb_listener" "https" {
   }
 }
 
-# With a certificate it only sends callers on to https; without one (an emulated AWS) it is all there is.
+# For an emulated AWS only. Beside https it would be for callers who say http:// by mistake: they would have sent their key in clear
+# before they are sent on.
 resource "aws_lb_listener" "http" {
-  #checkov:skip=CKV_AWS_2: with a certificate it redirects to https; a precondition of the load balancer refuses to do without one
+  #checkov:skip=CKV_AWS_2: without a certificate only, which a precondition of the load balancer refuses unless TLS is given up
+  #checkov:skip=CKV_AWS_103: as above
+
+  count = local.tls ? 0 : 1
 
   load_balancer_arn = aws_lb.producer.arn
   port              = 80
@@ -81,17 +87,7 @@ resource "aws_lb_listener" "http" {
   tags              = var.tags
 
   default_action {
-    type             = local.tls ? "redirect" : "forward"
-    target_group_arn = local.tls ? null : aws_lb_target_group.producer.arn
-
-    dynamic "redirect" {
-      for_each = local.tls ? ["https"] : []
-
-      content {
-        protocol    = "HTTPS"
-        port        = "443"
-        status_code = "HTTP_301"
-      }
-    }
+    type             = "forward"
+    target_group_arn = aws_lb_target_group.producer.arn
   }
 }

@@ -18,6 +18,11 @@ output "service_name" {
   value       = aws_ecs_service.producer.name
 }
 
+output "task_definition_arn" {
+  description = "Revision that the service should run: after a rollback it runs another one."
+  value       = aws_ecs_task_definition.producer.arn
+}
+
 output "errors" {
   description = "The metric that counts the API's own errors."
   value = {

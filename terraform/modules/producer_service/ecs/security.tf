@@ -8,14 +8,14 @@ resource "aws_security_group" "load_balancer" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "callers" {
-  for_each = { for pair in setproduct(var.allowed_cidrs, local.tls ? [80, 443] : [80]) : "${pair[0]}-${pair[1]}" => pair }
+  for_each = toset(var.allowed_cidrs)
 
   security_group_id = aws_security_group.load_balancer.id
   description       = "Callers"
   ip_protocol       = "tcp"
-  from_port         = each.value[1]
-  to_port           = each.value[1]
-  cidr_ipv4         = each.value[0]
+  from_port         = local.tls ? 443 : 80
+  to_port           = local.tls ? 443 : 80
+  cidr_ipv4         = each.value
   tags              = var.tags
 }
 
