@@ -133,10 +133,11 @@ class Loop:
         """A minute is over."""
         number = len(self.minutes)
         now = float(number * _MINUTE)
-        measured = self._publish()
         before = self.world.desired()
+        # Before they are counted: else what was measured without them could be taken for what there is with them.
         if self.world.running() < before:
             self._cooldowns.still_starting(now)
+        measured = self._publish()
         asked, why = self._bounded(*self._decided(now, before))
         scheduled = self._scheduled(self.began + timedelta(seconds=now))
         if scheduled and not why:
