@@ -132,7 +132,7 @@ check-infra: .venv-infra/.installed ## Terraform (format, validity, its own test
 
 .PHONY: test-terraform
 test-terraform: install images ## Apply terraform/examples/complete to an emulated AWS whose ECS starts the images, and use it
-	TAG=$(TAG) $(BIN)/pytest tests/e2e/terraform -m terraform -s
+	TAG=$(TAG) $(BIN)/pytest tests/e2e/terraform -m terraform -s -n 2 --no-loadscope-reorder
 # ---
 
 .PHONY: format
