@@ -375,6 +375,24 @@ class AuditSettings(Group):
     )
 
 
+class EmfSettings(Group):
+    """Metrics for CloudWatch, as lines in the log (embedded metric format)."""
+
+    namespace: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.#/-]{1,255}$",
+        description="CloudWatch namespace of what API and workers measure; without it, no such lines are written. Where the log "
+        "does not go to CloudWatch Logs they are of no use; another one than dashboard and alarms read leaves these empty.",
+    )
+    seconds: int = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="Between such lines. Too short: more of the log is paid for; longer than a minute: graphs and alarms get "
+        "holes.",
+    )
+
+
 class JobSettings(Group):
     """Limits and defaults of a job."""
 
@@ -455,6 +473,7 @@ class Settings(BaseSettings):
     limiter: LimiterSettings = LimiterSettings()
     api: ApiSettings = ApiSettings()
     audit: AuditSettings = AuditSettings()
+    emf: EmfSettings = EmfSettings()
     jwt: JwtSettings = JwtSettings()
     job: JobSettings = JobSettings()
     client: ClientSettings = ClientSettings()

@@ -33,6 +33,7 @@ from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import InferenceMetrics, RoutesMetrics, WorkerMetrics
 from quarry.telemetry.probes import serve_probes
+from quarry.telemetry.publish import Publisher
 from worker.budget import Budget
 from worker.claim import Claimer
 from worker.front import Front, Fronts
@@ -99,6 +100,7 @@ async def run(settings: Settings) -> int:
         heart = Heart(ports.store, board, governor, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.slots_in_use)
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
+        await stack.enter_async_context(Publisher(settings.emf, "worker", (metrics, inference), clock).running())
         url = ports.queue_urls[Priority.NORMAL]
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=url, slots=slots, metrics_port=port)
         sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow)]
