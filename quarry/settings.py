@@ -393,6 +393,23 @@ class EmfSettings(Group):
     )
 
 
+class TracingSettings(Group):
+    """Traces, by OpenTelemetry. Where they go is said by OpenTelemetry's own variables, such as OTEL_EXPORTER_OTLP_ENDPOINT."""
+
+    enabled: bool = Field(
+        False,
+        description="Whether traces are sent. Without the packages of the extra `otel` the process then stops at its start; "
+        "without a collector nothing is hurt, and traces are lost.",
+    )
+    sample_ratio: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of the traces that begin here and are kept; a caller's `traceparent` decides for its own. Without, "
+        "what OTEL_TRACES_SAMPLER says: all. Too much: the collector's bill; too little: the trace that you want is not there.",
+    )
+
+
 class JobSettings(Group):
     """Limits and defaults of a job."""
 
@@ -475,6 +492,7 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     emf: EmfSettings = EmfSettings()
     jwt: JwtSettings = JwtSettings()
+    tracing: TracingSettings = TracingSettings()
     job: JobSettings = JobSettings()
     client: ClientSettings = ClientSettings()
 
