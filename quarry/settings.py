@@ -381,6 +381,41 @@ class AuditSettings(Group):
     )
 
 
+class EmfSettings(Group):
+    """Metrics for CloudWatch, as lines in the log (embedded metric format)."""
+
+    namespace: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.#/-]{1,255}$",
+        description="CloudWatch namespace of what API and workers measure; without it, no such lines are written. Where the log "
+        "does not go to CloudWatch Logs they are of no use; another one than dashboard and alarms read leaves these empty.",
+    )
+    seconds: int = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="Between such lines. Too short: more of the log is paid for; longer than a minute: graphs and alarms get "
+        "holes.",
+    )
+
+
+class TracingSettings(Group):
+    """Traces, by OpenTelemetry. Where they go is said by OpenTelemetry's own variables, such as OTEL_EXPORTER_OTLP_ENDPOINT."""
+
+    enabled: bool = Field(
+        False,
+        description="Whether traces are sent. Without the packages of the extra `otel` the process then stops at its start; "
+        "without a collector nothing is hurt, and traces are lost.",
+    )
+    sample_ratio: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of the traces that begin here and are kept; a caller's `traceparent` decides for its own. Without, "
+        "what OTEL_TRACES_SAMPLER says: all. Too much: the collector's bill; too little: the trace that you want is not there.",
+    )
+
+
 class JobSettings(Group):
     """Limits and defaults of a job."""
 
@@ -461,7 +496,9 @@ class Settings(BaseSettings):
     limiter: LimiterSettings = LimiterSettings()
     api: ApiSettings = ApiSettings()
     audit: AuditSettings = AuditSettings()
+    emf: EmfSettings = EmfSettings()
     jwt: JwtSettings = JwtSettings()
+    tracing: TracingSettings = TracingSettings()
     job: JobSettings = JobSettings()
     client: ClientSettings = ClientSettings()
 

@@ -59,6 +59,8 @@ class Event(StrEnum):
     REQUEST_UNSERVED = "request.unserved"  # route, error, folded (queue or store did not answer: the caller sees a 503; `folded`
     # others since the line before: at most ten a second are told)
     AUDIT_FAILED = "audit.failed"  # error (audit records are lost, until it works again)
+    TRACES_LOST = "traces.lost"  # spans (the collector did not take them: told once, until it takes some again)
+    TRACES_REGAINED = "traces.regained"  # (none)
     CREDENTIAL_REFUSED = "credential.refused"  # reason (at level debug: whoever reaches the API can bring these about)
     DEPENDENCY_LOST = "dependency.lost"  # dependency, error
     DEPENDENCY_REGAINED = "dependency.regained"  # dependency
