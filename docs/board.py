@@ -176,6 +176,14 @@ ROWS: Final[dict[str, Sequence[Panel]]] = {
         Panel("Leases", "reqps", [_rate("quarry_lease_renewals_total", "outcome")]),
         Panel("Claims refused", "reqps", [_rate("quarry_claims_refused_total", "reason")]),
         Panel(
+            "Workers that ECS should not stop, and that stand aside", "short",
+            [("sum(quarry_task_protected)", "protected"), ("sum(quarry_standing_aside)", "aside")],
+        ),
+        Panel(
+            "Asked of the ECS agent", "reqps",
+            [_rate("quarry_task_protection_requests_total", "ask, outcome", "{{ask}}: {{outcome}}")],
+        ),
+        Panel(
             "AWS's clock is ahead by", "s", [("max by (instance) (quarry_clock_offset_seconds)", "{{instance}}")], signed=True
         ),
     ),

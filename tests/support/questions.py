@@ -35,6 +35,7 @@ def questions() -> Iterator[Question]:
 #: An alert's expression has an answer while what it warns of holds; a counter, once something was counted.
 _QUIET: Final[Mapping[str, str]] = {
     "Jobs that lost their message, found in ten minutes": "none has lost its message",
+    "Asked of the ECS agent": "there is none",
     "QuarryProcessGone": "every process answers",
     "QuarryNoWorkers": "there is one",
     "QuarryQuotaUsedUp": "nobody waits for five seconds",
