@@ -73,6 +73,11 @@ figures: install ## Measure CPU, memory and delay on this machine, and write doc
 bench: install .venv-bench/.installed ## Measure the worker beside its peers, write docs/reference/peers.md anew (three quarters of an hour)
 	$(BIN)/python -m bench.peers $(if $(ONLY),--only $(ONLY)) $(if $(SCENARIO),--scenario $(SCENARIO))
 
+.PHONY: autoscaling
+autoscaling: install ## Simulate the scaling policy beside others, and write docs/reference/autoscaling.md anew (minutes)
+	$(BIN)/python -m bench.autoscaling
+	$(BIN)/python docs/generate.py
+
 .PHONY: demo
 demo: install model ## Start everything here, let a small real model answer a file of support tickets, print the answers, stop
 	@$(BIN)/python -m quarry.local.demo

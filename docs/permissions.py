@@ -98,7 +98,7 @@ _FOR: Final[Mapping[str, str]] = {
     "operator ListKeys": "`quarry keys list`. *Only the keys of callers.*",
     "operator MakeKeys": "`quarry keys create` and `rotate`. *Only keys of callers, and only in a transaction.*",
     "operator FindFailedJobs": "`quarry dlq list`, and what is chosen by filters",
-    "operator FindBucket": "the start of `quarry dlq`",
+    "operator FindBucket": "`quarry doctor`; the start of `quarry dlq`",
     "operator ShowAndRefreshPayloads": "`quarry dlq show --content`; a redriven job's payload is copied onto itself, so "
     "that it does not "
     "expire",

@@ -59,6 +59,9 @@ module "observability" {
   min_workers            = var.min_tasks
   api_errors             = module.producer_service.errors
   api_load_balancer      = module.producer_service.load_balancer
+  measured               = var.cloudwatch_metrics
+  slow_call_seconds      = var.slow_call_seconds
+  failed_calls_percent   = var.failed_calls_percent
   kms_key_arn            = var.kms_key_arn
   tags                   = var.tags
 }
@@ -101,7 +104,7 @@ module "worker_service" {
   log_group_name          = module.observability.log_group_names["worker"]
   deployment_alarm_names  = module.observability.deployment_alarm_names["worker"]
   queue_names             = module.queues.queue_names
-  settings                = merge(local.environment, local.worker_environment, var.settings, var.worker_settings)
+  settings                = merge(local.environment, local.measured_environment, local.worker_environment, var.settings, var.worker_settings)
   secrets                 = var.worker_secrets
   slots                   = var.slots
   drain_seconds           = var.drain_seconds
@@ -143,7 +146,7 @@ module "producer_service" {
   log_group_name                        = module.observability.log_group_names["producer"]
   access_log_days                       = var.log_retention_days
   deployment_alarm_names                = module.observability.deployment_alarm_names["producer"]
-  settings                              = merge(local.environment, local.producer_environment, var.settings, var.producer_settings)
+  settings                              = merge(local.environment, local.measured_environment, local.producer_environment, var.settings, var.producer_settings)
   secrets                               = var.producer_secrets
   cpu                                   = var.producer_cpu
   memory_mib                            = var.producer_memory_mib
