@@ -75,6 +75,7 @@ module "roles" {
   queue_arns             = module.queues.queue_arns
   dead_letter_queue_arns = [module.queues.dead_letter_queue_arn]
   payload_bucket_arn     = module.payload_bucket.arn
+  cluster_name           = aws_ecs_cluster.this.name
   kms_key_arns           = var.kms_key_arn == null ? [] : [var.kms_key_arn]
   model_arns             = local.model_arns
   guardrail_arns         = var.guardrail_arns
