@@ -150,6 +150,15 @@ def test_regions_of_one_model_are_told_apart_and_providers_are_added_up() -> Non
     }
 
 
+def test_strangers_make_no_metrics() -> None:
+    """A method that nobody serves, asked of each route, would be paid for a month."""
+    metrics = ProducerMetrics(CollectorRegistry())
+    for method in ("GET", "DELETE", "other"):
+        metrics.request_seconds.labels(method, "/v1/jobs").observe(0.1)
+    found = Reader("producer", (metrics,)).data(60)
+    assert [each.dimensions["Route"] for each in found if each.name == "RequestLatency"] == ["GET /v1/jobs"]
+
+
 def test_the_table_is_of_what_there_is() -> None:
     """Each row has a metric, with the labels that its dimensions are made of, and a name of its own."""
     registry = CollectorRegistry()
