@@ -26,13 +26,14 @@ from quarry.inference.routes_file import load_routes
 from quarry.job import Priority
 from quarry.opening import Connections, opened
 from quarry.queue.base import Lanes
-from quarry.settings import BreakerSettings, Settings, is_set
+from quarry.settings import BreakerSettings, Settings, ecs_endpoints, is_set
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import InferenceMetrics, RoutesMetrics, WorkerMetrics
 from quarry.telemetry.probes import serve_probes
+from quarry.telemetry.publish import Publisher
 from quarry.telemetry.traced import opened_tracing
 from quarry.telemetry.tracing import OFF, Tracing
 from worker.budget import Budget
@@ -45,12 +46,14 @@ from worker.isolation import Isolation
 from worker.lease import Leases
 from worker.loop import Loop, always_open
 from worker.process import Steps
+from worker.protection import gated, opened_protection
 from worker.providers import opened_providers
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
 from worker.shutdown import drain, poll_for, stop_on_signals
 from worker.speech import Speech
+from worker.succession import Succession
 from worker.sweep import Sweep
 from worker.turns import Turns
 
@@ -97,14 +100,24 @@ async def run(settings: Settings) -> int:
         board = Board(_limits(settings.breaker), inference, clock)
         governor = Governor(inference, clock, wait_seconds=float(settings.limiter.wait_seconds), draw=random.random)
         engine = Engine(providers, inference, clock, board=board, governor=governor, tracing=tracing)
-        gate = partial(governor.room, lambda: {each.target for route in file.routes for each in route.targets})
+        succession = Succession(owner, lambda: health.unready() is None)
+        protection = await stack.enter_async_context(
+            opened_protection(settings.worker, ecs_endpoints(), succession, clock, metrics, is_busy=lambda: leases.any_paid)
+        )
+        room = partial(governor.room, lambda: {each.target for route in file.routes for each in route.targets})
+        gate = gated(protection.opened, room) if protection else room
         loop, leases, sweep = parts(ports, settings, engine, file.routes, metrics, health, clock, owner, gate, tracing)
-        heart = Heart(ports.store, board, governor, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.slots_in_use)
+        heart = Heart(
+            ports.store, board, governor, succession, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.slots_in_use
+        )
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
+        await stack.enter_async_context(Publisher(settings.emf, "worker", (metrics, inference), clock).running())
         url = ports.queue_urls[Priority.NORMAL]
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=url, slots=slots, metrics_port=port)
         sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow)]
+        if protection:
+            sides.append(protection.keep())
         code = await supervise(loop, sides, leases, health, drain_seconds)
     _log.info(Event.SERVICE_STOPPED)
     return code

@@ -25,6 +25,9 @@ class Event(StrEnum):
     JOB_ISOLATED = "job.isolated"  # takeovers
     JOB_RESENT = "job.resent"  # tenant, status (the sweep found it without a message)
     HEARTBEAT_FAILED = "heartbeat.failed"  # error (told once: peers do not hear of this worker, nor it of them)
+    PROTECTION_REFUSED = "protection.refused"  # ask, error, detail (by the ECS agent; told once until it grants something again)
+    RECEIVING_PAUSED = "receiving.paused"  # reason (this worker stands aside: ECS can stop it once it is done)
+    RECEIVING_RESUMED = "receiving.resumed"  # reason (why it stood aside)
     SWEEP_FINISHED = "sweep.finished"  # found, done
     SWEEP_FAILED = "sweep.failed"  # error
     CLAIM_REFUSED = "claim.refused"  # reason

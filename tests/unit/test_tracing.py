@@ -157,7 +157,7 @@ async def test_every_message_of_a_job_says_its_trace() -> None:
     assert (worked.name, worked.kind) == ("process jobs-normal", SpanKind.CONSUMER)
 
 
-@pytest.mark.parametrize("body", ["no envelope", a_job().request_id])
+@pytest.mark.parametrize("body", ["no envelope", a_job().request_id], ids=["none", "an id alone"])
 def test_a_message_without_a_trace_begins_one(body: str) -> None:
     """That of an older version, or none of ours: it is worked, and the trace begins with the worker."""
     traces = Traces()
