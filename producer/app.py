@@ -23,7 +23,7 @@ from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import ProducerMetrics, RoutesMetrics
 from quarry.telemetry.probes import serve_probes
 from quarry.telemetry.publish import Publisher
-from quarry.telemetry.tracing import opened_tracing
+from quarry.telemetry.traced import opened_tracing
 
 _log = get_logger(__name__)
 

@@ -34,7 +34,8 @@ from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import InferenceMetrics, RoutesMetrics, WorkerMetrics
 from quarry.telemetry.probes import serve_probes
 from quarry.telemetry.publish import Publisher
-from quarry.telemetry.tracing import OFF, Tracing, opened_tracing
+from quarry.telemetry.traced import opened_tracing
+from quarry.telemetry.tracing import OFF, Tracing
 from worker.budget import Budget
 from worker.claim import Claimer
 from worker.front import Front, Fronts
