@@ -104,6 +104,13 @@ def test_versions_are_the_same_everywhere() -> None:
     assert len({re.sub(r"[\s\"=]|\.0\b", "", each) for each in found}) == 1
 
 
+def test_ten_lines_deploy_it() -> None:
+    """As the page on deploying says: what is there for an emulated AWS is not needed."""
+    text = (FOLDER / "examples/minimal/main.tf").read_text().partition("  # For an emulated AWS only")[0] + "}\n"
+    assert len([line for line in text.splitlines() if line.strip()]) <= 10
+    assert text.count("{") == text.count("}")
+
+
 def test_what_is_not_run_says_so() -> None:
     """It needs another provider than the rest: no check sees more of it than its format, and nobody is to think otherwise."""
     assert "NOT RUN" in (NOT_RUN / "README.md").read_text().splitlines()[0]
