@@ -102,6 +102,62 @@ def _processes_followed(made: Record) -> str:
     return table(("quota", "workers", "halved: used; throttled calls a job", "doubled: used; throttled calls a job"), rows)
 
 
+def _autoscaling(name: str, made: Record) -> str:
+    """Every contestant on one shape of traffic."""
+    [shape] = [each for each in made["figures"]["shapes"] if each["name"] == name]
+    rows = [
+        (
+            row["contestant"],
+            f"{row['wait_p50_seconds']:,.1f} s, {row['wait_p95_seconds']:,.1f} s, {row['wait_longest_seconds']:,.0f} s",
+            f"{row['backlog_seconds'] / 60:,.0f} min",
+            f"{row['most_tasks']} ({shape['needed_tasks']})",
+            f"{row['task_hours']:,.1f}, {row['wasted_task_hours']:,.1f}",
+            str(row["changes"]),
+            f"{row['held_seconds'] / 60:,.0f} min",
+            f"{row['expired']:,}, {row['cut']:,}",
+        )
+        for row in shape["rows"]
+    ]
+    head = (
+        "scaled by",
+        "wait: half, 95 of 100, longest",
+        "longest backlog",
+        "most tasks (needed)",
+        "task-hours, wasted",
+        "changes",
+        "held by quota",
+        "expired, cut",
+    )
+    about = (
+        f"{shape['title']}; {shape['rows'][0]['jobs']:,} jobs; quota {shape['rpm']:,} a minute; at most {shape['max_tasks']} tasks."
+    )
+    return f"{about[0].upper()}{about[1:]}\n\n{table(head, rows)}"
+
+
+def _choices(made: Record) -> str:
+    """Our policy with one number changed, and in another world."""
+    rows = [
+        (
+            f"`{row['name']}`",
+            f"**{_chosen(row)}**" if row["chosen"] else _chosen(row),
+            *(_briefly(row[shape]) for shape in ("wave", "spike")),
+        )
+        for row in made["figures"]["choices"]
+    ]
+    return table(("number", "is", "wave", "spike"), rows)
+
+
+def _briefly(run: Mapping[str, Any]) -> str:
+    waits = f"{run['wait_p95_seconds']:,.1f} s, {run['wait_longest_seconds']:,.0f} s"
+    return f"{waits}; {run['task_hours']:,.1f} h; {run['changes']}"
+
+
+def _chosen(row: Mapping[str, Any]) -> str:
+    if row["name"] != "surge":
+        return str(row["value"])
+    return "; ".join(f"+{percent} % from {times:g} targets on" for times, percent in row["value"]) or "none"
+
+
 def _least(values: Sequence[float]) -> str:
     return f"{median(values):.3f}, {min(values):.3f}"
 
@@ -117,6 +173,12 @@ _BLOCKS: Final[Mapping[str, tuple[str, Told]]] = {
     **{
         f"performance-{name}": ("performance", partial(_performance, name)) for name in ("worker", "growth", "api", "keys", "delay")
     },
+    "autoscaling-where": ("autoscaling", _where),
+    **{
+        f"autoscaling-{name}": ("autoscaling", partial(_autoscaling, name))
+        for name in ("steady", "diurnal", "spike", "ten-million")
+    },
+    "autoscaling-choices": ("autoscaling", _choices),
     "quotas-simulated": ("quotas", _simulated),
     "quotas-followed": ("quotas", _followed),
     "quotas-processes": ("quotas", _processes),

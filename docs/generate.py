@@ -36,6 +36,8 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "metrics": telemetry.metric_catalogue,
     "labels": telemetry.label_values,
     "events": telemetry.event_names,
+    "cloudwatch": telemetry.cloudwatch_metrics,
+    "cloudwatch-count": telemetry.cloudwatch_count,
     "acts": access.act_names,
     "permissions": access.permissions,
     "public": access.public,

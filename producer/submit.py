@@ -44,6 +44,7 @@ from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import ProducerMetrics
+from quarry.telemetry.tracing import OFF, Tracing
 
 _log = get_logger(__name__)
 
@@ -73,6 +74,7 @@ class Submitter:
         limits: JobSettings,
         clock: Clock,
         metrics: ProducerMetrics,
+        tracing: Tracing = OFF,
     ) -> None:
         self._store = store
         self._payloads = payloads
@@ -81,6 +83,7 @@ class Submitter:
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
+        self._tracing = tracing
         # One at a time: what it needs of memory on the way is needed once.
         self._reading = asyncio.Semaphore(1)
 
@@ -121,12 +124,14 @@ class Submitter:
                 job, content, key = await asyncio.to_thread(read)
         else:
             job, content, key = read()
-        if key is not None:
-            return await self._submit_keyed(job, content, key)
-        job = await self._set_apart(job, content)
-        with _decided(job):
-            await self._store.create(job)
-        return await self._announce(job, None)
+        with self._tracing.creation(job) as span:
+            job = replace(job, traceparent=span.traceparent) if span.traceparent else job
+            if key is not None:
+                return await self._submit_keyed(job, content, key)
+            job = await self._set_apart(job, content)
+            with _decided(job):
+                await self._store.create(job)
+            return await self._announce(job, None)
 
     def _read(self, tenant: str, body: object, header_key: str | None) -> tuple[Job, bytes, IdempotencyKey | None]:
         """A job, its invocation as it is stored, and its key. Of a large invocation, nothing else is left."""
@@ -181,7 +186,10 @@ class Submitter:
         return Accepted(job, replayed=True)
 
     async def _announce(self, job: Job, key: IdempotencyKey | None) -> Accepted:
-        [failure] = await announce(self._lanes, job)
+        with self._tracing.sending(job) as span:
+            [failure] = await announce(self._lanes, job)
+            if failure:
+                span.fail(type(failure).__name__)
         if failure is None:
             _log.info(Event.JOB_SUBMITTED, request_id=job.request_id, tenant=job.tenant, model=job.model)
             return Accepted(job)

@@ -24,6 +24,7 @@ locals {
     },
     var.kms_key_arn == null ? {} : { QUARRY_STORE__KMS_KEY_ID = var.kms_key_arn },
   )
+  measured_environment = var.cloudwatch_metrics ? { QUARRY_EMF__NAMESPACE = module.observability.namespace } : {}
   worker_environment   = { QUARRY_WORKER__LEASE_SECONDS = tostring(var.lease_seconds) }
   producer_environment = { QUARRY_API__AUTH = coalesce(var.authentication, var.environment == "local" ? "anonymous" : "api_key") }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.support.emulator import emulated_aws
@@ -15,6 +16,10 @@ from tests.support.simulator import Simulator, simulating
 from tests.support.stack import Stack, provisioned
 
 refuse_the_outside()
+
+# That a machine is busy is no fault of what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # Started in the background of a script, this process ignores Ctrl-C, and so would all that it starts: some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

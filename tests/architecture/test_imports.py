@@ -65,6 +65,7 @@ PURE = (
     "quarry.simulator.budgets",
     "quarry.simulator.quotas",
     "worker.outcome",
+    "worker.guarding",
     "producer.problems",
     "producer.auth.rules",
 )

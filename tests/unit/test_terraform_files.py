@@ -47,7 +47,7 @@ def named_settings() -> Iterator[tuple[str, str]]:
 
 def alarms() -> set[str]:
     """The runbooks that alarms lead to."""
-    text = (FOLDER / "modules/observability/alarms.tf").read_text()
+    text = "".join((FOLDER / "modules/observability" / name).read_text() for name in ("alarms.tf", "measured.tf"))
     counted = re.findall(r'^    "([a-z-]+)"\s*= \{ component', (FOLDER / "modules/observability/main.tf").read_text(), re.MULTILINE)
     assert counted
     return {*re.findall(r'runbook\s*= "([a-z-]+)"', text), *re.findall(r"runbooks_url\}/([a-z-]+)\.md", text), *counted}
