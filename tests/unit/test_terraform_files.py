@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from docs import settings, terraform
 from quarry.provision import MAX_RECEIVE_COUNT, RETENTION_SECONDS
@@ -53,6 +54,12 @@ def alarms() -> set[str]:
     return {*re.findall(r'runbook\s*= "([a-z-]+)"', text), *re.findall(r"runbooks_url\}/([a-z-]+)\.md", text), *counted}
 
 
+def alerts() -> set[str]:
+    """The runbooks that Prometheus's alerts lead to; each says so."""
+    groups = yaml.safe_load((ROOT / "docker/compose/prometheus/alerts.yml").read_text())["groups"]
+    return {Path(rule["annotations"]["runbook"]).relative_to("docs/runbooks").stem for group in groups for rule in group["rules"]}
+
+
 def test_every_setting_that_is_named_exists() -> None:
     """A misspelt variable would stop the container at its start, or be read by nobody."""
     assert sorted({(path, name) for path, name in named_settings() if name not in SETTINGS}) == []
@@ -68,14 +75,14 @@ def test_every_event_that_is_counted_exists() -> None:
 
 
 def test_every_alarm_has_its_runbook_and_every_runbook_its_alarm() -> None:
-    """Whoever is woken finds the page; a page without an alarm is read by nobody."""
-    assert alarms() == {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"}
+    """Whoever is woken finds the page; a page without an alarm is read by nobody. Of Prometheus's alerts, too."""
+    assert alarms() | alerts() == {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"}
 
 
 def test_the_runbooks_list_is_complete() -> None:
     """The table has every page."""
     listed = set(re.findall(r"^\| \[([a-z-]+)\]\(\1\.md\)", (RUNBOOKS / "README.md").read_text(), re.MULTILINE))
-    assert listed == alarms()
+    assert listed == alarms() | alerts()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
