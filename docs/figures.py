@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any, Final
 
 from bench import record
+from bench.autoscaling.contestants import CONTESTANTS
 from bench.record import Record, where
 from docs.markdown import table
 
@@ -134,7 +135,7 @@ def _autoscaling(name: str, made: Record) -> str:
     [shape] = [each for each in made["figures"]["shapes"] if each["name"] == name]
     rows = [
         (
-            row["contestant"],
+            CONTESTANTS[row["contestant"]].title,
             f"{row['wait_p50_seconds']:,.1f} s, {row['wait_p95_seconds']:,.1f} s, {row['wait_longest_seconds']:,.0f} s",
             f"{row['backlog_seconds'] / 60:,.0f} min",
             f"{row['most_tasks']} ({shape['needed_tasks']})",
@@ -167,11 +168,11 @@ def _choices(made: Record) -> str:
         (
             f"`{row['name']}`",
             f"**{_chosen(row)}**" if row["chosen"] else _chosen(row),
-            *(_briefly(row[shape]) for shape in ("wave", "spike")),
+            *(_briefly(row[trial]) for trial in made["figures"]["trials"]),
         )
         for row in made["figures"]["choices"]
     ]
-    return table(("number", "is", "wave", "spike"), rows)
+    return table(("number", "is", *made["figures"]["trials"].values()), rows)
 
 
 def _briefly(run: Mapping[str, Any]) -> str:

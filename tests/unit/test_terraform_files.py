@@ -15,6 +15,8 @@ from tests.support.processes import ROOT
 FOLDER = ROOT / "terraform"
 FILES = sorted(path for path in FOLDER.rglob("*.tf") if ".terraform" not in path.parts)
 RUNBOOKS = ROOT / "docs" / "runbooks"
+#: For a younger provider.
+NOT_RUN = FOLDER / "examples" / "blue-green"
 #: A module's own folder; `producer_service` has two inside, which nobody calls but it.
 MODULES = [FOLDER, *sorted(path for path in (FOLDER / "modules").iterdir() if path.is_dir())]
 SETTINGS = {settings.variable(prefix, name) for _, prefix, fields in settings.groups() for name, _ in fields}
@@ -104,8 +106,25 @@ def test_every_input_and_output_is_described(path: Path) -> None:
 
 def test_versions_are_the_same_everywhere() -> None:
     """A root gets one provider for all of its modules."""
-    found = {"".join(re.findall(r"required_version.*|  version.*", path.read_text())) for path in FOLDER.rglob("versions.tf")}
+    files = [path for path in FOLDER.rglob("versions.tf") if path.parent != NOT_RUN]
+    found = {"".join(re.findall(r"required_version.*|  version.*", path.read_text())) for path in files}
     assert len({re.sub(r"[\s\"=]|\.0\b", "", each) for each in found}) == 1
+
+
+def test_ten_lines_deploy_it() -> None:
+    """As the page on deploying says: what is there for an emulated AWS is not needed."""
+    text = (FOLDER / "examples/minimal/main.tf").read_text().partition("  # For an emulated AWS only")[0] + "}\n"
+    assert len([line for line in text.splitlines() if line.strip()]) <= 10
+    assert text.count("{") == text.count("}")
+
+
+def test_what_is_not_run_says_so() -> None:
+    """It needs another provider than the rest: no check sees more of it than its format, and nobody is to think otherwise."""
+    assert "NOT RUN" in (NOT_RUN / "README.md").read_text().splitlines()[0]
+    assert "NOT RUN" in (NOT_RUN / "main.tf").read_text().splitlines()[0]
+    assert "-not -path './examples/blue-green/*'" in (ROOT / ".ci" / "check-terraform").read_text()
+    uses = [name_of(path) for path in [*FILES, *FOLDER.rglob("*.hcl")] if NOT_RUN.name in code(path) and path.parent != NOT_RUN]
+    assert uses == []
 
 
 def test_modules_know_no_emulator() -> None:

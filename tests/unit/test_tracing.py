@@ -30,7 +30,8 @@ from quarry.telemetry.conventions import of_call, of_completion
 from quarry.telemetry.events import Event
 from quarry.telemetry.metrics import InferenceMetrics
 from quarry.telemetry.otlp import OtelTracing, Told, queue_names
-from quarry.telemetry.tracing import OFF, opened_tracing
+from quarry.telemetry.traced import opened_tracing
+from quarry.telemetry.tracing import OFF
 from quarry.testing import a_completion, a_job
 from quarry.testing.clock import FakeClock
 from quarry.testing.provider import ScriptedProvider
