@@ -112,10 +112,11 @@ async def run(settings: Settings) -> int:
         )
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
-        await stack.enter_async_context(Publisher(settings.emf, "worker", (metrics, inference), clock).running())
+        publisher = Publisher(settings.emf, "worker", (metrics, inference), clock)
+        stack.callback(publisher.flush)
         url = ports.queue_urls[Priority.NORMAL]
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=url, slots=slots, metrics_port=port)
-        sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow)]
+        sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow), publisher.keep()]
         if protection:
             sides.append(protection.keep())
         code = await supervise(loop, sides, leases, health, drain_seconds)

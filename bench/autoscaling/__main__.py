@@ -17,7 +17,7 @@ from bench import record
 from bench.autoscaling.contestants import CONTESTANTS, Contestant, ours
 from bench.autoscaling.model import Fleet, Outcome, Simulation, lengths
 from bench.autoscaling.numbers import OURS, Numbers
-from bench.autoscaling.shapes import SHAPES, WAVE, Shape
+from bench.autoscaling.shapes import SHAPES, TRIAL_SLOTS, TRIALS, Shape
 from tests.support.processes import ROOT
 
 RECORD: Final = ROOT / "docs" / "reference" / "autoscaling.json"
@@ -60,7 +60,7 @@ def main() -> int:
         {"name": name, **_told(shape), "rows": [{"contestant": each, **rows[name, each]} for each in CONTESTANTS]}
         for name, shape in SHAPES.items()
     ]
-    record.write(RECORD, head, {"numbers": numbers(OURS), "shapes": shapes, "choices": choices})
+    record.write(RECORD, head, {"numbers": numbers(OURS), "shapes": shapes, "choices": choices, "trials": _trials()})
     return 0
 
 
@@ -68,6 +68,10 @@ def numbers(of: Numbers) -> Mapping[str, Any]:
     """As they stand in the record."""
     told: Mapping[str, Any] = json.loads(json.dumps(asdict(of)))
     return told
+
+
+def _trials() -> Mapping[str, str]:
+    return {name: shape.title for name, shape in TRIALS.items()}
 
 
 def _contest(shape: str, name: str) -> Mapping[str, Any]:
@@ -83,12 +87,10 @@ def _choices() -> Iterator[tuple[str, Any]]:
 def _choice(name: str, value: Any) -> Mapping[str, Any]:
     with_it = replace(OURS, **{name: value}) if name in _CHOICES else OURS
     assumed = {name: value} if name in _ASSUMED else {}
+    of = replace(with_it, slots=TRIAL_SLOTS)
     contestant = Contestant("", ours, bounded_by_quota=True)
-    found = {
-        shape: figures(simulated(of, contestant, with_it, **assumed), OURS.slots)
-        for shape, of in {"wave": WAVE, "spike": SHAPES["spike"]}.items()
-    }
-    return {"name": name, "value": value, "chosen": name not in _ASSUMED and getattr(OURS, name) == value, **found}
+    found = {each: figures(simulated(shape, contestant, of, **assumed), of.slots) for each, shape in TRIALS.items()}
+    return {"name": name, "value": value, "chosen": name in _CHOICES and getattr(OURS, name) == value, **found}
 
 
 def simulated(shape: Shape, contestant: Contestant, of: Numbers, **assumed: Any) -> Outcome:

@@ -32,10 +32,9 @@ class Shape:
                 yield now
 
 
-def _course(mean: float, minutes: int, times: int = 1) -> tuple[float, ...]:
+def _course(mean: float, minutes: int) -> tuple[float, ...]:
     """A day's course within so many minutes, from its trough: a fifth of the mean at night, nine fifths at its peak."""
-    once = tuple(mean * (1.0 - 0.8 * math.cos(2 * math.pi * (minute + 0.5) / minutes)) for minute in range(minutes))
-    return once * times
+    return tuple(mean * (1.0 - 0.8 * math.cos(2 * math.pi * (minute + 0.5) / minutes)) for minute in range(minutes))
 
 
 #: By name. Quotas are a quarter above the highest rate; in the spike a fifth below it.
@@ -46,11 +45,12 @@ SHAPES: Final[Mapping[str, Shape]] = {
         "spike: 1 job/s, and for 10 min 50 times as many", (1.0,) * 60 + (50.0,) * 10 + (1.0,) * 110, rpm=2400, max_tasks=20
     ),
     "ten-million": Shape(
-        "10 million jobs a day: 23 to 208 jobs/s and back, a day's course within 4 h",
-        _course(10_000_000 / 86_400, 240),
-        rpm=15_600,
-        max_tasks=80,
+        "10 million jobs in a day, 23 to 208 a second", _course(10_000_000 / 86_400, _DAY_MINUTES), rpm=15_600, max_tasks=80
     ),
 }
-#: By which numbers are chosen: a day's course within three hours.
-WAVE: Final = Shape("wave: 2 to 18 jobs/s and back within 3 h", _course(10.0, 180), rpm=1350, max_tasks=20)
+#: By which numbers are chosen, with small tasks, so that there are many: a day's course within three hours; and bursts on a plain.
+TRIALS: Final[Mapping[str, Shape]] = {
+    "wave": Shape("2 to 18 jobs/s and back within 3 h", _course(10.0, 180), rpm=1350, max_tasks=200),
+    "bursts": Shape("5 jobs/s, and for 5 min in each half hour 20", ((5.0,) * 25 + (20.0,) * 5) * 8, rpm=1500, max_tasks=200),
+}
+TRIAL_SLOTS: Final = 10
