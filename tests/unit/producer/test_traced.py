@@ -82,7 +82,7 @@ async def test_a_request_is_told_by_its_route_and_a_failure_as_one() -> None:
 
     observed = Observed(app, ProducerMetrics(CollectorRegistry()), FakeClock(), producer.tracing)
     for path in ("/v1/jobs", "/livez"):
-        scope = {"type": "http", "method": "POST", "path": path, "headers": []}
+        scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": []}
         await observed(scope, receive, send)
     [span] = producer.spans
     assert (span.name, span.status.is_ok) == ("POST unmatched", False)
