@@ -14,7 +14,7 @@ variable "collector" {
   default = null
 
   validation {
-    condition     = var.collector == null || can(regex("(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})$", var.collector.image)) && !endswith(var.collector.image, ":latest")
+    condition     = var.collector == null ? true : can(regex("(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})$", var.collector.image)) && !endswith(var.collector.image, ":latest")
     error_message = "The collector's image names neither a tag nor a digest, or `latest`: what runs would change without a deployment."
   }
 

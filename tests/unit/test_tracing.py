@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from quarry.envelope import from_wire
+from quarry.envelope import Envelope, from_wire
 from quarry.errors import ConfigurationError, Throttled
 from quarry.inference.candidates import Request
 from quarry.inference.engine import Engine
@@ -157,7 +157,9 @@ async def test_every_message_of_a_job_says_its_trace() -> None:
     assert (worked.name, worked.kind) == ("process jobs-normal", SpanKind.CONSUMER)
 
 
-@pytest.mark.parametrize("body", ["no envelope", a_job().request_id], ids=["none", "an id alone"])
+@pytest.mark.parametrize(
+    "body", ["no envelope", Envelope("01a1fdfa46007bb69d13df5218362e2d", "t").to_wire()], ids=["none", "older"]
+)
 def test_a_message_without_a_trace_begins_one(body: str) -> None:
     """That of an older version, or none of ours: it is worked, and the trace begins with the worker."""
     traces = Traces()
