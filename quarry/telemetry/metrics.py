@@ -85,7 +85,7 @@ class WorkerMetrics:
         )
         self.protection_requests = Counter(
             "quarry_task_protection_requests_total", "What the ECS agent was asked for, by what became of that.",
-            ["ask", "outcome"], registry=registry,
+            ["outcome"], registry=registry,
         )  # fmt: skip
         self.aside = Gauge(
             "quarry_standing_aside", "1 while this worker receives nothing, so that ECS can stop it without loss.",

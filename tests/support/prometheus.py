@@ -1,4 +1,4 @@
-"""A Prometheus of one's own: a process that scrapes what a test has started, with the rules that are shipped, and is asked over HTTP."""
+"""A Prometheus of one's own: a process that scrapes what a test has started, with our rules, and is asked over HTTP."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +53,7 @@ class Prometheus:
 
 @contextmanager
 def watching(directory: Path, targets: Mapping[str, Sequence[str]]) -> Iterator[Prometheus]:
-    """One that scrapes these addresses (`host:port`, by job) and judges the rules that are shipped; all it keeps is in `directory`."""
+    """One that scrapes these addresses (`host:port`, by job) and judges our rules; all it keeps is in `directory`."""
     config = directory / "prometheus.yml"
     config.write_text(json.dumps(_config(targets)))
     port = free_port()
