@@ -181,7 +181,7 @@ ROWS: Final[dict[str, Sequence[Panel]]] = {
         ),
         Panel(
             "Asked of the ECS agent", "reqps",
-            [_rate("quarry_task_protection_requests_total", "ask, outcome", "{{ask}}: {{outcome}}")],
+            [_rate("quarry_task_protection_requests_total", "outcome", "{{outcome}}")],
         ),
         Panel(
             "AWS's clock is ahead by", "s", [("max by (instance) (quarry_clock_offset_seconds)", "{{instance}}")], signed=True

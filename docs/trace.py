@@ -1,19 +1,17 @@
-"""One job's trace: `python docs/trace.py` draws it from its record, `python docs/trace.py record` makes the record anew.
+"""One job's trace: `python -m docs.trace` draws it from its record, `python -m docs.trace record` makes the record anew.
 
 The record is what a collector got of one real job: API, worker, queue, table and the simulator as processes of their own. It is
 answered in its second attempt: one target throttles, the next one breaks the connection, and later answers.
-"""  # noqa: INP001 - a script
+"""
 
-import json
-import os
-import platform
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any, Final
+
+from bench import record
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 RECORD: Final = ROOT / "docs" / "reference" / "trace.json"
@@ -28,16 +26,10 @@ _FAILED: Final = "#c05621"
 def main(arguments: Sequence[str]) -> int:
     """Draw, after recording where that is asked for."""
     if arguments == ["record"]:
-        sys.path.insert(0, str(ROOT))
-        RECORD.write_text(json.dumps({"where": where(), "spans": recorded()}, indent=1) + "\n")
-    PICTURE.write_text(drawn(json.loads(RECORD.read_text())["spans"]))
+        head = record.header(0, "python -m docs.trace record")
+        record.write(RECORD, head, {"spans": recorded()})
+    PICTURE.write_text(drawn(record.read(RECORD)["figures"]["spans"]))
     return 0
-
-
-def where() -> str:
-    """What is recorded here, and now."""
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
-    return f"{datetime.now(UTC):%d %B %Y}, {machine}; load average {os.getloadavg()[0]:.1f} before it began"
 
 
 def recorded() -> list[dict[str, Any]]:

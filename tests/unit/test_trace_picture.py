@@ -1,16 +1,16 @@
 """The picture of a trace is drawn from its record, and the page beside it names all that is in it."""
 
-import json
 import re
 
+from bench.record import read
 from docs.trace import PICTURE, RECORD, ROOT, drawn
 
-SPANS = json.loads(RECORD.read_text())["spans"]
+SPANS = read(RECORD)["figures"]["spans"]
 PAGE = (ROOT / "docs/explanation/tracing.md").read_text()
 
 
 def test_the_picture_is_the_records() -> None:
-    """Else `python docs/trace.py` was forgotten."""
+    """Else `python -m docs.trace` was forgotten."""
     assert PICTURE.read_text() == drawn(SPANS)
 
 
