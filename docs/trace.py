@@ -2,7 +2,7 @@
 
 The record is what a collector got of one real job: API, worker, queue, table and the simulator as processes of their own. It is
 answered in its second attempt: one target throttles, the next one breaks the connection, and later answers.
-"""
+"""  # noqa: INP001 - beside a script, no package
 
 import sys
 import tempfile
