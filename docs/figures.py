@@ -186,6 +186,19 @@ def _chosen(row: Mapping[str, Any]) -> str:
     return "; ".join(f"+{percent} % from {times:g} targets on" for times, percent in row["value"]) or "none"
 
 
+def _burst(made: Record) -> str:
+    """The burst of the scaling plot, and what became of it."""
+    figures = made["figures"]
+    rows = [
+        ("jobs, and of them completed", f"{figures['jobs']:,}, {figures['completed']:,}"),
+        ("minutes from the burst until there were more tasks", f"{figures['minutes_until_out']} (asked: 2 at most)"),
+        ("tasks", " → ".join(str(each) for each in [figures["changes"][0]["from"], *(each["to"] for each in figures["changes"])])),
+        ("calls under way when their task was asked to stop", str(figures["calls_in_flight_at_kills"])),
+        ("calls paid again", f"{figures['calls_paid_again']} (asked: no more than those)"),
+    ]
+    return f"{table(('figure', 'measured'), rows)}\n{_where(made)}"
+
+
 def _least(values: Sequence[float]) -> str:
     return f"{median(values):.3f}, {min(values):.3f}"
 
@@ -197,6 +210,7 @@ def _most(values: Sequence[float]) -> str:
 _BLOCKS: Final[Mapping[str, tuple[str, Told]]] = {
     "containers": ("containers", _plain),
     "terraform": ("terraform", _plain),
+    "autoscaling-burst": ("autoscaling-burst", _burst),
     "performance-where": ("performance", _where),
     **{
         f"performance-{name}": ("performance", partial(_performance, name)) for name in ("worker", "growth", "api", "keys", "delay")

@@ -1,6 +1,10 @@
 locals {
   on_ecs = var.runs_on == "ecs"
 
+  # Workers that there are always: on the clock, those of the hour with the fewest.
+  min_tasks   = coalesce(var.min_tasks, var.thresholds == null ? 1 : 2)
+  min_workers = min(concat([local.min_tasks], [for each in var.schedules : each.min_tasks])...)
+
   # Unique in all of AWS.
   bucket_name = coalesce(var.bucket_name, "${var.name}-payloads-${local.account}-${data.aws_region.current.name}")
 

@@ -56,7 +56,7 @@ module "observability" {
   table_name             = module.job_table.name
   cluster_name           = aws_ecs_cluster.this.name
   worker_service_name    = "${var.name}-worker"
-  min_workers            = var.min_tasks
+  min_workers            = local.min_workers
   api_errors             = module.producer_service.errors
   api_load_balancer      = module.producer_service.load_balancer
   measured               = var.cloudwatch_metrics
@@ -91,36 +91,50 @@ module "roles" {
 module "worker_service" {
   source = "./modules/worker_service"
 
-  name                    = var.name
-  image                   = var.worker_image
-  cluster_arn             = local.cluster_arn
-  cluster_name            = aws_ecs_cluster.this.name
-  vpc_id                  = local.network.vpc_id
-  subnet_ids              = local.network.private_subnet_ids
-  assign_public_ip        = var.assign_public_ip
-  metrics_readers         = var.metrics_readers
-  task_role_arn           = module.roles.worker_role_arn
-  execution_role_arn      = module.roles.execution_role_arn
-  log_group_name          = module.observability.log_group_names["worker"]
-  deployment_alarm_names  = module.observability.deployment_alarm_names["worker"]
-  queue_names             = module.queues.queue_names
-  settings                = merge(local.environment, local.measured_environment, local.worker_environment, var.settings, var.worker_settings)
-  secrets                 = var.worker_secrets
-  collector               = var.collector
-  slots                   = var.slots
-  drain_seconds           = var.drain_seconds
-  stop_timeout_seconds    = var.stop_timeout_seconds
-  cpu                     = var.worker_cpu
-  memory_mib              = var.worker_memory_mib
-  architecture            = var.architecture
-  min_tasks               = var.min_tasks
-  max_tasks               = var.max_tasks
-  typical_job_seconds     = var.typical_job_seconds
-  acceptable_wait_seconds = var.acceptable_wait_seconds
-  on_demand_base          = var.on_demand_base
-  on_demand_weight        = var.on_demand_weight
-  spot_weight             = var.spot_weight
-  tags                    = var.tags
+  name                   = var.name
+  image                  = var.worker_image
+  cluster_arn            = local.cluster_arn
+  vpc_id                 = local.network.vpc_id
+  subnet_ids             = local.network.private_subnet_ids
+  assign_public_ip       = var.assign_public_ip
+  metrics_readers        = var.metrics_readers
+  task_role_arn          = module.roles.worker_role_arn
+  execution_role_arn     = module.roles.execution_role_arn
+  log_group_name         = module.observability.log_group_names["worker"]
+  deployment_alarm_names = module.observability.deployment_alarm_names["worker"]
+  settings               = merge(local.environment, local.measured_environment, local.worker_environment, var.settings, var.worker_settings)
+  secrets                = var.worker_secrets
+  collector              = var.collector
+  slots                  = var.slots
+  drain_seconds          = var.drain_seconds
+  stop_timeout_seconds   = var.stop_timeout_seconds
+  cpu                    = var.worker_cpu
+  memory_mib             = var.worker_memory_mib
+  architecture           = var.architecture
+  min_tasks              = local.min_tasks
+  on_demand_base         = var.on_demand_base
+  on_demand_weight       = var.on_demand_weight
+  spot_weight            = var.spot_weight
+  tags                   = var.tags
+}
+
+module "autoscaling" {
+  source = "./modules/autoscaling"
+
+  name                       = var.name
+  cluster_name               = aws_ecs_cluster.this.name
+  service_name               = module.worker_service.service_name
+  queue_names                = module.queues.queue_names
+  slots_per_task             = var.slots
+  typical_job_seconds        = var.typical_job_seconds
+  acceptable_latency_seconds = var.acceptable_latency_seconds
+  min_tasks                  = local.min_tasks
+  max_tasks                  = var.max_tasks
+  quota                      = var.quota
+  schedules                  = var.schedules
+  follow_backlog             = var.follow_backlog
+  thresholds                 = var.thresholds
+  tags                       = var.tags
 }
 
 module "producer_service" {

@@ -114,8 +114,13 @@ output "alarm_names" {
 }
 
 output "jobs_per_task" {
-  description = "How many jobs, waiting or under way, there are per worker where the fleet has its right size."
-  value       = module.worker_service.jobs_per_task
+  description = "How many jobs, waiting or under way, one worker works off in the acceptable latency."
+  value       = module.autoscaling.jobs_per_task
+}
+
+output "worker_ceiling" {
+  description = "Workers that there are at most: `max_tasks`, or what the quota feeds where that is less."
+  value       = module.autoscaling.worker_ceiling
 }
 
 output "visibility_seconds" {

@@ -1,4 +1,4 @@
-# How the workers work, and how many there are.
+# How the workers work. How many there are: variables_scaling.tf.
 
 variable "slots" {
   description = "Jobs in flight per worker."
@@ -40,30 +40,6 @@ variable "architecture" {
   description = "X86_64 or ARM64, as the images are built."
   type        = string
   default     = "X86_64"
-}
-
-variable "min_tasks" {
-  description = "Workers that there are always."
-  type        = number
-  default     = 1
-}
-
-variable "max_tasks" {
-  description = "Workers that there are at most: a bound on what is spent."
-  type        = number
-  default     = 10
-}
-
-variable "typical_job_seconds" {
-  description = "How long a model usually takes for one of your jobs."
-  type        = number
-  default     = 20
-}
-
-variable "acceptable_wait_seconds" {
-  description = "How long a job may wait for a worker before there should be more of them."
-  type        = number
-  default     = 60
 }
 
 variable "on_demand_base" {

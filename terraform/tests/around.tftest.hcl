@@ -94,7 +94,7 @@ run "alarms" {
 
   assert {
     condition = alltrue([
-      for alarm in concat(values(aws_cloudwatch_metric_alarm.above), [aws_cloudwatch_metric_alarm.workers_missing], aws_cloudwatch_metric_alarm.api_gone) :
+      for alarm in concat(values(aws_cloudwatch_metric_alarm.above), aws_cloudwatch_metric_alarm.workers_missing, aws_cloudwatch_metric_alarm.api_gone) :
       can(regex("What to do: https://.*/docs/runbooks/[a-z-]+\\.md$", alarm.alarm_description)) && length(alarm.alarm_actions) == 1
     ])
     error_message = "Whoever is told of an alarm is told what to do."
@@ -104,7 +104,7 @@ run "alarms" {
     error_message = "A lane is late when it is said to be, and never where nothing is said."
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.workers_missing.threshold == 2 && aws_cloudwatch_metric_alarm.workers_missing.treat_missing_data == "breaching"
+    condition     = aws_cloudwatch_metric_alarm.workers_missing[0].threshold == 2 && aws_cloudwatch_metric_alarm.workers_missing[0].treat_missing_data == "breaching"
     error_message = "Workers that nobody counts are missing."
   }
   assert {

@@ -9,13 +9,11 @@ variables {
   name               = "quarry"
   image              = "123456789012.dkr.ecr.us-east-1.amazonaws.com/quarry-worker:1.0"
   cluster_arn        = "arn:aws:ecs:us-east-1:123456789012:cluster/quarry"
-  cluster_name       = "quarry"
   vpc_id             = "vpc-1"
   subnet_ids         = ["subnet-1", "subnet-2"]
   task_role_arn      = "arn:aws:iam::123456789012:role/quarry-worker"
   execution_role_arn = "arn:aws:iam::123456789012:role/quarry-execution"
   log_group_name     = "/quarry/quarry/worker"
-  queue_names        = { high = "quarry-jobs-high", normal = "quarry-jobs", low = "quarry-jobs-low" }
 }
 
 run "container" {
@@ -86,27 +84,10 @@ run "fleet" {
   }
 
   variables {
-    slots                   = 50
-    typical_job_seconds     = 20
-    acceptable_wait_seconds = 60
-    min_tasks               = 2
-    max_tasks               = 8
-    spot_weight             = 3
-    deployment_alarm_names  = ["quarry-worker-faults"]
+    spot_weight            = 3
+    deployment_alarm_names = ["quarry-worker-faults"]
   }
 
-  assert {
-    condition     = output.jobs_per_task == 200
-    error_message = "50 are worked at a time, and in 60 s three times as many are worked off: 50 x (1 + 60 / 20) = 200."
-  }
-  assert {
-    condition     = aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].target_value == 200
-    error_message = "The policy aims at that number."
-  }
-  assert {
-    condition     = aws_appautoscaling_target.worker.min_capacity == 2 && aws_appautoscaling_target.worker.max_capacity == 8
-    error_message = "Floor and ceiling are those that were given."
-  }
   assert {
     condition     = { for each in aws_ecs_service.worker.capacity_provider_strategy : each.capacity_provider => each.weight } == { FARGATE = 1, FARGATE_SPOT = 3 }
     error_message = "The mix is that of the weights."
@@ -122,38 +103,6 @@ run "fleet" {
   assert {
     condition     = aws_ecs_service.worker.alarms[0].rollback && aws_ecs_service.worker.alarms[0].enable
     error_message = "An alarm rolls a deployment back."
-  }
-}
-
-run "scaling_is_safe_at_zero" {
-  command = plan
-
-  module {
-    source = "./modules/worker_service"
-  }
-
-  # Whether its value is right is CloudWatch's affair; here, that no division is by the bare number of tasks, and that nothing that
-  # is not published is taken for unknown.
-  assert {
-    condition = length([
-      for metric in aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics :
-      metric if try(endswith(metric.expression, " / IF(FILL(tasks, REPEAT) < 1, 1, FILL(tasks, REPEAT))"), false)
-    ]) == 1
-    error_message = "Where no task runs, the divisor is one; where the count is late, it is the last one."
-  }
-  assert {
-    condition = length([
-      for metric in aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics :
-      metric if try(metric.metric_stat[0].metric[0].namespace, "") == "AWS/SQS"
-    ]) == 6
-    error_message = "The backlog is what waits and what is under way, on three lanes."
-  }
-  assert {
-    condition = alltrue([
-      for metric in aws_appautoscaling_policy.backlog.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metrics :
-      strcontains(local.backlog, "FILL(FILL(${metric.id}, REPEAT), 0)") if try(metric.metric_stat[0].metric[0].namespace, "") == "AWS/SQS"
-    ])
-    error_message = "What is late counts as it was; SQS stops publishing when nothing happens: nothing at all counts as zero."
   }
 }
 

@@ -9,13 +9,11 @@ variables {
   name               = "quarry"
   image              = "123456789012.dkr.ecr.us-east-1.amazonaws.com/quarry-worker:1.0"
   cluster_arn        = "arn:aws:ecs:us-east-1:123456789012:cluster/quarry"
-  cluster_name       = "quarry"
   vpc_id             = "vpc-1"
   subnet_ids         = ["subnet-1", "subnet-2"]
   task_role_arn      = "arn:aws:iam::123456789012:role/quarry-worker"
   execution_role_arn = "arn:aws:iam::123456789012:role/quarry-execution"
   log_group_name     = "/quarry/quarry/worker"
-  queue_names        = { high = "quarry-jobs-high", normal = "quarry-jobs", low = "quarry-jobs-low" }
 }
 
 run "refuses_a_drain_as_long_as_the_stop_timeout" {
@@ -75,30 +73,15 @@ run "refuses_no_subnet" {
   expect_failures = [var.subnet_ids]
 }
 
-run "refuses_a_ceiling_below_the_floor" {
-  # Says: The ceiling (3 tasks) is below the floor (5)
+run "refuses_fewer_than_no_tasks" {
+  # Says: There cannot be fewer than no tasks
   command = plan
 
   module {
     source = "./modules/worker_service"
   }
   variables {
-    min_tasks = 5
-    max_tasks = 3
-  }
-
-  expect_failures = [var.max_tasks]
-}
-
-run "refuses_a_floor_of_zero" {
-  # Says: never leaves zero
-  command = plan
-
-  module {
-    source = "./modules/worker_service"
-  }
-  variables {
-    min_tasks = 0
+    min_tasks = -1
   }
 
   expect_failures = [var.min_tasks]

@@ -75,6 +75,15 @@ class Root:
         listed = self._run("state", "list").split()
         return [each for each in listed if ".data." not in f".{each}"]
 
+    def values(self, kind: str) -> list[dict[str, Any]]:
+        """What the state has of each resource of a type, modules included."""
+        modules = [json.loads(self._run("show", "-json"))["values"]["root_module"]]
+        found = []
+        for module in modules:
+            found += [each["values"] for each in module.get("resources", []) if each["type"] == kind]
+            modules += module.get("child_modules", [])
+        return found
+
     def version(self) -> str:
         """Of Terraform and of the provider."""
         told = json.loads(self._run("version", "-json"))

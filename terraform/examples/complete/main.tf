@@ -21,16 +21,16 @@ module "quarry" {
   ]
 
   # How much.
-  slots                   = var.slots
-  min_tasks               = var.min_tasks
-  max_tasks               = 20
-  typical_job_seconds     = 15
-  acceptable_wait_seconds = 60
-  on_demand_base          = 1
-  on_demand_weight        = 1
-  spot_weight             = 3
-  drain_seconds           = var.drain_seconds
-  stop_timeout_seconds    = 120
+  slots                      = var.slots
+  min_tasks                  = var.min_tasks
+  max_tasks                  = 20
+  typical_job_seconds        = 15
+  acceptable_latency_seconds = 60
+  on_demand_base             = 1
+  on_demand_weight           = 1
+  spot_weight                = 3
+  drain_seconds              = var.drain_seconds
+  stop_timeout_seconds       = 120
 
   # What is kept, and under which key.
   kms_key_arn         = aws_kms_key.quarry.arn

@@ -92,7 +92,10 @@ resource "aws_cloudwatch_metric_alarm" "above" {
   tags               = var.tags
 }
 
+# Where there may be none, none is not missing; that jobs wait is what tells.
 resource "aws_cloudwatch_metric_alarm" "workers_missing" {
+  count = var.min_workers > 0 ? 1 : 0
+
   alarm_name          = "${var.name}-workers-missing"
   alarm_description   = "Fewer than ${var.min_workers} workers run. What to do: ${var.runbooks_url}/workers-missing.md"
   namespace           = "ECS/ContainerInsights"

@@ -27,7 +27,7 @@ output "alarm_names" {
   description = "Names of all alarms, by what they are about."
   value = merge(
     { for name, alarm in aws_cloudwatch_metric_alarm.above : name => alarm.alarm_name },
-    { workers-missing = aws_cloudwatch_metric_alarm.workers_missing.alarm_name },
+    { for alarm in aws_cloudwatch_metric_alarm.workers_missing : "workers-missing" => alarm.alarm_name },
     { for alarm in aws_cloudwatch_metric_alarm.api_gone : "api-gone" => alarm.alarm_name },
     { for alarm in aws_cloudwatch_metric_alarm.model_slow : "model-slow" => alarm.alarm_name },
     { for alarm in aws_cloudwatch_metric_alarm.model_errors : "model-errors" => alarm.alarm_name },

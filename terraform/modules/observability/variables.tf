@@ -52,7 +52,7 @@ variable "worker_service_name" {
 }
 
 variable "min_workers" {
-  description = "How many workers there should be always."
+  description = "How many workers there should be always; 0: none may be missing."
   type        = number
 }
 

@@ -144,7 +144,7 @@ resource "aws_ecs_service" "worker" {
   depends_on = [aws_vpc_security_group_egress_rule.https]
 
   lifecycle {
-    # The scaling policy's from the first minute on.
+    # The scaling policies' from the first minute on (module autoscaling).
     ignore_changes = [desired_count]
   }
 }

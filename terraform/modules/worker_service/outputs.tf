@@ -13,11 +13,6 @@ output "security_group_id" {
   value       = aws_security_group.worker.id
 }
 
-output "jobs_per_task" {
-  description = "How many jobs, waiting or under way, there are per task where the fleet has its right size."
-  value       = local.jobs_per_task
-}
-
 output "environment" {
   description = "The worker's environment, without secrets."
   value       = local.environment

@@ -18,11 +18,6 @@ variable "cluster_arn" {
   type        = string
 }
 
-variable "cluster_name" {
-  description = "Name of that cluster."
-  type        = string
-}
-
 variable "vpc_id" {
   description = "The VPC of the subnets."
   type        = string
@@ -69,11 +64,6 @@ variable "execution_role_arn" {
 variable "log_group_name" {
   description = "Log group of the worker."
   type        = string
-}
-
-variable "queue_names" {
-  description = "Names of the lanes' queues, of which the backlog is counted: `high`, `normal`, `low`."
-  type        = map(string)
 }
 
 variable "settings" {

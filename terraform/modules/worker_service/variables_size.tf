@@ -45,46 +45,13 @@ variable "user" {
 }
 
 variable "min_tasks" {
-  description = "Tasks that there are always."
+  description = "Tasks that a new service starts with; from then on their number is the scaling policies' (module autoscaling)."
   type        = number
   default     = 1
 
   validation {
-    condition     = var.min_tasks >= 1
-    error_message = "Target tracking multiplies the tasks that there are, and so never leaves zero: keep one at least."
-  }
-}
-
-variable "max_tasks" {
-  description = "Tasks that there are at most: a bound on what is spent."
-  type        = number
-  default     = 10
-
-  validation {
-    condition     = var.max_tasks >= var.min_tasks
-    error_message = "The ceiling (${var.max_tasks} tasks) is below the floor (${var.min_tasks})."
-  }
-}
-
-variable "typical_job_seconds" {
-  description = "How long a model usually takes for one of your jobs."
-  type        = number
-  default     = 20
-
-  validation {
-    condition     = var.typical_job_seconds > 0
-    error_message = "A job takes some time: the tasks are computed from it."
-  }
-}
-
-variable "acceptable_wait_seconds" {
-  description = "How long a job may wait for a worker before there should be more of them."
-  type        = number
-  default     = 60
-
-  validation {
-    condition     = var.acceptable_wait_seconds >= 0
-    error_message = "A wait cannot be negative."
+    condition     = var.min_tasks >= 0
+    error_message = "There cannot be fewer than no tasks."
   }
 }
 

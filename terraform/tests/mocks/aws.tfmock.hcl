@@ -93,3 +93,7 @@ mock_resource "aws_kms_key" {
 mock_resource "aws_cloudwatch_metric_alarm" {
   defaults = { arn = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:quarry" }
 }
+
+mock_resource "aws_appautoscaling_policy" {
+  defaults = { arn = "arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:8784a896:resource/ecs/service/quarry/quarry-worker:policyName/quarry" }
+}

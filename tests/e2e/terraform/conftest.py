@@ -1,6 +1,7 @@
 """`terraform/examples/complete`, applied once for all tests of this folder to an emulated AWS of its own."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -53,31 +54,55 @@ class Deployed:
         return described
 
 
+@dataclass(frozen=True)
+class Emulated:
+    """An emulated AWS that Terraform is pointed at, with an Application Auto Scaling of ours."""
+
+    aws: EmulatedECS
+    registry: Registry
+    #: Variables of Terraform's environment.
+    endpoints: dict[str, str]
+
+    def root(self, directory: Path, example: str, given: Path | None = None) -> Root:
+        """A copy of `terraform/`, with the root that is to be applied; of a root that is not in there, `given` is the folder."""
+        made = Root(ROOT / "terraform", example, directory / "terraform", self.endpoints)
+        if given is not None:
+            shutil.copytree(given, made.directory)
+        made.init()
+        return made
+
+
 @pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """It is destroyed by the last test of the folder; what a failure leaves goes with the emulator."""
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
+    """One for all files of a run; what a failure leaves goes with it."""
+    directory = tmp_path_factory.mktemp("emulated")
+    with closing(Engine()) as engine, emulated_ecs(engine, directory) as aws, application_auto_scaling() as (registry, url):
+        yield Emulated(aws, registry, {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": url})
+
+
+@pytest.fixture(scope="session")
+def deployed(emulated: Emulated, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """It is destroyed by the last test of its file."""
     directory = tmp_path_factory.mktemp("terraform")
-    with closing(Engine()) as engine, emulated_ecs(engine, directory) as aws, application_auto_scaling() as (registry, scaling_url):
-        before = inventory(aws)
-        endpoints = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": scaling_url}
-        root = Root(ROOT / "terraform", "examples/complete", directory / "terraform", endpoints)
-        root.init()
-        variables = _variables()
-        root.apply(**variables)
-        outputs = root.outputs()
-        stack = Stack(
-            aws.url, directory, name=outputs["operator_environment"]["QUARRY_QUEUE__NAME"], env=outputs["operator_environment"]
-        )
-        # By the name of the load balancer, as callers ask it, and at the emulator's address, since no DNS knows the name.
-        host = outputs["quarry"]["api_dns_name"]
-        with httpx.Client(base_url=aws.url, headers={"Host": host}, timeout=40, transport=_OfTasksThatListen()) as client:
-            eventually(lambda: client.get("/readyz").status_code == 200, seconds=180, what=lambda: _silence(client, aws))
-            client.headers.update(with_key(created(stack, "--tenant", "acme", "--name", "test")))
-            stack.api = client
-            made = Deployed(aws, root, variables, outputs, registry, before, inventory(aws), stack)
-            made.figures.update(_figures(root))
-            yield made
-        written("TERRAFORM_FIGURES", made.figures, "make test-terraform TERRAFORM_FIGURES=docs/reference/terraform.json")
+    aws, registry = emulated.aws, emulated.registry
+    before = inventory(aws)
+    root = emulated.root(directory, "examples/complete")
+    variables = _variables()
+    root.apply(**variables)
+    outputs = root.outputs()
+    stack = Stack(
+        aws.url, directory, name=outputs["operator_environment"]["QUARRY_QUEUE__NAME"], env=outputs["operator_environment"]
+    )
+    # By the name of the load balancer, as callers ask it, and at the emulator's address, since no DNS knows the name.
+    host = outputs["quarry"]["api_dns_name"]
+    with httpx.Client(base_url=aws.url, headers={"Host": host}, timeout=40, transport=_OfTasksThatListen()) as client:
+        eventually(lambda: client.get("/readyz").status_code == 200, seconds=180, what=lambda: _silence(client, aws))
+        client.headers.update(with_key(created(stack, "--tenant", "acme", "--name", "test")))
+        stack.api = client
+        made = Deployed(aws, root, variables, outputs, registry, before, inventory(aws), stack)
+        made.figures.update(_figures(root))
+        yield made
+    written("TERRAFORM_FIGURES", made.figures, "make test-terraform TERRAFORM_FIGURES=docs/reference/terraform.json")
 
 
 class _OfTasksThatListen(httpx.HTTPTransport):

@@ -1,0 +1,161 @@
+"""The loop on a service that exists in memory: which policy moves it, when, and how far."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.support.autoscaling import Registry
+from tests.support.scaling.loop import Loop, Metric
+
+SERVICE = {"ServiceNamespace": "ecs", "ResourceId": "service/q/w", "ScalableDimension": "ecs:service:DesiredCount"}
+NAMES = ("waiting", "tasks")
+#: As the module autoscaling has it, with one lane.
+EXPRESSION = "(TIME_SERIES(0) + FILL(waiting, REPEAT)) / IF(FILL(tasks, REPEAT) < 1, 1, FILL(tasks, REPEAT))"
+ASLEEP = "IF(FILL(tasks, REPEAT) < TIME_SERIES(1), TIME_SERIES(0) + FILL(waiting, REPEAT), 0)"
+
+
+@dataclass
+class Memory:
+    """Tasks run at once; `blind` are metrics that nobody publishes."""
+
+    waiting: float = 0
+    tasks: int = 1
+    blind: set[str] = field(default_factory=set)
+    wanted: int | None = None
+
+    def published(self, metric: Metric) -> float | None:
+        return None if metric.name in self.blind else float(getattr(self, metric.name))
+
+    def desired(self) -> int:
+        return self.tasks if self.wanted is None else self.wanted
+
+    def running(self) -> int:
+        return self.tasks
+
+    def scale(self, tasks: int) -> None:
+        if self.wanted is None:
+            self.tasks = tasks
+        else:
+            self.wanted = tasks
+
+
+def alarm(name: str, expression: str, arn: str, threshold: float, compares: str = "GreaterThanThreshold") -> dict[str, Any]:
+    """As Terraform shows it."""
+    metrics = [
+        {
+            "id": each,
+            "expression": "",
+            "return_data": None,
+            "metric": [{"namespace": "", "metric_name": each, "dimensions": {}, "stat": "Sum"}],
+        }
+        for each in NAMES
+    ]
+    return {
+        "alarm_name": name, "comparison_operator": compares, "threshold": threshold, "evaluation_periods": 1,
+        "datapoints_to_alarm": None, "treat_missing_data": "missing", "alarm_actions": [arn],
+        "metric_query": [{"id": "result", "expression": expression, "return_data": True, "metric": []}, *metrics],
+    }  # fmt: skip
+
+
+def looped(world: Memory, *, floor: int = 1, late: int = 0) -> Loop:
+    """Target tracking at 100, a surge from 200 on, and a way out of zero."""
+    registry = Registry()
+    registry.answer("RegisterScalableTarget", SERVICE | {"MinCapacity": floor, "MaxCapacity": 10})
+    metrics = [
+        {"Id": each, "MetricStat": {"Metric": {"Namespace": "", "MetricName": each}, "Stat": "Sum"}, "ReturnData": False}
+        for each in NAMES
+    ]
+    tracking = {
+        "TargetValue": 100.0, "ScaleOutCooldown": 60, "ScaleInCooldown": 180,
+        "CustomizedMetricSpecification": {"Metrics": [{"Id": "result", "Expression": EXPRESSION, "ReturnData": True}, *metrics]},
+    }  # fmt: skip
+    registry.answer(
+        "PutScalingPolicy",
+        SERVICE
+        | {"PolicyName": "track", "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": tracking},
+    )
+
+    def step(name: str, kind: str, by: int) -> str:
+        put = {
+            "AdjustmentType": kind,
+            "Cooldown": 60,
+            "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": by}],
+        }
+        arn: str = registry.answer("PutScalingPolicy", SERVICE | {"PolicyName": name, "StepScalingPolicyConfiguration": put})[
+            "PolicyARN"
+        ]
+        return arn
+
+    surge, wake = step("surge", "PercentChangeInCapacity", 100), step("wake", "ChangeInCapacity", 1)
+    alarms = [alarm("surge", EXPRESSION, surge, 200, "GreaterThanOrEqualToThreshold"), alarm("wake", ASLEEP, wake, 0)]
+    return Loop(registry, alarms, world, SERVICE["ResourceId"], late, began=datetime(2026, 11, 23, tzinfo=UTC))
+
+
+def run(loop: Loop, minutes: int) -> list[tuple[int, int, str]]:
+    """The changes: in which minute, to how many tasks, by whom."""
+    return [(each.number, each.tasks, each.why) for each in (loop.minute() for _ in range(minutes)) if each.why]
+
+
+def test_tracking_waits_three_minutes_to_add_and_fifteen_to_remove() -> None:
+    """Out to what the metric asks for; in one cool-down after the other, never below the floor."""
+    world = Memory(waiting=150)
+    loop = looped(world)
+    assert run(loop, 5) == [(2, 2, "track")]
+    world.waiting = 0
+    assert run(loop, 30) == [(17, 1, "track")]
+
+
+def test_a_surge_is_followed_within_two_minutes() -> None:
+    """Also when metrics come a minute late; then target tracking goes on."""
+    for late in (0, 1):
+        world = Memory()
+        loop = looped(world, late=late)
+        run(loop, 5)
+        world.waiting = 450
+        [first, *others] = run(loop, 10)
+        assert first[0] - 5 < 2
+        assert first[1:] == (2, "surge")
+        assert {why for *_, why in others} <= {"surge", "track"}
+        # What is known a minute late is counted once more by a cool-down of a minute: a doubling too many.
+        assert world.tasks == (10 if late else 5)
+
+
+def test_what_nobody_publishes_moves_nothing() -> None:
+    """Without a number of tasks there is no quotient; without a backlog it is zero."""
+    world = Memory(waiting=900, tasks=4, blind={"tasks"})
+    assert {why for *_, why in run(looped(world), 30)} == {"wake"}
+    world = Memory(tasks=4, blind={"waiting"})
+    run(looped(world), 30)
+    assert world.tasks == 1
+
+
+def test_zero_is_left_and_come_back_to() -> None:
+    """One job wakes it; tracking alone would not."""
+    world = Memory(tasks=0)
+    loop = looped(world, floor=0)
+    assert run(loop, 20) == []
+    world.waiting = 1
+    assert run(loop, 1) == [(20, 1, "wake")]
+    world.waiting = 0
+    assert run(loop, 20) == [(21, 0, "track")]
+
+
+def test_tasks_that_start_are_not_asked_for_twice() -> None:
+    """The cool-down begins when they run: until then what was asked for is part of what is asked for."""
+    world = Memory(waiting=1, tasks=0, wanted=0)
+    loop = looped(world, floor=0)
+    assert run(loop, 10) == [(0, 1, "wake")]
+    world.tasks = 1
+    assert run(loop, 3) == []
+
+
+def test_an_hour_moves_floor_and_ceiling_at_once() -> None:
+    """A scheduled action waits for no cool-down, and policies stay between its numbers."""
+    world = Memory(waiting=0, tasks=1)
+    loop = looped(world)
+    action = {"ScheduledActionName": "noon", "Schedule": "at(2026-11-23T00:05:00)"}
+    loop.registry.answer("PutScheduledAction", SERVICE | action | {"ScalableTargetAction": {"MinCapacity": 3, "MaxCapacity": 4}})
+    assert run(loop, 10) == [(5, 3, "noon")]
+    world.waiting = 4000
+    run(loop, 10)
+    assert world.tasks == 4
