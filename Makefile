@@ -63,6 +63,11 @@ figures: install ## Measure CPU, memory and delay on this machine, and write doc
 	$(BIN)/python -m bench.figures
 	$(BIN)/python docs/generate.py
 
+.PHONY: panels
+panels: install .prometheus/.installed ## Ask a Prometheus every panel's and rule's expression in a real run, write docs/reference/panels.md anew
+	$(BIN)/python -m bench.panels
+	$(BIN)/python docs/generate.py
+
 .venv-bench/.installed: locks/bench.txt
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip install -qq --require-hashes -r locks/bench.txt

@@ -13,6 +13,8 @@ from docs.markdown import table
 
 REFERENCE: Final = Path(__file__).resolve().parent / "reference"
 Told = Callable[[Record], str]
+#: Of the samples of one expression.
+_SHOWN: Final = 4
 
 
 def generators() -> Iterator[tuple[str, Callable[[], str]]]:
@@ -103,6 +105,31 @@ def _processes_followed(made: Record) -> str:
     return table(("quota", "workers", "halved: used; throttled calls a job", "doubled: used; throttled calls a job"), rows)
 
 
+def _panels(made: Record) -> str:
+    """Every expression with what it returned, in the order of the board and of the files."""
+    parts: list[str] = []
+    places = dict.fromkeys(each["where"] for each in made["figures"]["answers"])
+    for place in places:
+        rows = [
+            (each["name"], f"`{each['expression']}`", _returned(each))
+            for each in made["figures"]["answers"]
+            if each["where"] == place
+        ]
+        parts.append(f"## {place}\n\n{table(('panel or rule', 'expression', 'returned'), rows)}")
+    states = [(f"`{name}`", state) for name, state in made["figures"]["alerts"].items()]
+    parts.append(f"## Alerts by then\n\n{table(('alert', 'state'), states)}")
+    return "\n".join(parts) + f"\nPrometheus {made['figures']['prometheus']}; {_where(made)}"
+
+
+def _returned(answer: Mapping[str, Any]) -> str:
+    """A few of its samples, with the values of their labels."""
+    samples = answer["samples"]
+    if not samples:
+        return f"nothing: {answer['quiet']}"
+    told = "; ".join(f"{labels}: {value:g}" if labels else f"{value:g}" for labels, value in samples[:_SHOWN])
+    return told if len(samples) <= _SHOWN else f"{told}; and {len(samples) - _SHOWN} more"
+
+
 def _autoscaling(name: str, made: Record) -> str:
     """Every contestant on one shape of traffic."""
     [shape] = [each for each in made["figures"]["shapes"] if each["name"] == name]
@@ -174,6 +201,7 @@ _BLOCKS: Final[Mapping[str, tuple[str, Told]]] = {
     **{
         f"performance-{name}": ("performance", partial(_performance, name)) for name in ("worker", "growth", "api", "keys", "delay")
     },
+    "panels": ("panels", _panels),
     "autoscaling-where": ("autoscaling", _where),
     **{
         f"autoscaling-{name}": ("autoscaling", partial(_autoscaling, name))

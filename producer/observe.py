@@ -49,6 +49,8 @@ class Observed:
                 route = _route(scope)
                 span.rename(f"{method} {route}")
                 span.tell(of_answer(route, code))
+                if code >= 500:
+                    span.fail(str(code))
 
     async def _observe(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Serve it; returns the status of the answer."""

@@ -126,12 +126,18 @@ class Submitter:
             job, content, key = read()
         with self._tracing.creation(job) as span:
             job = replace(job, traceparent=span.traceparent) if span.traceparent else job
-            if key is not None:
-                return await self._submit_keyed(job, content, key)
-            job = await self._set_apart(job, content)
-            with _decided(job):
-                await self._store.create(job)
-            return await self._announce(job, None)
+            accepted = await self._made_durable(job, content, key)
+            if accepted.replayed:
+                span.tell({"quarry.request_id": accepted.job.request_id, "quarry.replayed": True})
+            return accepted
+
+    async def _made_durable(self, job: Job, content: bytes, key: IdempotencyKey | None) -> Accepted:
+        if key is not None:
+            return await self._submit_keyed(job, content, key)
+        job = await self._set_apart(job, content)
+        with _decided(job):
+            await self._store.create(job)
+        return await self._announce(job, None)
 
     def _read(self, tenant: str, body: object, header_key: str | None) -> tuple[Job, bytes, IdempotencyKey | None]:
         """A job, its invocation as it is stored, and its key. Of a large invocation, nothing else is left."""

@@ -106,6 +106,7 @@ module "worker_service" {
   queue_names             = module.queues.queue_names
   settings                = merge(local.environment, local.measured_environment, local.worker_environment, var.settings, var.worker_settings)
   secrets                 = var.worker_secrets
+  collector               = var.collector
   slots                   = var.slots
   drain_seconds           = var.drain_seconds
   stop_timeout_seconds    = var.stop_timeout_seconds
@@ -148,6 +149,7 @@ module "producer_service" {
   deployment_alarm_names                = module.observability.deployment_alarm_names["producer"]
   settings                              = merge(local.environment, local.measured_environment, local.producer_environment, var.settings, var.producer_settings)
   secrets                               = var.producer_secrets
+  collector                             = local.on_ecs ? var.collector : null
   cpu                                   = var.producer_cpu
   memory_mib                            = var.producer_memory_mib
   architecture                          = var.architecture

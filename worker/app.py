@@ -34,7 +34,8 @@ from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import InferenceMetrics, RoutesMetrics, WorkerMetrics
 from quarry.telemetry.probes import serve_probes
 from quarry.telemetry.publish import Publisher
-from quarry.telemetry.tracing import OFF, Tracing, opened_tracing
+from quarry.telemetry.traced import opened_tracing
+from quarry.telemetry.tracing import OFF, Tracing
 from worker.budget import Budget
 from worker.claim import Claimer
 from worker.front import Front, Fronts
@@ -111,10 +112,11 @@ async def run(settings: Settings) -> int:
         )
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
-        await stack.enter_async_context(Publisher(settings.emf, "worker", (metrics, inference), clock).running())
+        publisher = Publisher(settings.emf, "worker", (metrics, inference), clock)
+        stack.callback(publisher.flush)
         url = ports.queue_urls[Priority.NORMAL]
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=url, slots=slots, metrics_port=port)
-        sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow)]
+        sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow), publisher.keep()]
         if protection:
             sides.append(protection.keep())
         code = await supervise(loop, sides, leases, health, drain_seconds)

@@ -107,12 +107,12 @@ class Protection:
                 await self._agent.release()
                 self._asked = False
         except AgentRefused as error:
-            self._requests.labels(ask, "refused").inc()
+            self._requests.labels("refused").inc()
             if not self._guard.refusals:
                 _log.warning(Event.PROTECTION_REFUSED, ask=ask, error=error.reason, detail=error.detail)
             self._guard = refused(self._guard, self._clock.monotonic(), self._draw())
         else:
-            self._requests.labels(ask, "granted").inc()
+            self._requests.labels("protected" if ask is Ask.PROTECT else "released").inc()
             self._guard = granted(self._guard, ask, self._clock.monotonic(), asked_at)
 
     async def _identify(self) -> None:

@@ -98,7 +98,8 @@ class Reporter:
         if job.status.is_terminal and job.finished_at:
             outcome = job.status.value if job.degraded is None else DEGRADED
             self._metrics.finished.labels(outcome).inc()
-            self._metrics.job_seconds.labels(outcome).observe((job.finished_at - job.created_at).total_seconds())
+            took = (job.finished_at - job.created_at).total_seconds()
+            self._metrics.job_seconds.labels(outcome, job.priority).observe(took)
 
 
 def _told(result: Result) -> dict[str, object]:

@@ -74,7 +74,8 @@ PUBLISHED: Final = (
     Published("Slots", "Count", "slots"),
     Published("SlotsInUse", "Count", "slots_in_use"),
     Published("Requests", "Count", "requests", (_ALL, ("Status",))),
-    Published("RequestLatency", "Seconds", "request_seconds", (("Route",),)),
+    # Whatever else strangers may ask by, each would be a metric.
+    Published("RequestLatency", "Seconds", "request_seconds", (("Route",),), {"method": {"GET", "POST"}.__contains__}),
     Published("Submissions", "Count", "submissions", (("Outcome",),)),
 )
 

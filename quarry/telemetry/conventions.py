@@ -28,11 +28,7 @@ def of_request(method: str, path: str) -> Attributes:
 
 def of_answer(route: str, status: int) -> Attributes:
     """Its end. `route` is the template of its path."""
-    return {
-        "http.route": route,
-        "http.response.status_code": status,
-        "error.type": str(status) if status >= 500 else None,
-    }
+    return {"http.route": route, "http.response.status_code": status}
 
 
 def of_message(operation: str, queue: str) -> Attributes:

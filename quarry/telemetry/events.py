@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Event(StrEnum):
-    """What the log can say. The comment lists the fields beside the bound ones (`service`, `request_id`, `attempt`)."""
+    """What the log can say. The comment lists the fields beside the bound ones (`service`, `request_id`, `attempt`, `trace_id`)."""
 
     SERVICE_STARTED = "service.started"  # version, and of these what it has: port, metrics_port, queue_url, slots, url, serves,
     # rules, brain

@@ -57,7 +57,7 @@ class WorkerMetrics:
         self.claims_refused = Counter("quarry_claims_refused_total", "Claims refused.", ["reason"], registry=registry)
         self.finished = Counter("quarry_jobs_finished_total", "Jobs that became terminal here.", ["outcome"], registry=registry)
         self.job_seconds = Histogram(
-            "quarry_job_duration_seconds", "Time from submission to the terminal state.", ["outcome"], registry=registry,
+            "quarry_job_duration_seconds", "Time from submission to the terminal state.", ["outcome", "lane"], registry=registry,
             buckets=WAIT_BUCKETS,
         )  # fmt: skip
         self.attempts = Counter("quarry_attempts_total", "Attempts ended.", ["outcome"], registry=registry)
@@ -85,7 +85,7 @@ class WorkerMetrics:
         )
         self.protection_requests = Counter(
             "quarry_task_protection_requests_total", "What the ECS agent was asked for, by what became of that.",
-            ["ask", "outcome"], registry=registry,
+            ["outcome"], registry=registry,
         )  # fmt: skip
         self.aside = Gauge(
             "quarry_standing_aside", "1 while this worker receives nothing, so that ECS can stop it without loss.",

@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry's SDK, sent by OTLP over HTTP. Imported only where tracing is on: see `tracing.py`.
+"""Traces by OpenTelemetry's SDK, sent by OTLP over HTTP. Imported only where tracing is on: see `traced.py`.
 
 The SDK reads its standard variables itself (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME, OTEL_BSP_MAX_QUEUE_SIZE, and others).
 Spans wait in a bounded queue for a thread that sends them: a job never waits for a collector, and what does not fit is lost.

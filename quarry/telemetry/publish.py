@@ -1,9 +1,8 @@
 """Writes the lines of which CloudWatch makes metrics into the log's stream, while a process runs."""
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from quarry.clock import Clock, to_rfc3339
@@ -52,18 +51,9 @@ class Publisher:
         """As `flush`, after a request, where nothing goes on between requests."""
         self.flush()
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Write now and then during the block, and at its end."""
-        task = asyncio.create_task(self._keep())
-        try:
-            yield
-        finally:
-            task.cancel()
-            self.flush()
-
-    async def _keep(self) -> None:
-        while self._namespace is not None:
+    async def keep(self) -> None:
+        """Write now and then, for ever."""
+        while True:
             await self._clock.sleep(self._seconds)
             self.flush()
 

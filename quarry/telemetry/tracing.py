@@ -4,14 +4,12 @@ A trace begins with the request that submits a job, or further out, where the ca
 works the job, however late. What is told of a span never holds a prompt or an answer.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Final, Protocol, Self, TypeAlias
 
-from quarry.errors import ConfigurationError
 from quarry.invocation import Invocation, Target
 from quarry.job import Job, Priority
-from quarry.settings import Settings
 
 Value: TypeAlias = str | bool | int | float | Sequence[str]
 
@@ -119,23 +117,3 @@ class _Off:
 
 
 OFF: Final[Tracing] = _Off()
-
-
-@asynccontextmanager
-async def opened_tracing(settings: Settings, service: str) -> AsyncIterator[Tracing]:
-    """What the settings ask for, for the length of the block; what was not sent yet is sent at its end, within seconds.
-
-    Raises:
-        ConfigurationError: tracing is on, and what it needs is not installed.
-    """
-    if not settings.tracing.enabled:
-        yield OFF
-        return
-    try:
-        from quarry.telemetry.otlp import opened
-    except ImportError as error:
-        raise ConfigurationError(
-            f"QUARRY_TRACING__ENABLED needs packages that are not here ({error.name}): install `bedrock-quarry[otel]`"
-        ) from error
-    async with opened(settings, service) as tracing:
-        yield tracing

@@ -14,10 +14,10 @@ WORKER = {"Service": "worker"}
 
 
 def test_what_happened_is_what_the_lines_tell(stack: Stack, simulator: Simulator) -> None:
-    """Written while processes work and once more when they end: jobs, calls, errors, throttles and tokens add up to what happened;
-    and every metric of the table is among them, by exactly its dimensions.
+    """Written while a worker works: jobs, calls, errors, throttles and tokens add up to what happened; and every metric of the
+    table is among them, by exactly its dimensions.
 
-    Red when: `quarry/telemetry/publish.py`, after `task.cancel()`: `self.flush()` -> `pass`
+    Red when: `quarry/telemetry/publish.py`: `await self._clock.sleep(self._seconds)` -> `await self._clock.sleep(3600)`
     Red when: `quarry/telemetry/cloudwatch.py`: `value - self._counted.get(key, 0.0), value` -> `value, value`
     Red when: `quarry/telemetry/cloudwatch.py`: `Published("LimiterWait", "Seconds", "limiter_wait_seconds"),` ->
     `Published("LimiterWait", "Seconds", "limiter_wait"),`
@@ -49,6 +49,21 @@ def test_what_happened_is_what_the_lines_tell(stack: Stack, simulator: Simulator
     assert (sum(each.count for each in latencies), {each.unit for each in latencies}) == (28, {"Seconds"})
     assert 0 < max(max(each.values) for each in latencies) < 30
     assert {each.name for each in found} == published()
+
+
+def test_what_is_left_is_told_at_the_end(stack: Stack) -> None:
+    """A process that ends between two lines, as each does, tells the rest.
+
+    Red when: `worker/app.py`: `stack.callback(publisher.flush)` -> `pass`
+    Red when: `producer/app.py`: `stack.callback(publisher.flush)` -> `pass`
+    """
+    seldom = {**EMF, "QUARRY_EMF__SECONDS": "3600"}
+    with stack.running_api(**seldom), stack.running_worker(**seldom) as worker:
+        stack.finished(stack.submit(prompt="Hi"))
+        assert seen(worker.output) == []
+        worker.stop()
+    assert total(seen(worker.output), "JobsFinished", **WORKER) == 1
+    assert total(seen((stack.directory / "api.log").read_text()), "Submissions", Service="producer", Outcome="accepted") == 1
 
 
 def test_a_function_tells_after_each_request(stack: Stack) -> None:

@@ -11,11 +11,15 @@ from tests.support.processes import Process, eventually
 from tests.support.simulator import Simulator
 from tests.support.stack import Stack
 
+#: For beats, looks and idle seconds together, on a busy machine.
+SECONDS = 60.0
+
 
 def waits_for(agent: EcsAgent, worker: Process, *enabled: bool) -> None:
     """Until the agent was asked for exactly this, in order."""
     eventually(
-        lambda: [put.enabled for put in agent.puts] == list(enabled) or None,
+        lambda: [put.enabled for put in agent.puts] == list(enabled),
+        seconds=SECONDS,
         what=lambda: f"{enabled}: {agent.puts}\n{worker.output}",
     )
 
@@ -40,7 +44,7 @@ def test_a_worker_is_protected_while_it_makes_a_call_and_free_afterwards(stack: 
         assert {stack.finished(each)["status"] for each in requests} == {"completed"}
         waits_for(agent, worker, True, False)
         assert "quarry_task_protected 0.0" in stack.metrics(worker)
-        assert 'quarry_task_protection_requests_total{ask="release",outcome="granted"} 1.0' in stack.metrics(worker)
+        assert 'quarry_task_protection_requests_total{outcome="released"} 1.0' in stack.metrics(worker)
 
 
 def test_a_worker_that_is_stopped_finishes_and_is_protected_no_more(stack: Stack, simulator: Simulator) -> None:
@@ -75,7 +79,7 @@ def test_a_worker_of_an_older_deployment_stands_aside_finishes_and_is_released(s
         hanging = stack.submit(prompt="first")
         waits_for(agent, old, True)
         new = running.enter_context(stack.running_worker("new", **newer.environ))
-        eventually(lambda: "quarry_standing_aside 1.0" in stack.metrics(old) or None, what=lambda: old.output)
+        eventually(lambda: "quarry_standing_aside 1.0" in stack.metrics(old), seconds=SECONDS, what=lambda: old.output)
         assert (agent.is_protected, stack.job(hanging)["status"]) == (True, "processing")
 
         def leaves_it_to_the_newer_one() -> bool:
@@ -84,7 +88,7 @@ def test_a_worker_of_an_older_deployment_stands_aside_finishes_and_is_released(s
             return attempts(stack, old) == before
 
         # Polls that were under way may still bring something.
-        eventually(leaves_it_to_the_newer_one)
+        eventually(leaves_it_to_the_newer_one, seconds=SECONDS)
         assert api.post(f"/v1/jobs/{hanging}/cancel").status_code == 202
         waits_for(agent, old, True, False)
         assert "quarry_standing_aside 0.0" in stack.metrics(new)

@@ -1,4 +1,4 @@
-"""A Prometheus of one's own: a process that scrapes what a test has started, with the rules that are shipped, and is asked over HTTP."""
+"""A Prometheus of one's own: it scrapes what a test has started, judges the rules that are shipped, and is asked over HTTP."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +15,8 @@ from tests.support.processes import ROOT, clean_environ, free_port, serving
 PROGRAMS: Final = ROOT / ".prometheus"
 #: What is shipped: the configuration, and beside it the rules that it names.
 FOLDER: Final = ROOT / "docker" / "compose" / "prometheus"
-#: How often it looks, and judges the rules; twenty times as often as what is shipped.
-PACE: Final = "250ms"
+#: How often it looks, and judges the rules. A scrape may take as long.
+PACE_SECONDS: Final = 1.0
 
 Sample = tuple[dict[str, str], float]
 
@@ -53,9 +53,9 @@ class Prometheus:
 
 @contextmanager
 def watching(directory: Path, targets: Mapping[str, Sequence[str]]) -> Iterator[Prometheus]:
-    """One that scrapes these addresses (`host:port`, by job) and judges the rules that are shipped; all it keeps is in `directory`."""
+    """One that scrapes these addresses (`host:port`, by job) and judges the rules that are shipped. It keeps all in `directory`."""
     config = directory / "prometheus.yml"
-    config.write_text(json.dumps(_config(targets)))
+    config.write_text(json.dumps(_config(directory, targets)))
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [
@@ -66,15 +66,28 @@ def watching(directory: Path, targets: Mapping[str, Sequence[str]]) -> Iterator[
     ]
     with serving(command, clean_environ(), directory / "prometheus.log", f"{url}/-/ready"):
         prometheus = Prometheus(url)
-        yield prometheus
-        prometheus.close()
+        try:
+            yield prometheus
+        finally:
+            prometheus.close()
 
 
-def _config(targets: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _config(directory: Path, targets: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """The configuration that is shipped, with addresses of this machine in the place of compose's, and in a hurry."""
     config: dict[str, Any] = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": PACE, "evaluation_interval": PACE}
-    config["rule_files"] = [str(FOLDER / each) for each in config["rule_files"]]
+    pace = f"{PACE_SECONDS * 1000:.0f}ms"
+    config["global"] = {"scrape_interval": pace, "evaluation_interval": pace}
+    config["rule_files"] = [str(_hurried(directory, FOLDER / each)) for each in config["rule_files"]]
     jobs = [job["job_name"] for job in config["scrape_configs"]]
     config["scrape_configs"] = [{"job_name": job, "static_configs": [{"targets": list(targets.get(job, ()))}]} for job in jobs]
     return config
+
+
+def _hurried(directory: Path, rules: Path) -> Path:
+    """A copy of a file of rules, without intervals of their own."""
+    text: dict[str, Any] = yaml.safe_load(rules.read_text())
+    for group in text["groups"]:
+        group.pop("interval", None)
+    copy = directory / rules.name
+    copy.write_text(json.dumps(text))
+    return copy

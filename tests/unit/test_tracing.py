@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from quarry.envelope import from_wire
+from quarry.envelope import Envelope, from_wire
 from quarry.errors import ConfigurationError, Throttled
 from quarry.inference.candidates import Request
 from quarry.inference.engine import Engine
@@ -30,7 +30,8 @@ from quarry.telemetry.conventions import of_call, of_completion
 from quarry.telemetry.events import Event
 from quarry.telemetry.metrics import InferenceMetrics
 from quarry.telemetry.otlp import OtelTracing, Told, queue_names
-from quarry.telemetry.tracing import OFF, opened_tracing
+from quarry.telemetry.traced import opened_tracing
+from quarry.telemetry.tracing import OFF
 from quarry.testing import a_completion, a_job
 from quarry.testing.clock import FakeClock
 from quarry.testing.provider import ScriptedProvider
@@ -156,7 +157,9 @@ async def test_every_message_of_a_job_says_its_trace() -> None:
     assert (worked.name, worked.kind) == ("process jobs-normal", SpanKind.CONSUMER)
 
 
-@pytest.mark.parametrize("body", ["no envelope", a_job().request_id])
+@pytest.mark.parametrize(
+    "body", ["no envelope", Envelope("01a1fdfa46007bb69d13df5218362e2d", "t").to_wire()], ids=["none", "older"]
+)
 def test_a_message_without_a_trace_begins_one(body: str) -> None:
     """That of an older version, or none of ours: it is worked, and the trace begins with the worker."""
     traces = Traces()

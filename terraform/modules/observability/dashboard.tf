@@ -4,7 +4,7 @@
 locals {
   alarm_arns = concat(
     [for name in sort(keys(aws_cloudwatch_metric_alarm.above)) : aws_cloudwatch_metric_alarm.above[name].arn],
-    [aws_cloudwatch_metric_alarm.workers_missing.arn],
+    aws_cloudwatch_metric_alarm.workers_missing[*].arn,
     aws_cloudwatch_metric_alarm.api_gone[*].arn,
     aws_cloudwatch_metric_alarm.model_slow[*].arn,
     aws_cloudwatch_metric_alarm.model_errors[*].arn,

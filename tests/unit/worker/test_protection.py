@@ -91,8 +91,8 @@ async def test_the_edges_are_asked_for_and_counted(world: World) -> None:
     assert (world.agent.asked, world.is_protected) == ([15], True)
     await world.goes_on(30, busy=False)
     assert (world.agent.asked, world.is_protected) == ([15, None], False)
-    assert world.bench.count("quarry_task_protection_requests_total", ask="protect", outcome="granted") == 1
-    assert world.bench.count("quarry_task_protection_requests_total", ask="release", outcome="granted") == 1
+    assert world.bench.count("quarry_task_protection_requests_total", outcome="protected") == 1
+    assert world.bench.count("quarry_task_protection_requests_total", outcome="released") == 1
 
 
 async def test_a_refusal_is_told_once_until_it_is_over(world: World) -> None:
