@@ -40,7 +40,7 @@ def test_tracking_scales_in_after_fifteen_minutes_below_nine_tenths() -> None:
     policy, low = tracking(), minutes(*[120] * 15, running=4)
 
     assert policy.wanted(900, low[:14], Capacity(4)) == 4
-    assert policy.wanted(900, minutes(*[368] * 15, running=4), Capacity(4)) == 4
+    assert policy.wanted(900, minutes(*[20 * 92] * 15, running=20), Capacity(20)) == 20
     assert policy.wanted(900, low, Capacity(4)) == 2
     assert policy.wanted(1079, low, Capacity(4)) == 4
     assert policy.wanted(1080, low, Capacity(4)) == 2
