@@ -13,23 +13,17 @@ from bench.autoscaling.contestants import CONTESTANTS
 from bench.autoscaling.numbers import OURS
 from bench.autoscaling.shapes import SHAPES
 
-_MODULE = terraform.FOLDER / "modules" / "autoscaling"
-needs_the_module = pytest.mark.skipif(not _MODULE.exists(), reason="there is no module for autoscaling yet")
-needs_a_record = pytest.mark.skipif(not RECORD.exists(), reason="nothing is on record: `make autoscaling`")
-
 
 def recorded() -> dict[str, Any]:
     made: dict[str, Any] = json.loads(RECORD.read_text())["figures"]
     return made
 
 
-@needs_the_module
 def test_our_numbers_are_terraforms() -> None:
     """Changed there, they are to be changed in `numbers.py` too; and then `make autoscaling` is due."""
     assert terraform.read() == OURS
 
 
-@needs_the_module
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -50,13 +44,11 @@ def test_a_number_of_terraforms_that_changed_is_seen(old: str, new: str, tmp_pat
     assert terraform.read(tmp_path / "terraform") != OURS
 
 
-@needs_a_record
 def test_the_record_is_of_our_numbers() -> None:
     """Changed numbers need a new record: `make autoscaling`."""
     assert recorded()["numbers"] == numbers(OURS)
 
 
-@needs_a_record
 def test_the_record_is_what_the_model_says_now() -> None:
     """The shortest run on record, again: the model has not changed since, or `make autoscaling` is due."""
     [spike] = [shape for shape in recorded()["shapes"] if shape["name"] == "spike"]
