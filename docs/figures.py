@@ -7,11 +7,14 @@ from statistics import median
 from typing import Any, Final
 
 from bench import record
+from bench.autoscaling.contestants import CONTESTANTS
 from bench.record import Record, where
 from docs.markdown import table
 
 REFERENCE: Final = Path(__file__).resolve().parent / "reference"
 Told = Callable[[Record], str]
+#: Of the samples of one expression.
+_SHOWN: Final = 4
 
 
 def generators() -> Iterator[tuple[str, Callable[[], str]]]:
@@ -102,6 +105,87 @@ def _processes_followed(made: Record) -> str:
     return table(("quota", "workers", "halved: used; throttled calls a job", "doubled: used; throttled calls a job"), rows)
 
 
+def _panels(made: Record) -> str:
+    """Every expression with what it returned, in the order of the board and of the files."""
+    parts: list[str] = []
+    places = dict.fromkeys(each["where"] for each in made["figures"]["answers"])
+    for place in places:
+        rows = [
+            (each["name"], f"`{each['expression']}`", _returned(each))
+            for each in made["figures"]["answers"]
+            if each["where"] == place
+        ]
+        parts.append(f"## {place}\n\n{table(('panel or rule', 'expression', 'returned'), rows)}")
+    states = [(f"`{name}`", state) for name, state in made["figures"]["alerts"].items()]
+    parts.append(f"## Alerts by then\n\n{table(('alert', 'state'), states)}")
+    return "\n".join(parts) + f"\nPrometheus {made['figures']['prometheus']}; {_where(made)}"
+
+
+def _returned(answer: Mapping[str, Any]) -> str:
+    """A few of its samples, with the values of their labels."""
+    samples = answer["samples"]
+    if not samples:
+        return f"nothing: {answer['quiet']}"
+    told = "; ".join(f"{labels}: {value:g}" if labels else f"{value:g}" for labels, value in samples[:_SHOWN])
+    return told if len(samples) <= _SHOWN else f"{told}; and {len(samples) - _SHOWN} more"
+
+
+def _autoscaling(name: str, made: Record) -> str:
+    """Every contestant on one shape of traffic."""
+    [shape] = [each for each in made["figures"]["shapes"] if each["name"] == name]
+    rows = [
+        (
+            CONTESTANTS[row["contestant"]].title,
+            f"{row['wait_p50_seconds']:,.1f} s, {row['wait_p95_seconds']:,.1f} s, {row['wait_longest_seconds']:,.0f} s",
+            f"{row['backlog_seconds'] / 60:,.0f} min",
+            f"{row['most_tasks']} ({shape['needed_tasks']})",
+            f"{row['task_hours']:,.1f}, {row['wasted_task_hours']:,.1f}",
+            str(row["changes"]),
+            f"{row['held_seconds'] / 60:,.0f} min",
+            f"{row['expired']:,}, {row['cut']:,}",
+        )
+        for row in shape["rows"]
+    ]
+    head = (
+        "scaled by",
+        "wait: half, 95 of 100, longest",
+        "longest backlog",
+        "most tasks (needed)",
+        "task-hours, wasted",
+        "changes",
+        "held by quota",
+        "expired, cut",
+    )
+    about = (
+        f"{shape['title']}; {shape['rows'][0]['jobs']:,} jobs; quota {shape['rpm']:,} a minute; at most {shape['max_tasks']} tasks."
+    )
+    return f"{about[0].upper()}{about[1:]}\n\n{table(head, rows)}"
+
+
+def _choices(made: Record) -> str:
+    """Our policy with one number changed, and in another world."""
+    rows = [
+        (
+            f"`{row['name']}`",
+            f"**{_chosen(row)}**" if row["chosen"] else _chosen(row),
+            *(_briefly(row[trial]) for trial in made["figures"]["trials"]),
+        )
+        for row in made["figures"]["choices"]
+    ]
+    return table(("number", "is", *made["figures"]["trials"].values()), rows)
+
+
+def _briefly(run: Mapping[str, Any]) -> str:
+    waits = f"{run['wait_p95_seconds']:,.1f} s, {run['wait_longest_seconds']:,.0f} s"
+    return f"{waits}; {run['task_hours']:,.1f} h; {run['changes']}"
+
+
+def _chosen(row: Mapping[str, Any]) -> str:
+    if row["name"] != "surge":
+        return str(row["value"])
+    return "; ".join(f"+{percent} % from {times:g} targets on" for times, percent in row["value"]) or "none"
+
+
 def _burst(made: Record) -> str:
     """The burst of the scaling plot, and what became of it."""
     figures = made["figures"]
@@ -131,6 +215,13 @@ _BLOCKS: Final[Mapping[str, tuple[str, Told]]] = {
     **{
         f"performance-{name}": ("performance", partial(_performance, name)) for name in ("worker", "growth", "api", "keys", "delay")
     },
+    "panels": ("panels", _panels),
+    "autoscaling-where": ("autoscaling", _where),
+    **{
+        f"autoscaling-{name}": ("autoscaling", partial(_autoscaling, name))
+        for name in ("steady", "diurnal", "spike", "ten-million")
+    },
+    "autoscaling-choices": ("autoscaling", _choices),
     "quotas-simulated": ("quotas", _simulated),
     "quotas-followed": ("quotas", _followed),
     "quotas-processes": ("quotas", _processes),

@@ -1,7 +1,8 @@
 """Writes the generated parts of the documents: `make docs`.
 
 A page may hold blocks between `<!-- generated: NAME -->` and `<!-- end -->`; GENERATORS makes what stands in them, from the
-code. `.env.example` is generated as a whole. A test fails where a page is not what would be written now.
+code. `.env.example`, Prometheus's rules of objectives and Grafana's board are generated as a whole. A test fails where a page is
+not what would be written now.
 """  # noqa: INP001 - a script, not a package
 
 import re
@@ -13,6 +14,7 @@ from typing import Final
 
 from docs import (
     access,
+    board,
     commands,
     errors,
     figures,
@@ -22,6 +24,7 @@ from docs import (
     rest,
     routes,
     settings,
+    slos,
     targets,
     telemetry,
     terraform,
@@ -36,6 +39,8 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "metrics": telemetry.metric_catalogue,
     "labels": telemetry.label_values,
     "events": telemetry.event_names,
+    "cloudwatch": telemetry.cloudwatch_metrics,
+    "cloudwatch-count": telemetry.cloudwatch_count,
     "acts": access.act_names,
     "permissions": access.permissions,
     "public": access.public,
@@ -79,6 +84,8 @@ def main() -> int:
 def pages() -> Iterator[tuple[Path, str]]:
     """Every file with something generated in it, and what it should hold."""
     yield ROOT / ".env.example", settings.dotenv()
+    yield ROOT / "docker" / "compose" / "prometheus" / "slos.yml", slos.rules()
+    yield ROOT / "docker" / "compose" / "grafana" / "dashboards" / "quarry.json", board.board()
     yield from terraform.pages()
     for path in sorted((ROOT / "docs").rglob("*.md")):
         text = path.read_text(encoding="utf-8")

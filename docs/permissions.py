@@ -36,6 +36,7 @@ _RESOURCES: Final[Mapping[str, str]] = {
     "sort(var.endpoint_arns)": "`endpoint_arns`",
     "sort(var.provider_secret_arns)": "`provider_secret_arns`",
     "sort(var.secret_arns)": "`secret_arns`",
+    "local.tasks": "tasks of `cluster_name`",
     "sort(var.repository_arns)": "`repository_arns`",
     "local.log_streams": "streams of `log_group_arns`",
     'var.producer_platform == "lambda" ? local.log_streams : []': "streams of `log_group_arns`, on Lambda only",
@@ -63,6 +64,8 @@ _FOR: Final[Mapping[str, str]] = {
     "worker ApplyGuardrails": "jobs whose `guardrailConfig` names a guardrail",
     "worker CallEndpoints": "routes to SageMaker",
     "worker ReadProviderKeys": "keys of other providers (`api_key_secret`)",
+    "worker ProtectTasks": "the ECS agent, on the worker's behalf: "
+    "[keep the task](workers.md#protected-while-calls-run) while it makes paid calls",
     "producer FindQueues": "at the start, to find the queues by their names",
     "producer SendJobs": "submit. `GetQueueAttributes`: `/readyz` asks whether the queues are there",
     "producer FindTable": "at the start, to see that the table is there",
@@ -95,7 +98,7 @@ _FOR: Final[Mapping[str, str]] = {
     "operator ListKeys": "`quarry keys list`. *Only the keys of callers.*",
     "operator MakeKeys": "`quarry keys create` and `rotate`. *Only keys of callers, and only in a transaction.*",
     "operator FindFailedJobs": "`quarry dlq list`, and what is chosen by filters",
-    "operator FindBucket": "the start of `quarry dlq`",
+    "operator FindBucket": "`quarry doctor`; the start of `quarry dlq`",
     "operator ShowAndRefreshPayloads": "`quarry dlq show --content`; a redriven job's payload is copied onto itself, so "
     "that it does not "
     "expire",

@@ -53,6 +53,8 @@ def _kind(field: Any) -> str:
         return ", ".join(f"`{each.value}`" for each in kind)
     if choices := [each for argument in (kind, *get_args(kind)) for each in get_args(argument) if isinstance(each, str)]:
         return ", ".join(f"`{each}`" for each in choices)
+    if kind is bool:
+        return "`true`, `false`"
     if kind is int:
         bounds = {name: getattr(each, name) for each in field.metadata for name in ("ge", "le") if hasattr(each, name)}
         return f"{bounds.get('ge', '')} … {bounds.get('le', '')}".strip()
@@ -62,4 +64,6 @@ def _kind(field: Any) -> str:
 def _default(field: Any) -> str:
     default = field.get_default()
     value = default.value if isinstance(default, Enum) else default
+    if isinstance(value, bool):
+        return f"`{value}`".lower()
     return "" if value in (None, "") else f"`{value}`"

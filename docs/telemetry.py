@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
@@ -10,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from docs.errors import invocation_errors
 from docs.markdown import table
 from quarry import errors, job
-from quarry.telemetry import events, metrics
+from quarry.telemetry import cloudwatch, events, metrics
 from worker import outcome
 from worker.report import DEGRADED
 
@@ -69,6 +70,32 @@ def label_values() -> str:
     )
     rows = [(f"`{name}`", f"`{label}`", ", ".join(f"`{each}`" for each in values) + more) for name, label, values, more in labels]
     return table(("metric", "label", "values"), rows)
+
+
+def cloudwatch_metrics() -> str:
+    """What CloudWatch is told, and by which dimensions."""
+    registry = CollectorRegistry()
+    catalogues = (metrics.ProducerMetrics(registry), metrics.WorkerMetrics(registry), metrics.InferenceMetrics(registry))
+    source = {name: _metric(each)[0] for catalogue in catalogues for name, each in vars(catalogue).items()}
+    services = {
+        name: "API" if isinstance(each, metrics.ProducerMetrics) else "worker" for each in catalogues for name in vars(each)
+    }
+    rows = [
+        (f"`{row.name}`", row.unit, services[row.of], "; ".join(_dimensions(names) for names in row.by), source[row.of])
+        for row in cloudwatch.PUBLISHED
+    ]
+    return table(("metric", "unit", "written by", "dimensions, beside `Service`", "from"), rows)
+
+
+def cloudwatch_count() -> str:
+    """How many metrics that makes, by what they are one for."""
+    count = Counter(names for row in cloudwatch.PUBLISHED for names in row.by)
+    rows = [(f"for each {_dimensions(names)}" if names else "always", str(number)) for names, number in count.items()]
+    return table(("custom metrics", "how many"), rows)
+
+
+def _dimensions(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
 
 
 def event_names() -> str:

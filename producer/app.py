@@ -22,6 +22,8 @@ from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import ProducerMetrics, RoutesMetrics
 from quarry.telemetry.probes import serve_probes
+from quarry.telemetry.publish import Publisher
+from quarry.telemetry.traced import opened_tracing
 
 _log = get_logger(__name__)
 
@@ -46,14 +48,17 @@ async def run(settings: Settings, host: str, port: int) -> int:
     routes = RoutesFile(settings.routes_file, load, RoutesMetrics(registry), clock)
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(bind(host, port))
-        context = await stack.enter_async_context(opened_context(settings, routes.routes, metrics, clock))
+        tracing = await stack.enter_async_context(opened_tracing(settings, "api"))
+        context = await stack.enter_async_context(opened_context(settings, routes.routes, metrics, clock, tracing=tracing))
         unready = context.health.unready
         probes = serve_probes(registry, unready, host=settings.api.metrics_host, port=settings.api.metrics_port)
         metrics_port = await stack.enter_async_context(probes)
+        publisher = Publisher(settings.emf, "producer", (metrics,), clock)
+        stack.callback(publisher.flush)
         _log.info(Event.SERVICE_STARTED, version=__version__, port=bound.getsockname()[1], metrics_port=metrics_port)
-        app, limits = create_app(context, metrics), Limits(room_for(settings.api.connections))
+        app, limits = create_app(context, metrics, tracing), Limits(room_for(settings.api.connections))
         serving = serve(app, bound, limits, refusals(authenticating=not context.gate.is_open), context.stop)
-        code = await _supervise(asyncio.create_task(serving), context.health.keep(), routes.keep())
+        code = await _supervise(asyncio.create_task(serving), context.health.keep(), routes.keep(), publisher.keep())
     _log.info(Event.SERVICE_STOPPED)
     return code
 

@@ -31,6 +31,7 @@ from quarry.settings import Settings, load_settings
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import ProducerMetrics
+from quarry.telemetry.publish import Publisher
 
 _log = get_logger(__name__)
 
@@ -89,6 +90,7 @@ class Function:
     async def _begin(self) -> FastAPI:
         settings, clock, metrics = self._settings, self._clock, ProducerMetrics(CollectorRegistry())
         between, routes = Between(), load_routes(settings.routes_file, settings.region)
+        between.after.append(Publisher(settings.emf, "producer", (metrics,), clock).told)
         async with AsyncExitStack() as stack:
             try:
                 context = await stack.enter_async_context(opened_context(settings, routes, metrics, clock, between))

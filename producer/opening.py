@@ -31,6 +31,7 @@ from quarry.opening import Backing, Connections, opened
 from quarry.settings import Settings
 from quarry.telemetry.audit import audit_log
 from quarry.telemetry.metrics import ProducerMetrics
+from quarry.telemetry.tracing import OFF, Tracing
 
 #: Connections to each service: more than the batches that can be under way at once.
 _CONNECTIONS: Final = Connections(table=64, bucket=64, queues=64)
@@ -38,7 +39,12 @@ _CONNECTIONS: Final = Connections(table=64, bucket=64, queues=64)
 
 @asynccontextmanager
 async def opened_context(
-    settings: Settings, routes: Routes, metrics: ProducerMetrics, clock: CorrectedClock, between: Between | None = None
+    settings: Settings,
+    routes: Routes,
+    metrics: ProducerMetrics,
+    clock: CorrectedClock,
+    between: Between | None = None,
+    tracing: Tracing = OFF,
 ) -> AsyncIterator[Context]:
     """The verbs, for the length of the block. `between`: where this process is stopped between requests.
 
@@ -56,7 +62,7 @@ async def opened_context(
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})
         health = Health(_checks(backing, clock), clock, on_demand=between is not None)
-        yield _context(settings, backing, routes, gate, witness, health, metrics, clock)
+        yield _context(settings, backing, routes, gate, witness, health, metrics, clock, tracing)
 
 
 def _context(
@@ -68,6 +74,7 @@ def _context(
     health: Health,
     metrics: ProducerMetrics,
     clock: CorrectedClock,
+    tracing: Tracing,
 ) -> Context:
     """The verbs, over what was opened."""
     store = backing.store
@@ -76,7 +83,7 @@ def _context(
     return Context(
         gate=gate,
         witness=witness,
-        submitter=Submitter(store, backing.payloads, backing.lanes, routes, settings.job, clock, metrics),
+        submitter=Submitter(store, backing.payloads, backing.lanes, routes, settings.job, clock, metrics, tracing),
         lookup=lookup,
         following=Following(store, lookup, clock, settings.api.followers, metrics),
         canceller=Canceller(store, lookup, clock),

@@ -44,6 +44,7 @@ from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import ProducerMetrics
+from quarry.telemetry.tracing import OFF, Tracing
 
 _log = get_logger(__name__)
 
@@ -73,6 +74,7 @@ class Submitter:
         limits: JobSettings,
         clock: Clock,
         metrics: ProducerMetrics,
+        tracing: Tracing = OFF,
     ) -> None:
         self._store = store
         self._payloads = payloads
@@ -81,6 +83,7 @@ class Submitter:
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
+        self._tracing = tracing
         # One at a time: what it needs of memory on the way is needed once.
         self._reading = asyncio.Semaphore(1)
 
@@ -121,6 +124,14 @@ class Submitter:
                 job, content, key = await asyncio.to_thread(read)
         else:
             job, content, key = read()
+        with self._tracing.creation(job) as span:
+            job = replace(job, traceparent=span.traceparent) if span.traceparent else job
+            accepted = await self._made_durable(job, content, key)
+            if accepted.replayed:
+                span.tell({"quarry.request_id": accepted.job.request_id, "quarry.replayed": True})
+            return accepted
+
+    async def _made_durable(self, job: Job, content: bytes, key: IdempotencyKey | None) -> Accepted:
         if key is not None:
             return await self._submit_keyed(job, content, key)
         job = await self._set_apart(job, content)
@@ -181,7 +192,10 @@ class Submitter:
         return Accepted(job, replayed=True)
 
     async def _announce(self, job: Job, key: IdempotencyKey | None) -> Accepted:
-        [failure] = await announce(self._lanes, job)
+        with self._tracing.sending(job) as span:
+            [failure] = await announce(self._lanes, job)
+            if failure:
+                span.fail(type(failure).__name__)
         if failure is None:
             _log.info(Event.JOB_SUBMITTED, request_id=job.request_id, tenant=job.tenant, model=job.model)
             return Accepted(job)

@@ -33,20 +33,21 @@ from quarry.telemetry.audit import Fold
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import ProducerMetrics
+from quarry.telemetry.tracing import OFF, Tracing
 
 _log = get_logger(__name__)
 
 _LATER: Final = {"Retry-After": str(RETRY_AFTER_SECONDS)}
 
 
-def create_app(context: Context, metrics: ProducerMetrics) -> FastAPI:
+def create_app(context: Context, metrics: ProducerMetrics, tracing: Tracing = OFF) -> FastAPI:
     """The app over verbs that are already built."""
     app = FastAPIOffline(title="Quarry", docs_url=None, redoc_url=None, redirect_slashes=False, dependencies=[Depends(admitted)])
     app.state.context = context
     app.state.turnstile, app.state.told = Turnstile(context.clock), Fold()
     app.include_router(jobs.router)
     app.include_router(probes.router)
-    app.add_middleware(Observed, metrics=metrics, clock=context.clock)
+    app.add_middleware(Observed, metrics=metrics, clock=context.clock, tracing=tracing)
     app.add_exception_handler(SubmissionError, _refused)
     app.add_exception_handler(Unauthenticated, _unknown)
     for kind in (TransportError, Overloaded, PayloadLost):

@@ -267,5 +267,6 @@ def _no_profile(error: ProfileNotFound) -> ConfigurationError:
 
 
 def sync_config() -> Config:
-    """The configuration of the clients made from it: fail soon, a person is waiting."""
-    return Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+    """The configuration of the clients made from it: fail soon, a person is waiting. A bucket's name is in the path."""
+    retries: Any = {"mode": "standard", "total_max_attempts": 2}
+    return Config(connect_timeout=3, read_timeout=10, retries=retries, s3={"addressing_style": "path"})

@@ -121,6 +121,8 @@ class Job(Attempted):
     allowed_regions: tuple[str, ...] = ()
     #: Where the invocation is, if it is too large for the record.
     payload: StoredObject | None = None
+    #: The trace that it is worked in, so that every message of the job says it, whoever sends it: a submission, a sweep, a redrive.
+    traceparent: str | None = None
 
     status: JobStatus = JobStatus.QUEUED
     status_reason: StatusReason | None = None

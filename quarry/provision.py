@@ -44,7 +44,7 @@ def provision(settings: Settings) -> list[str]:
     session, config = sync_session(settings.region), sync_config()
     sqs: SQSClient = session.client("sqs", config=config)
     dynamodb: DynamoDBClient = session.client("dynamodb", config=config)
-    s3: S3Client = session.client("s3", config=config.merge(_path_style()))
+    s3: S3Client = session.client("s3", config=config)
     for client in (sqs, dynamodb, s3):
         _refuse_real_account(client.meta.endpoint_url)
     with _one_sentence(sqs.meta.endpoint_url):
@@ -53,12 +53,6 @@ def provision(settings: Settings) -> list[str]:
             _table(dynamodb, settings.store.table),
             _bucket(s3, settings.store.bucket, settings.region, expiration_days(settings.job.retention_days)),
         ]
-
-
-def _path_style() -> Any:
-    from botocore.config import Config
-
-    return Config(s3={"addressing_style": "path"})
 
 
 def _refuse_real_account(endpoint: str) -> None:

@@ -4,6 +4,7 @@ Each field: type, unit in its name, bounds, default, and one sentence on what go
 """
 
 import os
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -188,6 +189,11 @@ class WorkerSettings(Group):
         ge=1,
         le=3600,
         description="Between looks for jobs that lost their message (one worker at a time looks). Too long: such jobs wait.",
+    )
+    scale_in_protection: bool = Field(
+        True,
+        description="Ask the ECS agent not to choose this task where tasks are stopped, while it makes paid calls. Nothing happens "
+        "where there is no such agent. Without it, a scale-in or a deployment cuts calls that outlast the drain.",
     )
     metrics_port: Port = Field(9090, description="Port of /livez, /readyz and /metrics; 0 takes any free one.")
     metrics_host: str = Field("127.0.0.1", description="Address that port listens on; 0.0.0.0 in a container.")
@@ -375,6 +381,41 @@ class AuditSettings(Group):
     )
 
 
+class EmfSettings(Group):
+    """Metrics for CloudWatch, as lines in the log (embedded metric format)."""
+
+    namespace: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_.#/-]{1,255}$",
+        description="CloudWatch namespace of what API and workers measure; without it, no such lines are written. Where the log "
+        "does not go to CloudWatch Logs they are of no use; another one than dashboard and alarms read leaves these empty.",
+    )
+    seconds: int = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="Between such lines. Too short: more of the log is paid for; longer than a minute: graphs and alarms get "
+        "holes.",
+    )
+
+
+class TracingSettings(Group):
+    """Traces, by OpenTelemetry. Where they go is said by OpenTelemetry's own variables, such as OTEL_EXPORTER_OTLP_ENDPOINT."""
+
+    enabled: bool = Field(
+        False,
+        description="Whether traces are sent. Without the packages of the extra `otel` the process then stops at its start; "
+        "without a collector nothing is hurt, and traces are lost.",
+    )
+    sample_ratio: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of the traces that begin here and are kept; a caller's `traceparent` decides for its own. Without, "
+        "what OTEL_TRACES_SAMPLER says: all. Too much: the collector's bill; too little: the trace that you want is not there.",
+    )
+
+
 class JobSettings(Group):
     """Limits and defaults of a job."""
 
@@ -455,7 +496,9 @@ class Settings(BaseSettings):
     limiter: LimiterSettings = LimiterSettings()
     api: ApiSettings = ApiSettings()
     audit: AuditSettings = AuditSettings()
+    emf: EmfSettings = EmfSettings()
     jwt: JwtSettings = JwtSettings()
+    tracing: TracingSettings = TracingSettings()
     job: JobSettings = JobSettings()
     client: ClientSettings = ClientSettings()
 
@@ -545,6 +588,20 @@ def _load(kind: type[_Read]) -> _Read:
 def is_set(variable: str) -> bool:
     """Whether a variable that a configuration file names has a value."""
     return bool(os.environ.get(variable))
+
+
+@dataclass(frozen=True, slots=True)
+class EcsEndpoints:
+    """Where ECS lets a container ask the agent of its task, and read the task's metadata."""
+
+    agent: str
+    metadata: str | None
+
+
+def ecs_endpoints() -> EcsEndpoints | None:
+    """As ECS tells each container of a task; None elsewhere."""
+    agent = os.environ.get("ECS_AGENT_URI")
+    return EcsEndpoints(agent, os.environ.get("ECS_CONTAINER_METADATA_URI_V4") or None) if agent else None
 
 
 def variable_name(path: tuple[str | int, ...]) -> str:

@@ -28,19 +28,20 @@ locals {
     },
     var.kms_key_arn == null ? {} : { QUARRY_STORE__KMS_KEY_ID = var.kms_key_arn },
   )
+  measured_environment = var.cloudwatch_metrics ? { QUARRY_EMF__NAMESPACE = module.observability.namespace } : {}
   worker_environment   = { QUARRY_WORKER__LEASE_SECONDS = tostring(var.lease_seconds) }
   producer_environment = { QUARRY_API__AUTH = coalesce(var.authentication, var.environment == "local" ? "anonymous" : "api_key") }
 
   # Of arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME:KEY:STAGE:VERSION, the secret.
   secret_arns = distinct([
-    for secret in concat(values(var.worker_secrets), values(var.producer_secrets)) : join(":", slice(split(":", secret), 0, 7))
+    for secret in concat(values(var.worker_secrets), values(var.producer_secrets), values(try(var.collector.secrets, {}))) : join(":", slice(split(":", secret), 0, 7))
   ])
 
   # ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG is in a repository that the execution role has to read. A function's image is
   # read by Lambda itself.
   ecr = "^([0-9]{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/([^:@]+)[:@]"
   repository_arns = distinct([
-    for parts in [for image in concat([var.worker_image], local.on_ecs ? [var.producer_image] : []) : try(regex(local.ecr, image), [])] :
+    for parts in [for image in concat([var.worker_image], local.on_ecs ? [var.producer_image] : [], try([var.collector.image], [])) : try(regex(local.ecr, image), [])] :
     "arn:${data.aws_partition.current.partition}:ecr:${parts[1]}:${parts[0]}:repository/${parts[2]}" if length(parts) == 3
   ])
 }

@@ -59,6 +59,9 @@ module "observability" {
   min_workers            = local.min_workers
   api_errors             = module.producer_service.errors
   api_load_balancer      = module.producer_service.load_balancer
+  measured               = var.cloudwatch_metrics
+  slow_call_seconds      = var.slow_call_seconds
+  failed_calls_percent   = var.failed_calls_percent
   kms_key_arn            = var.kms_key_arn
   tags                   = var.tags
 }
@@ -72,6 +75,7 @@ module "roles" {
   queue_arns             = module.queues.queue_arns
   dead_letter_queue_arns = [module.queues.dead_letter_queue_arn]
   payload_bucket_arn     = module.payload_bucket.arn
+  cluster_name           = aws_ecs_cluster.this.name
   kms_key_arns           = var.kms_key_arn == null ? [] : [var.kms_key_arn]
   model_arns             = local.model_arns
   guardrail_arns         = var.guardrail_arns
@@ -98,8 +102,9 @@ module "worker_service" {
   execution_role_arn     = module.roles.execution_role_arn
   log_group_name         = module.observability.log_group_names["worker"]
   deployment_alarm_names = module.observability.deployment_alarm_names["worker"]
-  settings               = merge(local.environment, local.worker_environment, var.settings, var.worker_settings)
+  settings               = merge(local.environment, local.measured_environment, local.worker_environment, var.settings, var.worker_settings)
   secrets                = var.worker_secrets
+  collector              = var.collector
   slots                  = var.slots
   drain_seconds          = var.drain_seconds
   stop_timeout_seconds   = var.stop_timeout_seconds
@@ -156,8 +161,9 @@ module "producer_service" {
   log_group_name                        = module.observability.log_group_names["producer"]
   access_log_days                       = var.log_retention_days
   deployment_alarm_names                = module.observability.deployment_alarm_names["producer"]
-  settings                              = merge(local.environment, local.producer_environment, var.settings, var.producer_settings)
+  settings                              = merge(local.environment, local.measured_environment, local.producer_environment, var.settings, var.producer_settings)
   secrets                               = var.producer_secrets
+  collector                             = local.on_ecs ? var.collector : null
   cpu                                   = var.producer_cpu
   memory_mib                            = var.producer_memory_mib
   architecture                          = var.architecture

@@ -98,6 +98,11 @@ output "operator_policy_json" {
   value       = module.roles.operator_policy_json
 }
 
+output "dashboard_name" {
+  description = "Name of the CloudWatch dashboard; null where there is none."
+  value       = module.observability.dashboard_name
+}
+
 output "alarm_topic_arn" {
   description = "ARN of the topic that alarms go to."
   value       = module.observability.topic_arn

@@ -137,8 +137,8 @@ variable "settings" {
   default     = {}
 
   validation {
-    condition     = alltrue([for name in keys(var.settings) : can(regex("^(QUARRY|AWS)_[A-Z0-9_]+$", name))])
-    error_message = "Settings are QUARRY_… and AWS_… variables."
+    condition     = alltrue([for name in keys(var.settings) : can(regex("^(QUARRY|AWS|OTEL)_[A-Z0-9_]+$", name))])
+    error_message = "Settings are QUARRY_…, AWS_… and OTEL_… variables."
   }
 
   validation {

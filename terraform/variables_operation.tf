@@ -64,6 +64,24 @@ variable "alarm_emails" {
   default     = []
 }
 
+variable "cloudwatch_metrics" {
+  description = "Whether API and workers write what they measure into their logs, for CloudWatch; then there are a dashboard and alarms of it. Custom metrics cost by the month."
+  type        = bool
+  default     = true
+}
+
+variable "slow_call_seconds" {
+  description = "From which time on a model call is slow: it is worth an alarm where a tenth of them is."
+  type        = number
+  default     = 60
+}
+
+variable "failed_calls_percent" {
+  description = "How many of a hundred model calls may fail, throttles aside, before it is worth an alarm."
+  type        = number
+  default     = 5
+}
+
 variable "late_seconds" {
   description = "From which age of its oldest job on a lane is late."
   type        = map(number)

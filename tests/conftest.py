@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.support.emulator import emulated_aws
@@ -16,18 +17,25 @@ from tests.support.stack import Stack, provisioned
 
 refuse_the_outside()
 
+# That a machine is busy is no fault of what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
 # Started in the background of a script, this process ignores Ctrl-C, and so would all that it starts: some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+#: Files that one runner does: chaos measures how soon all is well again, and its tests would take each other's time; of the
+#: emulated ECS there can be one at a time, since its address is the one that tasks know.
+TOGETHER = ("tests/chaos/",), ("tests/e2e/terraform/test_applied.py", "tests/e2e/terraform/test_autoscaling.py")
+
+
 class Sharing(LoadFileScheduling):  # type: ignore[misc]
-    """What each of several runners does, a piece at a time: a file, or all of chaos, whose tests measure how soon all is well again
-    and would take each other's time.
-    """
+    """What each of several runners does, a piece at a time: a file, or some that belong together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/chaos" if nodeid.startswith("tests/chaos/") else nodeid.partition("::")[0]
+        return next((files[0] for files in TOGETHER if nodeid.startswith(files)), nodeid.partition("::")[0])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:

@@ -28,7 +28,7 @@ KILLED, SURVIVED, BROKEN, NOT_GREEN = "killed", "survived", "broken", "not green
 _ASSERTION = re.compile(r"AssertionError|assert |Failed: DID NOT (RAISE|WARN)")
 #: A mutant that could not even run, in a test's own process or in the log of one that it started.
 _CANNOT_RUN = re.compile(r"\b(ImportError|ModuleNotFoundError|SyntaxError|NameError|UnboundLocalError)\b")
-_NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__")
+_NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", ".prometheus", ".*_cache", ".hypothesis", "__pycache__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Mutants:
     def of(cls, tree: Path, folder: Path, timeout_seconds: float) -> "Mutants":
         """Copy the tree, so that work in it may go on. Its environments are linked."""
         shutil.copytree(tree, folder / "green", symlinks=True, ignore=_NOT_COPIED)
-        for environment in tree.glob(".venv*"):
+        for environment in (*tree.glob(".venv*"), *tree.glob(".prometheus")):
             (folder / "green" / environment.name).symlink_to(environment.resolve())
         return cls(folder, timeout_seconds)
 

@@ -26,13 +26,16 @@ from quarry.inference.routes_file import load_routes
 from quarry.job import Priority
 from quarry.opening import Connections, opened
 from quarry.queue.base import Lanes
-from quarry.settings import BreakerSettings, Settings, is_set
+from quarry.settings import BreakerSettings, Settings, ecs_endpoints, is_set
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import InferenceMetrics, RoutesMetrics, WorkerMetrics
 from quarry.telemetry.probes import serve_probes
+from quarry.telemetry.publish import Publisher
+from quarry.telemetry.traced import opened_tracing
+from quarry.telemetry.tracing import OFF, Tracing
 from worker.budget import Budget
 from worker.claim import Claimer
 from worker.front import Front, Fronts
@@ -43,12 +46,14 @@ from worker.isolation import Isolation
 from worker.lease import Leases
 from worker.loop import Loop, always_open
 from worker.process import Steps
+from worker.protection import gated, opened_protection
 from worker.providers import opened_providers
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
 from worker.shutdown import drain, poll_for, stop_on_signals
 from worker.speech import Speech
+from worker.succession import Succession
 from worker.sweep import Sweep
 from worker.turns import Turns
 
@@ -84,6 +89,7 @@ async def run(settings: Settings) -> int:
     file = RoutesFile(settings.routes_file, load, RoutesMetrics(registry), clock)
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
     async with AsyncExitStack() as stack:
+        tracing = await stack.enter_async_context(opened_tracing(settings, "worker"))
         session = new_session()
         # Each job has at most one write to the table under way, plus a renewal, plus one of its text.
         connections = Connections(table=3 * slots, bucket=slots, queues=slots + len(Priority) * settings.worker.receivers + 16)
@@ -93,15 +99,26 @@ async def run(settings: Settings) -> int:
         inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
         governor = Governor(inference, clock, wait_seconds=float(settings.limiter.wait_seconds), draw=random.random)
-        engine = Engine(providers, inference, clock, board=board, governor=governor)
-        gate = partial(governor.room, lambda: {each.target for route in file.routes for each in route.targets})
-        loop, leases, sweep = parts(ports, settings, engine, file.routes, metrics, health, clock, owner, gate)
-        heart = Heart(ports.store, board, governor, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.slots_in_use)
+        engine = Engine(providers, inference, clock, board=board, governor=governor, tracing=tracing)
+        succession = Succession(owner, lambda: health.unready() is None)
+        protection = await stack.enter_async_context(
+            opened_protection(settings.worker, ecs_endpoints(), succession, clock, metrics, is_busy=lambda: leases.any_paid)
+        )
+        room = partial(governor.room, lambda: {each.target for route in file.routes for each in route.targets})
+        gate = gated(protection.opened, room) if protection else room
+        loop, leases, sweep = parts(ports, settings, engine, file.routes, metrics, health, clock, owner, gate, tracing)
+        heart = Heart(
+            ports.store, board, governor, succession, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.slots_in_use
+        )
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
+        publisher = Publisher(settings.emf, "worker", (metrics, inference), clock)
+        stack.callback(publisher.flush)
         url = ports.queue_urls[Priority.NORMAL]
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=url, slots=slots, metrics_port=port)
-        sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow)]
+        sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow), publisher.keep()]
+        if protection:
+            sides.append(protection.keep())
         code = await supervise(loop, sides, leases, health, drain_seconds)
     _log.info(Event.SERVICE_STOPPED)
     return code
@@ -117,18 +134,19 @@ def parts(
     clock: Clock,
     owner: str,
     gate: Callable[[], Awaitable[None]] = always_open,
+    tracing: Tracing = OFF,
 ) -> tuple[Loop, Leases, Sweep]:
     """What a worker is made of: the loop, and the two that run beside it."""
     worker, store, lanes = settings.worker, ports.store, ports.lanes
     fronts, isolation = Fronts(lanes, clock.monotonic()), Isolation()
     leases = Leases(store, lanes, clock, metrics, owner=owner, lease_seconds=worker.lease_seconds)
-    recorder, reporter = Recorder(store, ports.payloads, clock), Reporter(metrics, health, fronts, clock)
+    recorder, reporter = Recorder(store, ports.payloads, clock, tracing), Reporter(metrics, health, fronts, clock, tracing)
     steps = Steps(
-        claimer=Claimer(store, leases, clock),
+        claimer=Claimer(store, leases, clock, tracing),
         leases=leases,
         invoker=Invoker(engine, routes, ports.payloads, leases, isolation, Speech(store, clock, metrics)),
         recorder=recorder,
-        settler=Settler(lanes, store, clock, metrics),
+        settler=Settler(lanes, store, clock, metrics, tracing),
         reporter=reporter,
         budget=Budget(worker.inflight_bytes),
         clock=clock,
@@ -142,7 +160,7 @@ def parts(
         reserved=worker.reserved,
         ageing_seconds=worker.lane_ageing_seconds,
     )
-    loop = Loop(lanes, steps, metrics, clock, fronts, isolation, turns, poll=poll, gate=gate)
+    loop = Loop(lanes, steps, metrics, clock, fronts, isolation, turns, poll=poll, gate=gate, tracing=tracing)
     for lane in lanes:
         metrics.front.labels(lane).set_function(partial(_front_seconds, fronts[lane], clock))
     interval = worker.sweep_seconds

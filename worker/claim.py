@@ -6,11 +6,12 @@ from typing import Final
 from quarry.aws import DENIED, code_of
 from quarry.backoff import Backoff
 from quarry.clock import Clock
-from quarry.envelope import from_wire
+from quarry.envelope import Envelope, from_wire
 from quarry.errors import StoreUnavailable
 from quarry.queue.base import Delivery
 from quarry.store.base import JobStore
 from quarry.telemetry.logs import bind_job
+from quarry.telemetry.tracing import OFF, Tracing
 from worker.lease import HeldLease, Leases
 
 #: Between repeats of a claim whose answer did not come, for as long as half the lease is left.
@@ -20,10 +21,11 @@ _AGAIN: Final = Backoff(base_seconds=0.2, ceiling_seconds=4)
 class Claimer:
     """Claims jobs for this worker."""
 
-    def __init__(self, store: JobStore, leases: Leases, clock: Clock) -> None:
+    def __init__(self, store: JobStore, leases: Leases, clock: Clock, tracing: Tracing = OFF) -> None:
         self._store = store
         self._leases = leases
         self._clock = clock
+        self._tracing = tracing
 
     async def claim(self, delivery: Delivery) -> HeldLease:
         """The job that a delivery points to, under our lease.
@@ -35,6 +37,12 @@ class Claimer:
         """
         envelope = from_wire(delivery.body)
         bind_job(envelope.request_id)
+        with self._tracing.step("claim"):
+            held = await self._claim(envelope, delivery)
+        bind_job(envelope.request_id, held.job.attempts)
+        return held
+
+    async def _claim(self, envelope: Envelope, delivery: Delivery) -> HeldLease:
         lease, valid_until = self._leases.new()
         give_up_at = (valid_until + self._clock.monotonic()) / 2
         may_stand = False
@@ -54,7 +62,6 @@ class Claimer:
                     raise  # this process stood still: the lease would be old, and its take-over would count against the job
             else:
                 break
-        bind_job(envelope.request_id, job.attempts)
         return HeldLease(job, delivery, valid_until)
 
 

@@ -17,11 +17,12 @@ from quarry.inference.limiter import Word
 from quarry.store.base import Heartbeat, JobStore
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
+from worker.succession import Succession
 
 _log = get_logger(__name__)
 #: Our own choice. What peers wait for each other (`quarry/inference/breaker.py`) is two of these.
 BEAT_SECONDS: Final = 3.0
-#: Whose row is older than this lives no more, as far as quotas are shared: three beats. Our own choice.
+#: Whose row is older than this lives no more, as far as quotas are shared and successors counted: three beats. Our own choice.
 _LIVING: Final = timedelta(seconds=10)
 
 
@@ -33,6 +34,7 @@ class Heart:
         store: JobStore,
         board: Board,
         governor: Governor,
+        succession: Succession,
         clock: Clock,
         *,
         owner: str,
@@ -42,6 +44,7 @@ class Heart:
         self._store = store
         self._board = board
         self._governor = governor
+        self._succession = succession
         self._clock = clock
         self._owner = owner
         self._slots = slots
@@ -72,13 +75,16 @@ class Heart:
         self._board.changed.clear()
         openings, now = self._board.openings(), self._clock.now()
         limits = {target: word.dumped() for target, word in self._governor.words().items()}
-        row = Heartbeat(self._owner, now, openings, limits, slots=self._slots, slots_in_use=self._slots_in_use())
+        origin = self._succession.word()
+        row = Heartbeat(self._owner, now, openings, limits, slots=self._slots, slots_in_use=self._slots_in_use(), origin=origin)
         await self._store.beat(row)
         rows = await self._store.heartbeats(now)
         now = self._clock.now()
         peers = [each for each in rows if each.worker != self._owner]
         self._board.follow([left(each, now) for each in peers])
-        self._governor.follow({each.worker: _words(each) for each in peers if now - each.at < _LIVING})
+        living = [each for each in peers if now - each.at < _LIVING]
+        self._governor.follow({each.worker: _words(each) for each in living})
+        self._succession.follow({each.worker: each.origin for each in living if each.origin})
 
     async def _rest(self) -> None:
         """Until the next beat is due, or something has changed."""

@@ -109,6 +109,11 @@ class Leases:
     def __len__(self) -> int:
         return len(self._held)
 
+    @property
+    def any_paid(self) -> bool:
+        """Whether a model call is under way that may have to be paid for, or its answer is not recorded yet."""
+        return any(held.call_started for held in self._held)
+
     def new(self) -> tuple[Lease, float]:
         """A lease to claim with, its token made before the claim, and until when it counts on the monotonic clock."""
         lease = Lease(new_token(), self._owner, self._clock.now() + self._lease)

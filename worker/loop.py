@@ -16,8 +16,9 @@ from quarry.errors import QueueUnavailable
 from quarry.job import Priority
 from quarry.queue.base import Delivery, Lanes
 from quarry.telemetry.events import Event
-from quarry.telemetry.logs import get_logger
+from quarry.telemetry.logs import bind_trace, get_logger
 from quarry.telemetry.metrics import WorkerMetrics
+from quarry.telemetry.tracing import OFF, Tracing
 from worker.front import Fronts
 from worker.isolation import Isolation
 from worker.outcome import STORE_UNAVAILABLE, Ack, Settlement
@@ -49,6 +50,7 @@ class Loop:
         *,
         poll: timedelta,
         gate: Callable[[], Awaitable[None]] = always_open,
+        tracing: Tracing = OFF,
     ) -> None:
         self._lanes = lanes
         self._steps = steps
@@ -58,6 +60,7 @@ class Loop:
         self._fronts = fronts
         self._isolation = isolation
         self._turns = turns
+        self._tracing = tracing
         #: Set by whatever may make it somebody's turn.
         self._changed = asyncio.Event()
         self._alarm: asyncio.Task[None] | None = None
@@ -191,8 +194,12 @@ class Loop:
             if isinstance(settlement, Ack) and len(self._working) - self._in_use < self._turns.slots:
                 slot.close()
 
+        told = delivery.body, delivery.lane, delivery.message_id, delivery.receive_count
         try:
-            await process(delivery, self._steps, decided)
+            with self._tracing.delivery(*told) as span:
+                bind_trace(span.trace_id)
+                settlement = await process(delivery, self._steps, decided)
+                span.tell({"quarry.settlement": type(settlement).__name__.lower(), "quarry.settlement.reason": settlement.reason})
         except Exception as error:  # noqa: BLE001 - one delivery must not end the loop
             # A bug. The delivery is left unsettled: it comes again after its visibility timeout.
             _log.exception(Event.DELIVERY_FAILED, error=type(error).__name__)

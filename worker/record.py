@@ -12,6 +12,7 @@ from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
+from quarry.telemetry.tracing import OFF, Tracing
 from worker.lease import HeldLease
 from worker.outcome import LEASE_LOST, Release, Verdict, of_record_refusal, of_refusal, of_unavailable_store, of_unrecordable
 from worker.payload import set_apart, to_set_apart
@@ -24,22 +25,24 @@ _PATIENCE: Final = Backoff(base_seconds=0.1, ceiling_seconds=5)
 class Recorder:
     """Writes verdicts into the table."""
 
-    def __init__(self, store: JobStore, payloads: Payloads, clock: Clock) -> None:
+    def __init__(self, store: JobStore, payloads: Payloads, clock: Clock, tracing: Tracing = OFF) -> None:
         self._store = store
         self._payloads = payloads
         self._clock = clock
+        self._tracing = tracing
 
     async def record(self, verdict: Verdict, held: HeldLease) -> tuple[Job, Verdict]:
         """Write a verdict on a held job; returns the job as written, and the verdict that stands.
 
         The write goes on where the caller is cancelled meanwhile; the cancellation is passed on afterwards.
         """
-        writing = asyncio.ensure_future(self._until_known(verdict, held))
-        try:
-            return await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            await writing
-            raise
+        with self._tracing.step("record"):
+            writing = asyncio.ensure_future(self._until_known(verdict, held))
+            try:
+                return await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await writing
+                raise
 
     async def record_refusal(self, refusal: ClaimRefused) -> tuple[Job | None, Verdict]:
         """Write what a refused claim means for its job (a passed deadline, say), which nobody holds.

@@ -18,9 +18,11 @@ from quarry.inference.routes import Route
 from quarry.invocation import Completion
 from quarry.job import EXPIRY, Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason
 from quarry.queue.base import Delivery
+from quarry.telemetry.conventions import of_attempt, of_job
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
+from quarry.telemetry.tracing import OFF, Tracing
 from worker.front import Fronts
 from worker.health import Health
 from worker.outcome import Interrupted, Result, Verdict, pays_once
@@ -33,15 +35,17 @@ DEGRADED: Final = "degraded"
 class Reporter:
     """Reports for this worker."""
 
-    def __init__(self, metrics: WorkerMetrics, health: Health, fronts: Fronts, clock: Clock) -> None:
+    def __init__(self, metrics: WorkerMetrics, health: Health, fronts: Fronts, clock: Clock, tracing: Tracing = OFF) -> None:
         self._metrics = metrics
         self._health = health
         self._fronts = fronts
         self._clock = clock
+        self._tracing = tracing
 
     def refused(self, refusal: ClaimRefused, job: Job | None, verdict: Verdict) -> None:
         """A claim was refused."""
         reason = type(refusal).__name__
+        self._tracing.tell({"quarry.claim.refused": reason})
         self._metrics.claims_refused.labels(reason).inc()
         _log.info(Event.CLAIM_REFUSED, reason=reason)
         if job and verdict.record is not None:
@@ -55,6 +59,7 @@ class Reporter:
         """A claim was granted. With an earlier attempt still open it was a take-over: that call may be paid again, unless the job's
         route forbids that.
         """
+        self._tracing.tell(of_job(job))
         if delivery.receive_count == 1:
             # From when it could have been received: a message may be sent long before its job is due.
             waited = max((self._clock.now() - max(delivery.sent_at, job.available_at)).total_seconds(), 0)
@@ -69,6 +74,7 @@ class Reporter:
         """An attempt ended; `job` is what was recorded."""
         outcome = type(verdict.record).__name__ if verdict.record else "LeaseLost"
         self._metrics.attempts.labels(outcome).inc()
+        self._tracing.tell(of_attempt(job, outcome))
         fields: dict[str, object] = {"status": job.status, "outcome": outcome, "duration_seconds": round(seconds, 3)}
         fields |= _told(result)
         match result:
@@ -92,7 +98,8 @@ class Reporter:
         if job.status.is_terminal and job.finished_at:
             outcome = job.status.value if job.degraded is None else DEGRADED
             self._metrics.finished.labels(outcome).inc()
-            self._metrics.job_seconds.labels(outcome).observe((job.finished_at - job.created_at).total_seconds())
+            took = (job.finished_at - job.created_at).total_seconds()
+            self._metrics.job_seconds.labels(outcome, job.priority).observe(took)
 
 
 def _told(result: Result) -> dict[str, object]:

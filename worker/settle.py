@@ -11,6 +11,7 @@ from quarry.store.base import JobStore
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
+from quarry.telemetry.tracing import OFF, Tracing
 from worker.outcome import Ack, Bury, Leave, Release, Settlement, is_long
 
 _log = get_logger(__name__)
@@ -19,14 +20,19 @@ _log = get_logger(__name__)
 class Settler:
     """Settles deliveries."""
 
-    def __init__(self, lanes: Lanes, store: JobStore, clock: Clock, metrics: WorkerMetrics) -> None:
+    def __init__(self, lanes: Lanes, store: JobStore, clock: Clock, metrics: WorkerMetrics, tracing: Tracing = OFF) -> None:
         self._lanes = lanes
         self._store = store
         self._clock = clock
         self._metrics = metrics
+        self._tracing = tracing
 
     async def settle(self, delivery: Delivery, settlement: Settlement, job: Job | None = None) -> Settlement:
         """Carry out a settlement; `job` is the record behind the delivery, where there is one."""
+        with self._tracing.step("settle"):
+            return await self._settle(delivery, settlement, job)
+
+    async def _settle(self, delivery: Delivery, settlement: Settlement, job: Job | None) -> Settlement:
         name, queue = type(settlement).__name__.lower(), self._lanes[delivery.lane]
         try:
             match settlement:

@@ -24,6 +24,7 @@ from quarry.cli import (
     jobs,
     keys,
     local,
+    plan,
     provision,
     routes,
     run,
@@ -69,6 +70,7 @@ COMMANDS: dict[str, Command] = {
     "dlq": dlq,
     "keys": keys,
     "routes": routes,
+    "plan": plan,
     "doctor": doctor,
 }
 

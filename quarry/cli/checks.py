@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
-from quarry.aws import sync_config, sync_session
-from quarry.cli.judgements import Finding, Level, judge_clock, judge_dlq, judge_queue, judge_table
+from quarry.aws import code_of, sync_config, sync_session
+from quarry.cli.judgements import Finding, Level, judge_clock, judge_dlq, judge_expiry, judge_queue, judge_table
 from quarry.client import ApiClient
 from quarry.clock import SystemClock
 from quarry.errors import ApiUnreachable, ConfigurationError
@@ -33,6 +33,7 @@ def findings(settings: Settings, api: str | None) -> Iterator[Finding]:
     yield from _asked("credentials", lambda: _credentials(client("sts")))
     yield from _asked("queue", lambda: _queues(client("sqs"), settings))
     yield from _asked("table", lambda: _table(client("dynamodb"), settings.store.table))
+    yield from _asked("bucket", lambda: _bucket(client("s3"), settings.store.bucket, settings.job.retention_days))
     yield from _bedrock(client, settings)
     if api:
         yield from _api(api)
@@ -83,6 +84,25 @@ def _table(dynamodb: Any, name: str) -> Iterator[Finding]:
         yield Finding("table", Level.FAIL, text)
         return
     yield from judge_table(table, dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"])
+
+
+def _bucket(s3: Any, name: str, retention_days: int) -> Iterator[Finding]:
+    try:
+        s3.head_bucket(Bucket=name)
+    except ClientError as error:
+        if code_of(error) != "404":  # the answer to a HEAD has no other words
+            raise
+        text = f"{name} does not exist; make it (locally: `quarry provision`) or correct QUARRY_STORE__BUCKET"
+        yield Finding("bucket", Level.FAIL, text)
+        return
+    yield Finding("bucket", Level.OK, name)
+    rules: list[dict[str, Any]] = []
+    try:
+        rules = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    except ClientError as error:
+        if code_of(error) != "NoSuchLifecycleConfiguration":
+            raise
+    yield judge_expiry(rules, retention_days)
 
 
 def _bedrock(client: Callable[..., Any], settings: Settings) -> Iterator[Finding]:

@@ -6,7 +6,9 @@ import json
 from quarry.cli import exits
 from quarry.cli.values import url
 
-HELP = "Check settings, credentials, queues, table, clock and Bedrock's endpoint; say what to do. Changes and costs nothing."
+HELP = (
+    "Check settings, credentials, queues, table, bucket, clock and Bedrock's endpoint; say what to do. Changes and costs nothing."
+)
 EXAMPLES = """\
   quarry doctor
   quarry doctor --api http://127.0.0.1:8000

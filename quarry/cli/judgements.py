@@ -1,7 +1,7 @@
 """What `quarry doctor` judges: pure functions from what AWS and the API answered to findings. `checks.py` does the asking."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -11,6 +11,7 @@ from typing import Any, Final
 from quarry.job import CLOCK_MARGIN
 from quarry.provision import MAX_RECEIVE_COUNT, RETENTION_SECONDS
 from quarry.queue.base import visibility_for
+from quarry.store.payloads import expiration_days
 
 INDEXES: Final = ("by_check", "by_tenant")
 TTL_ATTRIBUTE: Final = "expires_at"
@@ -74,6 +75,31 @@ def judge_table(table: Mapping[str, Any], time_to_live: Mapping[str, Any]) -> li
     else:
         findings.append(Finding("ttl", Level.FAIL, f"off: finished jobs are kept for ever; switch it on for {TTL_ATTRIBUTE}"))
     return findings
+
+
+def judge_expiry(rules: Sequence[Mapping[str, Any]], retention_days: int) -> Finding:
+    """The bucket's lifecycle rules, as S3 gives them: an object may go when its job is forgotten, and has to go at some time."""
+    wanted = expiration_days(retention_days)
+    expiring = [each for each in rules if each["Status"] == "Enabled" and {"Days", "Date"} & set(each.get("Expiration", {}))]
+    # A rule for some objects only takes these, and a date takes all that there are on that day.
+    soonest = min((int(each["Expiration"].get("Days", 0)) for each in expiring), default=wanted)
+    if soonest < wanted:
+        text = (
+            f"objects go after {soonest} days, but a job may need them for {wanted} (its deadline, and "
+            f"QUARRY_JOB__RETENTION_DAYS={retention_days}); set the lifecycle rule's expiration to that"
+        )
+        return Finding("expiry", Level.FAIL, text)
+    if not any(_whole(each) for each in expiring):
+        text = (
+            f"prompts and answers are kept for ever; give the bucket a lifecycle rule that expires all objects after {wanted} days"
+        )
+        return Finding("expiry", Level.FAIL, text)
+    return Finding("expiry", Level.OK, f"after {soonest} days")
+
+
+def _whole(rule: Mapping[str, Any]) -> bool:
+    """Whether a lifecycle rule is for all objects: its filter, or in its older form its prefix, is empty."""
+    return not any(rule.get("Filter", {}).values()) and not rule.get("Prefix")
 
 
 def judge_clock(date_header: str | None, now: datetime) -> Finding:

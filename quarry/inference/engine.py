@@ -36,9 +36,11 @@ from quarry.inference.limiter import Permit
 from quarry.inference.providers.base import Heard, Provider
 from quarry.inference.routes import Route
 from quarry.invocation import Completion, Fallback, Invocation, Json, Target
+from quarry.telemetry import conventions
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import InferenceMetrics
+from quarry.telemetry.tracing import OFF, Span, Tracing
 
 _log = get_logger(__name__)
 
@@ -115,11 +117,13 @@ class Engine:
         draw: Callable[[], float] = random.random,
         board: Board | None = None,
         governor: Governor | None = None,
+        tracing: Tracing = OFF,
     ) -> None:
         self._providers = providers
         self._metrics = metrics
         self._clock = clock
         self._draw = draw
+        self._tracing = tracing
         self._board = board or Board(Limits(), metrics, clock)
         self._governor = governor or Governor(metrics, clock, wait_seconds=0.0, draw=draw, start=math.inf)
 
@@ -175,7 +179,8 @@ class Engine:
         walk.turns += 1
         began, outcome = self._clock.monotonic(), "cancelled"
         try:
-            turn = await self._governor.turn(full, rank)
+            with self._tracing.step("wait for room"):
+                turn = await self._governor.turn(full, rank)
             outcome = "served" if turn else "given_up"
         finally:
             waited = self._clock.monotonic() - began
@@ -189,6 +194,7 @@ class Engine:
 
     def _engaged(self, target: Target, error: InvocationError) -> None:
         self._metrics.fallbacks.labels(target.provider, target.region, target.model, error.code).inc()
+        self._tracing.note("fallback", conventions.of_fallback(target, error))
         if isinstance(error, LimitReached):
             return  # nothing failed, and it is so for most jobs where there is much to do
         _log.info(Event.FALLBACK_ENGAGED, target=str(target), error=error.code)
@@ -263,9 +269,10 @@ class Engine:
         started = self._clock.monotonic()
         outcome = "cancelled"
         try:
-            completion = await provider.invoke(
-                target, invocation, timeout=timeout, labels=labels, heard=heard and self._timing(target, started, heard)
-            )
+            with self._tracing.call(target, invocation, streamed=heard is not None) as span:
+                timed = heard and self._timing(target, started, heard, span)
+                completion = await provider.invoke(target, invocation, timeout=timeout, labels=labels, heard=timed)
+                span.tell(conventions.of_completion(completion))
             outcome = "completed"
         except InvocationError as error:
             outcome = error.code
@@ -278,7 +285,7 @@ class Engine:
             self._metrics.tokens.labels(target.provider, target.region, target.model, direction).inc(tokens)
         return completion
 
-    def _timing(self, target: Target, started: float, heard: Heard) -> Heard:
+    def _timing(self, target: Target, started: float, heard: Heard, span: Span) -> Heard:
         """The listener, with a look at the clock when the first text comes."""
         silent = True
 
@@ -286,8 +293,9 @@ class Engine:
             nonlocal silent
             if silent:
                 silent = False
-                first = self._metrics.time_to_first_token.labels(target.provider, target.region, target.model)
-                first.observe(self._clock.monotonic() - started)
+                seconds = self._clock.monotonic() - started
+                self._metrics.time_to_first_token.labels(target.provider, target.region, target.model).observe(seconds)
+                span.tell(conventions.of_first_text(seconds))
             heard(text)
 
         return hear

@@ -127,6 +127,9 @@ class Limiter:
         #: The one call that goes first after a pause; and when the last one began that was throttled.
         self._probe: Permit | None = None
         self._refused = -math.inf
+        #: Tokens for which there was no room at the last refusal, less what was let in since: a smaller call may find room in what
+        #: is left over, which tells nothing of what comes back.
+        self._lacking = 0.0
         #: How long to wait for a throttle, by what the latest ones took.
         self._admitted_seconds = _ADMITTED_SECONDS
         self._resumed = -math.inf
@@ -167,7 +170,7 @@ class Limiter:
             left = self._admitted_seconds - (now - self._probe.began if self._probe.sent else 0.0)
             if left > 0:
                 return left
-            self._resume(self._probe, now)
+            self._let_in(self._probe, now)
         return max(self._paces[0].wait(now), self._paces[1].wait(now))
 
     def held_by(self, now: float) -> str:
@@ -193,10 +196,12 @@ class Limiter:
 
     def end(self, permit: Permit, now: float, tokens: float | None = None) -> None:
         """It was let in, and ended. `tokens` is what it used; None where nobody knows."""
+        if permit is self._probe:
+            self._let_in(permit, now)
         if tokens is not None:
             self._paces[1].give_back(permit.costs[1] - tokens, permit.taken_at)
-        if permit is self._probe:
-            self._resume(permit, now)
+            if permit.round == self._throttles:
+                self._lacking += permit.costs[1] - tokens
 
     def cancel(self, permit: Permit) -> None:
         """It did not begin after all."""
@@ -211,10 +216,13 @@ class Limiter:
             pace.refused(cost, permit.taken_at)
         if (took := _ADMITTED_SHARE * (now - permit.began)) <= _ADMITTED_MAX_SECONDS:
             self._admitted_seconds = max(_ADMITTED_SECONDS, took, self._admitted_seconds * 0.9)
+        lacking = 0.0 if limit == "requests" else permit.costs[1]
         if permit is self._probe:
             self._probe = None
         elif permit.round < self._throttles:
+            self._lacking = min(self._lacking, lacking)
             return  # it began before the throttle that was heeded
+        self._lacking = lacking if self._spent is None else min(self._lacking, lacking)
         self._throttles += 1
         if self._spent is None:
             again = now - self._resumed < _AGAIN_SECONDS
@@ -289,6 +297,13 @@ class Limiter:
             pause = max(pause, until * _LOOK_SHARE) if self._pauses else pause
         # Peers that were stopped by the same end of a minute should not all look again at once.
         return pause * (1 - self._draw() / 2) if self._workers > 1 else pause
+
+    def _let_in(self, probe: Permit, now: float) -> None:
+        """It was not refused. There is room again, once there is as much as there was not."""
+        self._probe = None
+        self._lacking -= probe.costs[1]
+        if self._lacking <= 0:
+            self._resume(probe, now)
 
     def _resume(self, probe: Permit, now: float) -> None:
         """There is room again."""

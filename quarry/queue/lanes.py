@@ -11,6 +11,6 @@ async def announce(lanes: Lanes, *jobs: Job) -> list[QueueUnavailable | None]:
     results: dict[str, QueueUnavailable | None] = {}
     for lane in {job.priority for job in jobs}:
         theirs = [job for job in jobs if job.priority == lane]
-        sent = await lanes[lane].send([Envelope(job.request_id, job.tenant, job.generation) for job in theirs])
+        sent = await lanes[lane].send([Envelope(job.request_id, job.tenant, job.generation, job.traceparent) for job in theirs])
         results |= {job.request_id: each for job, each in zip(theirs, sent, strict=True)}
     return [results[job.request_id] for job in jobs]

@@ -88,12 +88,21 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a worker comes from: its service, the revision of which it was started, and when. Texts as the platform has them."""
+
+    service: str
+    revision: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """What a worker tells the others: a row that it writes anew every few seconds.
 
     `openings` are targets that it leaves alone since they failed there, each with the seconds left at `at`, the writer's wall
     clock. Whoever reads it counts on from there: clocks differ. `limits` is what its limiters say of targets, in their own words
-    (`Word` in `quarry/inference/limiter.py`).
+    (`Word` in `quarry/inference/limiter.py`). `origin` is told by workers that know it and are ready.
     """
 
     worker: str
@@ -102,6 +111,7 @@ class Heartbeat:
     limits: Mapping[str, str] = field(default_factory=dict)
     slots: int = 0
     slots_in_use: int = 0
+    origin: Origin | None = None
 
 
 class JobStore(Protocol):

@@ -38,7 +38,7 @@ from quarry.errors import (
     TakenOverTooOften,
 )
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease
-from quarry.store.base import HEARTBEAT_LIFE, Heartbeat, IdempotencyKey, KeyHolder, Mark, Piece
+from quarry.store.base import HEARTBEAT_LIFE, Heartbeat, IdempotencyKey, KeyHolder, Mark, Origin, Piece
 from quarry.store.item import (
     FOLLOWED,
     Item,
@@ -271,6 +271,14 @@ def beat(table: str, heartbeat: Heartbeat) -> Request:
         "slots_in_use": attribute(heartbeat.slots_in_use),
         "expires_at": attribute(ttl(heartbeat.at + HEARTBEAT_LIFE)),
     }
+    if origin := heartbeat.origin:
+        item["origin"] = {
+            "M": {
+                "service": attribute(origin.service),
+                "revision": attribute(origin.revision),
+                "started_at": attribute(origin.started_at),
+            }
+        }
     return {"TableName": table, "Item": item}
 
 
@@ -296,7 +304,12 @@ def heartbeat_in(item: Mapping[str, Any]) -> Heartbeat:
         limits={target: word["S"] for target, word in item.get("limits", {"M": {}})["M"].items()},
         slots=int(item.get("slots", none)["N"]),
         slots_in_use=int(item.get("slots_in_use", none)["N"]),
+        origin=_origin_in(item["origin"]["M"]) if "origin" in item else None,
     )
+
+
+def _origin_in(told: Mapping[str, Any]) -> Origin:
+    return Origin(told["service"]["S"], told["revision"]["S"], from_epoch_ms(int(told["started_at"]["N"])))
 
 
 def listed(table: str, tenant: str, shard: int, lowest: str, highest: str, limit: int) -> Request:

@@ -112,6 +112,7 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "allowed_regions": json_text(job.allowed_regions) if job.allowed_regions else None,
         "created_at": job.created_at,
         "stream": job.stream or None,
+        "traceparent": job.traceparent,
     }
     return job_key(job.tenant, job.request_id) | _attributes(fixed) | changing(job, retention_ms)
 
@@ -172,6 +173,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
         stream="stream" in item,
         allowed_regions=tuple(get.parsed("allowed_regions") or ()),
         payload=_made(StoredObject, payload) if payload else None,
+        traceparent=get.text("traceparent"),
         created_at=created_at,
         deadline_at=get.instant("deadline_at") or created_at,
         available_at=get.instant("available_at") or created_at,

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Event(StrEnum):
-    """What the log can say. The comment lists the fields beside the bound ones (`service`, `request_id`, `attempt`)."""
+    """What the log can say. The comment lists the fields beside the bound ones (`service`, `request_id`, `attempt`, `trace_id`)."""
 
     SERVICE_STARTED = "service.started"  # version, and of these what it has: port, metrics_port, queue_url, slots, url, serves,
     # rules, brain
@@ -25,6 +25,9 @@ class Event(StrEnum):
     JOB_ISOLATED = "job.isolated"  # takeovers
     JOB_RESENT = "job.resent"  # tenant, status (the sweep found it without a message)
     HEARTBEAT_FAILED = "heartbeat.failed"  # error (told once: peers do not hear of this worker, nor it of them)
+    PROTECTION_REFUSED = "protection.refused"  # ask, error, detail (by the ECS agent; told once until it grants something again)
+    RECEIVING_PAUSED = "receiving.paused"  # reason (this worker stands aside: ECS can stop it once it is done)
+    RECEIVING_RESUMED = "receiving.resumed"  # reason (why it stood aside)
     SWEEP_FINISHED = "sweep.finished"  # found, done
     SWEEP_FAILED = "sweep.failed"  # error
     CLAIM_REFUSED = "claim.refused"  # reason
@@ -56,6 +59,8 @@ class Event(StrEnum):
     REQUEST_UNSERVED = "request.unserved"  # route, error, folded (queue or store did not answer: the caller sees a 503; `folded`
     # others since the line before: at most ten a second are told)
     AUDIT_FAILED = "audit.failed"  # error (audit records are lost, until it works again)
+    TRACES_LOST = "traces.lost"  # spans (the collector did not take them: told once, until it takes some again)
+    TRACES_REGAINED = "traces.regained"  # (none)
     CREDENTIAL_REFUSED = "credential.refused"  # reason (at level debug: whoever reaches the API can bring these about)
     DEPENDENCY_LOST = "dependency.lost"  # dependency, error
     DEPENDENCY_REGAINED = "dependency.regained"  # dependency

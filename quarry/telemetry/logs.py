@@ -66,6 +66,12 @@ def bind_job(request_id: str, attempt: int | None = None) -> None:
     structlog.contextvars.bind_contextvars(**{name: value for name, value in known.items() if value is not None})
 
 
+def bind_trace(trace_id: str | None) -> None:
+    """Let every further line of this task name its trace, if it has one that somebody can look up."""
+    if trace_id is not None:
+        structlog.contextvars.bind_contextvars(trace_id=trace_id)
+
+
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """The logger of a module."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(name)

@@ -5,7 +5,9 @@ No label ever holds a request id, a tenant or an error's text: each value of eac
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from quarry.telemetry.histogram import Histogram
 
 #: From a quick answer to the longest that a model takes.
 LATENCY_BUCKETS: Final = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 900)
@@ -55,7 +57,7 @@ class WorkerMetrics:
         self.claims_refused = Counter("quarry_claims_refused_total", "Claims refused.", ["reason"], registry=registry)
         self.finished = Counter("quarry_jobs_finished_total", "Jobs that became terminal here.", ["outcome"], registry=registry)
         self.job_seconds = Histogram(
-            "quarry_job_duration_seconds", "Time from submission to the terminal state.", ["outcome"], registry=registry,
+            "quarry_job_duration_seconds", "Time from submission to the terminal state.", ["outcome", "lane"], registry=registry,
             buckets=WAIT_BUCKETS,
         )  # fmt: skip
         self.attempts = Counter("quarry_attempts_total", "Attempts ended.", ["outcome"], registry=registry)
@@ -78,6 +80,17 @@ class WorkerMetrics:
         self.text_writes = Counter(
             "quarry_text_writes_total", "Writes of text of jobs that are streamed.", ["outcome"], registry=registry
         )
+        self.protected = Gauge(
+            "quarry_task_protected", "1 while ECS is asked not to choose this task where it stops tasks.", registry=registry
+        )
+        self.protection_requests = Counter(
+            "quarry_task_protection_requests_total", "What the ECS agent was asked for, by what became of that.",
+            ["outcome"], registry=registry,
+        )  # fmt: skip
+        self.aside = Gauge(
+            "quarry_standing_aside", "1 while this worker receives nothing, so that ECS can stop it without loss.",
+            registry=registry,
+        )  # fmt: skip
         self.slots = Gauge("quarry_slots", "Slots of this worker.", registry=registry)
         self.slots_in_use = Gauge("quarry_slots_in_use", "Slots working a job.", registry=registry)
         self.blocked = Gauge("quarry_targets_blocked", "Targets that refuse us (credentials, access, model id).", registry=registry)

@@ -20,6 +20,10 @@ run "by_default" {
     error_message = "Both services are told the queue that there is."
   }
   assert {
+    condition     = strcontains(output.worker_policy_json, ":task/quarry/*")
+    error_message = "Workers may have tasks of their cluster protected."
+  }
+  assert {
     condition     = output.worker_environment["QUARRY_ENVIRONMENT"] == "production" && output.producer_environment["QUARRY_API__AUTH"] == "api_key"
     error_message = "Unless told otherwise it is production, and callers need a key."
   }

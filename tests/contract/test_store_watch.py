@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Succeeded, advance
-from quarry.store.base import HEARTBEAT_LIFE, CancelNotice, Heartbeat
+from quarry.store.base import HEARTBEAT_LIFE, CancelNotice, Heartbeat, Origin
 from quarry.testing import NOW, a_completion, a_lease, an_envelope
 from tests.contract.tables import LATER, MS, Table
 
@@ -103,7 +103,7 @@ async def test_a_heartbeat_is_read_as_it_was_written(table: Table) -> None:
     """Openings to the millisecond, whatever the target's name holds; none at all is a heartbeat too."""
     openings = {"bedrock/us-east-1/arn:aws:x:1:y/z.v1:0": 29.125, "echo": 0.001}
     first = Heartbeat(f"{table.tenant}-a", NOW, openings, slots=100, slots_in_use=7)
-    second = Heartbeat(f"{table.tenant}-b", LATER)
+    second = Heartbeat(f"{table.tenant}-b", LATER, origin=Origin("service", "7", NOW))
     await table.store.beat(first)
     await table.store.beat(second)
     assert await beats(table, LATER) == {"-a": first, "-b": second}

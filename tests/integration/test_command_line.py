@@ -166,24 +166,26 @@ def test_doctor_finds_nothing_to_treat_in_what_provision_made(stack: Stack) -> N
         "redrive",
         "table",
     ]
-    assert found == dict.fromkeys([*checks, "indexes", "ttl", "routes", "api"], "ok")
+    assert found == dict.fromkeys([*checks, "indexes", "ttl", "bucket", "expiry", "routes", "api"], "ok")
 
 
 def test_doctor_names_what_is_broken_and_goes_on(stack: Stack) -> None:
-    """A lost dead-letter queue, a short visibility, no expiry, bad routes, no Bedrock, no API: each has its line.
+    """A lost dead-letter queue, a short visibility, rows and objects that never go, no Bedrock, no API: each has its line.
 
     Red when: `quarry/cli/doctor.py`:
     `return exits.FAILED if failed else exits.DONE` -> `return exits.DONE`: a pipeline would deploy on it.
+    Red when: `quarry/cli/judgements.py`: `if not any(_whole(each) for each in expiring):` -> `if False:`
     """
     sqs, dynamodb = stack.client("sqs"), stack.client("dynamodb")
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=f"{stack.name}-dlq")["QueueUrl"])
     sqs.set_queue_attributes(QueueUrl=sqs.get_queue_url(QueueName=stack.name)["QueueUrl"], Attributes={"VisibilityTimeout": "30"})
     dynamodb.update_time_to_live(TableName=stack.name, TimeToLiveSpecification={"Enabled": False, "AttributeName": "expires_at"})
+    stack.client("s3").delete_bucket_lifecycle(Bucket=stack.name)
     nowhere = f"http://127.0.0.1:{free_port()}"
     env = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": nowhere, "QUARRY_ROUTES_FILE": stack.routes(provider="bedrock")}
     done = run(stack, "doctor", "--api", nowhere, code=exits.FAILED, **env)
     failed = {check for check, level in levels(done.stdout).items() if level == "FAIL"}
-    assert failed == {"dlq", "visibility", "ttl", "bedrock", "api"}
+    assert failed == {"dlq", "visibility", "ttl", "expiry", "bedrock", "api"}
 
 
 def test_doctor_without_credentials_or_aws_is_a_list_of_findings(stack: Stack) -> None:
@@ -193,5 +195,5 @@ def test_doctor_without_credentials_or_aws_is_a_list_of_findings(stack: Stack) -
     """
     gone = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"}
     lines = [json.loads(line) for line in run(stack, "doctor", "--json", code=exits.FAILED, **gone).stdout.splitlines()]
-    assert {line["check"] for line in lines if line["level"] == "FAIL"} == {"credentials", "queue", "table"}
+    assert {line["check"] for line in lines if line["level"] == "FAIL"} == {"credentials", "queue", "table", "bucket"}
     assert "QUARRY_WORKER__SLOTS" in run(stack, "doctor", code=exits.CONFIGURATION, QUARRY_WORKER__SLOTS="0").stderr

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +24,10 @@ def figures(what: str) -> Iterator[list[tuple[str, str, str]]]:
 
 
 def written(variable: str, figures: Mapping[str, str], command: str) -> None:
-    """Print figures, and write their record where an environment variable names a file."""
-    print("\n" + "\n".join(f"  {name}: {value}" for name, value in figures.items()))  # noqa: T201 - it is what this is for
+    """Tell figures, and write their record where an environment variable names a file. What one of several runners says is seen
+    on standard error only.
+    """
+    print("\n" + "\n".join(f"  {name}: {value}" for name, value in figures.items()), file=sys.stderr)  # noqa: T201 - what it is for
     if named := os.environ.get(variable):
         record.write(Path(named), record.header(0, command), figures)
 

@@ -161,8 +161,8 @@ def quarry(*arguments: str) -> list[str]:
 
 
 def clean_environ(**extra: str) -> dict[str, str]:
-    """The environment without anything that would configure Quarry or AWS, plus `extra`. Without an endpoint of its own, AWS is
-    a port of loopback where nobody listens.
+    """The environment without anything that would configure Quarry, AWS or traces, plus `extra`. Without an endpoint of its own,
+    AWS is a port of loopback where nobody listens.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("QUARRY_", "AWS_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("QUARRY_", "AWS_", "OTEL_"))}
     return kept | {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_EC2_METADATA_DISABLED": "true"} | extra

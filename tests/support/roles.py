@@ -49,6 +49,7 @@ module "roles" {
   queue_arns             = var.inputs.queue_arns
   dead_letter_queue_arns = var.inputs.dead_letter_queue_arns
   payload_bucket_arn     = var.inputs.payload_bucket_arn
+  cluster_name           = var.inputs.cluster_name
   model_arns             = var.inputs.model_arns
   kms_key_arns           = var.inputs.kms_key_arns
   repository_arns        = var.inputs.repository_arns
@@ -180,6 +181,7 @@ def _inputs(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "job_table_arn": arn("dynamodb", f"table/{name}"),
+        "cluster_name": "quarry",
         "queue_arns": {"high": arn("sqs", f"{name}-high"), "normal": arn("sqs", name), "low": arn("sqs", f"{name}-low")},
         "dead_letter_queue_arns": [arn("sqs", f"{name}-dlq")],
         "payload_bucket_arn": f"arn:aws:s3:::{name}",

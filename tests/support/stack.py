@@ -122,6 +122,10 @@ class Stack:
             self._probes[process] = base
             yield process
 
+    def probes(self, worker: Process) -> str:
+        """The URL of a worker's probes and metrics."""
+        return self._probes[worker]
+
     def metrics(self, worker: Process) -> str:
         """A worker's metrics, as text."""
         return fetched(f"{self._probes[worker]}/metrics").text

@@ -20,6 +20,8 @@ from tests.support.proxy import FaultProxy
 _ACCOUNT = "000000000000"
 _CREDENTIAL = re.compile(r"Credential=\w+/\d+/(?P<region>[\w-]+)/(?P<service>[\w-]+)/")
 _TRANSACTED = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+#: Method and parameter → what IAM calls it.
+_OF_BUCKETS: dict[tuple[str, ...], str] = {("HEAD",): "s3:ListBucket", ("GET", "lifecycle"): "s3:GetLifecycleConfiguration"}
 _INSERT = re.compile(r'INSERT INTO "(?P<table>[^"]+)" VALUE {(?P<names>.*)}')
 
 
@@ -89,6 +91,8 @@ def operation_of(asked: Asked) -> str:
     """The operation, as a client's method is called."""
     if asked.service != "s3":
         return xform_name(asked.operation)
+    if "?lifecycle" in asked.path:
+        return "get_bucket_lifecycle_configuration"
     copied = "x-amz-copy-source" in {name.lower() for name in asked.headers}
     return {"HEAD": "head_bucket", "GET": "get_object", "PUT": "copy_object" if copied else "put_object"}[asked.operation]
 
@@ -140,12 +144,12 @@ def _pk(detail: Mapping[str, Any]) -> str:
 def _of_s3(method: str, path: str, headers: Mapping[str, str]) -> Iterator[Call]:
     url = urlsplit(path)
     name = unquote(url.path).lstrip("/")
-    # Whatever else one can ask of a bucket or an object is told by a parameter: none of it is ours.
-    assert not {each for each in parse_qs(url.query, keep_blank_values=True) if not each.startswith(("X-Amz-", "x-id"))}, path
+    # What else one can ask of a bucket or an object is told by a parameter: of those, one is ours.
+    asked = {each for each in parse_qs(url.query, keep_blank_values=True) if not each.startswith(("X-Amz-", "x-id"))}
     if "/" not in name:
-        assert method == "HEAD", (method, path)
-        yield Call("s3:ListBucket", f"arn:aws:s3:::{name}")
+        yield Call(_OF_BUCKETS[method, *asked], f"arn:aws:s3:::{name}")
         return
+    assert not asked, path
     yield Call({"GET": "s3:GetObject", "PUT": "s3:PutObject"}[method], f"arn:aws:s3:::{name}")
     if source := headers.get("x-amz-copy-source"):
         yield Call("s3:GetObject", f"arn:aws:s3:::{unquote(source).lstrip('/')}")

@@ -4,7 +4,16 @@ import pytest
 
 from quarry.errors import ConfigurationError
 from quarry.job import Priority
-from quarry.settings import Environment, QueueSettings, WorkerSettings, load_client_settings, load_settings, variable_name
+from quarry.settings import (
+    EcsEndpoints,
+    Environment,
+    QueueSettings,
+    WorkerSettings,
+    ecs_endpoints,
+    load_client_settings,
+    load_settings,
+    variable_name,
+)
 
 PRODUCTION = {"AWS_REGION": "eu-west-1"}
 LOCAL = {"QUARRY_ENVIRONMENT": "local"}
@@ -225,3 +234,12 @@ def test_slots_for_high_alone_follow_from_the_slots() -> None:
     """A twentieth; a few slots are for everybody, and whoever wants another number says so."""
     given = [(1, None), (19, None), (20, None), (100, None), (100, 0), (2, 1)]
     assert [WorkerSettings(slots=slots, reserved_slots=own).reserved for slots, own in given] == [0, 0, 1, 5, 0, 1]
+
+
+def test_the_agent_of_an_ecs_task_is_where_ecs_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere there is none, whatever else is set."""
+    monkeypatch.delenv("ECS_AGENT_URI", raising=False)
+    monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x")
+    assert ecs_endpoints() is None
+    monkeypatch.setenv("ECS_AGENT_URI", "http://169.254.170.2/api/x")
+    assert ecs_endpoints() == EcsEndpoints("http://169.254.170.2/api/x", "http://169.254.170.2/v4/x")

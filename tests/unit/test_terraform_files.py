@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from docs import settings, terraform
 from quarry.provision import MAX_RECEIVE_COUNT, RETENTION_SECONDS
@@ -14,6 +15,8 @@ from tests.support.processes import ROOT
 FOLDER = ROOT / "terraform"
 FILES = sorted(path for path in FOLDER.rglob("*.tf") if ".terraform" not in path.parts)
 RUNBOOKS = ROOT / "docs" / "runbooks"
+#: For a younger provider.
+NOT_RUN = FOLDER / "examples" / "blue-green"
 #: A module's own folder; `producer_service` has two inside, which nobody calls but it.
 MODULES = [FOLDER, *sorted(path for path in (FOLDER / "modules").iterdir() if path.is_dir())]
 SETTINGS = {settings.variable(prefix, name) for _, prefix, fields in settings.groups() for name, _ in fields}
@@ -45,10 +48,16 @@ def named_settings() -> Iterator[tuple[str, str]]:
 
 def alarms() -> set[str]:
     """The runbooks that alarms lead to."""
-    text = (FOLDER / "modules/observability/alarms.tf").read_text()
+    text = "".join((FOLDER / "modules/observability" / name).read_text() for name in ("alarms.tf", "measured.tf"))
     counted = re.findall(r'^    "([a-z-]+)"\s*= \{ component', (FOLDER / "modules/observability/main.tf").read_text(), re.MULTILINE)
     assert counted
     return {*re.findall(r'runbook\s*= "([a-z-]+)"', text), *re.findall(r"runbooks_url\}/([a-z-]+)\.md", text), *counted}
+
+
+def alerts() -> set[str]:
+    """The runbooks that Prometheus's alerts lead to; each says so."""
+    groups = yaml.safe_load((ROOT / "docker/compose/prometheus/alerts.yml").read_text())["groups"]
+    return {Path(rule["annotations"]["runbook"]).relative_to("docs/runbooks").stem for group in groups for rule in group["rules"]}
 
 
 def test_every_setting_that_is_named_exists() -> None:
@@ -66,14 +75,14 @@ def test_every_event_that_is_counted_exists() -> None:
 
 
 def test_every_alarm_has_its_runbook_and_every_runbook_its_alarm() -> None:
-    """Whoever is woken finds the page; a page without an alarm is read by nobody."""
-    assert alarms() == {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"}
+    """Whoever is woken finds the page; a page without an alarm is read by nobody. Of Prometheus's alerts, too."""
+    assert alarms() | alerts() == {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"}
 
 
 def test_the_runbooks_list_is_complete() -> None:
     """The table has every page."""
     listed = set(re.findall(r"^\| \[([a-z-]+)\]\(\1\.md\)", (RUNBOOKS / "README.md").read_text(), re.MULTILINE))
-    assert listed == alarms()
+    assert listed == alarms() | alerts()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -97,8 +106,25 @@ def test_every_input_and_output_is_described(path: Path) -> None:
 
 def test_versions_are_the_same_everywhere() -> None:
     """A root gets one provider for all of its modules."""
-    found = {"".join(re.findall(r"required_version.*|  version.*", path.read_text())) for path in FOLDER.rglob("versions.tf")}
+    files = [path for path in FOLDER.rglob("versions.tf") if path.parent != NOT_RUN]
+    found = {"".join(re.findall(r"required_version.*|  version.*", path.read_text())) for path in files}
     assert len({re.sub(r"[\s\"=]|\.0\b", "", each) for each in found}) == 1
+
+
+def test_ten_lines_deploy_it() -> None:
+    """As the page on deploying says: what is there for an emulated AWS is not needed."""
+    text = (FOLDER / "examples/minimal/main.tf").read_text().partition("  # For an emulated AWS only")[0] + "}\n"
+    assert len([line for line in text.splitlines() if line.strip()]) <= 10
+    assert text.count("{") == text.count("}")
+
+
+def test_what_is_not_run_says_so() -> None:
+    """It needs another provider than the rest: no check sees more of it than its format, and nobody is to think otherwise."""
+    assert "NOT RUN" in (NOT_RUN / "README.md").read_text().splitlines()[0]
+    assert "NOT RUN" in (NOT_RUN / "main.tf").read_text().splitlines()[0]
+    assert "-not -path './examples/blue-green/*'" in (ROOT / ".ci" / "check-terraform").read_text()
+    uses = [name_of(path) for path in [*FILES, *FOLDER.rglob("*.hcl")] if NOT_RUN.name in code(path) and path.parent != NOT_RUN]
+    assert uses == []
 
 
 def test_modules_know_no_emulator() -> None:

@@ -5,7 +5,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quarry.toml_lines import Path, line_in, lines_of
@@ -150,7 +150,6 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-@settings(deadline=None)
 @given(TABLES, st.data())
 def test_whatever_is_written_is_found(document: dict[str, Any], gaps: st.DataObject) -> None:
     """Any text that `tomllib` reads: each place that was written is in the line that it was written in, and no other is found."""

@@ -50,7 +50,7 @@ locals {
     }
   }
 
-  alarms = merge(local.lanes_late, local.counted_events, local.table_events, local.unanswered, {
+  alarms = merge(local.lanes_late, local.counted_events, local.table_events, local.unanswered, local.refused, {
     "dead-letters" = {
       runbook    = "dead-letters"
       says       = "Jobs have failed for good"

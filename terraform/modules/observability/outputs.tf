@@ -13,12 +13,24 @@ output "topic_arn" {
   value       = aws_sns_topic.alarms.arn
 }
 
+output "namespace" {
+  description = "CloudWatch namespace that the processes are to write to (`QUARRY_EMF__NAMESPACE`); null where they are not."
+  value       = var.measured ? local.namespace : null
+}
+
+output "dashboard_name" {
+  description = "Name of the dashboard; null where there is none."
+  value       = one(aws_cloudwatch_dashboard.this[*].dashboard_name)
+}
+
 output "alarm_names" {
   description = "Names of all alarms, by what they are about."
   value = merge(
     { for name, alarm in aws_cloudwatch_metric_alarm.above : name => alarm.alarm_name },
     { for alarm in aws_cloudwatch_metric_alarm.workers_missing : "workers-missing" => alarm.alarm_name },
     { for alarm in aws_cloudwatch_metric_alarm.api_gone : "api-gone" => alarm.alarm_name },
+    { for alarm in aws_cloudwatch_metric_alarm.model_slow : "model-slow" => alarm.alarm_name },
+    { for alarm in aws_cloudwatch_metric_alarm.model_errors : "model-errors" => alarm.alarm_name },
   )
 }
 

@@ -91,6 +91,34 @@ variable "api_errors_in_five_minutes" {
   default     = 10
 }
 
+variable "measured" {
+  description = "Whether the processes write what they measure into their logs, for CloudWatch; then there are a dashboard and alarms of it."
+  type        = bool
+  default     = true
+}
+
+variable "slow_call_seconds" {
+  description = "From which time on a model call is slow: it is worth an alarm where a tenth of them is."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.slow_call_seconds > 0
+    error_message = "No call takes less than no time."
+  }
+}
+
+variable "failed_calls_percent" {
+  description = "How many of a hundred model calls may fail, throttles aside, before it is worth an alarm."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.failed_calls_percent >= 0 && var.failed_calls_percent < 100
+    error_message = "A share is from 0 to below 100."
+  }
+}
+
 variable "kms_key_arn" {
   description = "KMS key that encrypts logs and topic, and whose policy lets CloudWatch use it; without it, their own."
   type        = string

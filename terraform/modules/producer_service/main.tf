@@ -24,6 +24,7 @@ module "ecs" {
   execution_role_arn       = var.execution_role_arn
   log_group_name           = var.log_group_name
   settings                 = var.settings
+  collector                = var.collector
   secrets                  = var.secrets
   cpu                      = var.cpu
   memory_mib               = var.memory_mib

@@ -105,3 +105,17 @@ variable "deletion_protection" {
   type        = bool
   default     = true
 }
+
+variable "collector" {
+  description = "A container beside it that takes traces on port 4318 of the task, and hands them on; null: tracing is off. ECS only."
+  type = object({
+    image       = string
+    command     = optional(list(string))
+    environment = optional(map(string), {})
+    secrets     = optional(map(string), {})
+    user        = optional(string)
+    cpu         = optional(number)
+    memory_mib  = optional(number)
+  })
+  default = null
+}

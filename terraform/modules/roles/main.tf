@@ -11,6 +11,7 @@ locals {
   dlqs    = sort(var.dead_letter_queue_arns)
   keys    = sort(var.kms_key_arns)
   objects = "${var.payload_bucket_arn}/*/*"
+  tasks   = var.cluster_name == null ? [] : ["arn:${local.partition}:ecs:${local.region}:${local.account}:task/${var.cluster_name}/*"]
 
   # The table's partitions that belong to no tenant begin with #: keys of callers, notices to workers, heartbeats, roles of workers.
   # No tenant's name begins with it.

@@ -59,7 +59,7 @@ locals {
     {
       Sid      = "FindBucket"
       Effect   = "Allow"
-      Action   = ["s3:ListBucket"]
+      Action   = ["s3:GetLifecycleConfiguration", "s3:ListBucket"]
       Resource = [var.payload_bucket_arn]
     },
     {

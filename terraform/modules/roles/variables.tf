@@ -160,6 +160,17 @@ variable "secret_key_arns" {
   }
 }
 
+variable "cluster_name" {
+  description = "Name of the ECS cluster whose tasks a worker may have protected from being stopped while it makes paid calls. null: of none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.cluster_name == null || can(regex("^[A-Za-z0-9_-]{1,255}$", var.cluster_name))
+    error_message = "cluster_name is the name of one cluster (not its ARN), without wildcards."
+  }
+}
+
 variable "log_group_arns" {
   description = "ARNs of the log groups that containers, or the producer's function, write to."
   type        = list(string)

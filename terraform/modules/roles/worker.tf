@@ -94,5 +94,12 @@ locals {
       Action   = ["secretsmanager:GetSecretValue"]
       Resource = sort(var.provider_secret_arns)
     },
+    {
+      # The ECS agent asks with the task's role. There is no key for "this task", nor for its service.
+      Sid      = "ProtectTasks"
+      Effect   = "Allow"
+      Action   = ["ecs:UpdateTaskProtection"]
+      Resource = local.tasks
+    },
   ], local.encryption, local.secret_decryption.worker)
 }

@@ -12,7 +12,7 @@ locals {
     QUARRY_WORKER__METRICS_PORT   = tostring(local.metrics_port)
     QUARRY_WORKER__INFLIGHT_BYTES = tostring(local.inflight_bytes)
   }
-  environment = merge(var.settings, local.own_environment)
+  environment = merge(local.tracing_environment, var.settings, local.own_environment)
 
   # Memory is about four times the content in flight (QUARRY_WORKER__INFLIGHT_BYTES), and 256 MiB are Python's and the slots'.
   inflight_bytes = max(1, floor((var.memory_mib - 256) / 4)) * 1024 * 1024
@@ -37,7 +37,7 @@ resource "aws_ecs_task_definition" "worker" {
     cpu_architecture        = var.architecture
   }
 
-  container_definitions = jsonencode([{
+  container_definitions = jsonencode(concat([{
     name        = "worker"
     image       = var.image
     essential   = true
@@ -76,7 +76,7 @@ resource "aws_ecs_task_definition" "worker" {
         "max-buffer-size" = "25m"
       }
     }
-  }])
+  }], local.collector_containers))
 
   lifecycle {
     precondition {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quarry.cli.judgements import Finding, Level, judge_clock, judge_dlq, judge_queue, judge_table
+from quarry.cli.judgements import Finding, Level, judge_clock, judge_dlq, judge_expiry, judge_queue, judge_table
 
 NOW = datetime(2026, 11, 21, 6, 15, 50, 400_000, tzinfo=UTC)
 DLQ = "arn:aws:sqs:us-east-1:000000000000:quarry-jobs-dlq"
@@ -21,6 +21,8 @@ TABLE: dict[str, Any] = {
     "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
     "GlobalSecondaryIndexes": [{"IndexName": name, "IndexStatus": "ACTIVE"} for name in ("by_tenant", "by_check")],
 }
+#: Of what `quarry provision` and Terraform make, for 14 days of retention.
+RULE: dict[str, Any] = {"ID": "expire", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 28}}
 TTL = {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 
 
@@ -34,7 +36,7 @@ def redrive(**policy: Any) -> dict[str, str]:
 
 def test_what_provision_makes_is_well() -> None:
     """A queue with 65 s for a lease of 60 s, 14 days, 1000 receives; a table with both indexes and TTL."""
-    assert bad(judge_queue(QUEUE, 60, DLQ) + judge_dlq(QUEUE) + judge_table(TABLE, TTL)) == {}
+    assert bad(judge_queue(QUEUE, 60, DLQ) + judge_dlq(QUEUE) + judge_table(TABLE, TTL) + [judge_expiry([RULE], 14)]) == {}
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,28 @@ def test_a_table_that_is_not_ours_or_not_whole_fails(
 ) -> None:
     """Another table, a missing index, no expiry."""
     assert bad(judge_table(table, ttl)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rules", "level"),
+    [
+        ([RULE | {"Expiration": {"Days": 400}}], Level.OK),
+        ([{"Status": "Enabled", "Prefix": "", "Expiration": {"Days": 28}}], Level.OK),
+        ([RULE, {"Status": "Enabled", "Filter": {}, "Expiration": {"ExpiredObjectDeleteMarker": True}}], Level.OK),
+        ([RULE, RULE | {"Status": "Disabled", "Expiration": {"Days": 1}}], Level.OK),
+        ([], Level.FAIL),
+        ([RULE | {"Status": "Disabled"}], Level.FAIL),
+        ([RULE | {"Filter": {"Prefix": "acme/"}}], Level.FAIL),
+        ([RULE | {"Filter": {"Tag": {"Key": "old", "Value": "yes"}}}], Level.FAIL),
+        ([{"Status": "Enabled", "Prefix": "acme/", "Expiration": {"Days": 28}}], Level.FAIL),
+        ([RULE | {"Expiration": {"Days": 27}}], Level.FAIL),
+        ([RULE, RULE | {"Filter": {"Prefix": "acme/"}, "Expiration": {"Days": 1}}], Level.FAIL),
+        ([RULE | {"Expiration": {"Date": "2026-12-01T00:00:00Z"}}], Level.FAIL),
+    ],
+)
+def test_objects_go_when_their_jobs_are_forgotten(rules: list[dict[str, Any]], level: Level) -> None:
+    """Not sooner, for no tenant; and not never. 12 days of deadline, 2 of lateness, 14 of retention."""
+    assert judge_expiry(rules, 14).level is level
 
 
 @pytest.mark.parametrize(

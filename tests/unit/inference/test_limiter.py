@@ -76,6 +76,38 @@ def test_a_probe_that_answers_or_is_not_refused_makes_way() -> None:
         assert each.word(11.2).resumptions == 1
 
 
+@pytest.mark.parametrize(
+    ("limit", "used", "let_in"), [("tokens", 200, 5), (None, 200, 5), ("tokens", 100, 9), ("requests", 200, 1)]
+)
+def test_a_small_call_is_let_in_where_a_large_one_is_not(limit: str | None, used: float, let_in: int) -> None:
+    """There is room again once there is as much as there was not, less what comes back of that: until then one call goes at a time,
+    since what a minute has left over is no new minute.
+    """
+    each = limiter()
+    each.throttled(each.begin(1000, 10), 10, limit)
+    for number in range(1, let_in + 1):
+        assert each.word(10 + number).spent
+        permit = each.begin(200, 10 + number)
+        assert each.wait(10 + number) == pytest.approx(0.1)
+        each.end(permit, 10.5 + number, used)
+    assert not each.word(30).spent
+
+
+def test_the_smallest_call_that_is_refused_tells_for_how_little_there_is_room() -> None:
+    """Whether it was on its way already, or went first: one of that size makes way."""
+    each = limiter()
+    large, small = each.begin(1000, 10), each.begin(200, 10)
+    each.throttled(large, 10, "tokens")
+    each.throttled(small, 10, "tokens")
+    each.end(each.begin(200, 11), 12, 200)
+    assert not each.word(12).spent
+
+    each.throttled(each.begin(1000, 20), 20, "tokens")
+    each.throttled(each.begin(300, 21), 21, "tokens")
+    each.end(each.begin(300, 22), 23, 300)
+    assert not each.word(23).spent
+
+
 def test_pauses_grow_while_probes_are_refused() -> None:
     """Up to six seconds: the quota of a minute may be used up for most of it. Room again, and they begin anew."""
     each, now, pauses = limiter(), 10.0, []

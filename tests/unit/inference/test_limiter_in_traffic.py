@@ -1,6 +1,7 @@
 """Limiters in simulated traffic, before quotas that nobody tells them: nearly all is used, and few calls are throttled."""
 
 import math
+import random
 from collections.abc import Callable
 
 import pytest
@@ -85,6 +86,17 @@ def test_a_ceiling_of_ours_is_held_by_all_together(workers: int, limit: str) -> 
     assert used(traffic, 30, 150, QUOTA[limit] / 2) >= 0.95
     rounding = workers * 1000 if limit == "tokens" else workers
     assert all(traffic.use(begin, begin + 60) * 60 <= ceiling * 60.5 + rounding for begin in range(4, 90))
+
+
+@pytest.mark.parametrize(("workers", "seed"), [(1, 5), (4, 5)])
+def test_the_first_whole_minute_is_used(workers: int, seed: int) -> None:
+    """Small calls that still find room at the end of the minute in which a quota was met do not pass for a small quota."""
+    draw = random.Random(seed)  # noqa: S311 - the same quotas each time
+    quotas = [draw.uniform(180_000, 300_000) for _ in range(3)]
+    phase = draw.uniform(0, 60)
+    begin = phase + 60 * math.ceil((30 - phase) / 60)
+    traffic = Traffic(quotas, by_the_minute(phase), workers, seed, "tokens").run(begin + 60)
+    assert [traffic.use(begin, begin + 60, i) / (quota / 60) >= 0.93 for i, quota in enumerate(quotas)] == [True] * 3
 
 
 def test_without_a_quota_nothing_is_throttled_and_nothing_holds_back() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quarry.errors import ConfigurationError
@@ -317,7 +317,6 @@ def routes() -> st.SearchStrategy[object]:
     return st.fixed_dictionaries({"targets": targets | ANYTHING}, optional={name: ANYTHING for name in ROUTE if name != "targets"})
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {"routes": st.dictionaries(WORDS, routes() | ANYTHING, max_size=3) | ANYTHING},

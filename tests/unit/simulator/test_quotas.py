@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quarry.simulator.quotas import Hold, Pair, Quotas, parse_quota
@@ -221,7 +221,6 @@ def test_never_is_more_served_than_granted(first: dict[str, Any], events: list[A
         assert report["tokens_settled"] + sum(hold.tokens for _, hold in under_way) <= report["tokens_granted"] + 0.01
 
 
-@settings(deadline=None)
 @given(st.integers(6, 100), st.sampled_from(("smooth", "minute")), st.lists(st.floats(0.001, 50), max_size=20))
 def test_who_asks_all_the_time_gets_all(per_minute: int, refill: str, steps: list[float]) -> None:
     """What was granted is what could be had, so that served ÷ granted is the use that was made of a quota."""

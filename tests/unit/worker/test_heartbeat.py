@@ -17,10 +17,11 @@ from quarry.inference.governor import Governor
 from quarry.inference.limiter import Word
 from quarry.inference.routes import RouteTarget
 from quarry.invocation import Invocation, Target
-from quarry.store.base import Heartbeat
+from quarry.store.base import Heartbeat, Origin
 from quarry.telemetry.metrics import InferenceMetrics
 from quarry.testing import NOW, FakeClock, MemoryStore
 from worker.heartbeat import BEAT_SECONDS, Heart, left
+from worker.succession import Succession
 
 TARGET = Target("bedrock", "us-east-1", "m")
 PLACE = Candidate(RouteTarget(TARGET), Invocation(messages=(), max_tokens=1))
@@ -35,7 +36,9 @@ class Peer:
         self.board = Board(Limits(), self.metrics, clock)
         view = clock.view(offset_seconds)
         self.governor = Governor(self.metrics, clock, wait_seconds=10, draw=lambda: 0.5)
-        self.heart = Heart(store, self.board, self.governor, view, owner=name, slots=7, slots_in_use=lambda: 3)
+        self.succession = Succession(name, lambda: self.is_ready)
+        self.is_ready = True
+        self.heart = Heart(store, self.board, self.governor, self.succession, view, owner=name, slots=7, slots_in_use=lambda: 3)
         self.task = asyncio.create_task(self.heart.keep())
 
     def fail(self, times: int = 5) -> None:
@@ -177,6 +180,24 @@ async def test_a_ceiling_is_shared_by_those_who_live(world: World) -> None:
     await world.clock.advance(8)
     assert rate() == 3
     world.peers.pop()
+
+
+async def test_where_workers_come_from_goes_round(world: World) -> None:
+    """The older one stands aside while the newer one is ready, and for no longer than its row lives."""
+    old, new, other = world.peers
+    old.succession.origin = Origin("service", "1", NOW)
+    new.succession.origin = Origin("service", "2", NOW + timedelta(minutes=1))
+    other.succession.origin = Origin("other", "3", NOW + timedelta(minutes=2))
+    new.is_ready = False
+    await world.clock.advance(2 * BEAT_SECONDS)
+    assert not old.succession.has_successor
+    new.is_ready = True
+    await world.clock.advance(2 * BEAT_SECONDS)
+    assert [each.succession.has_successor for each in world.peers] == [True, False, False]
+    new.task.cancel()
+    await world.clock.advance(14)
+    assert not old.succession.has_successor
+    world.peers.remove(new)
 
 
 def test_an_opening_runs_out_since_its_row_was_written() -> None:

@@ -32,6 +32,20 @@ async def test_a_long_call_keeps_its_lease_and_its_message(bench: Bench) -> None
         assert bench.count("quarry_lease_renewals_total", outcome="renewed") == 30
 
 
+async def test_what_may_have_to_be_paid_for_is_known_until_it_is_recorded(bench: Bench) -> None:
+    """From just before the call until its answer is safe."""
+    assert not bench.leases.any_paid
+    call = await bench.call()
+    assert bench.leases.any_paid
+    bench.store.fail_next("record", times=3)
+    call.hold.release.set()
+    await bench.clock.settle()
+    assert not call.working.done()
+    assert bench.leases.any_paid
+    await bench.clock.run(call.working)
+    assert not bench.leases.any_paid
+
+
 async def test_a_call_outlives_a_lease_that_could_not_be_renewed(bench: Bench) -> None:
     """The table is away for longer than a lease: the call is paid for, and its answer counts, for nobody took the job over."""
     async with bench.beside(bench.leases.keep()):

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quarry.job import Priority
@@ -69,7 +69,6 @@ def test_shares_are_the_weights_while_every_lane_has_work(slots: int, receivers:
     assert [round(got[lane] / 200, 1) for lane in Priority] == pytest.approx([6, 3, 1], abs=0.15)
 
 
-@settings(deadline=None)
 @given(
     weights=st.tuples(*[st.integers(1, 999)] * 3),
     waits=st.tuples(*[st.floats(0, 1e6)] * 3),

@@ -12,7 +12,7 @@ locals {
     # Memory is about four times the bodies being served, and 256 MiB are Python's and the connections'.
     QUARRY_API__INFLIGHT_BODY_BYTES = tostring(max(24, floor((var.memory_mib - 256) / 4)) * 1024 * 1024)
   }
-  environment = merge(var.settings, local.own_environment)
+  environment = merge(local.tracing_environment, var.settings, local.own_environment)
 }
 
 data "aws_region" "current" {}
@@ -34,7 +34,7 @@ resource "aws_ecs_task_definition" "producer" {
     cpu_architecture        = var.architecture
   }
 
-  container_definitions = jsonencode([{
+  container_definitions = jsonencode(concat([{
     name        = "producer"
     image       = var.image
     essential   = true
@@ -74,7 +74,7 @@ resource "aws_ecs_task_definition" "producer" {
         "max-buffer-size"       = "25m"
       }
     }
-  }])
+  }], local.collector_containers))
 
   lifecycle {
     precondition {
