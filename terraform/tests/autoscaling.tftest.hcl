@@ -43,7 +43,7 @@ run "what_is_followed" {
     error_message = "100 are worked at a time, and in 60 s three times as many: 100 x (1 + 60 / 20) = 400 a task."
   }
   assert {
-    condition     = startswith(local.followed.result, "MAX([working / 0.9, ")
+    condition     = strcontains(local.followed.result, "MAX([working / 0.9, ")
     error_message = "What is being worked is held with nine tenths of the slots full."
   }
   assert {
@@ -74,17 +74,17 @@ run "safe_at_zero_and_with_late_metrics" {
 
   # Whether its value is right is CloudWatch's affair, and asked of an evaluator of ours in tests/e2e/terraform.
   assert {
-    condition     = endswith(local.followed.result, " / IF(FILL(tasks, REPEAT) < 1, 1, FILL(tasks, REPEAT))")
+    condition     = endswith(local.followed.result, " / IF(FILL(tasks, REPEAT) < 1, 1, FILL(tasks, REPEAT)))")
     error_message = "Where no task runs, the divisor is one; where the count is late, it is the last one."
   }
   assert {
     condition = alltrue([for lane in ["high", "low", "normal"] :
-    strcontains(local.waiting, " + FILL(${lane}_waiting, REPEAT)") && strcontains(local.working, " + FILL(${lane}_working, REPEAT)")])
+    strcontains(local.waiting, "FILL(${lane}_waiting, REPEAT)") && strcontains(local.working, " + FILL(${lane}_working, REPEAT)")])
     error_message = "Work is what waits and what is being worked, on three lanes; what is late counts as it was."
   }
   assert {
-    condition     = startswith(local.waiting, "TIME_SERIES(0) + ") && startswith(local.working, "TIME_SERIES(0) + ")
-    error_message = "SQS stops publishing when nothing happens: nothing at all counts as zero."
+    condition     = !strcontains(local.waiting, "TIME_SERIES") && startswith(local.followed.result, "IF(waiting >= 0 && FILL(tasks, REPEAT) >= 0, ") && startswith(local.working, "TIME_SERIES(0) + ")
+    error_message = "Where nothing is published of what waits, there is no value, and nobody scales in; where nothing is of what is being worked, it is zero."
   }
   assert {
     condition     = alltrue([for expression in [local.followed.result, local.waiting, local.working] : !strcontains(expression, "FILL(FILL(")])
@@ -118,6 +118,10 @@ run "zero" {
     condition = alltrue([for each in aws_appautoscaling_policy.step["wake"].step_scaling_policy_configuration :
     each.adjustment_type == "ChangeInCapacity" && one(each.step_adjustment).scaling_adjustment == 1])
     error_message = "It adds one task: by an exact number it would remove others, were it ever mistaken."
+  }
+  assert {
+    condition     = one(aws_appautoscaling_policy.step["wake"].step_scaling_policy_configuration).cooldown == 300
+    error_message = "Not a second one before the first one is counted."
   }
   assert {
     condition     = local.asleep.result == "IF(FILL(tasks, REPEAT) < TIME_SERIES(1), waiting, 0)"

@@ -44,7 +44,7 @@ run "delivery_roles_by_subject" {
   }
   assert {
     condition     = alltrue([for statement in jsondecode(aws_iam_role_policy.job["deploy"].policy).Statement : alltrue([for arn in statement.Resource : can(regex(":role/quarry-(worker|producer|execution|backup)$", arn))])])
-    error_message = "A deployment makes the module's roles, and cannot widen its own."
+    error_message = "A deployment makes the module's roles, and names no other."
   }
   assert {
     condition     = length(aws_iam_openid_connect_provider.github) == 0 && jsondecode(aws_iam_role.job["plan"].assume_role_policy).Statement[0].Principal.Federated == var.provider_arn

@@ -27,7 +27,7 @@ run "off" {
 
   assert {
     condition     = length(jsondecode(aws_ecs_task_definition.worker.container_definitions)) == 1 && !contains(keys(output.environment), "QUARRY_TRACING__ENABLED")
-    error_message = "Without a collector a task is one container, and tracing is off."
+    error_message = "Without a collector a task is one container, which waits for none, and tracing is off."
   }
 }
 
@@ -58,6 +58,10 @@ run "datadog" {
   assert {
     condition     = !jsondecode(aws_ecs_task_definition.worker.container_definitions)[1].essential && jsondecode(aws_ecs_task_definition.worker.container_definitions)[0].essential
     error_message = "A collector that ends takes no worker along."
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.worker.container_definitions)[0].dependsOn == [{ containerName = "collector", condition = "START" }]
+    error_message = "It is ended after the worker, whose last traces it takes."
   }
 }
 

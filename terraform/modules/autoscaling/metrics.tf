@@ -1,7 +1,8 @@
 # What is asked of CloudWatch, and the expressions over it.
 #
 # The newest minute is often not published yet: REPEAT has what was last known hold, or the fleet would shrink (no backlog) or jump
-# (no tasks). SQS stops publishing after some hours without activity: added to a series that is everywhere, nothing is zero.
+# (no tasks). SQS always tells how many jobs wait while somebody asks the queue, as workers do; how many are being worked, only
+# where some are: added to a series that is everywhere, nothing is zero.
 # MAX of several series is one series; it is MAX of one series (a number) of which CloudWatch warns in alarms.
 
 locals {
@@ -25,23 +26,24 @@ locals {
     dimensions = { ClusterName = var.cluster_name, ServiceName = var.service_name }
   } }
 
-  waiting = "TIME_SERIES(0) + ${join(" + ", [for id in keys(local.sqs.waiting) : "FILL(${id}, REPEAT)"])}"
+  waiting = join(" + ", [for id in keys(local.sqs.waiting) : "FILL(${id}, REPEAT)"])
   working = "TIME_SERIES(0) + ${join(" + ", [for id in keys(local.sqs.working) : "FILL(${id}, REPEAT)"])}"
 
-  # Where there are none, one; where their number was never told, nothing, and by nothing nobody scales.
+  # Where there are none, one.
   tasks = "IF(FILL(tasks, REPEAT) < 1, 1, FILL(tasks, REPEAT))"
 
-  # Tasks are needed to hold what is being worked, with nine tenths of the slots full, and to work all of it off in time.
+  # Tasks are needed to hold what is being worked, with nine tenths of the slots full, and to work all of it off in time. Where
+  # SQS tells nothing at all, or nobody counts the tasks, there is no value, and nobody scales: no metrics are no lack of work.
   followed = {
     metrics = merge(local.sqs.waiting, local.sqs.working, local.running)
     expressions = {
       waiting = local.waiting
       working = local.working
     }
-    result = "MAX([working / 0.9, (waiting + working) / ${format("%.6g", local.times_over)}]) / ${local.tasks}"
+    result = "IF(waiting >= 0 && FILL(tasks, REPEAT) >= 0, MAX([working / 0.9, (waiting + working) / ${format("%.6g", local.times_over)}]) / ${local.tasks})"
   }
 
-  # Compared with a series that is everywhere, a number of tasks that was never told is zero.
+  # Compared with a series that is everywhere, a number of tasks that was never told is zero; and of jobs that nobody told, none.
   asleep = {
     metrics     = merge(local.sqs.waiting, local.running)
     expressions = { waiting = local.waiting }
@@ -75,7 +77,7 @@ locals {
   } : name => each if contains(var.thresholds.signals, name) }
 
   # Of the ages, the oldest; of the rest, the sum.
-  pressures = [for name, each in local.signals : format("(TIME_SERIES(0) + %s) / %.6g",
+  pressures = [for name, each in local.signals : format("(TIME_SERIES(0) + %s) / %s",
     name == "response" ? "MAX([${join(", ", [for id in keys(each.metrics) : "FILL(${id}, REPEAT)"])}])"
     : join(" + ", [for id in keys(each.metrics) : "FILL(${id}, REPEAT)"]),
     each.over,

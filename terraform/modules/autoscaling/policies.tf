@@ -29,7 +29,8 @@ locals {
         compares = "GreaterThanThreshold"
         over     = 0
         minutes  = 1
-        cooldown = 60
+        # Until the task has started and is counted, or one job would start a second one. What more there is to do, a surge adds.
+        cooldown = 300
         percent  = false
         by       = [[0, null, 1]]
       }

@@ -37,7 +37,7 @@ resource "aws_ecs_task_definition" "worker" {
     cpu_architecture        = var.architecture
   }
 
-  container_definitions = jsonencode(concat([{
+  container_definitions = jsonencode(concat([merge({
     name        = "worker"
     image       = var.image
     essential   = true
@@ -76,7 +76,7 @@ resource "aws_ecs_task_definition" "worker" {
         "max-buffer-size" = "25m"
       }
     }
-  }], local.collector_containers))
+  }, local.before_collector)], local.collector_containers))
 
   lifecycle {
     precondition {

@@ -10,8 +10,11 @@ from tests.support.scaling.loop import Loop, Metric
 SERVICE = {"ServiceNamespace": "ecs", "ResourceId": "service/q/w", "ScalableDimension": "ecs:service:DesiredCount"}
 NAMES = ("waiting", "tasks")
 #: As the module autoscaling has it, with one lane.
-EXPRESSION = "(TIME_SERIES(0) + FILL(waiting, REPEAT)) / IF(FILL(tasks, REPEAT) < 1, 1, FILL(tasks, REPEAT))"
-ASLEEP = "IF(FILL(tasks, REPEAT) < TIME_SERIES(1), TIME_SERIES(0) + FILL(waiting, REPEAT), 0)"
+EXPRESSION = (
+    "IF(FILL(waiting, REPEAT) >= 0 && FILL(tasks, REPEAT) >= 0, "
+    "FILL(waiting, REPEAT) / IF(FILL(tasks, REPEAT) < 1, 1, FILL(tasks, REPEAT)))"
+)
+ASLEEP = "IF(FILL(tasks, REPEAT) < TIME_SERIES(1), FILL(waiting, REPEAT), 0)"
 
 
 @dataclass
@@ -75,10 +78,10 @@ def looped(world: Memory, *, floor: int = 1, late: int = 0) -> Loop:
         | {"PolicyName": "track", "PolicyType": "TargetTrackingScaling", "TargetTrackingScalingPolicyConfiguration": tracking},
     )
 
-    def step(name: str, kind: str, by: int) -> str:
+    def step(name: str, kind: str, by: int, cooldown: int) -> str:
         put = {
             "AdjustmentType": kind,
-            "Cooldown": 60,
+            "Cooldown": cooldown,
             "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": by}],
         }
         arn: str = registry.answer("PutScalingPolicy", SERVICE | {"PolicyName": name, "StepScalingPolicyConfiguration": put})[
@@ -86,7 +89,7 @@ def looped(world: Memory, *, floor: int = 1, late: int = 0) -> Loop:
         ]
         return arn
 
-    surge, wake = step("surge", "PercentChangeInCapacity", 100), step("wake", "ChangeInCapacity", 1)
+    surge, wake = step("surge", "PercentChangeInCapacity", 100, 60), step("wake", "ChangeInCapacity", 1, 300)
     alarms = [alarm("surge", EXPRESSION, surge, 200, "GreaterThanOrEqualToThreshold"), alarm("wake", ASLEEP, wake, 0)]
     return Loop(registry, alarms, world, SERVICE["ResourceId"], late, began=datetime(2026, 11, 23, tzinfo=UTC))
 
@@ -121,12 +124,16 @@ def test_a_surge_is_followed_within_two_minutes() -> None:
 
 
 def test_what_nobody_publishes_moves_nothing() -> None:
-    """Without a number of tasks there is no quotient; without a backlog it is zero."""
+    """Without a number of tasks there is no quotient; and that nobody tells what waits is no lack of work."""
     world = Memory(waiting=900, tasks=4, blind={"tasks"})
     assert {why for *_, why in run(looped(world), 30)} == {"wake"}
     world = Memory(tasks=4, blind={"waiting"})
-    run(looped(world), 30)
-    assert world.tasks == 1
+    assert run(looped(world), 30) == []
+    world = Memory(waiting=390, tasks=4)
+    loop = looped(world)
+    run(loop, 5)
+    world.blind = {"waiting"}
+    assert run(loop, 60) == []
 
 
 def test_zero_is_left_and_come_back_to() -> None:
@@ -138,6 +145,15 @@ def test_zero_is_left_and_come_back_to() -> None:
     assert run(loop, 1) == [(20, 1, "wake")]
     world.waiting = 0
     assert run(loop, 20) == [(21, 0, "track")]
+
+
+def test_one_job_wakes_one_task_also_where_metrics_are_late() -> None:
+    """A minute after it runs, it is not counted yet, and the job may still wait."""
+    world = Memory(tasks=0)
+    loop = looped(world, floor=0, late=1)
+    run(loop, 5)
+    world.waiting = 1
+    assert {(tasks, why) for _, tasks, why in run(loop, 3)} == {(1, "wake")}
 
 
 def test_tasks_that_start_are_not_asked_for_twice() -> None:

@@ -22,6 +22,9 @@ locals {
     OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318"
   }
 
+  # Started after it, and so ended before it: what is told while draining is taken.
+  before_collector = merge([for each in local.collectors : { dependsOn = [{ containerName = "collector", condition = "START" }] }]...)
+
   # Without what is not said: null is no value to ECS.
   collector_containers = [for each in local.collectors : { for member, value in {
     name  = "collector"

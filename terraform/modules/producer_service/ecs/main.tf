@@ -34,7 +34,7 @@ resource "aws_ecs_task_definition" "producer" {
     cpu_architecture        = var.architecture
   }
 
-  container_definitions = jsonencode(concat([{
+  container_definitions = jsonencode(concat([merge({
     name        = "producer"
     image       = var.image
     essential   = true
@@ -74,7 +74,7 @@ resource "aws_ecs_task_definition" "producer" {
         "max-buffer-size"       = "25m"
       }
     }
-  }], local.collector_containers))
+  }, local.before_collector)], local.collector_containers))
 
   lifecycle {
     precondition {
