@@ -152,7 +152,7 @@ check-infra: .venv-infra/.installed ## Terraform (format, validity, its own test
 
 .PHONY: test-terraform
 test-terraform: install images ## Apply terraform/examples/complete to an emulated AWS whose ECS starts the images, and use it
-	TAG=$(TAG) $(BIN)/pytest tests/e2e/terraform -m terraform -s -n 2 --no-loadscope-reorder
+	TAG=$(TAG) $(BIN)/pytest tests/e2e/terraform -m 'terraform and not long' -s -n 2 --no-loadscope-reorder
 
 .PHONY: burst
 burst: install images .venv-bench/.installed ## Watch the scaling policies take a burst of 2,000 jobs, and write docs/reference/autoscaling-burst.md anew (ten minutes)

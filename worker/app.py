@@ -105,7 +105,7 @@ async def run(settings: Settings) -> int:
             opened_protection(settings.worker, ecs_endpoints(), succession, clock, metrics, is_busy=lambda: leases.any_paid)
         )
         room = partial(governor.room, lambda: {each.target for route in file.routes for each in route.targets})
-        gate = gated(protection.opened, room) if protection else room
+        gate = gated(room, protection.opened) if protection else room
         loop, leases, sweep = parts(ports, settings, engine, file.routes, metrics, health, clock, owner, gate, tracing)
         heart = Heart(
             ports.store, board, governor, succession, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.slots_in_use

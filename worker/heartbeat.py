@@ -50,6 +50,7 @@ class Heart:
         self._slots = slots
         self._slots_in_use = slots_in_use
         self._failing = False
+        self._heard_at = clock.now()
 
     async def keep(self) -> None:
         """Beat for ever. Supervised: if this ends, the worker stops."""
@@ -62,6 +63,9 @@ class Heart:
                     said = str(error) if isinstance(error, StoreUnavailable) else type(error).__name__
                     _log.warning(Event.HEARTBEAT_FAILED, error=said)
                 self._failing = True
+                if self._clock.now() - self._heard_at > _LIVING:
+                    # Nobody is known to live: so there is nobody to stand aside for.
+                    self._succession.follow({})
             else:
                 self._failing = False
             await self._rest()
@@ -85,6 +89,7 @@ class Heart:
         living = [each for each in peers if now - each.at < _LIVING]
         self._governor.follow({each.worker: _words(each) for each in living})
         self._succession.follow({each.worker: each.origin for each in living if each.origin})
+        self._heard_at = now
 
     async def _rest(self) -> None:
         """Until the next beat is due, or something has changed."""

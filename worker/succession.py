@@ -44,5 +44,8 @@ class Succession:
         return self.origin if self._is_ready() else None
 
     def follow(self, peers: Mapping[str, Origin]) -> None:
-        """Heed the rows of those that live."""
-        self.has_successor = self.origin is not None and has_successor(self._name, self.origin, peers)
+        """Heed the rows of those that live. Who is not ready is in nobody's row of successors and predecessors, nor in its own: or
+        all that are not ready would stand aside for one.
+        """
+        ours = self.origin if self._is_ready() else None
+        self.has_successor = ours is not None and has_successor(self._name, ours, peers)

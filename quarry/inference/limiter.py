@@ -30,6 +30,9 @@ _HINT_MAX_SECONDS: Final = 60.0
 _ADMITTED_SECONDS: Final = 0.1
 _ADMITTED_SHARE: Final = 1.5
 _ADMITTED_MAX_SECONDS: Final = 3.0
+#: After a refusal for want of tokens there is room again when a call as large was let in; or so many smaller ones, one after the
+#: other: one that is far larger than the others must not keep them waiting.
+_LET_IN_MAX: Final = 3
 #: Throttled again so soon after a pause, it was too fast.
 _AGAIN_SECONDS: Final = 2.0
 #: A pause as long as this was none of a quota that refills all the time.
@@ -127,9 +130,10 @@ class Limiter:
         #: The one call that goes first after a pause; and when the last one began that was throttled.
         self._probe: Permit | None = None
         self._refused = -math.inf
-        #: Tokens for which there was no room at the last refusal, less what was let in since: a smaller call may find room in what
-        #: is left over, which tells nothing of what comes back.
+        #: Tokens for which there was no room, and how many calls were let in since: a smaller one may find room in what is left
+        #: over, which tells nothing of what comes back.
         self._lacking = 0.0
+        self._let_in_since = 0
         #: How long to wait for a throttle, by what the latest ones took.
         self._admitted_seconds = _ADMITTED_SECONDS
         self._resumed = -math.inf
@@ -200,8 +204,6 @@ class Limiter:
             self._let_in(permit, now)
         if tokens is not None:
             self._paces[1].give_back(permit.costs[1] - tokens, permit.taken_at)
-            if permit.round == self._throttles:
-                self._lacking += permit.costs[1] - tokens
 
     def cancel(self, permit: Permit) -> None:
         """It did not begin after all."""
@@ -224,6 +226,7 @@ class Limiter:
             return  # it began before the throttle that was heeded
         self._lacking = lacking if self._spent is None else min(self._lacking, lacking)
         self._throttles += 1
+        self._let_in_since = 0
         if self._spent is None:
             again = now - self._resumed < _AGAIN_SECONDS
             self._spent = now
@@ -299,10 +302,10 @@ class Limiter:
         return pause * (1 - self._draw() / 2) if self._workers > 1 else pause
 
     def _let_in(self, probe: Permit, now: float) -> None:
-        """It was not refused. There is room again, once there is as much as there was not."""
+        """It was not refused: there is room again, if it was large enough to tell."""
         self._probe = None
-        self._lacking -= probe.costs[1]
-        if self._lacking <= 0:
+        self._let_in_since += 1
+        if probe.costs[1] >= self._lacking or self._let_in_since >= _LET_IN_MAX:
             self._resume(probe, now)
 
     def _resume(self, probe: Permit, now: float) -> None:

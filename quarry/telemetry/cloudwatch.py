@@ -24,7 +24,8 @@ SERVICE: Final = "Service"
 #: Dimensions, and what each is of a metric's labels.
 DIMENSIONS: Final[Mapping[str, Callable[[Labels], str]]] = {
     "Model": lambda labels: labels["model"],
-    "Region": lambda labels: labels["region"],
+    # Providers of one's own need not have one, and CloudWatch takes no empty value.
+    "Region": lambda labels: labels["region"] or "none",
     "Error": lambda labels: labels["outcome"],
     "Outcome": lambda labels: labels["outcome"],
     "Lane": lambda labels: labels["lane"],

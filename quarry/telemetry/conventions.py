@@ -20,10 +20,13 @@ _SQS: Final = "aws_sqs"
 
 Attributes = dict[str, str | bool | int | float | list[str] | None]
 
+#: Of a path, which strangers choose before anybody knows who they are.
+_PATH_MAX: Final = 256
+
 
 def of_request(method: str, path: str) -> Attributes:
     """A request to the API, as it begins."""
-    return {"http.request.method": method, "url.path": path, "url.scheme": "http"}
+    return {"http.request.method": method, "url.path": path[:_PATH_MAX], "url.scheme": "http"}
 
 
 def of_answer(route: str, status: int) -> Attributes:

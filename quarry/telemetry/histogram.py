@@ -28,6 +28,8 @@ class Histogram(prometheus_client.Histogram):
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
         """Observe an amount, of seconds."""
         super().observe(amount, exemplar)
+        if not math.isfinite(amount):
+            return
         step = round(_log(max(amount, _LEAST)) * _STEPS)
         self._lately[step] = self._lately.get(step, 0) + 1
 

@@ -157,9 +157,8 @@ class Told(SpanExporter):
 @asynccontextmanager
 async def opened(settings: Settings, service: str) -> AsyncIterator[Tracing]:
     """Traces of this process, for the length of the block."""
-    # It says the same for each batch, and `Told` says it once.
-    for name in ("opentelemetry.exporter", "opentelemetry.sdk.trace.export"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # It says the same for each batch, and `Told` says it once; and of a header that it does not understand it tells the value.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     ratio = settings.tracing.sample_ratio
     provider = TracerProvider(
         # Without a ratio of ours, what OTEL_TRACES_SAMPLER says.

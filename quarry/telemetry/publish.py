@@ -59,7 +59,7 @@ class Publisher:
 
 
 def _to_stderr(line: str) -> None:
-    # Whoever cannot measure works all the same.
-    with suppress(OSError):
+    # Whoever cannot measure works all the same, be its stderr closed or none.
+    with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(line)
         sys.stderr.flush()

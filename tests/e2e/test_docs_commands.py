@@ -72,4 +72,4 @@ def test_no_command_hides() -> None:
     ]
     assert hidden == []
     languages = {block.language for page in PAGES for block in BLOCKS[page]}
-    assert languages - RUN - {"", "text", "json", "http", "toml", "mermaid"} == set()
+    assert languages - RUN - {"", "text", "json", "http", "toml", "mermaid", "hcl"} == set()

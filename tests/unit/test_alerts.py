@@ -80,6 +80,11 @@ CASES: Final = (
     Case("QuarryWorkersFull", {'quarry_slots_in_use{instance="a"}': "94x20"}, "15m"),
     Case("QuarryJobsWait", {'quarry_lane_wait_seconds{lane="high"}': "301x9"}, "8m", {"lane": "high"}),
     Case("QuarryJobsWait", {'quarry_lane_wait_seconds{lane="high"}': "300x9"}, "8m"),
+    Case(
+        "QuarryJobsWait",
+        {'quarry_lane_wait_seconds{instance="a",lane="high"}': "301x9", 'quarry_standing_aside{instance="a"}': "1x9"},
+        "8m",
+    ),
     Case("QuarryLeasesLost", {'quarry_lease_renewals_total{outcome="lost"}': "_x20 1x5"}, "22m", {"outcome": "lost"}),
     Case("QuarryLeasesLost", {'quarry_lease_renewals_total{outcome="renewed"}': "0+9x40"}, "22m"),
     Case("QuarryRoutesRefused", {'quarry_routes_refused{instance="a"}': "0 1"}, "1m", {"instance": "a"}),

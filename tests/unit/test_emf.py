@@ -75,6 +75,13 @@ def test_a_histogram_hands_over_values_close_to_what_it_saw(amount: float) -> No
     assert list(histogram.taken()) == []
 
 
+def test_a_histogram_leaves_out_what_is_no_time() -> None:
+    """Prometheus takes it, and so nothing may fail here: it may be told right after an answer that was paid for."""
+    histogram = Histogram("quarry_c_seconds", "C.", registry=None)
+    histogram.observe(math.inf)
+    assert list(histogram.taken()) == []
+
+
 def test_a_histogram_keeps_little_and_takes_what_is_no_time_at_all() -> None:
     """Whoever is never asked (no CloudWatch) does not fill memory."""
     histogram = Histogram("quarry_b_seconds", "B.", ["lane"], registry=None)
@@ -148,6 +155,11 @@ def test_regions_of_one_model_are_told_apart_and_providers_are_added_up() -> Non
         "ModelLatency worker a-model us-east-1": {1.0: 1},
         "ModelLatency worker a-model eu-west-1": {1.0: 2},
     }
+
+
+def test_a_provider_without_a_region_has_one_that_cloudwatch_takes() -> None:
+    """An empty value of a dimension is refused, and with it the whole line."""
+    assert DIMENSIONS["Region"]({"region": ""}) == "none"
 
 
 def test_strangers_make_no_metrics() -> None:

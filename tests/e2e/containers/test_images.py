@@ -103,7 +103,7 @@ def test_nothing_that_builds_is_inside(engine: Engine, name: str) -> None:
     assert found == {"tools": [], "modules": [], "base": "[]", "archives": [], "not compiled": [], "set-uid": [], "writable": []}
 
 
-@pytest.mark.parametrize(("name", "lock"), [(name, "runtime") for name in SERVICES] + [("aws-emulator", "aws-emulator")])
+@pytest.mark.parametrize(("name", "lock"), [(name, "otel") for name in SERVICES] + [("aws-emulator", "aws-emulator")])
 def test_it_has_what_is_locked_and_nothing_else(engine: Engine, name: str, lock: str) -> None:
     """Each package of the lock that this platform wants, in its version, and Quarry."""
     locked = dict(re.findall(r"^([a-z0-9.-]+)==([^ ;]+)", (ROOT / "locks" / f"{lock}.txt").read_text(), re.MULTILINE))

@@ -77,20 +77,32 @@ def test_a_probe_that_answers_or_is_not_refused_makes_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "used", "let_in"), [("tokens", 200, 5), (None, 200, 5), ("tokens", 100, 9), ("requests", 200, 1)]
+    ("limit", "tokens", "let_in"), [("tokens", 200, 3), (None, 200, 3), ("tokens", 1000, 1), ("requests", 200, 1)]
 )
-def test_a_small_call_is_let_in_where_a_large_one_is_not(limit: str | None, used: float, let_in: int) -> None:
-    """There is room again once there is as much as there was not, less what comes back of that: until then one call goes at a time,
-    since what a minute has left over is no new minute.
+def test_a_small_call_is_let_in_where_a_large_one_is_not(limit: str | None, tokens: float, let_in: int) -> None:
+    """What a minute has left over is no new minute: after a small call one more goes alone; but a few of them tell enough, however
+    large the one was that was refused.
     """
     each = limiter()
     each.throttled(each.begin(1000, 10), 10, limit)
     for number in range(1, let_in + 1):
         assert each.word(10 + number).spent
-        permit = each.begin(200, 10 + number)
+        permit = each.begin(tokens, 10 + number)
         assert each.wait(10 + number) == pytest.approx(0.1)
-        each.end(permit, 10.5 + number, used)
+        each.end(permit, 10.5 + number, tokens)
     assert not each.word(30).spent
+
+
+def test_small_calls_that_were_let_in_before_a_refusal_count_no_more() -> None:
+    """They are counted anew."""
+    each = limiter()
+    each.throttled(each.begin(1000, 10), 10, "tokens")
+    for began in (11, 12):
+        each.end(each.begin(200, began), began + 0.5, 200)
+    each.throttled(each.begin(900, 13), 13, "tokens")
+    for began in (20, 21):
+        each.end(each.begin(200, began), began + 0.5, 200)
+    assert each.word(22).spent
 
 
 def test_the_smallest_call_that_is_refused_tells_for_how_little_there_is_room() -> None:

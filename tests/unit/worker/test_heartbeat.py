@@ -200,6 +200,20 @@ async def test_where_workers_come_from_goes_round(world: World) -> None:
     world.peers.remove(new)
 
 
+async def test_who_hears_nothing_stands_aside_for_nobody(world: World) -> None:
+    """Successors that nobody was told of any more may be gone."""
+    old, new, _ = world.peers
+    old.succession.origin = Origin("service", "1", NOW)
+    new.succession.origin = Origin("service", "2", NOW + timedelta(minutes=1))
+    await world.clock.advance(2 * BEAT_SECONDS)
+    assert old.succession.has_successor
+    world.store.fail_next("beat", times=100)
+    await world.clock.advance(2 * BEAT_SECONDS)
+    assert old.succession.has_successor
+    await world.clock.advance(4 * BEAT_SECONDS)
+    assert not old.succession.has_successor
+
+
 def test_an_opening_runs_out_since_its_row_was_written() -> None:
     """And lasts no longer than it says, where the writer's clock is ahead."""
     row = Heartbeat("a", NOW, {"x": 10.0, "y": 1.0})

@@ -60,6 +60,14 @@ def test_who_stood_aside_goes_on_where_its_successors_are_gone() -> None:
     assert not mine.has_successor
 
 
+def test_who_is_not_ready_stands_aside_for_nobody() -> None:
+    """It is in nobody's row of those who were there before: all that are not ready would stand aside for one."""
+    mine = Succession("a:1:0", lambda: False)
+    mine.origin = fleet("a:1:0")["a:1:0"]
+    mine.follow(fleet("a:2:9"))
+    assert not mine.has_successor
+
+
 def test_who_is_not_ready_makes_nobody_stand_aside() -> None:
     """It says nothing of where it comes from: it may never be ready."""
     ready = False

@@ -57,7 +57,8 @@ resource "aws_subnet" "this" {
 }
 
 resource "aws_iam_role" "task" {
-  name = "${var.name}-task"
+  # Not by a name of its own: the provider makes it anew where an answer of the emulator was lost.
+  name_prefix = "${var.name}-task-"
   assume_role_policy = jsonencode({
     Version   = "2012-10-17"
     Statement = [{ Effect = "Allow", Principal = { Service = "ecs-tasks.amazonaws.com" }, Action = "sts:AssumeRole" }]
