@@ -31,7 +31,7 @@ def main() -> None:
     _draw(tasks, figures["series"], {"asked": "#c8553d", "running": "#333333"}, "tasks")
     for change in figures["changes"]:
         tasks.annotate(change["by"].removeprefix("scaled-worker-"), (change["minute"], change["to"]), fontsize=7, rotation=20)
-    jobs.axvline(figures["burst_at"], color="#333333", linewidth=0.8, linestyle=":", label=f"burst of {figures['jobs']}")
+    jobs.axvline(figures["burst_at"], color="#333333", linewidth=0.8, linestyle=":", label="the burst")
     jobs.legend(frameon=False)
     tasks.legend(frameon=False)
     tasks.set_xlabel(f"minutes of the evaluator, {figures['seconds_a_minute']:g} s each")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bench import burst
 from bench import record as any_record
 from bench.peers import page, record
 from bench.peers.statistics import added, quantile, quota_use
@@ -67,6 +68,11 @@ def test_record_lacks_something(name: str) -> None:
     assert record.faults(_RECORD) == []
     lacking = {key: value for key, value in _RECORD.items() if key != name}
     assert any(name in fault for fault in record.faults(lacking))
+
+
+def test_the_burst_is_drawn_from_its_record() -> None:
+    """`.venv-bench/bin/python -m bench.burst` draws it anew."""
+    assert _text_of(burst.PICTURE).get("Records") == burst.digest()
 
 
 @pytest.mark.parametrize("name", ["cores", "cpu", "python", "load_before"])
