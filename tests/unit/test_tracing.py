@@ -1,5 +1,6 @@
 """Traces: nothing where they are off; where they are on, what the conventions ask for, whoever works the job, and no content."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from quarry.invocation import Invocation, Target, Usage
 from quarry.job import Priority
 from quarry.queue.lanes import announce
 from quarry.settings import QueueSettings, Settings, TracingSettings
-from quarry.telemetry.conventions import of_call, of_completion
+from quarry.telemetry.conventions import of_call, of_completion, of_request
 from quarry.telemetry.events import Event
 from quarry.telemetry.metrics import InferenceMetrics
 from quarry.telemetry.otlp import OtelTracing, Told, queue_names
@@ -244,3 +245,25 @@ def test_queues_are_named_also_where_only_their_urls_are_known() -> None:
     queue = QueueSettings(url="https://sqs.eu-west-1.amazonaws.com/123456789012/mine", low_url="https://h/1/slow")
     assert queue_names(queue) == {Priority.HIGH: "mine-high", Priority.NORMAL: "mine", Priority.LOW: "slow"}
     assert queue_names(QueueSettings())[Priority.LOW] == "quarry-jobs-low"
+
+
+async def test_a_variable_that_opentelemetry_refuses_is_named_as_one_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no bug of ours."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
+    with pytest.raises(ConfigurationError, match="OTEL_"):
+        async with opened_tracing(Settings(region="us-east-1", tracing=TracingSettings(enabled=True)), "api"):
+            pass
+
+
+async def test_a_key_in_a_malformed_header_is_not_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The SDK would tell the whole header."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "dd-api-key: SECRETKEY123")
+    with caplog.at_level(logging.NOTSET):
+        async with opened_tracing(Settings(region="us-east-1", tracing=TracingSettings(enabled=True)), "api"):
+            pass
+    assert "SECRETKEY123" not in caplog.text
+
+
+def test_of_a_strangers_path_a_part_is_told() -> None:
+    """They choose it before anybody knows who they are."""
+    assert of_request("GET", "/v1/" + 60_000 * "x")["url.path"] == "/v1/" + 252 * "x"
