@@ -39,6 +39,7 @@ from quarry.settings import Settings, load_settings
 from quarry.telemetry.audit import AuditLog
 from quarry.telemetry.logs import configure
 from quarry.telemetry.metrics import InferenceMetrics, ProducerMetrics, WorkerMetrics
+from quarry.tenants.policy import Tenants
 from quarry.testing import MemoryPayloads, MemoryQueue, MemoryStore
 from worker.app import Ports, parts
 from worker.health import Health as WorkerHealth
@@ -55,7 +56,7 @@ async def run(settings: Settings, port: int) -> None:
     engine = Engine({"echo": EchoProvider()}, InferenceMetrics(registry), clock)
     health = WorkerHealth(metrics, clock, lambda: 0.0)
     ports = Ports(store, lanes, payloads, dict.fromkeys(Priority, "memory"))
-    loop, leases, sweep = parts(ports, settings, engine, _ROUTES, metrics, health, clock, "bench")
+    loop, leases, sweep = parts(ports, settings, engine, _ROUTES, Tenants(), metrics, health, clock, "bench")
     async with asyncio.TaskGroup() as tasks:
         working = [tasks.create_task(each) for each in (loop.run(), leases.keep(), leases.listen(), sweep.keep())]
         await _serve(settings, port, store, lanes, payloads, ProducerMetrics(registry))
@@ -68,7 +69,7 @@ async def _serve(
 ) -> None:
     clock = SystemClock()
     lookup = Lookup(store, Results(payloads, clock, timedelta(hours=1)), Waiters(store, clock, 10, metrics), clock)
-    submitter = Submitter(store, payloads, lanes, _ROUTES, settings.job, clock, metrics)
+    submitter = Submitter(store, payloads, lanes, _ROUTES, Tenants(), settings.job, clock, metrics)
     bodies = Bodies(settings.api.inflight_body_bytes)
     witness = Witness(AuditLog(None, clock), 0)
     app = create_app(

@@ -29,6 +29,7 @@ from quarry.telemetry.logs import configure
 from quarry.telemetry.metrics import InferenceMetrics, ProducerMetrics, WorkerMetrics
 from quarry.telemetry.otlp import OtelTracing
 from quarry.telemetry.tracing import OFF, Tracing
+from quarry.tenants.policy import Tenants
 from quarry.testing import MemoryPayloads, MemoryQueue, MemoryStore
 from worker.app import Ports, parts
 from worker.health import Health
@@ -55,8 +56,8 @@ async def cpu_ms(tracing: Tracing) -> float:
     engine = Engine({"echo": EchoProvider()}, InferenceMetrics(registry), clock, tracing=tracing)
     ports = Ports(store, lanes, payloads, dict.fromkeys(Priority, "memory"))
     health = Health(metrics, clock, lambda: 0.0)
-    loop, *_ = parts(ports, settings, engine, _ROUTES, metrics, health, clock, "bench", tracing=tracing)
-    submitter = Submitter(store, payloads, lanes, _ROUTES, settings.job, clock, ProducerMetrics(registry), tracing)
+    loop, *_ = parts(ports, settings, engine, _ROUTES, Tenants(), metrics, health, clock, "bench", tracing=tracing)
+    submitter = Submitter(store, payloads, lanes, _ROUTES, Tenants(), settings.job, clock, ProducerMetrics(registry), tracing)
     began = time.process_time()
     for _ in range(JOBS):
         with tracing.request("POST", "/v1/jobs", None):

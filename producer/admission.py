@@ -19,6 +19,7 @@ from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, Job, Priority
 from quarry.settings import JobSettings
 from quarry.store.item import invocation_json
+from quarry.tenants.policy import PLAIN, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Admitted:
     content: bytes
 
 
-def read(body: object, limits: JobSettings, routes: Routes) -> Admitted:
+def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLAIN) -> Admitted:
     """A submission, checked, and what it asks of a model.
 
     Raises:
@@ -39,7 +40,7 @@ def read(body: object, limits: JobSettings, routes: Routes) -> Admitted:
         PayloadTooLarge: what would be sent to the model is more than a job may carry.
     """
     submission = checked(Submission, body)
-    faults = (*_bounds(submission, limits), *_one_body(submission), *_regions(submission))
+    faults = (*_bounds(submission, limits, policy), *_one_body(submission), *_regions(submission))
     if faults:
         raise InvalidSubmission(*faults)
     invocation = _invocation(submission, limits)
@@ -71,11 +72,12 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
     )
 
 
-def _bounds(submission: Submission, limits: JobSettings) -> Iterator[FieldFault]:
+def _bounds(submission: Submission, limits: JobSettings, policy: Policy) -> Iterator[FieldFault]:
     native = dialects.output_bound(submission.native) if isinstance(submission.native, dict) else None
     path, bound = ("max_tokens", submission.max_tokens or 0) if native is None else (f"native.{native[0]}", native[1])
-    if bound > limits.max_tokens_limit:
-        yield FieldFault(path, f"should be less than or equal to {limits.max_tokens_limit}")
+    most = min(limits.max_tokens_limit, policy.limits.max_tokens or limits.max_tokens_limit)
+    if bound > most:
+        yield FieldFault(path, f"should be less than or equal to {most}")
 
 
 def _regions(submission: Submission) -> Iterator[FieldFault]:

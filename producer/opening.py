@@ -32,6 +32,8 @@ from quarry.settings import Settings
 from quarry.telemetry.audit import audit_log
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.telemetry.tracing import OFF, Tracing
+from quarry.tenants.policy import Tenants
+from quarry.tenants.tenants_file import load_tenants
 
 #: Connections to each service: more than the batches that can be under way at once.
 _CONNECTIONS: Final = Connections(table=64, bucket=64, queues=64)
@@ -53,6 +55,7 @@ async def opened_context(
         TransportError: AWS does not answer.
     """
     roles = load_roles(settings.api.roles_file)
+    tenants = load_tenants(settings.tenants_file)
     async with AsyncExitStack() as stack:
         audit = stack.enter_context(closing(audit_log(settings, clock, metrics.audit_records)))
         backing = await stack.enter_async_context(opened(settings, clock, new_session(), _CONNECTIONS))
@@ -62,13 +65,14 @@ async def opened_context(
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})
         health = Health(_checks(backing, clock), clock, on_demand=between is not None)
-        yield _context(settings, backing, routes, gate, witness, health, metrics, clock, tracing)
+        yield _context(settings, backing, routes, tenants, gate, witness, health, metrics, clock, tracing)
 
 
 def _context(
     settings: Settings,
     backing: Backing,
     routes: Routes,
+    tenants: Tenants,
     gate: Gate,
     witness: Witness,
     health: Health,
@@ -83,7 +87,7 @@ def _context(
     return Context(
         gate=gate,
         witness=witness,
-        submitter=Submitter(store, backing.payloads, backing.lanes, routes, settings.job, clock, metrics, tracing),
+        submitter=Submitter(store, backing.payloads, backing.lanes, routes, tenants, settings.job, clock, metrics, tracing),
         lookup=lookup,
         following=Following(store, lookup, clock, settings.api.followers, metrics),
         canceller=Canceller(store, lookup, clock),

@@ -45,6 +45,7 @@ from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.telemetry.tracing import OFF, Tracing
+from quarry.tenants.policy import Tenants
 
 _log = get_logger(__name__)
 
@@ -71,6 +72,7 @@ class Submitter:
         payloads: Payloads,
         lanes: Lanes,
         routes: Routes,
+        tenants: Tenants,
         limits: JobSettings,
         clock: Clock,
         metrics: ProducerMetrics,
@@ -80,6 +82,7 @@ class Submitter:
         self._payloads = payloads
         self._lanes = lanes
         self._routes = routes
+        self._tenants = tenants
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
@@ -142,7 +145,7 @@ class Submitter:
     def _read(self, tenant: str, body: object, header_key: str | None) -> tuple[Job, bytes, IdempotencyKey | None]:
         """A job, its invocation as it is stored, and its key. Of a large invocation, nothing else is left."""
         value, now = body.parse() if isinstance(body, Body) else body, self._clock.now()
-        admitted = admission.read(value, self._limits, self._routes)
+        admitted = admission.read(value, self._limits, self._routes, self._tenants.of(tenant))
         name = idempotency.agreed(header_key, admitted.submission.idempotency_key)
         key = None
         if name is not None and isinstance(value, dict):

@@ -488,6 +488,11 @@ class Settings(BaseSettings):
         description="Path of routes.toml, which is followed: changes hold within seconds. Without it there is one built-in route. "
         "A wrong one stops the process at its start, and later changes nothing.",
     )
+    tenants_file: str | None = Field(
+        None,
+        description="Path of tenants.toml, which says what holds for the jobs of each tenant. Without it they are all alike. "
+        "A wrong one stops the process at its start.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
     queue: QueueSettings = QueueSettings()
     store: StoreSettings = StoreSettings()

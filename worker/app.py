@@ -36,6 +36,8 @@ from quarry.telemetry.probes import serve_probes
 from quarry.telemetry.publish import Publisher
 from quarry.telemetry.traced import opened_tracing
 from quarry.telemetry.tracing import OFF, Tracing
+from quarry.tenants.policy import Tenants
+from quarry.tenants.tenants_file import load_tenants
 from worker.budget import Budget
 from worker.claim import Claimer
 from worker.front import Front, Fronts
@@ -87,6 +89,7 @@ async def run(settings: Settings) -> int:
     health = Health(metrics, clock, clock.offset_seconds)
     load = partial(load_routes, settings.routes_file, settings.region, is_set)
     file = RoutesFile(settings.routes_file, load, RoutesMetrics(registry), clock)
+    tenants = load_tenants(settings.tenants_file)
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
     async with AsyncExitStack() as stack:
         tracing = await stack.enter_async_context(opened_tracing(settings, "worker"))
@@ -106,7 +109,7 @@ async def run(settings: Settings) -> int:
         )
         room = partial(governor.room, lambda: {each.target for route in file.routes for each in route.targets})
         gate = gated(room, protection.opened) if protection else room
-        loop, leases, sweep = parts(ports, settings, engine, file.routes, metrics, health, clock, owner, gate, tracing)
+        loop, leases, sweep = parts(ports, settings, engine, file.routes, tenants, metrics, health, clock, owner, gate, tracing)
         heart = Heart(
             ports.store, board, governor, succession, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.slots_in_use
         )
@@ -129,6 +132,7 @@ def parts(
     settings: Settings,
     engine: Engine,
     routes: Routes,
+    tenants: Tenants,
     metrics: WorkerMetrics,
     health: Health,
     clock: Clock,

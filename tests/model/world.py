@@ -41,6 +41,7 @@ from quarry.settings import JobSettings
 from quarry.store.base import JobStore
 from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
 from quarry.telemetry.metrics import ProducerMetrics
+from quarry.tenants.policy import Tenants
 from quarry.testing import MemoryPayloads, MemoryQueue, MemoryStore, a_completion
 from tests.model.fleet import ROUTES, Worker
 from tests.model.promises import LEASE_SECONDS, Call, Promises
@@ -112,7 +113,9 @@ class World:
         """A new API process."""
         self.api = api = Actor("api", self.clock, lambda: None, self.mishaps)
         store, payloads, lanes = self.wires(api)
-        self._submitter = Submitter(store, payloads, lanes, ROUTES, JobSettings(), api.view, ProducerMetrics(CollectorRegistry()))
+        self._submitter = Submitter(
+            store, payloads, lanes, ROUTES, Tenants(), JobSettings(), api.view, ProducerMetrics(CollectorRegistry())
+        )
         # A cancel reads one job, and waits for none.
         self._canceller = Canceller(store, Lookup(store, cast("Any", None), cast("Any", None), api.view), api.view)
 

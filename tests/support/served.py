@@ -36,6 +36,7 @@ from quarry.job import Priority
 from quarry.settings import ApiSettings, JobSettings
 from quarry.telemetry.audit import AuditLog
 from quarry.telemetry.metrics import ProducerMetrics
+from quarry.tenants.policy import Tenants
 from quarry.testing import MemoryPayloads, MemoryQueue, MemoryStore
 
 T = TypeVar("T")
@@ -67,7 +68,9 @@ async def served(
     payloads, settings = MemoryPayloads(), ApiSettings()
     routes = Routes([Route.of("default", Target("echo", "", "echo"))])
     lookup = Lookup(store, Results(payloads, clock, timedelta(hours=1)), Waiters(store, clock, 10, metrics), clock)
-    submitter = Submitter(store, payloads, {lane: MemoryQueue(clock) for lane in Priority}, routes, JobSettings(), clock, metrics)
+    submitter = Submitter(
+        store, payloads, {lane: MemoryQueue(clock) for lane in Priority}, routes, Tenants(), JobSettings(), clock, metrics
+    )
     witness = Witness(AuditLog(None, clock), 0)
     gate, bodies = Gate([Doorman()] if authenticating else [], witness), Bodies(settings.inflight_body_bytes, pace)
     canceller, following = Canceller(store, lookup, clock), Following(store, lookup, clock, 10, metrics)

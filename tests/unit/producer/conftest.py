@@ -18,6 +18,7 @@ from quarry.invocation import Target
 from quarry.job import Priority
 from quarry.settings import JobSettings
 from quarry.telemetry.metrics import ProducerMetrics
+from quarry.tenants.policy import Tenants
 from quarry.testing.clock import FakeClock
 from quarry.testing.payloads import MemoryPayloads
 from quarry.testing.queue import MemoryQueue
@@ -44,7 +45,7 @@ class Producer:
         self.lookup = Lookup(self.store, results, self.waiters, self.clock)
         self.following = Following(self.store, self.lookup, self.clock, 10, metrics)
         self.canceller = Canceller(self.store, self.lookup, self.clock)
-        self.submitter = Submitter(self.store, self.payloads, self.lanes, ROUTES, JobSettings(), self.clock, metrics)
+        self.submitter = Submitter(self.store, self.payloads, self.lanes, ROUTES, Tenants(), JobSettings(), self.clock, metrics)
 
     async def submit(self, key: str | None = None, **body: Any) -> Any:
         """Submit a prompt."""

@@ -11,6 +11,8 @@ from quarry.inference.routes import Route, Routes
 from quarry.invocation import Invocation, Target
 from quarry.job import Job
 from quarry.settings import JobSettings
+from quarry.tenants.limits import Limits
+from quarry.tenants.policy import Policy
 from quarry.testing.builders import NOW
 
 #: One target here, two there; the first in words of Claude.
@@ -44,6 +46,22 @@ def test_the_settings_bound_what_may_be_asked_for() -> None:
     """The bound itself is allowed."""
     assert admit(prompt="Hi", max_tokens=100).invocation.max_tokens == 100
     assert refused(prompt="Hi", max_tokens=101) == ["max_tokens"]
+
+
+def test_a_tenant_may_be_bounded_further() -> None:
+    """By the lesser of the two bounds."""
+
+    def refused_under(bound: int, asked: int) -> list[str]:
+        with pytest.raises(InvalidSubmission) as raised:
+            admission.read({"prompt": "Hi", "max_tokens": asked}, LIMITS, ROUTES, Policy(Limits(max_tokens=bound)))
+        return [fault.message for fault in raised.value.faults]
+
+    assert (
+        admission.read({"prompt": "Hi", "max_tokens": 20}, LIMITS, ROUTES, Policy(Limits(max_tokens=20))).invocation.max_tokens
+        == 20
+    )
+    assert refused_under(20, 21) == ["should be less than or equal to 20"]
+    assert refused_under(1000, 101) == ["should be less than or equal to 100"]
 
 
 def test_plain_content_becomes_a_block_and_blocks_stay() -> None:

@@ -17,6 +17,7 @@ from quarry.job import Priority
 from quarry.settings import JobSettings
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.telemetry.otlp import OtelTracing
+from quarry.tenants.policy import Tenants
 from quarry.testing.clock import FakeClock
 from tests.unit.producer.conftest import ROUTES, Producer
 
@@ -30,7 +31,9 @@ class Traced(Producer):
         provider.add_span_processor(SimpleSpanProcessor(self._exporter))
         self.tracing = OtelTracing(provider, dict.fromkeys(Priority, "jobs"))
         metrics = ProducerMetrics(CollectorRegistry())
-        self.submitter = Submitter(self.store, self.payloads, self.lanes, ROUTES, JobSettings(), self.clock, metrics, self.tracing)
+        self.submitter = Submitter(
+            self.store, self.payloads, self.lanes, ROUTES, Tenants(), JobSettings(), self.clock, metrics, self.tracing
+        )
 
     @property
     def spans(self) -> Sequence[ReadableSpan]:
