@@ -20,6 +20,7 @@ from quarry.job import CHECK_AFTER, Job, Priority
 from quarry.settings import JobSettings
 from quarry.store.item import invocation_json
 from quarry.tenants.policy import PLAIN, Policy
+from quarry.tenants.privacy import is_brief
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLA
         PayloadTooLarge: what would be sent to the model is more than a job may carry.
     """
     submission = checked(Submission, body)
-    faults = (*_bounds(submission, limits, policy), *_one_body(submission), *_regions(submission))
+    faults = (*_bounds(submission, limits, policy), *_privacy(submission, policy), *_one_body(submission), *_regions(submission))
     if faults:
         raise InvalidSubmission(*faults)
     invocation = _invocation(submission, limits)
@@ -51,9 +52,10 @@ def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLA
     return Admitted(submission, invocation, content)
 
 
-def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSettings, now: datetime) -> Job:
+def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSettings, now: datetime, policy: Policy = PLAIN) -> Job:
     """The job, not yet recorded. The sweep looks at it soon, in case no message follows."""
     submission = admitted.submission
+    store_content = submission.store_content is not False and policy.privacy.store_content
     return Job(
         request_id=request_id,
         tenant=tenant,
@@ -67,6 +69,8 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
         custom_id=submission.custom_id,
         metadata=submission.metadata or {},
         stream=submission.stream or False,
+        store_content=store_content,
+        brief=is_brief(policy.privacy, store_content=store_content),
         allowed_regions=tuple(dict.fromkeys(submission.allowed_regions or ())),
         check_at=now + CHECK_AFTER,
     )
@@ -78,6 +82,13 @@ def _bounds(submission: Submission, limits: JobSettings, policy: Policy) -> Iter
     most = min(limits.max_tokens_limit, policy.limits.max_tokens or limits.max_tokens_limit)
     if bound > most:
         yield FieldFault(path, f"should be less than or equal to {most}")
+
+
+def _privacy(submission: Submission, policy: Policy) -> Iterator[FieldFault]:
+    if submission.store_content and not policy.privacy.store_content:
+        yield FieldFault("store_content", "cannot be true: no content of this tenant is stored")
+    if submission.stream and (submission.store_content is False or not policy.privacy.store_content):
+        yield FieldFault("stream", "cannot be true where content is not stored: a text on its way goes through the table")
 
 
 def _regions(submission: Submission) -> Iterator[FieldFault]:
