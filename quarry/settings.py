@@ -494,6 +494,11 @@ class Settings(BaseSettings):
         "A wrong one stops the process at its start.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
+    log_content: Literal["off", "masked", "plain"] = Field(
+        "off",
+        description="Whether workers log what was asked and answered: `masked`, without what tells of a person by its shape; "
+        "`plain`, in `local` only. What is in a log is not reached by erasure.",
+    )
     queue: QueueSettings = QueueSettings()
     store: StoreSettings = StoreSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -522,6 +527,8 @@ class Settings(BaseSettings):
                 f"QUARRY_WORKER__DRAIN_SECONDS ({self.worker.drain_seconds}) is not below QUARRY_WORKER__GRACE_SECONDS "
                 f"({self.worker.grace_seconds}): the worker would be killed while it drains; lower the one or raise the other"
             )
+        if self.log_content == "plain" and self.environment is not Environment.LOCAL:
+            raise ValueError("QUARRY_LOG_CONTENT=plain is possible in `local` only; use `masked`, or `off`")
         self._check_auth()
         return self
 

@@ -44,6 +44,7 @@ from quarry.tenants.policy import Tenants
 from quarry.tenants.tenants_file import load_tenants
 from worker.budget import Budget
 from worker.claim import Claimer
+from worker.content_log import ContentLog
 from worker.front import Front, Fronts
 from worker.health import Health
 from worker.heartbeat import Heart
@@ -149,7 +150,8 @@ def parts(
     worker, store, lanes = settings.worker, ports.store, ports.lanes
     fronts, isolation = Fronts(lanes, clock.monotonic()), Isolation()
     leases = Leases(store, lanes, clock, metrics, owner=owner, lease_seconds=worker.lease_seconds)
-    recorder, reporter = Recorder(store, ports.payloads, clock, tracing), Reporter(metrics, health, fronts, clock, tracing)
+    recorder, content = Recorder(store, ports.payloads, clock, tracing), ContentLog(settings.log_content, tenants)
+    reporter = Reporter(metrics, health, fronts, clock, tracing, content)
     steps = Steps(
         claimer=Claimer(store, leases, clock, tracing),
         leases=leases,

@@ -23,6 +23,7 @@ from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
 from quarry.telemetry.tracing import OFF, Tracing
+from worker.content_log import ContentLog
 from worker.front import Fronts
 from worker.health import Health
 from worker.outcome import Interrupted, Result, Verdict, pays_once
@@ -35,12 +36,21 @@ DEGRADED: Final = "degraded"
 class Reporter:
     """Reports for this worker."""
 
-    def __init__(self, metrics: WorkerMetrics, health: Health, fronts: Fronts, clock: Clock, tracing: Tracing = OFF) -> None:
+    def __init__(
+        self,
+        metrics: WorkerMetrics,
+        health: Health,
+        fronts: Fronts,
+        clock: Clock,
+        tracing: Tracing = OFF,
+        content: ContentLog | None = None,
+    ) -> None:
         self._metrics = metrics
         self._health = health
         self._fronts = fronts
         self._clock = clock
         self._tracing = tracing
+        self._content = content
 
     def refused(self, refusal: ClaimRefused, job: Job | None, verdict: Verdict) -> None:
         """A claim was refused."""
@@ -92,6 +102,8 @@ class Reporter:
             _log.warning(Event.JOB_DEGRADED, target=fields.get("target"), error=fields.get("error"))
         log = _log.warning if isinstance(verdict.record, Failed) else _log.info
         log(Event.ATTEMPT_FINISHED, **fields)
+        if self._content:
+            self._content.attempt(job, result if isinstance(result, Completion) else None)
         self._finished(job)
 
     def _finished(self, job: Job) -> None:

@@ -39,6 +39,7 @@ class Event(StrEnum):
     #: The canonical line: one per attempt.
     ATTEMPT_FINISHED = "attempt.finished"  # status, outcome, duration_seconds, target, stop_reason, input_tokens, output_tokens,
     # error, provider_request_id, call_started, resume_at (those that there are)
+    ATTEMPT_CONTENT = "attempt.content"  # asked, answered (only with QUARRY_LOG_CONTENT; masked, and cut)
     TEXT_UNWRITTEN = "text.unwritten"  # error (of a job that is streamed: followers see that text later)
     RECORD_REFUSED = "record.refused"  # error, outcome (the job fails, for good)
     RECORD_FAILED = "record.failed"  # error, tries

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from quarry.job import Job
-from quarry.toml_fields import FLAG, Field, whole
+from quarry.masking import ALL
+from quarry.toml_fields import FLAG, Field, list_of, one_of, whole
 
 #: How long a job whose content is not stored can be read again once its answer was read: a caller whose connection broke meanwhile
 #: comes back within minutes. Our own choice.
@@ -22,6 +23,7 @@ class Privacy:
     retention_days: int | None = None
     store_content: bool = True
     keep_hours: int = 24
+    mask: tuple[str, ...] = ALL
 
 
 PRIVACY: Final[Mapping[str, Field]] = {
@@ -35,6 +37,12 @@ PRIVACY: Final[Mapping[str, Field]] = {
     ),
     "keep_hours": Field(
         whole(1, 168), "How long the answer of a job whose content is not stored is kept for who does not come for it. Default: 24."
+    ),
+    "mask": Field(
+        list_of(one_of(*ALL), "list of kinds"),
+        "What is masked where content is logged (`QUARRY_LOG_CONTENT`). Default: all that is known: "
+        + ", ".join(f"`{each}`" for each in ALL)
+        + ".",
     ),
 }
 

@@ -15,7 +15,7 @@ PACKAGES = ("quarry", "producer", "worker")
 #: From the bottom up. A module imports what is below it, or beside it in the same line where that makes no circle.
 #: A package name stands for everything in it that no other line names.
 LAYERS = (
-    ("quarry", "quarry.clock", "quarry.backoff", "quarry.deadline", "quarry.batching", "quarry.invocation"),
+    ("quarry", "quarry.masking", "quarry.clock", "quarry.backoff", "quarry.deadline", "quarry.batching", "quarry.invocation"),
     ("quarry.ids", "quarry.attempts", "quarry.job", "quarry.keys.key"),
     ("quarry.errors",),
     ("quarry.envelope", "quarry.settings", "quarry.toml_file", "quarry.sentences"),
@@ -43,6 +43,7 @@ PURE = (
     "quarry.errors",
     "quarry.backoff",
     "quarry.deadline",
+    "quarry.masking",
     "quarry.sentences",
     "quarry.explanation",
     "quarry.capacity.bill",
