@@ -395,7 +395,7 @@ class EmfSettings(Group):
         ge=1,
         le=3600,
         description="Between such lines. Too short: more of the log is paid for; longer than a minute: graphs and alarms get "
-        "holes.",
+        "holes, and the workers' number follows late.",
     )
 
 

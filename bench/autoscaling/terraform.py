@@ -15,7 +15,7 @@ _NUMBERS: Final = {
     "slots": (".", _DEFAULT.format("slots")),
     "typical_job_seconds": (".", _DEFAULT.format("typical_job_seconds")),
     "acceptable_latency_seconds": (".", _DEFAULT.format("acceptable_latency_seconds")),
-    "full": (_MODULE, r"MAX\(\[working / ([\d.]+), \(waiting \+ working\) / "),
+    "full": (_MODULE, r"MAX\(\[used / ([\d.]+), \(waiting / tasks \+ used\) / "),
     "out_cooldown_seconds": (_MODULE, r"target_value\s*= var\.slots_per_task\s+scale_out_cooldown = (\d+)"),
     "in_cooldown_seconds": (_MODULE, r"scale_in_cooldown = (\d+)"),
     "surge_minutes": (_MODULE, r"surge = \{[^}]*?minutes\s*= (\d+)"),
