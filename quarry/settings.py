@@ -411,7 +411,7 @@ class TracingSettings(Group):
         None,
         ge=0,
         le=1,
-        description="Share of the traces that begin here and are kept; a caller's `traceparent` decides for its own. Without, "
+        description="Share of the traces that begin here and are kept; of its own, a caller who was let in decides. Without, "
         "what OTEL_TRACES_SAMPLER says: all. Too much: the collector's bill; too little: the trace that you want is not there.",
     )
 
