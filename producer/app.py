@@ -58,7 +58,9 @@ async def run(settings: Settings, host: str, port: int) -> int:
         _log.info(Event.SERVICE_STARTED, version=__version__, port=bound.getsockname()[1], metrics_port=metrics_port)
         app, limits = create_app(context, metrics, tracing), Limits(room_for(settings.api.connections))
         serving = serve(app, bound, limits, refusals(authenticating=not context.gate.is_open), context.stop)
-        code = await _supervise(asyncio.create_task(serving), context.health.keep(), routes.keep(), publisher.keep())
+        code = await _supervise(
+            asyncio.create_task(serving), context.health.keep(), context.submitter.limiter.keep(), routes.keep(), publisher.keep()
+        )
     _log.info(Event.SERVICE_STOPPED)
     return code
 

@@ -15,6 +15,7 @@ from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.following import Following
 from producer.health import Check, Health
+from producer.limiting import Limiter
 from producer.lookup import Lookup
 from producer.results import Results
 from producer.routes.context import Context
@@ -65,7 +66,8 @@ async def opened_context(
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})
         health = Health(_checks(backing, clock), clock, on_demand=between is not None)
-        yield _context(settings, backing, routes, tenants, gate, witness, health, metrics, clock, tracing)
+        limiter = Limiter(backing.store, tenants, clock, hoards=between is None)
+        yield _context(settings, backing, routes, tenants, limiter, gate, witness, health, metrics, clock, tracing)
 
 
 def _context(
@@ -73,6 +75,7 @@ def _context(
     backing: Backing,
     routes: Routes,
     tenants: Tenants,
+    limiter: Limiter,
     gate: Gate,
     witness: Witness,
     health: Health,
@@ -87,7 +90,9 @@ def _context(
     return Context(
         gate=gate,
         witness=witness,
-        submitter=Submitter(store, backing.payloads, backing.lanes, routes, tenants, settings.job, clock, metrics, tracing),
+        submitter=Submitter(
+            store, backing.payloads, backing.lanes, routes, tenants, settings.job, clock, metrics, tracing, limiter
+        ),
         lookup=lookup,
         following=Following(store, lookup, clock, settings.api.followers, metrics),
         canceller=Canceller(store, lookup, clock),

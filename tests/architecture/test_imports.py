@@ -74,6 +74,8 @@ PURE = (
     "worker.guarding",
     "producer.problems",
     "producer.auth.rules",
+    "producer.quotas",
+    "producer.shares",
 )
 IMPURE_IMPORTS = {"asyncio", "time", "os", "random", "secrets", "logging", "structlog", "socket", "boto3", "aiobotocore"}
 
