@@ -1,6 +1,7 @@
 """Lines for CloudWatch: within the format's bounds whatever was measured, nothing lost, and nothing told that did not happen."""
 
 import asyncio
+import io
 import json
 import math
 from collections import Counter
@@ -200,3 +201,26 @@ async def test_a_publisher_writes_once_a_period() -> None:
     assert [each.total for each in seen("".join(written))] == [1, 2]
     stamps = [line["_aws"]["Timestamp"] - NOW.timestamp() * 1000 for line in map(json.loads, written)]
     assert stamps == [60_000, 120_000]
+
+
+class Torn(io.StringIO):
+    """A pipe that nobody reads any more."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stderr", [None, closed(), Torn()], ids=["none", "closed", "torn"])
+def test_who_has_nobody_to_tell_works_all_the_same(stderr: io.StringIO | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log may end before its process does: a measurement is not worth a worker."""
+    metrics = ProducerMetrics(CollectorRegistry())
+    publisher = Publisher(EmfSettings(namespace="Quarry/x"), "producer", (metrics,), FakeClock())
+    metrics.submissions.labels("accepted").inc()
+    monkeypatch.setattr("sys.stderr", stderr)
+    publisher.flush()
