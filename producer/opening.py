@@ -34,7 +34,6 @@ from quarry.telemetry.audit import audit_log
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.telemetry.tracing import OFF, Tracing
 from quarry.tenants.policy import Tenants
-from quarry.tenants.tenants_file import load_tenants
 
 #: Connections to each service: more than the batches that can be under way at once.
 _CONNECTIONS: Final = Connections(table=64, bucket=64, queues=64)
@@ -44,6 +43,7 @@ _CONNECTIONS: Final = Connections(table=64, bucket=64, queues=64)
 async def opened_context(
     settings: Settings,
     routes: Routes,
+    tenants: Tenants,
     metrics: ProducerMetrics,
     clock: CorrectedClock,
     between: Between | None = None,
@@ -56,7 +56,6 @@ async def opened_context(
         TransportError: AWS does not answer.
     """
     roles = load_roles(settings.api.roles_file)
-    tenants = load_tenants(settings.tenants_file)
     async with AsyncExitStack() as stack:
         audit = stack.enter_context(closing(audit_log(settings, clock, metrics.audit_records)))
         backing = await stack.enter_async_context(opened(settings, clock, new_session(), _CONNECTIONS))

@@ -24,7 +24,7 @@ LAYERS = (
     ("quarry.tenants",),
     ("quarry.aws", "quarry.aws_shortway", "quarry.telemetry", "quarry.eventloop"),
     ("quarry.queue", "quarry.store", "quarry.keys"),
-    ("quarry.inference", "quarry.opening"),
+    ("quarry.inference", "quarry.opening", "quarry.followed_file", "quarry.tenants.reload"),
     ("quarry.provision", "quarry.deadletters", "quarry.testing", "quarry.simulator", "quarry.client"),
     ("quarry.runs",),
     ("quarry.local",),
