@@ -22,11 +22,13 @@ from typing import Final
 
 from producer import admission, idempotency
 from producer.body import Body
+from producer.limiting import Limiter
 from producer.problems import kind_of, whereabouts
 from quarry.clock import Clock
 from quarry.errors import (
     IdempotencyConflict,
     JobChanged,
+    RateLimited,
     StoreUnavailable,
     SubmissionError,
     SubmissionUndecided,
@@ -77,16 +79,18 @@ class Submitter:
         clock: Clock,
         metrics: ProducerMetrics,
         tracing: Tracing = OFF,
+        limiter: Limiter | None = None,
     ) -> None:
         self._store = store
         self._payloads = payloads
         self._lanes = lanes
         self._routes = routes
-        self._tenants = tenants
+        self.tenants = tenants
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
         self._tracing = tracing
+        self.limiter = limiter or Limiter(store, tenants, clock)
         # One at a time: what it needs of memory on the way is needed once.
         self._reading = asyncio.Semaphore(1)
 
@@ -127,12 +131,25 @@ class Submitter:
                 job, content, key = await asyncio.to_thread(read)
         else:
             job, content, key = read()
+        is_new = await self._let_in(job, key)
         with self._tracing.creation(job) as span:
             job = replace(job, traceparent=span.traceparent) if span.traceparent else job
             accepted = await self._made_durable(job, content, key)
             if accepted.replayed:
+                if is_new:
+                    self.limiter.leave(tenant)
                 span.tell({"quarry.request_id": accepted.job.request_id, "quarry.replayed": True})
             return accepted
+
+    async def _let_in(self, job: Job, key: IdempotencyKey | None) -> bool:
+        """Hold a submission against the tenant's limits. False where it passes them since its key has made a job already."""
+        try:
+            await self.limiter.enter(job.tenant)
+        except RateLimited:
+            if key is None or await self._store.key_holder(key, job.created_at) is None:
+                raise
+            return False
+        return True
 
     async def _made_durable(self, job: Job, content: bytes, key: IdempotencyKey | None) -> Accepted:
         if key is not None:
@@ -145,7 +162,7 @@ class Submitter:
     def _read(self, tenant: str, body: object, header_key: str | None) -> tuple[Job, bytes, IdempotencyKey | None]:
         """A job, its invocation as it is stored, and its key. Of a large invocation, nothing else is left."""
         value, now = body.parse() if isinstance(body, Body) else body, self._clock.now()
-        admitted = admission.read(value, self._limits, self._routes, self._tenants.of(tenant))
+        admitted = admission.read(value, self._limits, self._routes, self.tenants.of(tenant))
         name = idempotency.agreed(header_key, admitted.submission.idempotency_key)
         key = None
         if name is not None and isinstance(value, dict):

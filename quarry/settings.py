@@ -490,8 +490,8 @@ class Settings(BaseSettings):
     )
     tenants_file: str | None = Field(
         None,
-        description="Path of tenants.toml, which says what holds for the jobs of each tenant. Without it they are all alike. "
-        "A wrong one stops the process at its start.",
+        description="Path of tenants.toml, which says what holds for the jobs of each tenant, and is followed: changes hold within "
+        "seconds. Without it they are all alike. A wrong one stops the process at its start, and later changes nothing.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
     queue: QueueSettings = QueueSettings()

@@ -31,13 +31,13 @@ from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
-from quarry.telemetry.metrics import InferenceMetrics, RoutesMetrics, WorkerMetrics
+from quarry.telemetry.metrics import FilesMetrics, InferenceMetrics, WorkerMetrics
 from quarry.telemetry.probes import serve_probes
 from quarry.telemetry.publish import Publisher
 from quarry.telemetry.traced import opened_tracing
 from quarry.telemetry.tracing import OFF, Tracing
 from quarry.tenants.policy import Tenants
-from quarry.tenants.tenants_file import load_tenants
+from quarry.tenants.reload import TenantsFile
 from worker.budget import Budget
 from worker.claim import Claimer
 from worker.front import Front, Fronts
@@ -88,8 +88,9 @@ async def run(settings: Settings) -> int:
     metrics = WorkerMetrics(registry)
     health = Health(metrics, clock, clock.offset_seconds)
     load = partial(load_routes, settings.routes_file, settings.region, is_set)
-    file = RoutesFile(settings.routes_file, load, RoutesMetrics(registry), clock)
-    tenants = load_tenants(settings.tenants_file)
+    files = FilesMetrics(registry)
+    file, tenants_file = RoutesFile(settings.routes_file, load, files, clock), TenantsFile(settings.tenants_file, files, clock)
+    tenants = tenants_file.tenants
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
     async with AsyncExitStack() as stack:
         tracing = await stack.enter_async_context(opened_tracing(settings, "worker"))
@@ -119,7 +120,14 @@ async def run(settings: Settings) -> int:
         stack.callback(publisher.flush)
         url = ports.queue_urls[Priority.NORMAL]
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=url, slots=slots, metrics_port=port)
-        sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow), publisher.keep()]
+        sides = [
+            leases.keep(),
+            leases.listen(),
+            sweep.keep(),
+            heart.keep(),
+            file.keep(providers.follow, [tenants_file]),
+            publisher.keep(),
+        ]
         if protection:
             sides.append(protection.keep())
         code = await supervise(loop, sides, leases, health, drain_seconds)

@@ -82,6 +82,11 @@ def worker_key(worker: str) -> Item:
     return {"pk": {"S": "#workers"}, "sk": {"S": worker}}
 
 
+def budget_key(name: str) -> Item:
+    """The primary key of what is booked of a budget: a partition of its own, since all of a tenant's calls may write there."""
+    return {"pk": {"S": f"#budgets#{name}"}, "sk": {"S": "until"}}
+
+
 def role_key(role: str) -> Item:
     """The primary key of the lease of a role."""
     return {"pk": {"S": "#roles"}, "sk": {"S": role}}

@@ -3,14 +3,25 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from quarry.envelope import Envelope
 from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
 from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Claimed, Job, JobStatus, Lease, advance, effective_status
-from quarry.store.base import HEARTBEAT_LIFE, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
+from quarry.store.base import (
+    HEARTBEAT_LIFE,
+    Booking,
+    CancelNotice,
+    Heartbeat,
+    IdempotencyKey,
+    JobPage,
+    KeyHolder,
+    Look,
+    Mark,
+    Piece,
+)
 from quarry.store.expressions import why_refused
 from quarry.store.item import to_item
 from quarry.testing.faults import Fallible
@@ -18,7 +29,7 @@ from quarry.testing.faults import Fallible
 Operation: TypeAlias = Literal[
     "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "list", "claim", "renew", "record",
     "replace",
-    "request_cancel", "clear_bury", "take_notices", "add_text", "look", "due", "take_role", "beat", "heartbeats",
+    "request_cancel", "clear_bury", "take_notices", "add_text", "look", "due", "take_role", "beat", "heartbeats", "book",
 ]  # fmt: skip
 #: DynamoDB's limit, of names and values together. Here it is held against the item's JSON, which is a little longer.
 _ITEM_MAX_BYTES = 409_600
@@ -41,6 +52,9 @@ class MemoryStore(Fallible[Operation]):
         self._notices: dict[str, list[CancelNotice]] = {}
         self._roles: dict[str, Lease] = {}
         self._heartbeats: dict[str, Heartbeat] = {}
+        self._booked: dict[str, datetime] = {}
+        #: How often a budget was asked.
+        self.bookings = 0
 
     # --- for tests ----------------------------------------------------------------------------------------------------
 
@@ -222,6 +236,16 @@ class MemoryStore(Fallible[Operation]):
     async def heartbeats(self, now: datetime) -> Sequence[Heartbeat]:
         with self._strike("heartbeats"):
             return [each for each in self._heartbeats.values() if each.at > now - HEARTBEAT_LIFE]
+
+    async def book(self, name: str, stretch: timedelta, latest: datetime, now: datetime, seen: datetime | None) -> Booking:
+        with self._strike("book"):
+            self.bookings += 1
+            until = self._booked.get(name)
+            after = max(until or now, now) + stretch
+            if after > latest:
+                return Booking(until, booked=False)
+            self._booked[name] = after
+            return Booking(after, booked=True)
 
     # --- how it is done -----------------------------------------------------------------------------------------------
 

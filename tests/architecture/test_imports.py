@@ -24,7 +24,7 @@ LAYERS = (
     ("quarry.tenants",),
     ("quarry.aws", "quarry.aws_shortway", "quarry.telemetry", "quarry.eventloop"),
     ("quarry.queue", "quarry.store", "quarry.keys"),
-    ("quarry.inference", "quarry.opening"),
+    ("quarry.inference", "quarry.opening", "quarry.followed_file", "quarry.tenants.reload"),
     ("quarry.provision", "quarry.deadletters", "quarry.testing", "quarry.simulator", "quarry.client"),
     ("quarry.runs",),
     ("quarry.local",),
@@ -74,6 +74,8 @@ PURE = (
     "worker.guarding",
     "producer.problems",
     "producer.auth.rules",
+    "producer.quotas",
+    "producer.shares",
 )
 IMPURE_IMPORTS = {"asyncio", "time", "os", "random", "secrets", "logging", "structlog", "socket", "boto3", "aiobotocore"}
 
