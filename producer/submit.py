@@ -42,6 +42,7 @@ from quarry.queue.base import Lanes
 from quarry.queue.lanes import announce
 from quarry.settings import JobSettings
 from quarry.store.base import IdempotencyKey, JobStore
+from quarry.store.expressions import digest
 from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -168,6 +169,8 @@ class Submitter:
         if name is not None and isinstance(value, dict):
             key = idempotency.made(tenant, name, idempotency.fingerprint(value), now)
         job = admission.job_of(admitted, tenant=tenant, request_id=new_request_id(now), limits=self._limits, now=now)
+        if key is not None:
+            job = replace(job, key_digest=digest(key.key))
         return job if _is_small(admitted.content) else replace(job, invocation=Invocation()), admitted.content, key
 
     async def _set_apart(self, job: Job, content: bytes) -> Job:
@@ -189,6 +192,8 @@ class Submitter:
             if holder.fingerprint != key.fingerprint:
                 raise IdempotencyConflict("the idempotency key is in use for a submission with another body")
             held = await self._store.get(job.tenant, holder.request_id)
+            if held is not None and held.erasing:
+                break
             if held is not None and (held.revision > job.revision or await self._touched(held)):
                 return await self._replay(held)
             holder = None  # it was withdrawn or touched meanwhile: look again

@@ -16,7 +16,7 @@ from tests.unit.producer.conftest import Producer
 from tests.unit.producer.test_web import Web, web  # noqa: F401 - a fixture
 
 
-def limited(producer: Producer, **limits: int) -> Limiter:
+def limited(producer: Producer, **limits: Any) -> Limiter:
     """Limits for `acme`, and for nobody else, in the producer; another process's limiter over the same table."""
     tenants = producer.submitter.tenants
     tenants.become(Tenants(named={"acme": Policy(limits=Limits(**limits))}))
