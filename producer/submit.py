@@ -56,6 +56,8 @@ _log = get_logger(__name__)
 _KEY_TRIES: Final = 4
 #: Bulk: the event loop gets a turn after this many submissions were checked.
 _CHECKS_PER_TURN: Final = 20
+#: Instructions of RE2's at worst, which others wait for: a tenth of a second. Our own choice.
+_SEARCH_MAX: Final = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Submitter:
 
     async def _submit(self, tenant: str, body: object, header_key: str | None, large: bool) -> Accepted:
         read = partial(self._read, tenant, body, header_key)
-        if large or (isinstance(body, Body) and body.large):
+        if large or self._takes_long(tenant, body):
             async with self._reading:
                 job, content, key = await asyncio.to_thread(read)
         else:
@@ -151,6 +153,11 @@ class Submitter:
                 raise
             return False
         return True
+
+    def _takes_long(self, tenant: str, body: object) -> bool:
+        """Whether a body is worth a thread: it is large, or long to be searched. One that is parsed has come with others."""
+        weight = self.tenants.of(tenant).guard.weight
+        return (body.large or body.size_bytes * weight > _SEARCH_MAX) if isinstance(body, Body) else bool(weight)
 
     async def _made_durable(self, job: Job, content: bytes, key: IdempotencyKey | None) -> Accepted:
         if key is not None:
