@@ -27,6 +27,7 @@ from docs import (
     slos,
     targets,
     telemetry,
+    tenants,
     terraform,
 )
 
@@ -52,6 +53,7 @@ GENERATORS: Final[Mapping[str, Callable[[], str]]] = {
     "queries": rest.query_fields,
     "job": rest.job_fields,
     "routes-fields": routes.fields,
+    "tenants-fields": tenants.fields,
     "model-ids": routes.model_ids,
     "explanation": rest.explanation_fields,
     "two-questions": errors.two_questions,

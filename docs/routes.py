@@ -7,7 +7,7 @@ from quarry.inference import routes_fields
 from quarry.inference.model_ids import IN_ITS_REGION, Kind
 from quarry.toml_fields import Field
 
-_HEADINGS = ("field", "value", "meaning")
+HEADINGS = ("field", "value", "meaning")
 #: What an id of each kind looks like; the tests of model ids have one of each.
 _WRITTEN: Mapping[Kind, str] = {
     Kind.FOUNDATION_MODEL: "`amazon.nova-lite-v1:0`, or `arn:…:foundation-model/…`",
@@ -35,10 +35,11 @@ def fields() -> str:
         "`price = { … }` of a target": routes_fields.PRICE,
         "`[providers.NAME]`": routes_fields.PROVIDER,
     }
-    return "\n".join(f"### {heading}\n\n{table(_HEADINGS, _rows(rows))}" for heading, rows in places.items())
+    return "\n".join(f"### {heading}\n\n{table(HEADINGS, rows_of(rows))}" for heading, rows in places.items())
 
 
-def _rows(rows: Mapping[str, Field]) -> list[tuple[str, str, str]]:
+def rows_of(rows: Mapping[str, Field]) -> list[tuple[str, str, str]]:
+    """A row for each field."""
     return [(f"`{name}`{' (needed)' if row.required else ''}", row.kind.shape, row.says) for name, row in rows.items()]
 
 

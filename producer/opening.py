@@ -15,6 +15,7 @@ from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.following import Following
 from producer.health import Check, Health
+from producer.limiting import Limiter
 from producer.lookup import Lookup
 from producer.results import Results
 from producer.routes.context import Context
@@ -23,6 +24,7 @@ from producer.waiting import Waiters
 from quarry.access import load_roles
 from quarry.aws import new_session
 from quarry.clock import CorrectedClock
+from quarry.erasure.eraser import Eraser
 from quarry.ids import new_request_id
 from quarry.inference import converse
 from quarry.inference.routes import Routes
@@ -32,6 +34,7 @@ from quarry.settings import Settings
 from quarry.telemetry.audit import audit_log
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.telemetry.tracing import OFF, Tracing
+from quarry.tenants.policy import Tenants
 
 #: Connections to each service: more than the batches that can be under way at once.
 _CONNECTIONS: Final = Connections(table=64, bucket=64, queues=64)
@@ -41,6 +44,7 @@ _CONNECTIONS: Final = Connections(table=64, bucket=64, queues=64)
 async def opened_context(
     settings: Settings,
     routes: Routes,
+    tenants: Tenants,
     metrics: ProducerMetrics,
     clock: CorrectedClock,
     between: Between | None = None,
@@ -62,13 +66,16 @@ async def opened_context(
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})
         health = Health(_checks(backing, clock), clock, on_demand=between is not None)
-        yield _context(settings, backing, routes, gate, witness, health, metrics, clock, tracing)
+        limiter = Limiter(backing.store, tenants, clock, hoards=between is None)
+        yield _context(settings, backing, routes, tenants, limiter, gate, witness, health, metrics, clock, tracing)
 
 
 def _context(
     settings: Settings,
     backing: Backing,
     routes: Routes,
+    tenants: Tenants,
+    limiter: Limiter,
     gate: Gate,
     witness: Witness,
     health: Health,
@@ -83,10 +90,13 @@ def _context(
     return Context(
         gate=gate,
         witness=witness,
-        submitter=Submitter(store, backing.payloads, backing.lanes, routes, settings.job, clock, metrics, tracing),
+        submitter=Submitter(
+            store, backing.payloads, backing.lanes, routes, tenants, settings.job, clock, metrics, tracing, limiter
+        ),
         lookup=lookup,
         following=Following(store, lookup, clock, settings.api.followers, metrics),
         canceller=Canceller(store, lookup, clock),
+        eraser=Eraser(store, backing.erasures, backing.payloads, clock),
         bodies=Bodies(settings.api.inflight_body_bytes),
         health=health,
         limits=settings.api,

@@ -15,6 +15,7 @@ from quarry.errors import ModelFailed
 from quarry.job import MAX_TAKEOVERS, JobStatus
 from quarry.settings import JobSettings
 from quarry.telemetry.metrics import ProducerMetrics
+from quarry.tenants.policy import Tenants
 from quarry.testing import ScriptedProvider, a_completion
 from quarry.testing.provider import Step
 from tests.unit.worker.conftest import ROUTES, SWEEP_SECONDS, Bench
@@ -192,7 +193,7 @@ SUBMIT_POINTS: Final = (
 async def test_an_api_that_dies_here_leaves_nothing_waiting_for_ever(bench: Bench, point: SubmitPoint) -> None:
     """What was recorded is answered, once, with or without its message; what was not leaves at most an object that expires."""
     metrics = ProducerMetrics(bench.registry)
-    submitter = Submitter(bench.store, bench.payloads, bench.lanes, ROUTES, JobSettings(), bench.clock, metrics)
+    submitter = Submitter(bench.store, bench.payloads, bench.lanes, ROUTES, Tenants(), JobSettings(), bench.clock, metrics)
     fatal(getattr(bench, point.port), point)
     with pytest.raises(Died):
         await submitter.submit("default", {"prompt": point.prompt}, point.key)

@@ -1,6 +1,7 @@
 """Lines for CloudWatch: within the format's bounds whatever was measured, nothing lost, and nothing told that did not happen."""
 
 import asyncio
+import io
 import json
 import math
 from collections import Counter
@@ -229,3 +230,26 @@ async def test_who_woke_too_early_does_not_write_twice() -> None:
 
 def seconds_of(written: list[str]) -> list[float]:
     return [line["_aws"]["Timestamp"] / 1000 - NOW.timestamp() for line in map(json.loads, written)]
+
+
+class Torn(io.StringIO):
+    """A pipe that nobody reads any more."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stderr", [None, closed(), Torn()], ids=["none", "closed", "torn"])
+def test_who_has_nobody_to_tell_works_all_the_same(stderr: io.StringIO | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log may end before its process does: a measurement is not worth a worker."""
+    metrics = ProducerMetrics(CollectorRegistry())
+    publisher = Publisher(EmfSettings(namespace="Quarry/x"), "producer", (metrics,), FakeClock())
+    metrics.submissions.labels("accepted").inc()
+    monkeypatch.setattr("sys.stderr", stderr)
+    publisher.flush()

@@ -1,0 +1,1 @@
+"""What is said of tenants: a policy for each, from `tenants.toml`."""

@@ -1,0 +1,37 @@
+"""What holds for one tenant, and where to look it up. A subject of its own is a module beside this one, and a member here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from quarry.tenants.guard import Guard
+from quarry.tenants.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What holds for the jobs of one tenant."""
+
+    limits: Limits = field(default_factory=Limits)
+    guard: Guard = field(default_factory=Guard)
+
+
+#: What holds where nothing is said.
+PLAIN: Final = Policy()
+
+
+class Tenants:
+    """The policies of this process. A `Policy` that was handed out never changes; what is handed out next may."""
+
+    def __init__(self, default: Policy = PLAIN, named: Mapping[str, Policy] | None = None) -> None:
+        """`default` is for tenants of whom nothing is said."""
+        self.default = default
+        self.named = dict(named or {})
+
+    def of(self, tenant: str) -> Policy:
+        """What holds for a tenant."""
+        return self.named.get(tenant, self.default)
+
+    def become(self, other: "Tenants") -> None:
+        """Say from now on what `other` says."""
+        self.default, self.named = other.default, other.named
