@@ -16,6 +16,7 @@ _NUMBERS: Final = {
     "typical_job_seconds": (".", _DEFAULT.format("typical_job_seconds")),
     "acceptable_latency_seconds": (".", _DEFAULT.format("acceptable_latency_seconds")),
     "full": (_MODULE, r"MAX\(\[used / ([\d.]+), \(waiting / tasks \+ used\) / "),
+    "busy": (_MODULE, r'half\s*= format\("%\.6g", ([\d.]+) \* var\.slots_per_task\)'),
     "out_cooldown_seconds": (_MODULE, r"target_value\s*= var\.slots_per_task\s+scale_out_cooldown = (\d+)"),
     "in_cooldown_seconds": (_MODULE, r"scale_in_cooldown = (\d+)"),
     "surge_minutes": (_MODULE, r"surge = \{[^}]*?minutes\s*= (\d+)"),

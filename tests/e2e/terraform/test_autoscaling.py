@@ -172,7 +172,7 @@ def test_a_burst_of_two_thousand_jobs(scaled: Scaled) -> None:
         ],
         "series": {
             "waiting": [each.total("ApproximateNumberOfMessagesVisible") for each in loop.minutes],
-            "working": [each.total("ApproximateNumberOfMessagesNotVisible") for each in loop.minutes],
+            "working": [each.total("SlotsInUse") * each.total("RunningTaskCount") for each in loop.minutes],
             "running": [each.total("RunningTaskCount") for each in loop.minutes],
             "asked": [each.tasks for each in loop.minutes],
         },
