@@ -49,10 +49,12 @@ def test_every_image_that_is_pulled_is_listed() -> None:
     bases = {
         found
         for path in (ROOT / "docker").glob("*.Dockerfile")
-        for found in re.findall(r"^ARG BASE=(\S+)$", path.read_text(), re.M)
+        for found in re.findall(r"^ARG BASE=(\S+)$", path.read_text(), re.MULTILINE)
     }
     froms = {
-        found for path in (ROOT / "docker").glob("*.Dockerfile") for found in re.findall(r"^FROM (\S+)", path.read_text(), re.M)
+        found
+        for path in (ROOT / "docker").glob("*.Dockerfile")
+        for found in re.findall(r"^FROM (\S+)", path.read_text(), re.MULTILINE)
     }
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
     started = {each["image"] for each in services if "${TAG" not in each["image"]}
