@@ -259,7 +259,7 @@ def test_a_minute_that_begins_a_little_late_is_not_given_up() -> None:
         throttle(each, at)
     now = 54 + each.wait(54)
     each.end(each.begin(0, now), now + 0.01)
-    high, looks = now + 60, []
+    high, looks = now + 60, list[float]()
     throttle(each, 113)
     for _ in range(5):
         looks.append(at := (looks or [113.0])[-1] + each.wait((looks or [113.0])[-1]))
