@@ -59,6 +59,7 @@ from worker.shutdown import drain, poll_for, stop_on_signals
 from worker.speech import Speech
 from worker.succession import Succession
 from worker.sweep import Sweep
+from worker.tally import Counting
 from worker.turns import Turns
 
 _log = get_logger(__name__)
@@ -127,6 +128,7 @@ async def run(settings: Settings) -> int:
             leases.keep(),
             leases.listen(),
             sweep.keep(),
+            Counting(ports.store, tenants, clock, owner=owner).keep(),
             heart.keep(),
             file.keep(providers.follow, [tenants_file]),
             publisher.keep(),

@@ -5,6 +5,7 @@ Concurrent `create` calls share batches (each entry stands or falls alone); keye
 
 import asyncio
 import heapq
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from quarry.errors import CancelRequested, ConfigurationError, JobChanged, Lease
 from quarry.ids import last_request_id_at, new_token
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.store import expressions
-from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
+from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece, Tally
 from quarry.store.item import (
     SHARDS,
     STATUS_ONLY,
@@ -31,6 +32,7 @@ from quarry.store.item import (
     look_in,
     notice_key,
     status_in,
+    tally_key,
 )
 
 if TYPE_CHECKING:
@@ -252,6 +254,19 @@ class DynamoStore:
             if until and until + stretch > latest:
                 break
         return Booking(until, booked=False)
+
+    async def unfinished(self) -> Mapping[str, int]:
+        pages = await asyncio.gather(*(self._pages(expressions.unfinished(self._table, shard)) for shard in range(SHARDS)))
+        return Counter(item["tenant"]["S"] for page in pages for item in page)
+
+    async def put_tally(self, tally: Tally) -> None:
+        await self._call("put_item", **expressions.put_tally(self._table, tally))
+
+    async def tally(self) -> Tally | None:
+        # As a batch of one: by itself the API may read jobs, and nothing of what workers keep.
+        request = {self._table: {"Keys": [tally_key()]}}
+        found = (await self._call("batch_get_item", RequestItems=request))["Responses"].get(self._table, [])
+        return expressions.tally_in(found[0]) if found else None
 
     async def close(self) -> None:
         """Wait until what was handed in has been sent."""

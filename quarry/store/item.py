@@ -87,6 +87,11 @@ def budget_key(name: str) -> Item:
     return {"pk": {"S": f"#budgets#{name}"}, "sk": {"S": "until"}}
 
 
+def tally_key() -> Item:
+    """The primary key of the tally: one row for all tenants."""
+    return {"pk": {"S": "#tally"}, "sk": {"S": "queued"}}
+
+
 def role_key(role: str) -> Item:
     """The primary key of the lease of a role."""
     return {"pk": {"S": "#roles"}, "sk": {"S": role}}

@@ -50,6 +50,7 @@ class Event(StrEnum):
     TARGET_UNBLOCKED = "target.unblocked"  # target
     ROUTES_RELOADED = "routes.reloaded"  # routes, targets (how many there are now)
     ROUTES_REFUSED = "routes.refused"  # error (the file has become wrong: the earlier routes go on serving)
+    TALLY_FAILED = "tally.failed"  # error (tenants' jobs were not counted; the count before stands)
     TENANTS_RELOADED = "tenants.reloaded"  # tenants (how many are named now)
     TENANTS_REFUSED = "tenants.refused"  # error (the file has become wrong: what it said before goes on holding)
     READ_OF_KEY_FAILED = "provider_key.read_failed"  # provider, error (the key that was read before is used)

@@ -32,6 +32,11 @@ class Tenants:
         """What holds for a tenant."""
         return self.named.get(tenant, self.default)
 
+    @property
+    def any_queue_is_limited(self) -> bool:
+        """Whether anybody's jobs under way are limited, so that somebody has to count them."""
+        return any(policy.limits.queued_jobs for policy in (self.default, *self.named.values()))
+
     def become(self, other: "Tenants") -> None:
         """Say from now on what `other` says."""
         self.default, self.named = other.default, other.named
