@@ -32,6 +32,11 @@ class Tenants:
         """What holds for a tenant."""
         return self.named.get(tenant, self.default)
 
+    @property
+    def guardrail_regions(self) -> frozenset[str]:
+        """Every region in which somebody has a guardrail."""
+        return frozenset(region for each in (self.default, *self.named.values()) for region in each.guard.guardrails)
+
     def become(self, other: "Tenants") -> None:
         """Say from now on what `other` says."""
         self.default, self.named = other.default, other.named
