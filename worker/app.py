@@ -103,7 +103,7 @@ async def run(settings: Settings) -> int:
         connections = Connections(table=3 * slots, bucket=slots, queues=slots + len(Priority) * settings.worker.receivers + 16)
         backing = await stack.enter_async_context(opened(settings, clock, session, connections))
         ports = Ports(backing.store, backing.erasures, backing.lanes, backing.payloads, backing.queue_urls)
-        providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock))
+        providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock, tenants))
         inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
         governor = Governor(inference, clock, wait_seconds=float(settings.limiter.wait_seconds), draw=random.random)
@@ -161,7 +161,7 @@ def parts(
     steps = Steps(
         claimer=Claimer(store, leases, clock, tracing),
         leases=leases,
-        invoker=Invoker(engine, routes, ports.payloads, leases, isolation, Speech(store, clock, metrics)),
+        invoker=Invoker(engine, routes, tenants, ports.payloads, leases, isolation, Speech(store, clock, metrics)),
         recorder=recorder,
         settler=Settler(lanes, store, clock, metrics, tracing),
         reporter=reporter,

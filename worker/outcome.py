@@ -347,6 +347,9 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "credentials_expired": "The service's credentials were refused.",
     "internal_error": "The service failed while working on this job.",
     "quota_exceeded": "An account quota was exceeded.",
+    "guardrail_unavailable": "The guardrail that has to pass the request did not answer.",
+    "guardrail_unusable": "The service has no guardrail that it could use, and the request has to pass one.",
+    "answer_unchecked": "The model answered, and the guardrail could not judge the answer, so it is not shown.",
     "region_not_allowed": "No target of the route may process the prompt: it would leave the regions that are allowed.",
 }
 

@@ -396,6 +396,7 @@ def _completion_out(completion: Completion) -> dict[str, Any]:
         "usage": asdict(completion.usage),
         "served_by": asdict(completion.served_by),
         "provider_request_id": completion.provider_request_id,
+        **({"flags": completion.flags} if completion.flags else {}),
     }
 
 
@@ -407,4 +408,5 @@ def _completion_in(value: dict[str, Any]) -> Completion:
         usage=_made(Usage, value["usage"]),
         served_by=_made(Target, value["served_by"]),
         provider_request_id=value.get("provider_request_id"),
+        flags=tuple(value.get("flags", ())),
     )

@@ -37,6 +37,11 @@ class Tenants:
         """Whether anybody's jobs under way are limited, so that somebody has to count them."""
         return any(policy.limits.queued_jobs for policy in (self.default, *self.named.values()))
 
+    @property
+    def guardrail_regions(self) -> frozenset[str]:
+        """Every region in which somebody has a guardrail."""
+        return frozenset(region for each in (self.default, *self.named.values()) for region in each.guard.guardrails)
+
     def become(self, other: "Tenants") -> None:
         """Say from now on what `other` says."""
         self.default, self.named = other.default, other.named

@@ -49,6 +49,8 @@ PURE = (
     "quarry.capacity.plan",
     "quarry.capacity.prices",
     "quarry.cli.story",
+    "quarry.guard.measures",
+    "quarry.guard.narrowing",
     "quarry.guard.normal",
     "quarry.guard.patterns",
     "quarry.guard.texts",

@@ -13,6 +13,7 @@ from quarry.inference.providers.base import Heard
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Completion, Invocation, Json, Target
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
+from quarry.tenants.policy import Tenants
 from quarry.testing import a_completion
 from tests.model.promises import LEASE_SECONDS, TOKEN, Call
 from tests.model.wire import Actor, draws
@@ -75,7 +76,7 @@ class Worker:
         steps = Steps(
             claimer=Claimer(store, self.leases, clock),
             leases=self.leases,
-            invoker=Invoker(engine, ROUTES, payloads, self.leases, self.isolation, Speech(store, clock, metrics)),
+            invoker=Invoker(engine, ROUTES, Tenants(), payloads, self.leases, self.isolation, Speech(store, clock, metrics)),
             recorder=Recorder(store, payloads, clock),
             settler=Settler(lanes, store, clock, metrics),
             reporter=Reporter(metrics, health, fronts, clock),

@@ -19,6 +19,7 @@ from quarry.queue.base import Delivery, visibility_for
 from quarry.queue.lanes import announce
 from quarry.settings import WorkerSettings
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
+from quarry.tenants.policy import Tenants
 from quarry.testing.builders import a_job
 from quarry.testing.clock import FakeClock
 from quarry.testing.erasures import MemoryErasures
@@ -73,6 +74,7 @@ class Bench:
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     routes: Routes = ROUTES
+    tenants: Tenants = field(default_factory=Tenants)
 
     def __post_init__(self) -> None:
         self.queue = self._lane(Priority.NORMAL)
@@ -89,7 +91,13 @@ class Bench:
             claimer=Claimer(self.store, self.leases, self.clock),
             leases=self.leases,
             invoker=Invoker(
-                engine, self.routes, self.payloads, self.leases, self.isolation, Speech(self.store, self.clock, self.metrics)
+                engine,
+                self.routes,
+                self.tenants,
+                self.payloads,
+                self.leases,
+                self.isolation,
+                Speech(self.store, self.clock, self.metrics),
             ),
             recorder=Recorder(self.store, self.payloads, self.clock),
             settler=Settler(self.lanes, self.store, self.clock, self.metrics),
