@@ -4,6 +4,7 @@ from docs.markdown import table
 from docs.routes import HEADINGS, rows_of
 from quarry.tenants.guard import FORBIDDEN, GUARD, GUARDRAIL
 from quarry.tenants.limits import LIMITS
+from quarry.tenants.privacy import PRIVACY
 
 
 def fields() -> str:
@@ -13,5 +14,6 @@ def fields() -> str:
         "`[tenants.NAME.guard]`": GUARD,
         "`[[tenants.NAME.guard.forbidden]]`": FORBIDDEN,
         "`[tenants.NAME.guard.guardrails.REGION]`": GUARDRAIL,
+        "`[tenants.NAME.privacy]`": PRIVACY,
     }
     return "\n".join(f"### {heading}\n\n{table(HEADINGS, rows_of(rows))}" for heading, rows in places.items())

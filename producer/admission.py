@@ -28,6 +28,7 @@ from quarry.store.item import invocation_json
 from quarry.tenants.guard import Guard
 from quarry.tenants.limits import Limits
 from quarry.tenants.policy import PLAIN, Policy
+from quarry.tenants.privacy import is_brief
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLA
     sent = {name: value for name in SENT if (value := getattr(submission, name)) is not None}
     faults = (
         *_bounds(submission, limits, policy),
+        *_privacy(submission, policy),
         *_one_body(submission),
         *_regions(submission),
         *(FieldFault(path_of(steps), what) for steps, what in islice(beyond(sent, policy.guard.bounds), FAULTS_MAX)),
@@ -75,9 +77,10 @@ def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLA
     return Admitted(submission, invocation, content, regions, _screened(sent, policy.guard))
 
 
-def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSettings, now: datetime) -> Job:
+def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSettings, now: datetime, policy: Policy = PLAIN) -> Job:
     """The job, not yet recorded. The sweep looks at it soon, in case no message follows."""
     submission = admitted.submission
+    store_content = submission.store_content is not False and policy.privacy.store_content
     return Job(
         request_id=request_id,
         tenant=tenant,
@@ -91,6 +94,8 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
         custom_id=submission.custom_id,
         metadata=submission.metadata or {},
         stream=submission.stream or False,
+        store_content=store_content,
+        brief=is_brief(policy.privacy, store_content=store_content),
         allowed_regions=admitted.allowed_regions,
         flags=admitted.flags,
         check_at=now + CHECK_AFTER,
@@ -118,6 +123,13 @@ def _screened(sent: Mapping[str, Any], guard: Guard) -> tuple[str, ...]:
     if refused:
         raise ContentRefused(*(FieldFault(path, f"holds what is forbidden: {name}") for path, name in list(refused)[:FAULTS_MAX]))
     return tuple(dict.fromkeys(each.forbidden.name for each in found))
+
+
+def _privacy(submission: Submission, policy: Policy) -> Iterator[FieldFault]:
+    if submission.store_content and not policy.privacy.store_content:
+        yield FieldFault("store_content", "cannot be true: no content of this tenant is stored")
+    if submission.stream and (submission.store_content is False or not policy.privacy.store_content):
+        yield FieldFault("stream", "cannot be true where content is not stored: a text on its way goes through the table")
 
 
 def _regions(submission: Submission) -> Iterator[FieldFault]:

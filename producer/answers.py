@@ -51,6 +51,7 @@ def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> di
         "degraded": job.degraded is not None,
         "waits": [_wait_out(each) for each in job.waits],
         "stream": job.stream,
+        "store_content": job.store_content,
         "attempt_history": [_attempt_out(each) for each in job.visible_history],
         "result": result_document(result) if result and not job.result_object else stored,
         "usage": _usage_out(result.usage if result else Usage()) if result or job.degraded is not None else None,
@@ -238,6 +239,7 @@ class JobView(JobSummary):
     allowed_regions: list[str] | None = Field(description="As submitted: where the prompt may be processed.")
     flags: list[str] = Field(description="Patterns of the tenant's policy that were in what was asked or answered, by name.")
     degraded: bool = Field(description="No model answered it in time: `result` is what its route declares for that.")
+    store_content: bool = Field(description="`false`: it is erased a few minutes after its end was read.")
     stream: bool = Field(description="Its text can be followed as it comes: `GET /v1/jobs/{request_id}/events`.")
     attempt_history: list[AttemptView] = Field(description="The last 20 attempts.")
     waits: list[WaitView] = Field(description="The last 10 waits that cost no attempt.")

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,7 @@ from quarry.telemetry.probes import serve_probes
 from quarry.telemetry.publish import Publisher
 from quarry.telemetry.traced import opened_tracing
 from quarry.telemetry.tracing import OFF, Tracing
+from quarry.tenants.keeping import Keeping
 from quarry.tenants.policy import Tenants
 from quarry.tenants.reload import TenantsFile
 from worker.budget import Budget
@@ -101,7 +103,7 @@ async def run(settings: Settings) -> int:
         session = new_session()
         # Each job has at most one write to the table under way, plus a renewal, plus one of its text.
         connections = Connections(table=3 * slots, bucket=slots, queues=slots + len(Priority) * settings.worker.receivers + 16)
-        backing = await stack.enter_async_context(opened(settings, clock, session, connections))
+        backing = await stack.enter_async_context(opened(settings, clock, session, connections, tenants))
         ports = Ports(backing.store, backing.erasures, backing.lanes, backing.payloads, backing.queue_urls)
         providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock, tenants))
         inference, owner = InferenceMetrics(registry), _owner()
@@ -181,8 +183,9 @@ def parts(
     for lane in lanes:
         metrics.front.labels(lane).set_function(partial(_front_seconds, fronts[lane], clock))
     interval = worker.sweep_seconds
+    keeping = Keeping(tenants, timedelta(days=settings.job.retention_days))
     eraser = Eraser(store, ports.erasures, ports.payloads, clock)
-    sweep = Sweep(store, lanes, recorder, reporter, fronts, clock, metrics, eraser, owner=owner, interval_seconds=interval)
+    sweep = Sweep(store, lanes, recorder, reporter, fronts, clock, metrics, eraser, keeping, owner=owner, interval_seconds=interval)
     return loop, leases, sweep
 
 

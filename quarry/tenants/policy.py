@@ -6,6 +6,7 @@ from typing import Final
 
 from quarry.tenants.guard import Guard
 from quarry.tenants.limits import Limits
+from quarry.tenants.privacy import Privacy
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Policy:
 
     limits: Limits = field(default_factory=Limits)
     guard: Guard = field(default_factory=Guard)
+    privacy: Privacy = field(default_factory=Privacy)
 
 
 #: What holds where nothing is said.

@@ -17,6 +17,7 @@ from quarry.access import is_tenant
 from quarry.tenants.guard import GUARD_TABLE
 from quarry.tenants.limits import LIMITS, Limits
 from quarry.tenants.policy import PLAIN, Policy, Tenants
+from quarry.tenants.privacy import PRIVACY, Privacy
 from quarry.toml_fields import Field, Kind, named, table
 from quarry.toml_file import TomlFile
 
@@ -26,6 +27,7 @@ VARIABLE: Final = "QUARRY_TENANTS_FILE"
 POLICY: Final[Mapping[str, Field]] = {
     "limits": Field(table(LIMITS, Limits), "How much may be asked for."),
     "guard": Field(GUARD_TABLE, "What texts may hold."),
+    "privacy": Field(table(PRIVACY, Privacy), "What is kept, and for how long."),
 }
 _POLICY: Final = table(POLICY, Policy)
 

@@ -13,6 +13,7 @@ from quarry.inference.providers.base import Heard
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Completion, Invocation, Json, Target
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
+from quarry.tenants.keeping import Keeping
 from quarry.tenants.policy import Tenants
 from quarry.testing import a_completion
 from tests.model.promises import LEASE_SECONDS, TOKEN, Call
@@ -88,7 +89,9 @@ class Worker:
         turns = Turns(dict.fromkeys(lanes, 1), slots=SLOTS, receivers=1)
         self.loop = Loop(lanes, steps, metrics, clock, fronts, self.isolation, turns, poll=poll)
         eraser = Eraser(store, world.erasures, payloads, clock)
-        sweep = Sweep(store, lanes, steps.recorder, steps.reporter, fronts, clock, metrics, eraser, owner=name, interval_seconds=30)
+        sweep = Sweep(
+            store, lanes, steps.recorder, steps.reporter, fronts, clock, metrics, eraser, Keeping(), owner=name, interval_seconds=30
+        )
         sides = (self.loop.run(), self.leases.keep(), self.leases.listen(), sweep.keep())
         self.mains = [self.actor.start(side) for side in sides]
         self.draining = False

@@ -19,6 +19,7 @@ from quarry.queue.base import Delivery, visibility_for
 from quarry.queue.lanes import announce
 from quarry.settings import WorkerSettings
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
+from quarry.tenants.keeping import Keeping
 from quarry.tenants.policy import Tenants
 from quarry.testing.builders import a_job
 from quarry.testing.clock import FakeClock
@@ -106,7 +107,9 @@ class Bench:
             clock=self.clock,
             draw=lambda: 0.5,
         )
-        self.erasures = MemoryErasures(self.store)
+        self.tenants = Tenants()
+        self.keeping = Keeping(self.tenants)
+        self.erasures = MemoryErasures(self.store, self.keeping.kept_for)
         self.sweep = Sweep(
             self.store,
             self.lanes,
@@ -116,6 +119,7 @@ class Bench:
             self.clock,
             self.metrics,
             Eraser(self.store, self.erasures, self.payloads, self.clock),
+            self.keeping,
             owner="me",
             interval_seconds=SWEEP_SECONDS,
         )
