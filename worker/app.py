@@ -57,6 +57,7 @@ from worker.providers import opened_providers
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.shares import Shares
 from worker.shutdown import drain, poll_for, stop_on_signals
 from worker.speech import Speech
 from worker.succession import Succession
@@ -98,11 +99,12 @@ async def run(settings: Settings) -> int:
     file, tenants_file = RoutesFile(settings.routes_file, load, files, clock), TenantsFile(settings.tenants_file, files, clock)
     tenants = tenants_file.tenants
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
+    most = slots + settings.worker.spare
     async with AsyncExitStack() as stack:
         tracing = await stack.enter_async_context(opened_tracing(settings, "worker"))
         session = new_session()
         # Each job has at most one write to the table under way, plus a renewal, plus one of its text.
-        connections = Connections(table=3 * slots, bucket=slots, queues=slots + len(Priority) * settings.worker.receivers + 16)
+        connections = Connections(table=3 * most, bucket=most, queues=most + len(Priority) * settings.worker.receivers + 16)
         backing = await stack.enter_async_context(opened(settings, clock, session, connections, tenants))
         ports = Ports(backing.store, backing.erasures, backing.lanes, backing.payloads, backing.queue_urls)
         providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock, tenants))
@@ -118,7 +120,15 @@ async def run(settings: Settings) -> int:
         gate = gated(room, protection.opened) if protection else room
         loop, leases, sweep = parts(ports, settings, engine, file.routes, tenants, metrics, health, clock, owner, gate, tracing)
         heart = Heart(
-            ports.store, board, governor, succession, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.slots_in_use
+            ports.store,
+            board,
+            governor,
+            succession,
+            clock,
+            owner=owner,
+            slots=slots,
+            slots_in_use=lambda: loop.slots_in_use,
+            take_place=loop.shares.follow,
         )
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
@@ -176,10 +186,12 @@ def parts(
         worker.weights,
         slots=worker.slots,
         receivers=worker.receivers,
+        spare=worker.spare,
         reserved=worker.reserved,
         ageing_seconds=worker.lane_ageing_seconds,
     )
-    loop = Loop(lanes, steps, metrics, clock, fronts, isolation, turns, poll=poll, gate=gate, tracing=tracing)
+    shares = Shares(tenants, slots=worker.slots, spare=worker.spare, reserved=worker.reserved)
+    loop = Loop(lanes, steps, metrics, clock, fronts, isolation, turns, shares, poll=poll, gate=gate, tracing=tracing)
     for lane in lanes:
         metrics.front.labels(lane).set_function(partial(_front_seconds, fronts[lane], clock))
     interval = worker.sweep_seconds

@@ -82,6 +82,8 @@ PURE = (
     "quarry.simulator.budgets",
     "quarry.simulator.quotas",
     "worker.outcome",
+    "worker.shares",
+    "worker.hand",
     "worker.guarding",
     "producer.problems",
     "producer.auth.rules",

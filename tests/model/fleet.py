@@ -30,6 +30,7 @@ from worker.process import Steps
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.shares import Shares
 from worker.speech import Speech
 from worker.sweep import Sweep
 from worker.turns import Turns
@@ -87,7 +88,7 @@ class Worker:
         )
         poll = timedelta(seconds=20)
         turns = Turns(dict.fromkeys(lanes, 1), slots=SLOTS, receivers=1)
-        self.loop = Loop(lanes, steps, metrics, clock, fronts, self.isolation, turns, poll=poll)
+        self.loop = Loop(lanes, steps, metrics, clock, fronts, self.isolation, turns, Shares(Tenants(), slots=SLOTS), poll=poll)
         eraser = Eraser(store, world.erasures, payloads, clock)
         sweep = Sweep(
             store, lanes, steps.recorder, steps.reporter, fronts, clock, metrics, eraser, Keeping(), owner=name, interval_seconds=30

@@ -41,6 +41,7 @@ from worker.process import Steps, process
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.shares import Shares
 from worker.speech import Speech
 from worker.sweep import Sweep
 from worker.turns import Turns
@@ -150,7 +151,18 @@ class Bench:
         weights = {lane: weight for lane, weight in WorkerSettings().weights.items() if lane in set(lanes)}
         turns = Turns(weights, slots=slots, receivers=receivers, reserved=reserved)
         own, poll = {lane: self.lanes[lane] for lane in weights}, timedelta(seconds=20)
-        return Loop(own, self.steps, self.metrics, self.clock, self.fronts, self.isolation, turns, poll=poll, gate=gate)
+        return Loop(
+            own,
+            self.steps,
+            self.metrics,
+            self.clock,
+            self.fronts,
+            self.isolation,
+            turns,
+            Shares(Tenants(), slots=slots),
+            poll=poll,
+            gate=gate,
+        )
 
     def count(self, name: str, **labels: str) -> float:
         """A metric's value."""
