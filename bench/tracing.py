@@ -60,7 +60,7 @@ async def cpu_ms(tracing: Tracing) -> float:
     submitter = Submitter(store, payloads, lanes, _ROUTES, Tenants(), settings.job, clock, ProducerMetrics(registry), tracing)
     began = time.process_time()
     for _ in range(JOBS):
-        with tracing.request("POST", "/v1/jobs", None):
+        with tracing.request("POST", None):
             await submitter.submit("default", {"prompt": "Hello"})
     running = asyncio.create_task(loop.run())
     while registry.get_sample_value("quarry_jobs_finished_total", {"outcome": "completed"}) != JOBS:  # noqa: ASYNC110 - a counter

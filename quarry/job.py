@@ -123,6 +123,8 @@ class Job(Attempted):
     brief: bool = False
     #: The caller's: prompts stay in these, whatever the route allows; empty: the route alone says it.
     allowed_regions: tuple[str, ...] = ()
+    #: The names of patterns that the tenant's policy flags and that were in what was submitted.
+    flags: tuple[str, ...] = ()
     #: Where the invocation is, if it is too large for the record.
     payload: StoredObject | None = None
     #: The trace that it is worked in, so that every message of the job says it, whoever sends it: a submission, a sweep, a redrive.

@@ -6,6 +6,7 @@ from quarry.aws import missing_permission
 from quarry.clock import Clock
 from quarry.errors import (
     ClaimRefused,
+    GuardrailUnusable,
     InvocationError,
     OutcomeUnknown,
     OutOfTime,
@@ -15,6 +16,7 @@ from quarry.errors import (
     StoreUnavailable,
 )
 from quarry.inference.routes import Route
+from quarry.inference.verdicts import told_reason
 from quarry.invocation import Completion
 from quarry.job import EXPIRY, Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason
 from quarry.queue.base import Delivery
@@ -118,7 +120,7 @@ def _told(result: Result) -> dict[str, object]:
     """What the log tells of a result."""
     match result:
         case Completion():
-            fields: dict[str, object] = {"target": str(result.served_by), "stop_reason": result.stop_reason}
+            fields: dict[str, object] = {"target": str(result.served_by), "stop_reason": told_reason(result.stop_reason)}
             fields |= {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
             return fields
         case InvocationError():
@@ -144,7 +146,7 @@ def _may_be_paid_again(result: Result, verdict: Verdict) -> bool:
 
 def _of_one_job(error: InvocationError) -> bool:
     """Whether what blocks a job says nothing of its target: other jobs may well be served there."""
-    return isinstance(error, ResidencyForbids)
+    return isinstance(error, (ResidencyForbids, GuardrailUnusable))
 
 
 def _is_withheld(result: Result, verdict: Verdict) -> bool:

@@ -1,12 +1,13 @@
 """`/v1/jobs`."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from producer import answers, idempotency
+from producer import answers, idempotency, quotas
 from producer.documents import json_body, problems
 from producer.explanations import ExplanationView
 from producer.faults import checked
@@ -18,7 +19,7 @@ from producer.requests import Bulk, GetQuery, ListQuery, LookupIds, NoQuery, Sub
 from producer.routes.context import Caller, Verbs, gone
 from producer.submit import Accepted
 from quarry.erasure.eraser import Erased
-from quarry.errors import FieldFault, InvalidSubmission, StoreUnavailable, SubmissionUndecided
+from quarry.errors import FieldFault, InvalidSubmission, RateLimited, StoreUnavailable, SubmissionUndecided
 from quarry.store.item import json_text
 from quarry.telemetry.acts import Act
 
@@ -64,8 +65,12 @@ Unqueried = Annotated[NoQuery, Query()]
     status_code=202,
     response_model=None,
     responses={
-        **problems(400, 409, 413, 415, 503),
-        202: {"model": answers.JobView, "description": "Accepted: the job is durable.", "headers": _LOCATION | _REPLAYED},
+        **problems(400, 409, 413, 415, 429, 503),
+        202: {
+            "model": answers.JobView,
+            "description": "Accepted: the job is durable.",
+            "headers": _LOCATION | _REPLAYED | quotas.DOCUMENTED,
+        },
     },
     openapi_extra=json_body(Submission),
 )
@@ -80,6 +85,7 @@ async def submit(request: Request, caller: Caller, verbs: Verbs, _: Unqueried, k
     outcome = "replayed" if accepted.replayed else "accepted"
     verbs.witness.saw(Act.JOB_SUBMITTED, caller, request, request_id=accepted.job.request_id, outcome=outcome)
     headers = {"Location": f"{request.scope.get('root_path', '')}/v1/jobs/{accepted.job.request_id}"}
+    headers |= quotas.headers(verbs.submitter.limiter.quotas(caller.tenant))
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
     return Answer(await verbs.lookup.show(accepted.job), 202, headers)
@@ -89,7 +95,10 @@ async def submit(request: Request, caller: Caller, verbs: Verbs, _: Unqueried, k
     "/bulk",
     status_code=202,
     response_model=None,
-    responses={**_POSTING, 202: {"model": answers.BulkView, "description": "Each job was judged by itself."}},
+    responses={
+        **problems(400, 413, 415, 429, 503),
+        202: {"model": answers.BulkView, "description": "Each job was judged by itself.", "headers": quotas.DOCUMENTED},
+    },
     openapi_extra=json_body(Bulk),
 )
 async def submit_many(request: Request, caller: Caller, verbs: Verbs, _: Unqueried) -> JSONResponse:
@@ -99,13 +108,16 @@ async def submit_many(request: Request, caller: Caller, verbs: Verbs, _: Unqueri
     async with verbs.bodies.read(request, verbs.limits.bulk_body_max_bytes) as body:
         bodies: list[Any] = checked(Bulk, body.parse()).jobs
         verdicts = await verbs.submitter.submit_many(caller.tenant, bodies, large=body.large)
+    if refused := _all_over_a_limit(verdicts):
+        raise refused
     ids = [each for each in map(_made, verdicts) if each]
     if ids:
         verbs.witness.saw(
             Act.JOBS_SUBMITTED, caller, request, count=len(ids), refused_count=len(verdicts) - len(ids),
             first_request_id=ids[0], last_request_id=ids[-1],
         )  # fmt: skip
-    return Answer({"jobs": [_bulk_row(*each) for each in zip(bodies, verdicts, strict=True)]}, 202)
+    rows = [_bulk_row(*each) for each in zip(bodies, verdicts, strict=True)]
+    return Answer({"jobs": rows}, 202, quotas.headers(verbs.submitter.limiter.quotas(caller.tenant)))
 
 
 @router.post(
@@ -230,6 +242,12 @@ def _bulk_row(body: Any, verdict: Accepted | Exception) -> dict[str, Any]:
         return {"request_id": job.request_id, "status": job.status.value, "custom_id": job.custom_id}
     custom_id = body.get("custom_id") if isinstance(body, dict) else None
     return {"error": item_error(verdict), "custom_id": custom_id if isinstance(custom_id, str) else None}
+
+
+def _all_over_a_limit(verdicts: Sequence[Accepted | Exception]) -> RateLimited | None:
+    """The last of these refusals, if there is nothing but these: whoever waits as long finds room for the first of them."""
+    refused = [each for each in verdicts if isinstance(each, RateLimited)]
+    return refused[-1] if len(refused) == len(verdicts) else None
 
 
 def _made(verdict: Accepted | Exception) -> str | None:

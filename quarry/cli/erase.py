@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     _check(arguments)
     settings, report = load_settings(), printing(arguments.json)
-    deed = Deed(Act.JOBS_ERASED, "erased", "erasing", beside="promised")
+    deed = Deed(Act.JOBS_ERASED, "erased", "erasing", "promised")
     code = carry_out(operator_audit(settings), arguments, deed, report, _erase(settings, arguments, report))
     return code or (exits.FAILED if report.counts["erasing"] or report.counts["left"] else exits.DONE)
 

@@ -5,6 +5,7 @@ Concurrent `create` calls share batches (each entry stands or falls alone); keye
 
 import asyncio
 import heapq
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from quarry.errors import CancelRequested, ConfigurationError, JobChanged, Lease
 from quarry.ids import last_request_id_at, new_token
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.store import expressions
-from quarry.store.base import CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
+from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece, Tally
 from quarry.store.item import (
     SHARDS,
     STATUS_ONLY,
@@ -31,6 +32,7 @@ from quarry.store.item import (
     look_in,
     notice_key,
     status_in,
+    tally_key,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ BATCH_MAX_GETS: Final = 100
 _BATCH_GET_ROUNDS: Final = 5
 #: How many index pages a filtered list reads before it answers with what it has.
 _LIST_MAX_ROUNDS: Final = 5
+#: How often a budget is asked that turns out to be other than it was believed to be.
+_BOOKINGS: Final = 4
 #: A condition that does not hold, of a write by itself and of one in a transaction.
 _REFUSED: Final = "ConditionalCheckFailedException"
 _NOT_SO: Final = "ConditionalCheckFailed"
@@ -239,6 +243,33 @@ class DynamoStore:
             # An answer ends at 1 MB, rows that TTL has yet to delete included.
             if not (start := answer.get("LastEvaluatedKey")):
                 return [expressions.heartbeat_in(item) for item in found]
+
+    async def book(self, name: str, stretch: timedelta, latest: datetime, now: datetime, seen: datetime | None) -> Booking:
+        until = seen
+        if now + stretch > latest:
+            return Booking(until, booked=False)
+        for _ in range(_BOOKINGS):
+            how = expressions.book_on if until and until >= now else expressions.book_anew
+            item, refused = await self._guarded(how(self._table, name, stretch, latest, now) | {"ReturnValues": "ALL_NEW"})
+            until = expressions.booked_until(item)
+            if not refused:
+                return Booking(until, booked=True)
+            if until and until + stretch > latest:
+                break
+        return Booking(until, booked=False)
+
+    async def unfinished(self) -> Mapping[str, int]:
+        pages = await asyncio.gather(*(self._pages(expressions.unfinished(self._table, shard)) for shard in range(SHARDS)))
+        return Counter(item["tenant"]["S"] for page in pages for item in page)
+
+    async def put_tally(self, tally: Tally) -> None:
+        await self._call("put_item", **expressions.put_tally(self._table, tally))
+
+    async def tally(self) -> Tally | None:
+        # As a batch of one: by itself the API may read jobs, and nothing of what workers keep.
+        request = {self._table: {"Keys": [tally_key()]}}
+        found = (await self._call("batch_get_item", RequestItems=request))["Responses"].get(self._table, [])
+        return expressions.tally_in(found[0]) if found else None
 
     async def close(self) -> None:
         """Wait until what was handed in has been sent."""

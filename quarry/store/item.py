@@ -86,6 +86,16 @@ def worker_key(worker: str) -> Item:
     return {"pk": {"S": "#workers"}, "sk": {"S": worker}}
 
 
+def budget_key(name: str) -> Item:
+    """The primary key of what is booked of a budget: a partition of its own, since all of a tenant's calls may write there."""
+    return {"pk": {"S": f"#budgets#{name}"}, "sk": {"S": "until"}}
+
+
+def tally_key() -> Item:
+    """The primary key of the tally: one row for all tenants."""
+    return {"pk": {"S": "#tally"}, "sk": {"S": "queued"}}
+
+
 def role_key(role: str) -> Item:
     """The primary key of the lease of a role."""
     return {"pk": {"S": "#roles"}, "sk": {"S": role}}
@@ -114,6 +124,7 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "custom_id": job.custom_id,
         "metadata": json_text(job.metadata) if job.metadata else None,
         "allowed_regions": json_text(job.allowed_regions) if job.allowed_regions else None,
+        "flags": json_text(job.flags) if job.flags else None,
         "created_at": job.created_at,
         "stream": job.stream or None,
         "store_content": None if job.store_content else False,
@@ -197,6 +208,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
         brief="brief" in item,
         delivered_at=get.instant("delivered_at"),
         allowed_regions=tuple(get.parsed("allowed_regions") or ()),
+        flags=tuple(get.parsed("flags") or ()),
         payload=_made(StoredObject, payload) if payload else None,
         traceparent=get.text("traceparent"),
         key_digest=get.text("key_digest"),
@@ -407,6 +419,7 @@ def _completion_out(completion: Completion) -> dict[str, Any]:
         "usage": asdict(completion.usage),
         "served_by": asdict(completion.served_by),
         "provider_request_id": completion.provider_request_id,
+        **({"flags": completion.flags} if completion.flags else {}),
     }
 
 
@@ -418,4 +431,5 @@ def _completion_in(value: dict[str, Any]) -> Completion:
         usage=_made(Usage, value["usage"]),
         served_by=_made(Target, value["served_by"]),
         provider_request_id=value.get("provider_request_id"),
+        flags=tuple(value.get("flags", ())),
     )

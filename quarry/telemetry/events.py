@@ -52,6 +52,9 @@ class Event(StrEnum):
     TARGET_UNBLOCKED = "target.unblocked"  # target
     ROUTES_RELOADED = "routes.reloaded"  # routes, targets (how many there are now)
     ROUTES_REFUSED = "routes.refused"  # error (the file has become wrong: the earlier routes go on serving)
+    TALLY_FAILED = "tally.failed"  # error (tenants' jobs were not counted; the count before stands)
+    TENANTS_RELOADED = "tenants.reloaded"  # tenants (how many are named now)
+    TENANTS_REFUSED = "tenants.refused"  # error (the file has become wrong: what it said before goes on holding)
     READ_OF_KEY_FAILED = "provider_key.read_failed"  # provider, error (the key that was read before is used)
     INVOCATION_ADAPTED = "invocation.adapted"  # target, adapted (what of the request it is asked without, or with less of)
     JOB_DEGRADED = "job.degraded"  # target, error (nobody served it in time: it was answered with what its route declares)

@@ -1,16 +1,29 @@
 """The store port in memory: the same guards, with `advance` and `why_refused` for rules."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from quarry.envelope import Envelope
 from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
 from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Claimed, Job, JobStatus, Lease, advance, effective_status
-from quarry.store.base import HEARTBEAT_LIFE, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
+from quarry.store.base import (
+    HEARTBEAT_LIFE,
+    Booking,
+    CancelNotice,
+    Heartbeat,
+    IdempotencyKey,
+    JobPage,
+    KeyHolder,
+    Look,
+    Mark,
+    Piece,
+    Tally,
+)
 from quarry.store.expressions import digest, why_refused
 from quarry.store.item import to_item
 from quarry.testing.faults import Fallible
@@ -18,7 +31,8 @@ from quarry.testing.faults import Fallible
 Operation: TypeAlias = Literal[
     "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "list", "claim", "renew", "record",
     "replace",
-    "request_cancel", "clear_bury", "take_notices", "add_text", "look", "due", "take_role", "beat", "heartbeats",
+    "request_cancel", "clear_bury", "take_notices", "add_text", "look", "due", "take_role", "beat", "heartbeats", "book",
+    "unfinished", "put_tally", "tally",
 ]  # fmt: skip
 #: DynamoDB's limit, of names and values together. Here it is held against the item's JSON, which is a little longer.
 _ITEM_MAX_BYTES = 409_600
@@ -41,6 +55,10 @@ class MemoryStore(Fallible[Operation]):
         self._notices: dict[str, list[CancelNotice]] = {}
         self._roles: dict[str, Lease] = {}
         self._heartbeats: dict[str, Heartbeat] = {}
+        self._tally: Tally | None = None
+        self._booked: dict[str, datetime] = {}
+        #: How often a budget was asked.
+        self.bookings = 0
 
     # --- for tests ----------------------------------------------------------------------------------------------------
 
@@ -245,6 +263,28 @@ class MemoryStore(Fallible[Operation]):
     async def heartbeats(self, now: datetime) -> Sequence[Heartbeat]:
         with self._strike("heartbeats"):
             return [each for each in self._heartbeats.values() if each.at > now - HEARTBEAT_LIFE]
+
+    async def book(self, name: str, stretch: timedelta, latest: datetime, now: datetime, seen: datetime | None) -> Booking:
+        with self._strike("book"):
+            self.bookings += 1
+            until = self._booked.get(name)
+            after = max(until or now, now) + stretch
+            if after > latest:
+                return Booking(until, booked=False)
+            self._booked[name] = after
+            return Booking(after, booked=True)
+
+    async def unfinished(self) -> Mapping[str, int]:
+        with self._strike("unfinished"):
+            return Counter(job.tenant for job in self.jobs if job.check_at)
+
+    async def put_tally(self, tally: Tally) -> None:
+        with self._strike("put_tally"):
+            self._tally = tally
+
+    async def tally(self) -> Tally | None:
+        with self._strike("tally"):
+            return self._tally
 
     # --- how it is done -----------------------------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ from worker.process import Steps, process
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.shares import Shares
 from worker.speech import Speech
 from worker.sweep import Sweep
 from worker.turns import Turns
@@ -75,6 +76,7 @@ class Bench:
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     routes: Routes = ROUTES
+    tenants: Tenants = field(default_factory=Tenants)
 
     def __post_init__(self) -> None:
         self.queue = self._lane(Priority.NORMAL)
@@ -91,7 +93,13 @@ class Bench:
             claimer=Claimer(self.store, self.leases, self.clock),
             leases=self.leases,
             invoker=Invoker(
-                engine, self.routes, self.payloads, self.leases, self.isolation, Speech(self.store, self.clock, self.metrics)
+                engine,
+                self.routes,
+                self.tenants,
+                self.payloads,
+                self.leases,
+                self.isolation,
+                Speech(self.store, self.clock, self.metrics),
             ),
             recorder=Recorder(self.store, self.payloads, self.clock),
             settler=Settler(self.lanes, self.store, self.clock, self.metrics),
@@ -143,7 +151,18 @@ class Bench:
         weights = {lane: weight for lane, weight in WorkerSettings().weights.items() if lane in set(lanes)}
         turns = Turns(weights, slots=slots, receivers=receivers, reserved=reserved)
         own, poll = {lane: self.lanes[lane] for lane in weights}, timedelta(seconds=20)
-        return Loop(own, self.steps, self.metrics, self.clock, self.fronts, self.isolation, turns, poll=poll, gate=gate)
+        return Loop(
+            own,
+            self.steps,
+            self.metrics,
+            self.clock,
+            self.fronts,
+            self.isolation,
+            turns,
+            Shares(Tenants(), slots=slots),
+            poll=poll,
+            gate=gate,
+        )
 
     def count(self, name: str, **labels: str) -> float:
         """A metric's value."""
