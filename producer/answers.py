@@ -247,6 +247,13 @@ class JobView(JobSummary):
     error: JobError | None = Field(description="Once `failed` or `expired`.")
 
 
+class ErasureView(Shown):
+    """The promise that a job is erased."""
+
+    request_id: str = Field(description="The job's id.", examples=[_ID])
+    erased: bool = Field(description="Whether nothing of it is left yet.")
+
+
 class JobPageView(Shown):
     """Some jobs, newest first."""
 

@@ -24,6 +24,7 @@ from quarry.errors import (
     PayloadTooLarge,
     QuarryError,
     QueueUnavailable,
+    RateLimited,
     StoreUnavailable,
     SubmissionUndecided,
     Unauthenticated,
@@ -67,6 +68,7 @@ PROBLEMS: Final[Mapping[type[QuarryError], Kind]] = {
         401, "unauthenticated", "Nobody knows who is calling", "Send a valid credential: `Authorization: Bearer …`."
     ),
     Forbidden: Kind(403, "forbidden", "The caller may not do that", "The credential is valid, and does not permit this."),
+    RateLimited: Kind(429, "rate_limited", "The tenant is over a limit"),
     QueueUnavailable: Kind(503, "queue_unavailable", "The queue does not answer", _TRY_AGAIN),
     StoreUnavailable: Kind(503, "store_unavailable", "The store does not answer", _TRY_AGAIN),
     PayloadsUnavailable: Kind(503, "payloads_unavailable", "The store of large content does not answer", _TRY_AGAIN),

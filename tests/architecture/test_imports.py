@@ -24,8 +24,9 @@ LAYERS = (
     ("quarry.tenants", "quarry.guard"),
     ("quarry.aws", "quarry.aws_shortway", "quarry.telemetry", "quarry.eventloop"),
     ("quarry.queue", "quarry.store", "quarry.keys"),
-    ("quarry.inference", "quarry.opening"),
-    ("quarry.provision", "quarry.deadletters", "quarry.testing", "quarry.simulator", "quarry.client"),
+    ("quarry.erasure",),
+    ("quarry.inference", "quarry.opening", "quarry.followed_file", "quarry.tenants.reload"),
+    ("quarry.provision", "quarry.deadletters", "quarry.erasure.many", "quarry.testing", "quarry.simulator", "quarry.client"),
     ("quarry.runs",),
     ("quarry.local",),
     ("quarry.cli", "quarry.__main__"),
@@ -56,6 +57,8 @@ PURE = (
     "quarry.tenants.guard",
     "quarry.tenants.limits",
     "quarry.tenants.policy",
+    "quarry.erasure.tombstone",
+    "quarry.erasure.expressions",
     "quarry.store.expressions",
     "quarry.store.item",
     "quarry.keys.key",
@@ -80,6 +83,8 @@ PURE = (
     "worker.guarding",
     "producer.problems",
     "producer.auth.rules",
+    "producer.quotas",
+    "producer.shares",
 )
 IMPURE_IMPORTS = {"asyncio", "time", "os", "random", "secrets", "logging", "structlog", "socket", "boto3", "aiobotocore"}
 
