@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
-from producer.faults import checked
-from producer.requests import CONVERSE_FIELDS, Submission
+from producer.faults import FAULTS_MAX, checked, path_of
+from producer.requests import CONVERSE_FIELDS, SENT, Submission
 from quarry import dialects
 from quarry.aws import regions_of
-from quarry.errors import FieldFault, InvalidSubmission, ModelNotAllowed, PayloadTooLarge, ResidencyForbids
+from quarry.errors import ContentRefused, FieldFault, InvalidSubmission, ModelNotAllowed, PayloadTooLarge, ResidencyForbids
+from quarry.guard.patterns import findings
+from quarry.guard.texts import texts_in
 from quarry.inference import converse
 from quarry.inference.candidates import Request, candidates
 from quarry.inference.reservation import input_tokens
@@ -20,19 +22,21 @@ from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, Job, Priority
 from quarry.settings import JobSettings
 from quarry.store.item import invocation_json
+from quarry.tenants.guard import Guard
 from quarry.tenants.limits import Limits
 from quarry.tenants.policy import PLAIN, Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A submission that can be served; `content` is its invocation as it is stored."""
+    """A submission that can be served; `content` is its invocation as it is stored, `flags` name patterns that its texts have."""
 
     submission: Submission
     invocation: Invocation
     content: bytes
     #: Where it may be answered: what the submission says, within what the tenant may; empty: anywhere.
     allowed_regions: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLAIN) -> Admitted:
@@ -40,6 +44,7 @@ def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLA
 
     Raises:
         InvalidSubmission: fields are wrong; each is named.
+        ContentRefused: texts hold what the tenant's policy forbids.
         ModelNotAllowed: no route and no target has that model, or none that the tenant may use.
         PayloadTooLarge: what would be sent to the model is more than a job may carry.
     """
@@ -55,7 +60,7 @@ def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLA
     content = invocation_json(invocation).encode()
     if len(content) > limits.payload_max_bytes:
         raise PayloadTooLarge(f"the payload has {len(content):,} bytes; a job may carry {limits.payload_max_bytes:,}")
-    return Admitted(submission, invocation, content, regions)
+    return Admitted(submission, invocation, content, regions, _screened(submission, policy.guard))
 
 
 def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSettings, now: datetime) -> Job:
@@ -75,6 +80,7 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
         metadata=submission.metadata or {},
         stream=submission.stream or False,
         allowed_regions=admitted.allowed_regions,
+        flags=admitted.flags,
         check_at=now + CHECK_AFTER,
     )
 
@@ -90,6 +96,16 @@ def _bounds(submission: Submission, limits: JobSettings, policy: Policy) -> Iter
 def _most_tokens(limits: JobSettings, policy: Policy) -> int:
     """What a job may ask to be answered."""
     return min(limits.max_tokens_limit, policy.limits.max_tokens or limits.max_tokens_limit)
+
+
+def _screened(submission: Submission, guard: Guard) -> tuple[str, ...]:
+    """The names of patterns that are to be flagged, in the order of the policy; those that are not to be are refused."""
+    texts = (each for name in SENT if (value := getattr(submission, name)) is not None for each in texts_in(value, (name,)))
+    found = list(findings(guard.forbidden, "input", texts))
+    refused = {(path_of(each.steps), each.forbidden.name): None for each in found if each.forbidden.action == "refuse"}
+    if refused:
+        raise ContentRefused(*(FieldFault(path, f"holds what is forbidden: {name}") for path, name in list(refused)[:FAULTS_MAX]))
+    return tuple(dict.fromkeys(each.forbidden.name for each in found))
 
 
 def _regions(submission: Submission) -> Iterator[FieldFault]:

@@ -24,6 +24,7 @@ from producer.waiting import Waiters
 from quarry.access import load_roles
 from quarry.aws import new_session
 from quarry.clock import CorrectedClock
+from quarry.erasure.eraser import Eraser
 from quarry.ids import new_request_id
 from quarry.inference import converse
 from quarry.inference.routes import Routes
@@ -95,6 +96,7 @@ def _context(
         lookup=lookup,
         following=Following(store, lookup, clock, settings.api.followers, metrics),
         canceller=Canceller(store, lookup, clock),
+        eraser=Eraser(store, backing.erasures, backing.payloads, clock),
         bodies=Bodies(settings.api.inflight_body_bytes),
         health=health,
         limits=settings.api,

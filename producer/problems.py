@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from quarry.errors import (
+    ContentRefused,
     FieldFault,
     Forbidden,
     IdempotencyConflict,
@@ -57,6 +58,7 @@ _TRY_AGAIN: Final = "A service behind this one did not answer. Trying again is s
 PROBLEMS: Final[Mapping[type[QuarryError], Kind]] = {
     NotJson: Kind(400, "invalid_json", "The body is not JSON"),
     InvalidSubmission: Kind(422, "invalid_request", "The request has faults"),
+    ContentRefused: Kind(422, "content_refused", "The content is refused"),
     PayloadTooLarge: Kind(413, "payload_too_large", "The payload is too large"),
     ModelNotAllowed: Kind(422, "model_not_allowed", "The model is not served here", path="model"),
     IdempotencyConflict: Kind(409, "idempotency_conflict", "The idempotency key is in use for another request"),

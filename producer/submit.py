@@ -42,6 +42,7 @@ from quarry.queue.base import Lanes
 from quarry.queue.lanes import announce
 from quarry.settings import JobSettings
 from quarry.store.base import IdempotencyKey, JobStore
+from quarry.store.expressions import digest
 from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -55,6 +56,8 @@ _log = get_logger(__name__)
 _KEY_TRIES: Final = 4
 #: Bulk: the event loop gets a turn after this many submissions were checked.
 _CHECKS_PER_TURN: Final = 20
+#: Instructions of RE2's at worst, which others wait for: a tenth of a second. Our own choice.
+_SEARCH_MAX: Final = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ class Submitter:
 
     async def _submit(self, tenant: str, body: object, header_key: str | None, large: bool) -> Accepted:
         read = partial(self._read, tenant, body, header_key)
-        if large or (isinstance(body, Body) and body.large):
+        if large or self._takes_long(tenant, body):
             async with self._reading:
                 job, content, key = await asyncio.to_thread(read)
         else:
@@ -151,6 +154,11 @@ class Submitter:
             return False
         return True
 
+    def _takes_long(self, tenant: str, body: object) -> bool:
+        """Whether a body is worth a thread: it is large, or long to be searched. One that is parsed has come with others."""
+        weight = self.tenants.of(tenant).guard.weight
+        return (body.large or body.size_bytes * weight > _SEARCH_MAX) if isinstance(body, Body) else bool(weight)
+
     async def _made_durable(self, job: Job, content: bytes, key: IdempotencyKey | None) -> Accepted:
         if key is not None:
             return await self._submit_keyed(job, content, key)
@@ -168,6 +176,8 @@ class Submitter:
         if name is not None and isinstance(value, dict):
             key = idempotency.made(tenant, name, idempotency.fingerprint(value), now)
         job = admission.job_of(admitted, tenant=tenant, request_id=new_request_id(now), limits=self._limits, now=now)
+        if key is not None:
+            job = replace(job, key_digest=digest(key.key))
         return job if _is_small(admitted.content) else replace(job, invocation=Invocation()), admitted.content, key
 
     async def _set_apart(self, job: Job, content: bytes) -> Job:
@@ -189,6 +199,8 @@ class Submitter:
             if holder.fingerprint != key.fingerprint:
                 raise IdempotencyConflict("the idempotency key is in use for a submission with another body")
             held = await self._store.get(job.tenant, holder.request_id)
+            if held is not None and held.erasing:
+                break
             if held is not None and (held.revision > job.revision or await self._touched(held)):
                 return await self._replay(held)
             holder = None  # it was withdrawn or touched meanwhile: look again

@@ -5,6 +5,7 @@
     ├── SubmissionError                 the caller's
     │   ├── NotJson
     │   ├── InvalidSubmission           carries the fields at fault
+    │   │   └── ContentRefused          what the tenant's policy forbids is in them
     │   ├── PayloadTooLarge
     │   ├── ModelNotAllowed
     │   ├── IdempotencyConflict
@@ -100,6 +101,10 @@ class InvalidSubmission(SubmissionError):
     def __init__(self, *faults: FieldFault) -> None:
         super().__init__("; ".join(f"{fault.path}: {fault.message}" for fault in faults))
         self.faults = faults
+
+
+class ContentRefused(InvalidSubmission):
+    """Texts hold what the tenant's policy forbids. Each fault names the pattern and the field, and nothing of the text."""
 
 
 class PayloadTooLarge(SubmissionError):

@@ -395,7 +395,7 @@ class EmfSettings(Group):
         ge=1,
         le=3600,
         description="Between such lines. Too short: more of the log is paid for; longer than a minute: graphs and alarms get "
-        "holes.",
+        "holes, and the workers' number follows late.",
     )
 
 
@@ -411,7 +411,7 @@ class TracingSettings(Group):
         None,
         ge=0,
         le=1,
-        description="Share of the traces that begin here and are kept; a caller's `traceparent` decides for its own. Without, "
+        description="Share of the traces that begin here and are kept; of its own, a caller who was let in decides. Without, "
         "what OTEL_TRACES_SAMPLER says: all. Too much: the collector's bill; too little: the trace that you want is not there.",
     )
 

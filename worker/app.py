@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry
 from quarry import __version__, eventloop
 from quarry.aws import new_session
 from quarry.clock import Clock, CorrectedClock
+from quarry.erasure.base import Erasures
+from quarry.erasure.eraser import Eraser
 from quarry.inference.board import Board
 from quarry.inference.breaker import Limits
 from quarry.inference.engine import Engine
@@ -74,6 +76,7 @@ class Ports:
     """What the worker needs of the world."""
 
     store: JobStore
+    erasures: Erasures
     lanes: Lanes
     payloads: Payloads
     queue_urls: Mapping[Priority, str]
@@ -99,7 +102,7 @@ async def run(settings: Settings) -> int:
         # Each job has at most one write to the table under way, plus a renewal, plus one of its text.
         connections = Connections(table=3 * slots, bucket=slots, queues=slots + len(Priority) * settings.worker.receivers + 16)
         backing = await stack.enter_async_context(opened(settings, clock, session, connections))
-        ports = Ports(backing.store, backing.lanes, backing.payloads, backing.queue_urls)
+        ports = Ports(backing.store, backing.erasures, backing.lanes, backing.payloads, backing.queue_urls)
         providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock))
         inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
@@ -178,7 +181,8 @@ def parts(
     for lane in lanes:
         metrics.front.labels(lane).set_function(partial(_front_seconds, fronts[lane], clock))
     interval = worker.sweep_seconds
-    sweep = Sweep(store, lanes, recorder, reporter, fronts, clock, metrics, owner=owner, interval_seconds=interval)
+    eraser = Eraser(store, ports.erasures, ports.payloads, clock)
+    sweep = Sweep(store, lanes, recorder, reporter, fronts, clock, metrics, eraser, owner=owner, interval_seconds=interval)
     return loop, leases, sweep
 
 

@@ -12,11 +12,13 @@ from producer.documents import json_body, problems
 from producer.explanations import ExplanationView
 from producer.faults import checked
 from producer.following import EVENT, EVENTS, Events
+from producer.lookup import no_such_job
 from producer.problems import item_error
 from producer.progress import ID_PATTERN, Place
 from producer.requests import Bulk, GetQuery, ListQuery, LookupIds, NoQuery, Submission
 from producer.routes.context import Caller, Verbs, gone
 from producer.submit import Accepted
+from quarry.erasure.eraser import Erased
 from quarry.errors import FieldFault, InvalidSubmission, RateLimited, StoreUnavailable, SubmissionUndecided
 from quarry.store.item import json_text
 from quarry.telemetry.acts import Act
@@ -203,6 +205,35 @@ async def cancel(request: Request, request_id: str, caller: Caller, verbs: Verbs
     if not already:
         verbs.witness.saw(Act.JOB_CANCELLED, caller, request, request_id=request_id, status=job.status.value)
     return Answer(await verbs.lookup.show(job), 200 if already else 202)
+
+
+@router.delete(
+    "/{request_id}",
+    status_code=204,
+    response_model=None,
+    responses={
+        **problems(404, 503),
+        204: {"description": "Nothing of it is left; nor was there, if it had been erased before."},
+        202: {
+            "model": answers.ErasureView,
+            "description": "It will be gone within seconds, whatever happens; nobody sees it any more.",
+        },
+    },
+)
+async def erase(request: Request, request_id: str, caller: Caller, verbs: Verbs, _: Unqueried) -> Response:
+    """Erase a job: all that was asked and answered, wherever it lies. One that is worked is stopped first."""
+    try:
+        erased = await verbs.eraser.erase(caller.tenant, request_id)
+    except StoreUnavailable as error:
+        if error.applied is not False:
+            verbs.witness.saw(Act.JOB_ERASED, caller, request, request_id=request_id, status="undecided")
+        raise
+    if erased is Erased.UNKNOWN:
+        raise no_such_job()
+    verbs.witness.saw(Act.JOB_ERASED, caller, request, request_id=request_id, status=erased.value)
+    if erased is Erased.ERASING:
+        return Answer({"request_id": request_id, "erased": False}, 202)
+    return Response(status_code=204)
 
 
 def _bulk_row(body: Any, verdict: Accepted | Exception) -> dict[str, Any]:

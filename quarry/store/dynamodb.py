@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -122,7 +121,8 @@ class DynamoStore:
         return {job.request_id: job for job in jobs}
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
-        return dict(map(partial(status_in, now=now), await self._items(tenant, request_ids, STATUS_ONLY)))
+        items = await self._items(tenant, request_ids, STATUS_ONLY)
+        return dict(status_in(item, now) for item in items if "erasing" not in item)
 
     async def list(
         self,

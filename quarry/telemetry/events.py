@@ -19,6 +19,8 @@ class Event(StrEnum):
     JOB_REPLAYED = "job.replayed"  # tenant
     JOB_CANCELLED = "job.cancelled"  # tenant
     CANCEL_REQUESTED = "cancel.requested"  # tenant
+    ERASURE_REQUESTED = "erasure.requested"  # tenant
+    JOB_ERASED = "job.erased"  # tenant, rows (of streamed text), objects (in the bucket; again, for what came late)
 
     RECEIVE_FAILED = "receive.failed"  # error
     JOB_TAKEN_OVER = "job.taken_over"  # takeovers

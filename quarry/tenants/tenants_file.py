@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from quarry.access import is_tenant
+from quarry.tenants.guard import GUARD, Guard
 from quarry.tenants.limits import LIMITS, Limits
 from quarry.tenants.policy import PLAIN, Policy, Tenants
 from quarry.toml_fields import Field, Kind, named, table
@@ -24,6 +25,7 @@ VARIABLE: Final = "QUARRY_TENANTS_FILE"
 #: The tables of a policy, by their names.
 POLICY: Final[Mapping[str, Field]] = {
     "limits": Field(table(LIMITS, Limits), "How much may be asked for."),
+    "guard": Field(table(GUARD, Guard), "What texts may hold."),
 }
 _POLICY: Final = table(POLICY, Policy)
 
@@ -56,10 +58,10 @@ def _over(default: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 TENANTS_FILE: Final = Kind("tenants", _read)
 
 
-def load_tenants(path: str | None) -> Tenants:
-    """Read `tenants.toml`; without a path, nothing is said of anybody.
+def load_tenants(path: str | None, *, variable: str | None = VARIABLE) -> Tenants:
+    """Read `tenants.toml`; without a path, nothing is said of anybody. `variable`: the setting that names it.
 
     Raises:
         ConfigurationError: for each fault a sentence that names the file, the line, the place in it and what is wrong.
     """
-    return TomlFile(VARIABLE, path).read(TENANTS_FILE) if path else Tenants()
+    return TomlFile(variable, path).read(TENANTS_FILE) if path else Tenants()

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
@@ -24,7 +24,7 @@ from quarry.store.base import (
     Piece,
     Tally,
 )
-from quarry.store.expressions import why_refused
+from quarry.store.expressions import digest, why_refused
 from quarry.store.item import to_item
 from quarry.testing.faults import Fallible
 
@@ -76,6 +76,27 @@ class MemoryStore(Fallible[Operation]):
         self._rows[job.tenant, job.request_id] = _Row(job)
         return job
 
+    def found(self, tenant: str, request_id: str) -> Job | None:
+        """A job, or None."""
+        row = self._rows.get((tenant, request_id))
+        return row.job if row else None
+
+    def change(self, job: Job, how: Callable[[Job], Job]) -> None:
+        """Change a job, if it is there, without any guard."""
+        if row := self._rows.get((job.tenant, job.request_id)):
+            row.job = how(row.job)
+
+    def forget(self, tenant: str, request_id: str) -> None:
+        """Delete a job's row, and nothing beside it."""
+        self._rows.pop((tenant, request_id), None)
+
+    def forget_beside(self, tenant: str, request_id: str, key_digest: str | None) -> int:
+        """Delete what lies beside a job's row; how many pieces of text that were."""
+        for (owner, key), (holder, _) in list(self._keys.items()):
+            if (owner, holder.request_id, digest(key)) == (tenant, request_id, key_digest):
+                del self._keys[owner, key]
+        return len(self._texts.pop((tenant, request_id), {}))
+
     # --- the port -----------------------------------------------------------------------------------------------------
 
     async def create(self, job: Job) -> None:
@@ -119,7 +140,7 @@ class MemoryStore(Fallible[Operation]):
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
         with self._strike("statuses"):
             found = {each: self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows}
-            return {request_id: effective_status(job, now) for request_id, job in found.items()}
+            return {request_id: effective_status(job, now) for request_id, job in found.items() if not job.erasing}
 
     async def list(
         self,
@@ -136,6 +157,7 @@ class MemoryStore(Fallible[Operation]):
                 _without_content(job)
                 for job in reversed(self.jobs)
                 if job.tenant == tenant
+                and not job.erasing
                 and status in (None, effective_status(job, now))
                 and (created_after is None or job.created_at > created_after)
                 and (after is None or job.request_id < after)
@@ -174,7 +196,8 @@ class MemoryStore(Fallible[Operation]):
             if len(json.dumps(to_item(job, 0), ensure_ascii=False).encode()) > _ITEM_MAX_BYTES:
                 raise RecordRefused("the item is too large")
             # The caller's wish is not the holder's to write.
-            row.job = replace(job, cancel_requested=row.job.cancel_requested, revision=row.job.revision + 1)
+            kept = row.job
+            row.job = replace(job, cancel_requested=kept.cancel_requested, erasing=kept.erasing, revision=kept.revision + 1)
             row.recorded_token = token
 
     async def replace(self, job: Job, seen: Job, now: datetime) -> None:
@@ -280,5 +303,5 @@ def _without_content(job: Job) -> Job:
     """What a list shows: neither content, nor history, nor who works it."""
     return replace(
         job, invocation=Invocation(), payload=None, result=None, result_object=None, error=None, attempt_history=(),
-        open_attempts=(), stream=False, lease=None, check_at=None, bury_reason=None, attempts_before=0,
+        open_attempts=(), stream=False, key_digest=None, lease=None, check_at=None, bury_reason=None, attempts_before=0,
     )  # fmt: skip

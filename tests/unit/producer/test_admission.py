@@ -6,11 +6,13 @@ import pytest
 
 from producer import admission
 from producer.faults import path_of
-from quarry.errors import InvalidSubmission, ModelNotAllowed, PayloadTooLarge
+from quarry.errors import ContentRefused, InvalidSubmission, ModelNotAllowed, PayloadTooLarge
+from quarry.guard.patterns import Forbidden
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Invocation, Target
 from quarry.job import Job
 from quarry.settings import JobSettings
+from quarry.tenants.guard import Guard
 from quarry.tenants.limits import Limits
 from quarry.tenants.policy import Policy
 from quarry.testing.builders import NOW
@@ -293,3 +295,49 @@ def test_a_long_input_is_refused_by_an_estimate(body: dict[str, Any], path: str)
     assert [(each.path, each.message) for each in caught.value.faults] == [
         (path, "has about 11 tokens with all that goes with it, by an estimate; 10 are allowed")
     ]
+
+
+def guarded(*forbidden: Forbidden, **body: Any) -> admission.Admitted:
+    return admission.read(body, LIMITS, ROUTES, Policy(guard=Guard(forbidden)))
+
+
+CODENAME = Forbidden("codename", "basilisk")
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"prompt": "The Basi\u200blisk!"}, "prompt"),
+        ({"messages": [{"role": "user", "content": "basilisk"}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": [{"text": "a"}, {"text": "basilisk"}]}]}, "messages[0].content[1].text"),
+        ({"prompt": "a", "system": "\uff22\uff21\uff33\uff29\uff2c\uff29\uff33\uff2b"}, "system"),
+        ({"prompt": "a", "stop_sequences": ["basilisk"]}, "stop_sequences[0]"),
+        ({"prompt": "a", "converse": {"requestMetadata": {}, "additionalModelRequestFields": {"x": ["basilisk"]}}}, None),
+        (
+            {"prompt": "a", "converse": {"additionalModelRequestFields": {"x": ["basilisk"]}}},
+            "converse.additionalModelRequestFields.x[0]",
+        ),
+        (
+            {"model": "claude", "native": {"anthropic_version": "x", "max_tokens": 5, "messages": [{"content": "basilisk"}]}},
+            "native.messages[0].content",
+        ),
+    ],
+)
+def test_what_a_tenant_may_not_say_is_refused(body: dict[str, Any], path: str | None) -> None:
+    """The fault names the pattern and the place, and nothing of the text. A wrong shape is told first."""
+    with pytest.raises(InvalidSubmission) as raised:
+        guarded(CODENAME, **body)
+
+    assert isinstance(raised.value, ContentRefused) is (path is not None)
+    if path is not None:
+        assert path in [fault.path for fault in raised.value.faults]
+        assert "codename" in str(raised.value)
+        assert "basilisk" not in str(raised.value).lower()
+
+
+def test_what_is_flagged_is_taken_and_named_on_the_job() -> None:
+    """What is not sent to a model is not looked at."""
+    flag = Forbidden("watched", "basilisk", action="flag")
+
+    assert guarded(flag, prompt="basilisk", custom_id="x").flags == ("watched",)
+    assert guarded(flag, prompt="x", metadata={"a": "basilisk"}, custom_id="basilisk").flags == ()
