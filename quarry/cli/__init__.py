@@ -32,6 +32,7 @@ from quarry.cli import (
     simulator,
     status,
     submit,
+    tenants,
     worker,
 )
 from quarry.errors import ApiRefused, ConfigurationError, QuarryError
@@ -72,6 +73,7 @@ COMMANDS: dict[str, Command] = {
     "erase": erase,
     "keys": keys,
     "routes": routes,
+    "tenants": tenants,
     "plan": plan,
     "doctor": doctor,
 }

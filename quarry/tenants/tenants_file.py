@@ -60,10 +60,10 @@ def _over(default: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 TENANTS_FILE: Final = Kind("tenants", _read)
 
 
-def load_tenants(path: str | None) -> Tenants:
-    """Read `tenants.toml`; without a path, nothing is said of anybody.
+def load_tenants(path: str | None, *, variable: str | None = VARIABLE) -> Tenants:
+    """Read `tenants.toml`; without a path, nothing is said of anybody. `variable`: the setting that names it.
 
     Raises:
         ConfigurationError: for each fault a sentence that names the file, the line, the place in it and what is wrong.
     """
-    return TomlFile(VARIABLE, path).read(TENANTS_FILE) if path else Tenants()
+    return TomlFile(variable, path).read(TENANTS_FILE) if path else Tenants()
