@@ -2,10 +2,15 @@
 
 from docs.markdown import table
 from docs.routes import HEADINGS, rows_of
+from quarry.tenants.guard import FORBIDDEN, GUARD
 from quarry.tenants.limits import LIMITS
 
 
 def fields() -> str:
     """A table for each table of a policy."""
-    places = {"`[tenants.NAME.limits]`": LIMITS}
+    places = {
+        "`[tenants.NAME.limits]`": LIMITS,
+        "`[tenants.NAME.guard]`": GUARD,
+        "`[[tenants.NAME.guard.forbidden]]`": FORBIDDEN,
+    }
     return "\n".join(f"### {heading}\n\n{table(HEADINGS, rows_of(rows))}" for heading, rows in places.items())

@@ -47,6 +47,7 @@ def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> di
         stored = _declared_out(job.degraded)
     return summary_out(job, now) | {
         "allowed_regions": list(job.allowed_regions) or None,
+        "flags": list(job.flags),
         "degraded": job.degraded is not None,
         "waits": [_wait_out(each) for each in job.waits],
         "stream": job.stream,
@@ -235,6 +236,7 @@ class JobView(JobSummary):
     """A job."""
 
     allowed_regions: list[str] | None = Field(description="As submitted: where the prompt may be processed.")
+    flags: list[str] = Field(description="Patterns of the tenant's policy that its texts have, by name.")
     degraded: bool = Field(description="No model answered it in time: `result` is what its route declares for that.")
     stream: bool = Field(description="Its text can be followed as it comes: `GET /v1/jobs/{request_id}/events`.")
     attempt_history: list[AttemptView] = Field(description="The last 20 attempts.")
@@ -243,6 +245,13 @@ class JobView(JobSummary):
     usage: UsageView | None = Field(description="Tokens of the answer.")
     served_by: ServedByView | None = Field(description="What answered.")
     error: JobError | None = Field(description="Once `failed` or `expired`.")
+
+
+class ErasureView(Shown):
+    """The promise that a job is erased."""
+
+    request_id: str = Field(description="The job's id.", examples=[_ID])
+    erased: bool = Field(description="Whether nothing of it is left yet.")
 
 
 class JobPageView(Shown):

@@ -39,12 +39,12 @@ class Lookup:
         """One job, at every stage.
 
         Raises:
-            JobNotFound: the id is malformed, unknown, or another tenant's; which of them is not told.
+            JobNotFound: the id is malformed, unknown, erased, or another tenant's; which of them is not told.
             StoreUnavailable: try again.
         """
         job = await self.store.get(tenant, request_id) if is_request_id(request_id) else None
-        if job is None:
-            raise JobNotFound(_NOT_FOUND)
+        if job is None or job.erasing:
+            raise no_such_job()
         return job
 
     async def show(self, job: Job) -> dict[str, Any]:
@@ -106,6 +106,7 @@ class Lookup:
         rows: list[Awaitable[dict[str, Any]]] = []
         for request_id in request_ids:
             job = found.get(request_id)
+            job = None if job and job.erasing else job
             size = _shown_bytes(job) if job else 0
             rows.append(self._row(request_id, job, with_result=size <= left))
             left -= size if size <= left else 0
@@ -113,13 +114,18 @@ class Lookup:
 
     async def _row(self, request_id: str, job: Job | None, *, with_result: bool) -> dict[str, Any]:
         if job is None:
-            return _failed(request_id, JobNotFound(_NOT_FOUND))
+            return _failed(request_id, no_such_job())
         if not with_result:
             return job_out(job, self.clock.now()) | {"result": None, "result_omitted": True}
         try:
             return await self.show(job) | {"result_omitted": False}
         except PayloadLost as error:
             return _failed(request_id, error)
+
+
+def no_such_job() -> JobNotFound:
+    """There is none, or it is not the caller's: which of them is not told."""
+    return JobNotFound(_NOT_FOUND)
 
 
 def to_cursor(request_id: str) -> str:

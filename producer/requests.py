@@ -17,6 +17,9 @@ WAIT_MAX_SECONDS: Final = 30
 #: What a native body says itself, in its own words.
 CONVERSE_FIELDS: Final = ("system", "max_tokens", "temperature", "top_p", "stop_sequences", "converse")
 
+#: What is sent to a model, or tells how it is to answer. All else stays here.
+SENT: Final = ("prompt", "messages", "native", "system", "stop_sequences", "converse")
+
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 _BLOCKS: Final = {"type": "array", "items": {"type": "object"}}
 _TEXT_OR_BLOCKS: Final = {"anyOf": [{"type": "string", "minLength": 1}, _BLOCKS]}

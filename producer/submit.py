@@ -22,11 +22,13 @@ from typing import Final
 
 from producer import admission, idempotency
 from producer.body import Body
+from producer.limiting import Limiter
 from producer.problems import kind_of, whereabouts
 from quarry.clock import Clock
 from quarry.errors import (
     IdempotencyConflict,
     JobChanged,
+    RateLimited,
     StoreUnavailable,
     SubmissionError,
     SubmissionUndecided,
@@ -40,6 +42,7 @@ from quarry.queue.base import Lanes
 from quarry.queue.lanes import announce
 from quarry.settings import JobSettings
 from quarry.store.base import IdempotencyKey, JobStore
+from quarry.store.expressions import digest
 from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -53,6 +56,8 @@ _log = get_logger(__name__)
 _KEY_TRIES: Final = 4
 #: Bulk: the event loop gets a turn after this many submissions were checked.
 _CHECKS_PER_TURN: Final = 20
+#: Instructions of RE2's at worst, which others wait for: a tenth of a second. Our own choice.
+_SEARCH_MAX: Final = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +82,18 @@ class Submitter:
         clock: Clock,
         metrics: ProducerMetrics,
         tracing: Tracing = OFF,
+        limiter: Limiter | None = None,
     ) -> None:
         self._store = store
         self._payloads = payloads
         self._lanes = lanes
         self._routes = routes
-        self._tenants = tenants
+        self.tenants = tenants
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
         self._tracing = tracing
+        self.limiter = limiter or Limiter(store, tenants, clock)
         # One at a time: what it needs of memory on the way is needed once.
         self._reading = asyncio.Semaphore(1)
 
@@ -122,17 +129,35 @@ class Submitter:
 
     async def _submit(self, tenant: str, body: object, header_key: str | None, large: bool) -> Accepted:
         read = partial(self._read, tenant, body, header_key)
-        if large or (isinstance(body, Body) and body.large):
+        if large or self._takes_long(tenant, body):
             async with self._reading:
                 job, content, key = await asyncio.to_thread(read)
         else:
             job, content, key = read()
+        is_new = await self._let_in(job, key)
         with self._tracing.creation(job) as span:
             job = replace(job, traceparent=span.traceparent) if span.traceparent else job
             accepted = await self._made_durable(job, content, key)
             if accepted.replayed:
+                if is_new:
+                    self.limiter.leave(tenant)
                 span.tell({"quarry.request_id": accepted.job.request_id, "quarry.replayed": True})
             return accepted
+
+    async def _let_in(self, job: Job, key: IdempotencyKey | None) -> bool:
+        """Hold a submission against the tenant's limits. False where it passes them since its key has made a job already."""
+        try:
+            await self.limiter.enter(job.tenant)
+        except RateLimited:
+            if key is None or await self._store.key_holder(key, job.created_at) is None:
+                raise
+            return False
+        return True
+
+    def _takes_long(self, tenant: str, body: object) -> bool:
+        """Whether a body is worth a thread: it is large, or long to be searched. One that is parsed has come with others."""
+        weight = self.tenants.of(tenant).guard.weight
+        return (body.large or body.size_bytes * weight > _SEARCH_MAX) if isinstance(body, Body) else bool(weight)
 
     async def _made_durable(self, job: Job, content: bytes, key: IdempotencyKey | None) -> Accepted:
         if key is not None:
@@ -145,12 +170,14 @@ class Submitter:
     def _read(self, tenant: str, body: object, header_key: str | None) -> tuple[Job, bytes, IdempotencyKey | None]:
         """A job, its invocation as it is stored, and its key. Of a large invocation, nothing else is left."""
         value, now = body.parse() if isinstance(body, Body) else body, self._clock.now()
-        admitted = admission.read(value, self._limits, self._routes, self._tenants.of(tenant))
+        admitted = admission.read(value, self._limits, self._routes, self.tenants.of(tenant))
         name = idempotency.agreed(header_key, admitted.submission.idempotency_key)
         key = None
         if name is not None and isinstance(value, dict):
             key = idempotency.made(tenant, name, idempotency.fingerprint(value), now)
         job = admission.job_of(admitted, tenant=tenant, request_id=new_request_id(now), limits=self._limits, now=now)
+        if key is not None:
+            job = replace(job, key_digest=digest(key.key))
         return job if _is_small(admitted.content) else replace(job, invocation=Invocation()), admitted.content, key
 
     async def _set_apart(self, job: Job, content: bytes) -> Job:
@@ -172,6 +199,8 @@ class Submitter:
             if holder.fingerprint != key.fingerprint:
                 raise IdempotencyConflict("the idempotency key is in use for a submission with another body")
             held = await self._store.get(job.tenant, holder.request_id)
+            if held is not None and held.erasing:
+                break
             if held is not None and (held.revision > job.revision or await self._touched(held)):
                 return await self._replay(held)
             holder = None  # it was withdrawn or touched meanwhile: look again

@@ -5,13 +5,15 @@
     ├── SubmissionError                 the caller's
     │   ├── NotJson
     │   ├── InvalidSubmission           carries the fields at fault
+    │   │   └── ContentRefused          what the tenant's policy forbids is in them
     │   ├── PayloadTooLarge
     │   ├── ModelNotAllowed
     │   ├── IdempotencyConflict
     │   ├── JobNotFound
     │   ├── NotCancellable
     │   ├── Unauthenticated             nobody knows who calls
-    │   └── Forbidden                   they may not
+    │   ├── Forbidden                   they may not
+    │   └── RateLimited                 the tenant is over a limit: time helps
     ├── EnvelopeError
     │   ├── MalformedEnvelope           bury
     │   └── UnsupportedEnvelope         of a newer version: release, bury after a day
@@ -101,6 +103,10 @@ class InvalidSubmission(SubmissionError):
         self.faults = faults
 
 
+class ContentRefused(InvalidSubmission):
+    """Texts hold what the tenant's policy forbids. Each fault names the pattern and the field, and nothing of the text."""
+
+
 class PayloadTooLarge(SubmissionError):
     """The payload exceeds a limit."""
 
@@ -121,9 +127,6 @@ class NotCancellable(SubmissionError):
     """The job is over."""
 
 
-# --- the queue message ------------------------------------------------------------------------------------------------
-
-
 class Unauthenticated(SubmissionError):
     """No credential, or none that holds. It does not say which part of it was wrong.
 
@@ -137,6 +140,33 @@ class Unauthenticated(SubmissionError):
 
 class Forbidden(SubmissionError):
     """The caller is known, and may not do that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How a tenant stands with one of its limits: `left` of `most`, in each window of `window_seconds` where it is a limit in time.
+
+    `more_in_seconds` is until there is one more; None where nobody knows, or nothing is taken. `left` is what this process knows:
+    others may have taken of it since.
+    """
+
+    name: str
+    most: int
+    left: int
+    window_seconds: int | None = None
+    more_in_seconds: int | None = None
+
+
+class RateLimited(SubmissionError):
+    """The tenant is over one of its limits. After `retry_after_seconds` there is room again, unless another call takes it."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int, quotas: tuple[Quota, ...] = ()) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+        self.quotas = quotas
+
+
+# --- the queue message ------------------------------------------------------------------------------------------------
 
 
 class EnvelopeError(QuarryError):

@@ -119,10 +119,14 @@ class Job(Attempted):
     stream: bool = False
     #: The caller's: prompts stay in these, whatever the route allows; empty: the route alone says it.
     allowed_regions: tuple[str, ...] = ()
+    #: The names of patterns that the tenant's policy flags and that were in what was submitted.
+    flags: tuple[str, ...] = ()
     #: Where the invocation is, if it is too large for the record.
     payload: StoredObject | None = None
     #: The trace that it is worked in, so that every message of the job says it, whoever sends it: a submission, a sweep, a redrive.
     traceparent: str | None = None
+    #: By which the row of its idempotency key is found; None where it came without one.
+    key_digest: str | None = None
 
     status: JobStatus = JobStatus.QUEUED
     status_reason: StatusReason | None = None
@@ -131,6 +135,8 @@ class Job(Attempted):
     #: Counts writes by whoever holds no lease and by claims, so that a write can require what was read.
     revision: int = 1
     cancel_requested: bool = False
+    #: It is being erased, as soon as its worker has let go of it: no reader sees it any more.
+    erasing: bool = False
     #: How often the job was put back for want of capacity; such a wait costs no attempt.
     snoozes: int = 0
     lease: Lease | None = None

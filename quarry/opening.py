@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from quarry.aws import dynamodb_client, s3_client, sqs_client
 from quarry.clock import CorrectedClock
+from quarry.erasure.dynamodb import DynamoErasures
 from quarry.job import Priority
 from quarry.queue.base import visibility_for
 from quarry.queue.sqs import SqsDeadLetters, SqsQueue, resolve_urls
@@ -35,6 +36,7 @@ class Backing:
     """What was opened; the clients are for what no port has."""
 
     store: DynamoStore
+    erasures: DynamoErasures
     payloads: S3Payloads
     lanes: Mapping[Priority, SqsQueue]
     dead_letters: SqsDeadLetters
@@ -70,4 +72,5 @@ async def opened(
         stack.push_async_callback(store.close)
         for queue in lanes.values():
             stack.push_async_callback(queue.close)
-        yield Backing(store, payloads, lanes, SqsDeadLetters(sqs, dlq_url), urls, dynamodb, sqs)
+        erasures = DynamoErasures(dynamodb, settings.store.table)
+        yield Backing(store, erasures, payloads, lanes, SqsDeadLetters(sqs, dlq_url), urls, dynamodb, sqs)

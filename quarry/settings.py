@@ -407,7 +407,7 @@ class EmfSettings(Group):
         ge=1,
         le=3600,
         description="Between such lines. Too short: more of the log is paid for; longer than a minute: graphs and alarms get "
-        "holes.",
+        "holes, and the workers' number follows late.",
     )
 
 
@@ -423,7 +423,7 @@ class TracingSettings(Group):
         None,
         ge=0,
         le=1,
-        description="Share of the traces that begin here and are kept; a caller's `traceparent` decides for its own. Without, "
+        description="Share of the traces that begin here and are kept; of its own, a caller who was let in decides. Without, "
         "what OTEL_TRACES_SAMPLER says: all. Too much: the collector's bill; too little: the trace that you want is not there.",
     )
 
@@ -502,8 +502,8 @@ class Settings(BaseSettings):
     )
     tenants_file: str | None = Field(
         None,
-        description="Path of tenants.toml, which says what holds for the jobs of each tenant. Without it they are all alike. "
-        "A wrong one stops the process at its start.",
+        description="Path of tenants.toml, which says what holds for the jobs of each tenant, and is followed: changes hold within "
+        "seconds. Without it they are all alike. A wrong one stops the process at its start, and later changes nothing.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
     queue: QueueSettings = QueueSettings()

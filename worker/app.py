@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry
 from quarry import __version__, eventloop
 from quarry.aws import new_session
 from quarry.clock import Clock, CorrectedClock
+from quarry.erasure.base import Erasures
+from quarry.erasure.eraser import Eraser
 from quarry.inference.board import Board
 from quarry.inference.breaker import Limits
 from quarry.inference.engine import Engine
@@ -31,13 +33,13 @@ from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
-from quarry.telemetry.metrics import InferenceMetrics, RoutesMetrics, WorkerMetrics
+from quarry.telemetry.metrics import FilesMetrics, InferenceMetrics, WorkerMetrics
 from quarry.telemetry.probes import serve_probes
 from quarry.telemetry.publish import Publisher
 from quarry.telemetry.traced import opened_tracing
 from quarry.telemetry.tracing import OFF, Tracing
 from quarry.tenants.policy import Tenants
-from quarry.tenants.tenants_file import load_tenants
+from quarry.tenants.reload import TenantsFile
 from worker.budget import Budget
 from worker.claim import Claimer
 from worker.front import Front, Fronts
@@ -74,6 +76,7 @@ class Ports:
     """What the worker needs of the world."""
 
     store: JobStore
+    erasures: Erasures
     lanes: Lanes
     payloads: Payloads
     queue_urls: Mapping[Priority, str]
@@ -89,8 +92,9 @@ async def run(settings: Settings) -> int:
     metrics = WorkerMetrics(registry)
     health = Health(metrics, clock, clock.offset_seconds)
     load = partial(load_routes, settings.routes_file, settings.region, is_set)
-    file = RoutesFile(settings.routes_file, load, RoutesMetrics(registry), clock)
-    tenants = load_tenants(settings.tenants_file)
+    files = FilesMetrics(registry)
+    file, tenants_file = RoutesFile(settings.routes_file, load, files, clock), TenantsFile(settings.tenants_file, files, clock)
+    tenants = tenants_file.tenants
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
     most = slots + settings.worker.spare
     async with AsyncExitStack() as stack:
@@ -99,7 +103,7 @@ async def run(settings: Settings) -> int:
         # Each job has at most one write to the table under way, plus a renewal, plus one of its text.
         connections = Connections(table=3 * most, bucket=most, queues=most + len(Priority) * settings.worker.receivers + 16)
         backing = await stack.enter_async_context(opened(settings, clock, session, connections))
-        ports = Ports(backing.store, backing.lanes, backing.payloads, backing.queue_urls)
+        ports = Ports(backing.store, backing.erasures, backing.lanes, backing.payloads, backing.queue_urls)
         providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock))
         inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
@@ -129,7 +133,14 @@ async def run(settings: Settings) -> int:
         stack.callback(publisher.flush)
         url = ports.queue_urls[Priority.NORMAL]
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=url, slots=slots, metrics_port=port)
-        sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow), publisher.keep()]
+        sides = [
+            leases.keep(),
+            leases.listen(),
+            sweep.keep(),
+            heart.keep(),
+            file.keep(providers.follow, [tenants_file]),
+            publisher.keep(),
+        ]
         if protection:
             sides.append(protection.keep())
         code = await supervise(loop, sides, leases, health, drain_seconds)
@@ -180,7 +191,8 @@ def parts(
     for lane in lanes:
         metrics.front.labels(lane).set_function(partial(_front_seconds, fronts[lane], clock))
     interval = worker.sweep_seconds
-    sweep = Sweep(store, lanes, recorder, reporter, fronts, clock, metrics, owner=owner, interval_seconds=interval)
+    eraser = Eraser(store, ports.erasures, ports.payloads, clock)
+    sweep = Sweep(store, lanes, recorder, reporter, fronts, clock, metrics, eraser, owner=owner, interval_seconds=interval)
     return loop, leases, sweep
 
 

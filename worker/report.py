@@ -15,6 +15,7 @@ from quarry.errors import (
     StoreUnavailable,
 )
 from quarry.inference.routes import Route
+from quarry.inference.verdicts import told_reason
 from quarry.invocation import Completion
 from quarry.job import EXPIRY, Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason
 from quarry.queue.base import Delivery
@@ -106,7 +107,7 @@ def _told(result: Result) -> dict[str, object]:
     """What the log tells of a result."""
     match result:
         case Completion():
-            fields: dict[str, object] = {"target": str(result.served_by), "stop_reason": result.stop_reason}
+            fields: dict[str, object] = {"target": str(result.served_by), "stop_reason": told_reason(result.stop_reason)}
             fields |= {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
             return fields
         case InvocationError():

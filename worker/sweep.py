@@ -7,13 +7,15 @@ its turn is left alone, and one that was sent again is looked at again only afte
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from quarry.clock import Clock
 from quarry.envelope import Envelope
+from quarry.erasure.eraser import Erased, Eraser
+from quarry.erasure.tombstone import Tombstone
 from quarry.errors import CancelRequested, ClaimRefused, DeadlinePassed, JobChanged, TakenOverTooOften, TransportError
 from quarry.ids import new_token
 from quarry.job import CHECK_AFTER, Job, Lease, check_later
@@ -28,6 +30,7 @@ from worker.front import Fronts
 from worker.record import Recorder
 from worker.report import Reporter
 
+T = TypeVar("T")
 _log = get_logger(__name__)
 ROLE: Final = "sweep"
 #: How many intervals the role lasts, so that one worker keeps it. Our own choice.
@@ -47,6 +50,16 @@ def due_before(now: datetime, front_seconds: float) -> datetime:
 def next_check(job: Job, now: datetime) -> datetime:
     """When to look again at a job that is sent again now: the longer it has waited, the later."""
     return now + max(CHECK_AFTER, now - job.available_at)
+
+
+async def _each(look: Callable[[T], Awaitable[bool]], found: Sequence[T]) -> int:
+    """Look at each, some at a time; at how many something was done."""
+    done = 0
+    for i in range(0, len(found), _AT_ONCE):
+        seen = await asyncio.gather(*map(look, found[i : i + _AT_ONCE]), return_exceptions=True)
+        done += sum(each is True for each in seen)
+        _raise_first(each for each in seen if isinstance(each, BaseException))
+    return done
 
 
 def _raise_first(errors: Iterator[BaseException]) -> None:
@@ -69,6 +82,7 @@ class Sweep:
         fronts: Fronts,
         clock: Clock,
         metrics: WorkerMetrics,
+        eraser: Eraser,
         *,
         owner: str,
         interval_seconds: int,
@@ -80,6 +94,7 @@ class Sweep:
         self._fronts = fronts
         self._clock = clock
         self._metrics = metrics
+        self._eraser = eraser
         self._owner = owner
         self._interval = timedelta(seconds=interval_seconds)
         self._token = new_token()
@@ -104,18 +119,24 @@ class Sweep:
             return 0  # another worker may know better
         if not await self._store.take_role(ROLE, Lease(self._token, self._owner, now + _ROLE_INTERVALS * self._interval), now):
             return 0
+        # What was promised to be erased does not wait behind a backlog.
+        promises = await self._eraser.erasures.due(now, ROUND_LIMIT)
         found = await self._store.due(due_before(now, self._fronts.seconds(self._clock.monotonic())), ROUND_LIMIT)
-        done = 0
-        for i in range(0, len(found), _AT_ONCE):
-            seen = await asyncio.gather(*(self._look_at(*each) for each in found[i : i + _AT_ONCE]), return_exceptions=True)
-            done += sum(each is True for each in seen)
-            _raise_first(each for each in seen if isinstance(each, BaseException))
+        done = await _each(self._keep, promises) + await _each(self._look_at, found)
         if done:
-            _log.info(Event.SWEEP_FINISHED, found=len(found), done=done)
+            _log.info(Event.SWEEP_FINISHED, found=len(promises) + len(found), done=done)
         return done
 
-    async def _look_at(self, tenant: str, request_id: str) -> bool:
+    async def _keep(self, tombstone: Tombstone) -> bool:
+        """Go on with an erasure; True where all that there was is gone now."""
+        erased = await self._eraser.keep(tombstone) is Erased.ERASED
+        if erased:
+            self._metrics.swept.labels("erased").inc()
+        return erased
+
+    async def _look_at(self, pointer: tuple[str, str]) -> bool:
         """Do what one job needs; True where something was done."""
+        tenant, request_id = pointer
         job = await self._store.get(tenant, request_id)
         if job is None:
             return False

@@ -35,6 +35,7 @@ from quarry.inference.governor import Governor
 from quarry.inference.limiter import Permit
 from quarry.inference.providers.base import Heard, Provider
 from quarry.inference.routes import Route
+from quarry.inference.verdicts import told_reason
 from quarry.invocation import Completion, Fallback, Invocation, Json, Target
 from quarry.telemetry import conventions
 from quarry.telemetry.events import Event
@@ -272,7 +273,7 @@ class Engine:
             with self._tracing.call(target, invocation, streamed=heard is not None) as span:
                 timed = heard and self._timing(target, started, heard, span)
                 completion = await provider.invoke(target, invocation, timeout=timeout, labels=labels, heard=timed)
-                span.tell(conventions.of_completion(completion))
+                span.tell(conventions.of_completion(completion, told_reason(completion.stop_reason)))
             outcome = "completed"
         except InvocationError as error:
             outcome = error.code

@@ -114,6 +114,14 @@ class Heartbeat:
     origin: Origin | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What came of an attempt to book: until when the name is booked now (None: not at all), and whether this attempt did it."""
+
+    until: datetime | None
+    booked: bool
+
+
 class JobStore(Protocol):
     """The truth about jobs. Writes are conditional; reads of single jobs are strongly consistent."""
 
@@ -163,7 +171,8 @@ class JobStore(Protocol):
         """
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
-        """The status that each of up to 100 jobs has for a reader, perhaps a moment old; those that do not exist are left out.
+        """The status that each of up to 100 jobs has for a reader, perhaps a moment old; those that do not exist are left out, and
+        those that are being erased.
 
         Nothing else of the job is read: it is what long-polls ask, many times for each answer.
 
@@ -297,4 +306,14 @@ class JobStore(Protocol):
 
         Raises:
             StoreUnavailable: try again.
+        """
+
+    async def book(self, name: str, stretch: timedelta, latest: datetime, now: datetime, seen: datetime | None) -> Booking:
+        """Book a stretch of time for whatever is called `name`: after what is booked, or from `now` where that lies ahead of it.
+
+        Nothing is booked that would end after `latest`. A negative stretch gives back. Instants are kept to the microsecond.
+        `seen` is what the caller believes to be booked; where it is wrong, that costs another write, and nothing else.
+
+        Raises:
+            StoreUnavailable: unknown; it may be booked.
         """

@@ -8,7 +8,6 @@ import heapq
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,7 +20,7 @@ from quarry.errors import CancelRequested, ConfigurationError, JobChanged, Lease
 from quarry.ids import last_request_id_at, new_token
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.store import expressions
-from quarry.store.base import CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
+from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
 from quarry.store.item import (
     SHARDS,
     STATUS_ONLY,
@@ -44,6 +43,8 @@ BATCH_MAX_GETS: Final = 100
 _BATCH_GET_ROUNDS: Final = 5
 #: How many index pages a filtered list reads before it answers with what it has.
 _LIST_MAX_ROUNDS: Final = 5
+#: How often a budget is asked that turns out to be other than it was believed to be.
+_BOOKINGS: Final = 4
 #: A condition that does not hold, of a write by itself and of one in a transaction.
 _REFUSED: Final = "ConditionalCheckFailedException"
 _NOT_SO: Final = "ConditionalCheckFailed"
@@ -118,7 +119,8 @@ class DynamoStore:
         return {job.request_id: job for job in jobs}
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
-        return dict(map(partial(status_in, now=now), await self._items(tenant, request_ids, STATUS_ONLY)))
+        items = await self._items(tenant, request_ids, STATUS_ONLY)
+        return dict(status_in(item, now) for item in items if "erasing" not in item)
 
     async def list(
         self,
@@ -236,6 +238,20 @@ class DynamoStore:
             # An answer ends at 1 MB, rows that TTL has yet to delete included.
             if not (start := answer.get("LastEvaluatedKey")):
                 return [expressions.heartbeat_in(item) for item in found]
+
+    async def book(self, name: str, stretch: timedelta, latest: datetime, now: datetime, seen: datetime | None) -> Booking:
+        until = seen
+        if now + stretch > latest:
+            return Booking(until, booked=False)
+        for _ in range(_BOOKINGS):
+            how = expressions.book_on if until and until >= now else expressions.book_anew
+            item, refused = await self._guarded(how(self._table, name, stretch, latest, now) | {"ReturnValues": "ALL_NEW"})
+            until = expressions.booked_until(item)
+            if not refused:
+                return Booking(until, booked=True)
+            if until and until + stretch > latest:
+                break
+        return Booking(until, booked=False)
 
     async def close(self) -> None:
         """Wait until what was handed in has been sent."""

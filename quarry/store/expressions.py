@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from quarry.clock import from_epoch_ms, to_epoch_ms
+from quarry.clock import EPOCH, from_epoch_ms, to_epoch_ms
 from quarry.deadline import has_passed
 from quarry.envelope import Envelope
 from quarry.errors import (
@@ -43,6 +43,7 @@ from quarry.store.item import (
     FOLLOWED,
     Item,
     attribute,
+    budget_key,
     changing,
     idempotency_item_key,
     job_key,
@@ -59,6 +60,9 @@ from quarry.store.item import (
 #: The keyword arguments of one DynamoDB call.
 Request: TypeAlias = dict[str, Any]
 
+_MICROSECOND: Final = timedelta(microseconds=1)
+#: What is booked until an instant that has passed says no more than no row at all: this is for clocks that differ. Our own choice.
+_BUDGET_LIFE: Final = timedelta(hours=1)
 #: A notice that its worker never read is of no use to anybody else. Our own choice.
 _NOTICE_LIFE: Final = timedelta(hours=1)
 
@@ -378,6 +382,46 @@ def take_role(table: str, role: str, lease: Lease, now: datetime) -> Request:
             ":lapsed": attribute(now - CLOCK_MARGIN),
         },
     )
+
+
+def book_on(table: str, name: str, stretch: timedelta, latest: datetime, now: datetime) -> Request:
+    """Book a stretch after what is booked, where that reaches beyond `now`."""
+    return guarded_update(
+        table,
+        budget_key(name),
+        "SET #until = #until + :stretch, #expires_at = :expires_at",
+        "#until >= :now AND #until <= :before",
+        {
+            ":stretch": attribute(stretch // _MICROSECOND),
+            ":now": _microseconds(now),
+            ":before": _microseconds(latest - stretch),
+            ":expires_at": attribute(ttl(latest + _BUDGET_LIFE)),
+        },
+    )
+
+
+def book_anew(table: str, name: str, stretch: timedelta, latest: datetime, now: datetime) -> Request:
+    """Book a stretch from now, where nothing is booked beyond it."""
+    return guarded_update(
+        table,
+        budget_key(name),
+        "SET #until = :until, #expires_at = :expires_at",
+        "attribute_not_exists(#until) OR #until < :now",
+        {
+            ":until": _microseconds(now + stretch),
+            ":now": _microseconds(now),
+            ":expires_at": attribute(ttl(latest + _BUDGET_LIFE)),
+        },
+    )
+
+
+def booked_until(item: Mapping[str, Any] | None) -> datetime | None:
+    """Until when a budget is booked."""
+    return EPOCH + int(item["until"]["N"]) * _MICROSECOND if item else None
+
+
+def _microseconds(at: datetime) -> Item:
+    return attribute((at - EPOCH) // _MICROSECOND)
 
 
 # --- reading refusals -------------------------------------------------------------------------------------------------

@@ -47,11 +47,11 @@ LISTED: Final = (
 
 
 #: What somebody reads who follows a job, of it and of its text.
-FOLLOWED: Final = (*LISTED, "stream", "lease_token", "recorded_token", "sk", "token", "text")
+FOLLOWED: Final = (*LISTED, "stream", "erasing", "lease_token", "recorded_token", "sk", "token", "text")
 
 #: What of a job is read to know its status.
 STATUS_ONLY: Final = {
-    "ProjectionExpression": "request_id, #status, deadline_at",
+    "ProjectionExpression": "request_id, #status, deadline_at, erasing",
     "ExpressionAttributeNames": {"#status": "status"},
 }
 
@@ -82,6 +82,11 @@ def worker_key(worker: str) -> Item:
     return {"pk": {"S": "#workers"}, "sk": {"S": worker}}
 
 
+def budget_key(name: str) -> Item:
+    """The primary key of what is booked of a budget: a partition of its own, since all of a tenant's calls may write there."""
+    return {"pk": {"S": f"#budgets#{name}"}, "sk": {"S": "until"}}
+
+
 def role_key(role: str) -> Item:
     """The primary key of the lease of a role."""
     return {"pk": {"S": "#roles"}, "sk": {"S": role}}
@@ -110,9 +115,12 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "custom_id": job.custom_id,
         "metadata": json_text(job.metadata) if job.metadata else None,
         "allowed_regions": json_text(job.allowed_regions) if job.allowed_regions else None,
+        "flags": json_text(job.flags) if job.flags else None,
         "created_at": job.created_at,
         "stream": job.stream or None,
         "traceparent": job.traceparent,
+        "key_digest": job.key_digest,
+        "erasing": job.erasing or None,
     }
     return job_key(job.tenant, job.request_id) | _attributes(fixed) | changing(job, retention_ms)
 
@@ -172,8 +180,11 @@ def from_item(item: Mapping[str, Any]) -> Job:
         metadata=get.parsed("metadata") or {},
         stream="stream" in item,
         allowed_regions=tuple(get.parsed("allowed_regions") or ()),
+        flags=tuple(get.parsed("flags") or ()),
         payload=_made(StoredObject, payload) if payload else None,
         traceparent=get.text("traceparent"),
+        key_digest=get.text("key_digest"),
+        erasing="erasing" in item,
         created_at=created_at,
         deadline_at=get.instant("deadline_at") or created_at,
         available_at=get.instant("available_at") or created_at,

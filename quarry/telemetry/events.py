@@ -19,6 +19,8 @@ class Event(StrEnum):
     JOB_REPLAYED = "job.replayed"  # tenant
     JOB_CANCELLED = "job.cancelled"  # tenant
     CANCEL_REQUESTED = "cancel.requested"  # tenant
+    ERASURE_REQUESTED = "erasure.requested"  # tenant
+    JOB_ERASED = "job.erased"  # tenant, rows (of streamed text), objects (in the bucket; again, for what came late)
 
     RECEIVE_FAILED = "receive.failed"  # error
     JOB_TAKEN_OVER = "job.taken_over"  # takeovers
@@ -48,6 +50,8 @@ class Event(StrEnum):
     TARGET_UNBLOCKED = "target.unblocked"  # target
     ROUTES_RELOADED = "routes.reloaded"  # routes, targets (how many there are now)
     ROUTES_REFUSED = "routes.refused"  # error (the file has become wrong: the earlier routes go on serving)
+    TENANTS_RELOADED = "tenants.reloaded"  # tenants (how many are named now)
+    TENANTS_REFUSED = "tenants.refused"  # error (the file has become wrong: what it said before goes on holding)
     READ_OF_KEY_FAILED = "provider_key.read_failed"  # provider, error (the key that was read before is used)
     INVOCATION_ADAPTED = "invocation.adapted"  # target, adapted (what of the request it is asked without, or with less of)
     JOB_DEGRADED = "job.degraded"  # target, error (nobody served it in time: it was answered with what its route declares)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from quarry.tenants.guard import Guard
 from quarry.tenants.limits import Limits
 
 
@@ -12,6 +13,7 @@ class Policy:
     """What holds for the jobs of one tenant."""
 
     limits: Limits = field(default_factory=Limits)
+    guard: Guard = field(default_factory=Guard)
 
 
 #: What holds where nothing is said.

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from quarry.access import is_tenant
+from quarry.tenants.guard import GUARD, Guard
 from quarry.tenants.limits import LIMITS, Limits
 from quarry.tenants.policy import PLAIN, Policy, Tenants
 from quarry.toml_fields import Field, Kind, named, table
@@ -24,6 +25,7 @@ VARIABLE: Final = "QUARRY_TENANTS_FILE"
 #: The tables of a policy, by their names.
 POLICY: Final[Mapping[str, Field]] = {
     "limits": Field(table(LIMITS, Limits), "How much may be asked for."),
+    "guard": Field(table(GUARD, Guard), "What texts may hold."),
 }
 _POLICY: Final = table(POLICY, Policy)
 

@@ -9,7 +9,7 @@ from quarry.job import StoredObject
 from quarry.store.payloads import Kind, stored_object
 from quarry.testing.faults import Fallible
 
-Operation: TypeAlias = Literal["put", "get", "url", "refresh"]
+Operation: TypeAlias = Literal["put", "get", "url", "refresh", "erase"]
 
 
 class MemoryPayloads(Fallible[Operation]):
@@ -42,6 +42,13 @@ class MemoryPayloads(Fallible[Operation]):
         with self._strike("refresh"):
             self._content(stored)
             self.refreshed.append(stored.key)
+
+    async def erase(self, tenant: str, request_id: str) -> int:
+        with self._strike("erase"):
+            doomed = [key for key in self.objects if key.startswith(f"{tenant}/{request_id}/")]
+            for key in doomed:
+                del self.objects[key]
+            return len(doomed)
 
     def _content(self, stored: StoredObject) -> bytes:
         content = self.objects.get(stored.key)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
+from quarry.erasure.eraser import Eraser
 from quarry.inference.engine import Engine
 from quarry.inference.providers.base import Heard
 from quarry.inference.routes import Route, Routes
@@ -87,7 +88,8 @@ class Worker:
         poll = timedelta(seconds=20)
         turns = Turns(dict.fromkeys(lanes, 1), slots=SLOTS, receivers=1)
         self.loop = Loop(lanes, steps, metrics, clock, fronts, self.isolation, turns, Shares(Tenants(), slots=SLOTS), poll=poll)
-        sweep = Sweep(store, lanes, steps.recorder, steps.reporter, fronts, clock, metrics, owner=name, interval_seconds=30)
+        eraser = Eraser(store, world.erasures, payloads, clock)
+        sweep = Sweep(store, lanes, steps.recorder, steps.reporter, fronts, clock, metrics, eraser, owner=name, interval_seconds=30)
         sides = (self.loop.run(), self.leases.keep(), self.leases.listen(), sweep.keep())
         self.mains = [self.actor.start(side) for side in sides]
         self.draining = False

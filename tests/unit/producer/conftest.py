@@ -13,6 +13,7 @@ from producer.lookup import Lookup
 from producer.results import Results
 from producer.submit import Submitter
 from producer.waiting import Waiters
+from quarry.erasure.eraser import Eraser
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Target
 from quarry.job import Priority
@@ -20,6 +21,7 @@ from quarry.settings import JobSettings
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.tenants.policy import Tenants
 from quarry.testing.clock import FakeClock
+from quarry.testing.erasures import MemoryErasures
 from quarry.testing.payloads import MemoryPayloads
 from quarry.testing.queue import MemoryQueue
 from quarry.testing.store import MemoryStore
@@ -45,6 +47,8 @@ class Producer:
         self.lookup = Lookup(self.store, results, self.waiters, self.clock)
         self.following = Following(self.store, self.lookup, self.clock, 10, metrics)
         self.canceller = Canceller(self.store, self.lookup, self.clock)
+        self.erasures = MemoryErasures(self.store)
+        self.eraser = Eraser(self.store, self.erasures, self.payloads, self.clock)
         self.submitter = Submitter(self.store, self.payloads, self.lanes, ROUTES, Tenants(), JobSettings(), self.clock, metrics)
 
     async def submit(self, key: str | None = None, **body: Any) -> Any:

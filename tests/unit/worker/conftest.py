@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from quarry.erasure.eraser import Eraser
 from quarry.inference.engine import Engine
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Target
@@ -21,6 +22,7 @@ from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
 from quarry.tenants.policy import Tenants
 from quarry.testing.builders import a_job
 from quarry.testing.clock import FakeClock
+from quarry.testing.erasures import MemoryErasures
 from quarry.testing.payloads import MemoryPayloads
 from quarry.testing.provider import Hold, ScriptedProvider
 from quarry.testing.queue import MemoryQueue
@@ -98,6 +100,7 @@ class Bench:
             clock=self.clock,
             draw=lambda: 0.5,
         )
+        self.erasures = MemoryErasures(self.store)
         self.sweep = Sweep(
             self.store,
             self.lanes,
@@ -106,6 +109,7 @@ class Bench:
             self.fronts,
             self.clock,
             self.metrics,
+            Eraser(self.store, self.erasures, self.payloads, self.clock),
             owner="me",
             interval_seconds=SWEEP_SECONDS,
         )
