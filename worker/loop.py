@@ -213,11 +213,13 @@ class Loop:
 
     async def _keep_hand(self) -> None:
         """Put back what is in hand for too long, until nothing is."""
-        while (due := self._fairness.next_expiry()) is not None:
-            await self._clock.sleep(max(due - self._clock.monotonic(), 0.0))
-            if expired := self._fairness.expired():
-                await self._fairness.put_back(expired)
-        self._keeping = None
+        try:
+            while (due := self._fairness.next_expiry()) is not None:
+                await self._clock.sleep(max(due - self._clock.monotonic(), 0.0))
+                if expired := self._fairness.expired():
+                    await self._fairness.put_back(expired)
+        finally:
+            self._keeping = None
 
     def _start(self, delivery: Delivery) -> None:
         self._received[delivery.lane].inc()
