@@ -11,7 +11,7 @@ def test_the_verbs_of_the_command_line() -> None:
     """`quarry VERB`."""
     assert set(COMMANDS) == {
         "api", "worker", "provision", "local", "simulator", "submit", "run", "status", "jobs", "cancel", "dlq", "keys",
-        "routes", "explain", "doctor", "plan", "erase",
+        "routes", "explain", "doctor", "plan", "erase", "tenants",
     }  # fmt: skip
 
 
