@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Final
 
+from producer.queued import Queues
 from producer.shares import REFUSAL_SECONDS, Bucket, Share
 from quarry.clock import Clock
 from quarry.errors import Quota, RateLimited, StoreUnavailable
@@ -43,6 +44,7 @@ class Limiter:
         self._tenants = tenants
         self._clock = clock
         self._hoards = hoards
+        self._queues = Queues(store, clock)
         self._known: dict[str, _Tenant] = {}
 
     async def enter(self, tenant: str) -> None:
@@ -52,6 +54,16 @@ class Limiter:
             RateLimited: not now.
             StoreUnavailable: nobody can tell.
         """
+        if limit := self._tenants.of(tenant).limits.queued_jobs:
+            await self._queues.enter(tenant, limit)
+        try:
+            await self._spend(tenant)
+        except Exception:
+            self._queues.leave(tenant)
+            raise
+
+    async def _spend(self, tenant: str) -> None:
+        """One of the tenant's requests a minute."""
         if (known := self._of(tenant)) is None or known.share.spend(self._clock.monotonic()):
             return
         known.waiting += 1
@@ -63,12 +75,15 @@ class Limiter:
 
     def leave(self, tenant: str) -> None:
         """What was let in last was no new submission: it costs nothing."""
+        self._queues.leave(tenant)
         if known := self._of(tenant):
             known.share.return_one(self._clock.monotonic())
 
     def quotas(self, tenant: str) -> tuple[Quota, ...]:
         """How a tenant stands, as far as this process knows."""
-        return () if (known := self._of(tenant)) is None else (self._quota(known.share),)
+        known, limit = self._of(tenant), self._tenants.of(tenant).limits.queued_jobs
+        requests = () if known is None else (self._quota(known.share),)
+        return (*requests, *self._queues.quotas(tenant, limit)) if limit else requests
 
     @property
     def known_count(self) -> int:

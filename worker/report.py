@@ -6,6 +6,7 @@ from quarry.aws import missing_permission
 from quarry.clock import Clock
 from quarry.errors import (
     ClaimRefused,
+    GuardrailUnusable,
     InvocationError,
     OutcomeUnknown,
     OutOfTime,
@@ -133,7 +134,7 @@ def _may_be_paid_again(result: Result, verdict: Verdict) -> bool:
 
 def _of_one_job(error: InvocationError) -> bool:
     """Whether what blocks a job says nothing of its target: other jobs may well be served there."""
-    return isinstance(error, ResidencyForbids)
+    return isinstance(error, (ResidencyForbids, GuardrailUnusable))
 
 
 def _is_withheld(result: Result, verdict: Verdict) -> bool:

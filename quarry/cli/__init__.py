@@ -141,7 +141,8 @@ def _explained(error: Exception) -> int:
         case OSError(strerror=str(why)):
             text, code = f"{why}: {error.filename}" if error.filename else why, exits.FAILED
         case _:
-            text, code = f"a bug of Quarry: {type(error).__name__} at {_place(error)}: {error}", exits.FAILED
+            # Its words may quote what it was about, and a service's stderr is its log.
+            text, code = f"a bug of Quarry: {type(error).__name__} at {_place(error)}; --debug says more", exits.FAILED
     print(f"quarry: {text}", file=sys.stderr)
     return code
 

@@ -122,6 +122,18 @@ class Booking:
     booked: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many jobs tenants had that were not over, when they were counted last, at `at`: the instant before that began.
+
+    `falling` is by how many a second that has fallen since the time before; tenants who are not in it have no fewer than then.
+    """
+
+    at: datetime
+    queued: Mapping[str, int]
+    falling: Mapping[str, float] = field(default_factory=dict)
+
+
 class JobStore(Protocol):
     """The truth about jobs. Writes are conditional; reads of single jobs are strongly consistent."""
 
@@ -316,4 +328,27 @@ class JobStore(Protocol):
 
         Raises:
             StoreUnavailable: unknown; it may be booked.
+        """
+
+    async def unfinished(self) -> Mapping[str, int]:
+        """How many jobs each tenant has that are not over; who has none is left out.
+
+        From an index, which may lag behind, and of which all is read: 100 bytes or so for each job.
+
+        Raises:
+            StoreUnavailable: try again.
+        """
+
+    async def put_tally(self, tally: Tally) -> None:
+        """Write it in place of the last one.
+
+        Raises:
+            StoreUnavailable: unknown; the next one tells all anew.
+        """
+
+    async def tally(self) -> Tally | None:
+        """The last one, perhaps a moment old; None where nobody counts.
+
+        Raises:
+            StoreUnavailable: try again.
         """

@@ -5,7 +5,8 @@ Concurrent `create` calls share batches (each entry stands or falls alone); keye
 
 import asyncio
 import heapq
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +21,7 @@ from quarry.errors import CancelRequested, ConfigurationError, JobChanged, Lease
 from quarry.ids import last_request_id_at, new_token
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.store import expressions
-from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
+from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece, Tally
 from quarry.store.item import (
     SHARDS,
     STATUS_ONLY,
@@ -31,6 +32,7 @@ from quarry.store.item import (
     look_in,
     notice_key,
     status_in,
+    tally_key,
 )
 
 if TYPE_CHECKING:
@@ -53,10 +55,13 @@ _NOT_SO: Final = "ConditionalCheckFailed"
 class DynamoStore:
     """The job table."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, retention: timedelta) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, retention: timedelta, kept_for: Callable[[Job], timedelta] | None = None
+    ) -> None:
+        """`kept_for` says for how long after its end a job is kept; without it, all are for `retention`."""
         self._client: Any = client
         self._table = table
-        self._retention_ms = int(retention.total_seconds() * 1000)
+        self._kept_for = kept_for or (lambda _: retention)
         self._creates: Batcher[Job, None] = Batcher(self._create_batch, limit=BATCH_MAX_STATEMENTS, concurrency=16)
 
     async def check(self) -> None:
@@ -83,7 +88,7 @@ class DynamoStore:
         await self._creates.submit(job)
 
     async def create_with_key(self, job: Job, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
-        request = expressions.create_with_key(self._table, job, key, self._retention_ms, now)
+        request = expressions.create_with_key(self._table, job, key, self._retention_ms(job), now)
         try:
             await self._transact(request)
         except (BotoCoreError, ClientError) as error:
@@ -173,7 +178,7 @@ class DynamoStore:
             raise LeaseLost("the lease is no longer ours")
 
     async def record(self, job: Job, token: str) -> None:
-        item, refused = await self._guarded(expressions.record(self._table, job, token, self._retention_ms))
+        item, refused = await self._guarded(expressions.record(self._table, job, token, self._retention_ms(job)))
         if not refused:
             return
         item = item or {}
@@ -184,7 +189,7 @@ class DynamoStore:
         raise LeaseLost("the lease is no longer ours")
 
     async def replace(self, job: Job, seen: Job, now: datetime) -> None:
-        _, refused = await self._guarded(expressions.replace(self._table, job, seen, self._retention_ms, now))
+        _, refused = await self._guarded(expressions.replace(self._table, job, seen, self._retention_ms(job), now))
         if refused:
             raise JobChanged("the job was changed by somebody else")
 
@@ -253,12 +258,28 @@ class DynamoStore:
                 break
         return Booking(until, booked=False)
 
+    async def unfinished(self) -> Mapping[str, int]:
+        pages = await asyncio.gather(*(self._pages(expressions.unfinished(self._table, shard)) for shard in range(SHARDS)))
+        return Counter(item["tenant"]["S"] for page in pages for item in page)
+
+    async def put_tally(self, tally: Tally) -> None:
+        await self._call("put_item", **expressions.put_tally(self._table, tally))
+
+    async def tally(self) -> Tally | None:
+        # As a batch of one: by itself the API may read jobs, and nothing of what workers keep.
+        request = {self._table: {"Keys": [tally_key()]}}
+        found = (await self._call("batch_get_item", RequestItems=request))["Responses"].get(self._table, [])
+        return expressions.tally_in(found[0]) if found else None
+
     async def close(self) -> None:
         """Wait until what was handed in has been sent."""
         await self._creates.close()
 
+    def _retention_ms(self, job: Job) -> int:
+        return int(self._kept_for(job).total_seconds() * 1000)
+
     async def _create_batch(self, jobs: Sequence[Job]) -> Sequence[None | Exception]:
-        statements = [expressions.create(self._table, job, self._retention_ms) for job in jobs]
+        statements = [expressions.create(self._table, job, self._retention_ms(job)) for job in jobs]
         answer = await self._call("batch_execute_statement", Statements=statements)
         repeated = bool(answer["ResponseMetadata"].get("RetryAttempts"))
         written = [_created(each.get("Error"), repeated=repeated) for each in answer.get("Responses", [])]

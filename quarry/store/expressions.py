@@ -38,7 +38,7 @@ from quarry.errors import (
     TakenOverTooOften,
 )
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease
-from quarry.store.base import HEARTBEAT_LIFE, Heartbeat, IdempotencyKey, KeyHolder, Mark, Origin, Piece
+from quarry.store.base import HEARTBEAT_LIFE, Heartbeat, IdempotencyKey, KeyHolder, Mark, Origin, Piece, Tally
 from quarry.store.item import (
     FOLLOWED,
     Item,
@@ -51,6 +51,7 @@ from quarry.store.item import (
     notice_key,
     piece_item,
     role_key,
+    tally_key,
     text_key,
     to_item,
     ttl,
@@ -63,6 +64,8 @@ Request: TypeAlias = dict[str, Any]
 _MICROSECOND: Final = timedelta(microseconds=1)
 #: What is booked until an instant that has passed says no more than no row at all: this is for clocks that differ. Our own choice.
 _BUDGET_LIFE: Final = timedelta(hours=1)
+#: Nobody counts any more: it says nothing then. Our own choice.
+_TALLY_LIFE: Final = timedelta(hours=1)
 #: A notice that its worker never read is of no use to anybody else. Our own choice.
 _NOTICE_LIFE: Final = timedelta(hours=1)
 
@@ -422,6 +425,38 @@ def booked_until(item: Mapping[str, Any] | None) -> datetime | None:
 
 def _microseconds(at: datetime) -> Item:
     return attribute((at - EPOCH) // _MICROSECOND)
+
+
+def unfinished(table: str, shard: int) -> Request:
+    """The tenants of all jobs of one shard that are not over, one for each job."""
+    return {
+        "TableName": table,
+        "IndexName": "by_check",
+        "KeyConditionExpression": "#pk = :pk",
+        "ProjectionExpression": "#tenant",
+        "ExpressionAttributeNames": {"#pk": "check_pk", "#tenant": "tenant"},
+        "ExpressionAttributeValues": {":pk": {"S": str(shard)}},
+    }
+
+
+def put_tally(table: str, tally: Tally) -> Request:
+    """The tally, over the last one. Rates are kept by the thousandth."""
+    item = tally_key() | {
+        "at": attribute(tally.at),
+        "queued": {"M": {tenant: attribute(count) for tenant, count in tally.queued.items()}},
+        "falling": {"M": {tenant: attribute(round(rate * 1000)) for tenant, rate in tally.falling.items()}},
+        "expires_at": attribute(ttl(tally.at + _TALLY_LIFE)),
+    }
+    return {"TableName": table, "Item": item}
+
+
+def tally_in(item: Mapping[str, Any]) -> Tally:
+    """What the row of the tally says."""
+    return Tally(
+        at=from_epoch_ms(int(item["at"]["N"])),
+        queued={tenant: int(count["N"]) for tenant, count in item["queued"]["M"].items()},
+        falling={tenant: int(rate["N"]) / 1000 for tenant, rate in item["falling"]["M"].items()},
+    )
 
 
 # --- reading refusals -------------------------------------------------------------------------------------------------

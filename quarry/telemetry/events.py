@@ -43,6 +43,7 @@ class Event(StrEnum):
     RECORD_REFUSED = "record.refused"  # error, outcome (the job fails, for good)
     RECORD_FAILED = "record.failed"  # error, tries
     RECORD_ABANDONED = "record.abandoned"  # outcome (the worker had to end first; the job will be taken over)
+    PAYLOAD_LEFT = "payload.left"  # error (of a job whose content is not stored: what it asked is erased later, with the rest)
     DELIVERY_BURIED = "delivery.buried"  # reason
     SETTLEMENT_FAILED = "settlement.failed"  # error
     DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)
@@ -50,6 +51,7 @@ class Event(StrEnum):
     TARGET_UNBLOCKED = "target.unblocked"  # target
     ROUTES_RELOADED = "routes.reloaded"  # routes, targets (how many there are now)
     ROUTES_REFUSED = "routes.refused"  # error (the file has become wrong: the earlier routes go on serving)
+    TALLY_FAILED = "tally.failed"  # error (tenants' jobs were not counted; the count before stands)
     TENANTS_RELOADED = "tenants.reloaded"  # tenants (how many are named now)
     TENANTS_REFUSED = "tenants.refused"  # error (the file has become wrong: what it said before goes on holding)
     READ_OF_KEY_FAILED = "provider_key.read_failed"  # provider, error (the key that was read before is used)

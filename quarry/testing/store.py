@@ -1,7 +1,8 @@
 """The store port in memory: the same guards, with `advance` and `why_refused` for rules."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
@@ -21,6 +22,7 @@ from quarry.store.base import (
     Look,
     Mark,
     Piece,
+    Tally,
 )
 from quarry.store.expressions import digest, why_refused
 from quarry.store.item import to_item
@@ -30,6 +32,7 @@ Operation: TypeAlias = Literal[
     "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "list", "claim", "renew", "record",
     "replace",
     "request_cancel", "clear_bury", "take_notices", "add_text", "look", "due", "take_role", "beat", "heartbeats", "book",
+    "unfinished", "put_tally", "tally",
 ]  # fmt: skip
 #: DynamoDB's limit, of names and values together. Here it is held against the item's JSON, which is a little longer.
 _ITEM_MAX_BYTES = 409_600
@@ -52,6 +55,7 @@ class MemoryStore(Fallible[Operation]):
         self._notices: dict[str, list[CancelNotice]] = {}
         self._roles: dict[str, Lease] = {}
         self._heartbeats: dict[str, Heartbeat] = {}
+        self._tally: Tally | None = None
         self._booked: dict[str, datetime] = {}
         #: How often a budget was asked.
         self.bookings = 0
@@ -269,6 +273,18 @@ class MemoryStore(Fallible[Operation]):
                 return Booking(until, booked=False)
             self._booked[name] = after
             return Booking(after, booked=True)
+
+    async def unfinished(self) -> Mapping[str, int]:
+        with self._strike("unfinished"):
+            return Counter(job.tenant for job in self.jobs if job.check_at)
+
+    async def put_tally(self, tally: Tally) -> None:
+        with self._strike("put_tally"):
+            self._tally = tally
+
+    async def tally(self) -> Tally | None:
+        with self._strike("tally"):
+            return self._tally
 
     # --- how it is done -----------------------------------------------------------------------------------------------
 

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from quarry.store.base import Booking
-from quarry.testing import NOW
-from tests.contract.tables import Table
+from quarry.job import Succeeded, advance
+from quarry.store.base import Booking, Tally
+from quarry.testing import NOW, a_completion
+from tests.contract.tables import LATER, Table
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -68,3 +69,27 @@ async def test_budgets_are_apart(table: Table) -> None:
     await book(table, 10 * SECOND)
     assert (await table.store.book(f"{table.tenant}-other", SECOND, NOW + SECOND, NOW, None)).booked
     await table.holds(await table.submitted())
+
+
+# --- jobs under way ---------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_not_over_is_counted(table: Table) -> None:
+    """By tenant, whatever state it is in; what is over is not."""
+    assert table.tenant not in await table.store.unfinished()
+    for _ in range(3):
+        await table.submitted(check_at=NOW)
+    await table.claimed(check_at=NOW)
+    assert (await table.store.unfinished())[table.tenant] == 4
+    held = await table.claimed("token", check_at=NOW)
+    await table.store.record(advance(held, Succeeded(a_completion()), LATER), "token")
+    assert (await table.store.unfinished())[table.tenant] == 4
+
+
+async def test_the_last_tally_is_read_as_it_was_written(table: Table) -> None:
+    """In place of the one before."""
+    first = Tally(NOW, {"acme": 3, "a-b_C": 1_000_000}, {"acme": 0.125})
+    await table.store.put_tally(first)
+    assert await table.store.tally() == first
+    await table.store.put_tally(Tally(LATER, {}))
+    assert await table.store.tally() == Tally(LATER, {})

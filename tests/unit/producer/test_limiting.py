@@ -10,6 +10,7 @@ from producer.limiting import Limiter
 from producer.quotas import headers
 from producer.submit import Accepted
 from quarry.errors import Quota, RateLimited, StoreUnavailable
+from quarry.store.base import Tally
 from quarry.tenants.limits import Limits
 from quarry.tenants.policy import Policy, Tenants
 from tests.unit.producer.conftest import Producer
@@ -187,3 +188,52 @@ def test_header_fields_by_the_draft() -> None:
         "RateLimit-Policy": '"requests";q=60;w=60, "queued-jobs";q=1000',
         "RateLimit": '"requests";r=12;t=1, "queued-jobs";r=0',
     }
+
+
+# --- jobs under way ---------------------------------------------------------------------------------------------------
+
+
+async def test_no_more_jobs_are_let_in_than_may_be_under_way(producer: Producer) -> None:
+    """What was counted, and what came since; until the next count says that there is room."""
+    limited(producer, queued_jobs=3)
+    await producer.store.put_tally(Tally(producer.clock.now(), {"acme": 1}, {"acme": 0.25}))
+    await submit(producer)
+    await submit(producer)
+    with pytest.raises(RateLimited) as refused:
+        await submit(producer)
+    assert refused.value.retry_after_seconds == 4
+    assert headers(producer.submitter.limiter.quotas("acme"))["RateLimit"] == '"queued-jobs";r=0'
+    await producer.clock.advance(10)
+    with pytest.raises(RateLimited):
+        await submit(producer)
+    await producer.store.put_tally(Tally(producer.clock.now(), {"acme": 2}))
+    await producer.clock.advance(4)
+    await submit(producer)
+    with pytest.raises(RateLimited) as refused:
+        await submit(producer)
+    assert refused.value.retry_after_seconds == 10
+
+
+async def test_what_is_not_let_in_is_not_under_way(producer: Producer) -> None:
+    """Whatever refused it; nor is a replay."""
+    limited(producer, queued_jobs=3, requests_per_minute=60, burst_requests=2)
+    await submit(producer, key="k")
+    assert (await submit(producer, key="k")).replayed
+    await submit(producer)
+    with pytest.raises(RateLimited, match="a minute"):
+        await submit(producer)
+    await producer.clock.advance(60)
+    await submit(producer)
+    with pytest.raises(RateLimited, match="under way"):
+        await submit(producer)
+
+
+async def test_the_tally_is_read_seldom_and_its_loss_is_borne(producer: Producer) -> None:
+    """Once in a few seconds, whoever asks."""
+    limited(producer, queued_jobs=100)
+    producer.store.fail_next("tally", times=1)
+    for _ in range(5):
+        await submit(producer)
+    await producer.clock.advance(3)
+    producer.store.fail_next("tally", times=1)
+    await submit(producer)
