@@ -110,6 +110,37 @@ def test_a_backlog_takes_it_from_one_to_three_workers_and_back(scaled: Scaled) -
     assert {scaled.stack.finished(each, seconds=60)["status"] for each in accepted} == {"completed"}
 
 
+#: Work for three times as many slots as one worker has, where what is put off counts.
+PUT_OFF: Final = 150
+FAILING_MINUTES: Final = 20
+
+
+def test_jobs_that_nobody_can_answer_start_no_worker(scaled: Scaled) -> None:
+    """The target fails and is left alone; jobs are put off, and the queue hides them as it hides what is worked.
+
+    Workers say that their slots are free, and no other one is started. When the target answers, the jobs are answered.
+    """
+    loop, simulator = scaled.loop(), scaled.emulated.aws.simulator
+    simulator.reset()
+    within("one worker", 60, loop, lambda: len(scaled.tasks()) == 1)
+    rule = simulator.rule({"error": "ServiceUnavailableException"})
+    accepted = scaled.stack.submit_many(PUT_OFF)
+    eventually(lambda: scaled.stack.queue_counts()[1] > 2 * SLOTS, seconds=60, what="jobs that are put off")
+    hidden = []
+    with running(loop, SECONDS_A_MINUTE):
+        while len(loop.minutes) < FAILING_MINUTES:
+            hidden.append(scaled.stack.queue_counts()[1])
+            within("another minute", 60, loop, lambda: len(loop.minutes) >= len(hidden))
+    assert changes(loop) == []
+    # By these the fleet would have grown.
+    assert sorted(hidden)[len(hidden) // 2] > 2 * SLOTS
+    simulator.drop(rule)
+    statuses = Counter(scaled.stack.finished(each, seconds=200)["status"] for each in accepted)
+    # Those whose attempts were the probes have failed.
+    assert set(statuses) <= {"completed", "failed"}
+    assert statuses["completed"] > PUT_OFF * 0.8
+
+
 def test_a_job_wakes_an_empty_service_which_then_sleeps_again(scaled: Scaled) -> None:
     """From no task to the first answer, and back to none."""
     scaled.apply("-refresh=false", min_tasks=0)
