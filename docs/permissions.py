@@ -66,7 +66,7 @@ _FOR: Final[Mapping[str, str]] = {
     "worker ReadPayloads": "large prompts",
     "worker WriteResults": "large answers",
     "worker CallModels": "Converse and InvokeModel; ConverseStream. AWS has no actions of those names",
-    "worker ApplyGuardrails": "jobs whose `guardrailConfig` names a guardrail",
+    "worker ApplyGuardrails": "guardrails of [tenants](guard.md#bedrocks-guardrails), and those that jobs name",
     "worker CallEndpoints": "routes to SageMaker",
     "worker ReadProviderKeys": "keys of other providers (`api_key_secret`)",
     "worker ProtectTasks": "the ECS agent, on the worker's behalf: "

@@ -2,8 +2,9 @@
 
 from docs.markdown import table
 from docs.routes import HEADINGS, rows_of
-from quarry.tenants.guard import FORBIDDEN, GUARD
+from quarry.tenants.guard import FORBIDDEN, GUARD, GUARDRAIL
 from quarry.tenants.limits import LIMITS
+from quarry.tenants.privacy import PRIVACY
 
 
 def fields() -> str:
@@ -12,5 +13,7 @@ def fields() -> str:
         "`[tenants.NAME.limits]`": LIMITS,
         "`[tenants.NAME.guard]`": GUARD,
         "`[[tenants.NAME.guard.forbidden]]`": FORBIDDEN,
+        "`[tenants.NAME.guard.guardrails.REGION]`": GUARDRAIL,
+        "`[tenants.NAME.privacy]`": PRIVACY,
     }
     return "\n".join(f"### {heading}\n\n{table(HEADINGS, rows_of(rows))}" for heading, rows in places.items())

@@ -1,9 +1,10 @@
 """From a submission's body to a job: everything that can be refused is refused here, before anything is stored. Pure."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from producer.faults import FAULTS_MAX, checked, path_of
@@ -11,6 +12,8 @@ from producer.requests import CONVERSE_FIELDS, SENT, Submission
 from quarry import dialects
 from quarry.aws import regions_of
 from quarry.errors import ContentRefused, FieldFault, InvalidSubmission, ModelNotAllowed, PayloadTooLarge, ResidencyForbids
+from quarry.guard.measures import beyond
+from quarry.guard.narrowing import narrowing
 from quarry.guard.patterns import findings
 from quarry.guard.texts import texts_in
 from quarry.inference import converse
@@ -25,6 +28,7 @@ from quarry.store.item import invocation_json
 from quarry.tenants.guard import Guard
 from quarry.tenants.limits import Limits
 from quarry.tenants.policy import PLAIN, Policy
+from quarry.tenants.privacy import is_brief
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +53,34 @@ def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLA
         PayloadTooLarge: what would be sent to the model is more than a job may carry.
     """
     submission = checked(Submission, body)
-    faults = (*_bounds(submission, limits, policy), *_one_body(submission), *_regions(submission))
+    sent = {name: value for name in SENT if (value := getattr(submission, name)) is not None}
+    faults = (
+        *_bounds(submission, limits, policy),
+        *_privacy(submission, policy),
+        *_one_body(submission),
+        *_regions(submission),
+        *(FieldFault(path_of(steps), what) for steps, what in islice(beyond(sent, policy.guard.bounds), FAULTS_MAX)),
+    )
     if faults:
         raise InvalidSubmission(*faults)
     invocation = _invocation(submission, min(limits.max_tokens, _most_tokens(limits, policy)))
     if fault := _too_long(invocation, submission, policy.limits):
         raise InvalidSubmission(fault)
+    if policy.guard.guardrails and (steps := narrowing(invocation)):
+        raise InvalidSubmission(FieldFault(path_of(steps), "cannot be given: the tenant's own guardrail looks at everything"))
     regions = _within(policy.limits.regions, submission)
-    _check_served(_route(routes, submission.model or DEFAULT_ROUTE, policy.limits), invocation, submission, regions)
+    request = Request(invocation, allowed_regions=regions, guardrails=policy.guard.guardrails)
+    _check_served(_route(routes, submission.model or DEFAULT_ROUTE, policy.limits), request, submission)
     content = invocation_json(invocation).encode()
     if len(content) > limits.payload_max_bytes:
         raise PayloadTooLarge(f"the payload has {len(content):,} bytes; a job may carry {limits.payload_max_bytes:,}")
-    return Admitted(submission, invocation, content, regions, _screened(submission, policy.guard))
+    return Admitted(submission, invocation, content, regions, _screened(sent, policy.guard))
 
 
-def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSettings, now: datetime) -> Job:
+def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSettings, now: datetime, policy: Policy = PLAIN) -> Job:
     """The job, not yet recorded. The sweep looks at it soon, in case no message follows."""
     submission = admitted.submission
+    store_content = submission.store_content is not False and policy.privacy.store_content
     return Job(
         request_id=request_id,
         tenant=tenant,
@@ -79,6 +94,8 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
         custom_id=submission.custom_id,
         metadata=submission.metadata or {},
         stream=submission.stream or False,
+        store_content=store_content,
+        brief=is_brief(policy.privacy, store_content=store_content),
         allowed_regions=admitted.allowed_regions,
         flags=admitted.flags,
         check_at=now + CHECK_AFTER,
@@ -98,14 +115,21 @@ def _most_tokens(limits: JobSettings, policy: Policy) -> int:
     return min(limits.max_tokens_limit, policy.limits.max_tokens or limits.max_tokens_limit)
 
 
-def _screened(submission: Submission, guard: Guard) -> tuple[str, ...]:
+def _screened(sent: Mapping[str, Any], guard: Guard) -> tuple[str, ...]:
     """The names of patterns that are to be flagged, in the order of the policy; those that are not to be are refused."""
-    texts = (each for name in SENT if (value := getattr(submission, name)) is not None for each in texts_in(value, (name,)))
+    texts = (each for name, value in sent.items() for each in texts_in(value, (name,)))
     found = list(findings(guard.forbidden, "input", texts))
     refused = {(path_of(each.steps), each.forbidden.name): None for each in found if each.forbidden.action == "refuse"}
     if refused:
         raise ContentRefused(*(FieldFault(path, f"holds what is forbidden: {name}") for path, name in list(refused)[:FAULTS_MAX]))
     return tuple(dict.fromkeys(each.forbidden.name for each in found))
+
+
+def _privacy(submission: Submission, policy: Policy) -> Iterator[FieldFault]:
+    if submission.store_content and not policy.privacy.store_content:
+        yield FieldFault("store_content", "cannot be true: no content of this tenant is stored")
+    if submission.stream and (submission.store_content is False or not policy.privacy.store_content):
+        yield FieldFault("stream", "cannot be true where content is not stored: a text on its way goes through the table")
 
 
 def _regions(submission: Submission) -> Iterator[FieldFault]:
@@ -152,9 +176,9 @@ def _is_served(routes: Routes, model: str) -> bool:
         return False
 
 
-def _check_served(route: Route, invocation: Invocation, submission: Submission, regions: tuple[str, ...]) -> None:
+def _check_served(route: Route, request: Request, submission: Submission) -> None:
     """Refuse what no target of the route may serve, or can: no time would mend that."""
-    able, barred = candidates(route, Request(invocation, allowed_regions=regions))
+    able, barred = candidates(route, request)
     if able:
         return
     abroad = [error for error in barred if isinstance(error, ResidencyForbids)]

@@ -59,7 +59,7 @@ async def opened_context(
     roles = load_roles(settings.api.roles_file)
     async with AsyncExitStack() as stack:
         audit = stack.enter_context(closing(audit_log(settings, clock, metrics.audit_records)))
-        backing = await stack.enter_async_context(opened(settings, clock, new_session(), _CONNECTIONS))
+        backing = await stack.enter_async_context(opened(settings, clock, new_session(), _CONNECTIONS, tenants))
         means = Means(settings, DynamoKeys(backing.dynamodb, settings.store.table), clock, roles, between)
         witness = Witness(audit, settings.api.trusted_proxies)
         gate = Gate(await stack.enter_async_context(schemes(means)), witness)
@@ -86,7 +86,8 @@ def _context(
     """The verbs, over what was opened."""
     store = backing.store
     results = Results(backing.payloads, clock, timedelta(seconds=settings.store.url_seconds))
-    lookup = Lookup(store, results, Waiters(store, clock, settings.api.waiters, metrics), clock, settings.api.lookup_max_bytes)
+    waiters = Waiters(store, clock, settings.api.waiters, metrics)
+    lookup = Lookup(store, results, waiters, clock, settings.api.lookup_max_bytes, backing.keeping, backing.erasures)
     return Context(
         gate=gate,
         witness=witness,

@@ -103,6 +103,10 @@ class Submission(Strict):
     converse: Annotated[Any, _nullable({"type": "object"})] = Field(
         None, description="Other fields of Converse by their AWS names, such as `toolConfig` or `guardrailConfig`; passed through."
     )
+    store_content: bool | None = Field(
+        None,
+        description="`false`: prompt and answer lie in the encrypted bucket alone, until minutes after the answer was read.",
+    )
     stream: bool | None = Field(
         None, description="Let the answer's text be followed as it comes (default false): `GET /v1/jobs/{request_id}/events`."
     )

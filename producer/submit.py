@@ -17,6 +17,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -48,6 +49,7 @@ from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.telemetry.tracing import OFF, Tracing
+from quarry.tenants.keeping import Keeping
 from quarry.tenants.policy import Tenants
 
 _log = get_logger(__name__)
@@ -89,6 +91,7 @@ class Submitter:
         self._lanes = lanes
         self._routes = routes
         self.tenants = tenants
+        self._keeping = Keeping(tenants, timedelta(days=limits.retention_days))
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
@@ -170,25 +173,26 @@ class Submitter:
     def _read(self, tenant: str, body: object, header_key: str | None) -> tuple[Job, bytes, IdempotencyKey | None]:
         """A job, its invocation as it is stored, and its key. Of a large invocation, nothing else is left."""
         value, now = body.parse() if isinstance(body, Body) else body, self._clock.now()
-        admitted = admission.read(value, self._limits, self._routes, self.tenants.of(tenant))
+        policy = self.tenants.of(tenant)
+        admitted = admission.read(value, self._limits, self._routes, policy)
         name = idempotency.agreed(header_key, admitted.submission.idempotency_key)
         key = None
         if name is not None and isinstance(value, dict):
             key = idempotency.made(tenant, name, idempotency.fingerprint(value), now)
-        job = admission.job_of(admitted, tenant=tenant, request_id=new_request_id(now), limits=self._limits, now=now)
+        job = admission.job_of(admitted, tenant=tenant, request_id=new_request_id(now), limits=self._limits, now=now, policy=policy)
         if key is not None:
             job = replace(job, key_digest=digest(key.key))
-        return job if _is_small(admitted.content) else replace(job, invocation=Invocation()), admitted.content, key
+        return job if _stays(job, admitted.content) else replace(job, invocation=Invocation()), admitted.content, key
 
     async def _set_apart(self, job: Job, content: bytes) -> Job:
         """The job as its record has it, a large payload being where the record says."""
-        if job.payload or _is_small(content):
+        if job.payload or _stays(job, content):
             return job
         return replace(job, payload=await self._payloads.put(job.tenant, job.request_id, "payload", content))
 
     async def _submit_keyed(self, job: Job, content: bytes, key: IdempotencyKey) -> Accepted:
         # The transaction tells as well, but only once the payload is put.
-        holder = None if _is_small(content) else await self._store.key_holder(key, job.created_at)
+        holder = None if _stays(job, content) else await self._store.key_holder(key, job.created_at)
         for _ in range(_KEY_TRIES):
             if holder is None:
                 job = await self._set_apart(job, content)
@@ -199,7 +203,7 @@ class Submitter:
             if holder.fingerprint != key.fingerprint:
                 raise IdempotencyConflict("the idempotency key is in use for a submission with another body")
             held = await self._store.get(job.tenant, holder.request_id)
-            if held is not None and held.erasing:
+            if held is not None and (held.erasing or self._keeping.is_over(held, self._clock.now())):
                 break
             if held is not None and (held.revision > job.revision or await self._touched(held)):
                 return await self._replay(held)
@@ -243,9 +247,9 @@ class Submitter:
             return False
 
 
-def _is_small(content: bytes) -> bool:
+def _stays(job: Job, content: bytes) -> bool:
     """Whether the record carries it."""
-    return len(content) <= INLINE_MAX_BYTES
+    return job.store_content and len(content) <= INLINE_MAX_BYTES
 
 
 @contextmanager

@@ -48,6 +48,10 @@
         ├── OutcomeUnknown              and it is not paid again
         ├── InvocationRejected  ContextTooLong  NotCapable  ResidencyForbids
         ├── AccessDenied  ModelNotFound  CredentialsExpired  QuotaExceeded
+        ├── ContentForbidden            not asked: the tenant's policy forbids what it holds
+        ├── GuardrailUnavailable        not asked: the tenant's guardrail did not judge it
+        ├── GuardrailUnusable           not asked: there is no guardrail that could
+        ├── AnswerUnchecked             an answer came, and nobody could judge it
         └── InternalFault
 
 Rules for whoever edits this file:
@@ -521,6 +525,38 @@ class ResidencyForbids(InvocationError):
     code = "region_not_allowed"
     fallback_helps = True
     blames = "us"
+
+
+class ContentForbidden(InvocationError):
+    """The request holds what the tenant's policy forbids now, or narrows what its guardrail would look at. It names no text."""
+
+    code = "content_refused"
+    blames = "caller"
+
+
+class GuardrailUnavailable(InvocationError):
+    """The target was not asked: the tenant's guardrail, which has to pass the request first, is throttled or gives no answer."""
+
+    code = "guardrail_unavailable"
+    time_helps = True
+    fallback_helps = True
+    lacks_capacity = True
+
+
+class GuardrailUnusable(InvocationError):
+    """The target was not asked: the tenant has no guardrail for it, or we may not use it, or it is not there."""
+
+    code = "guardrail_unusable"
+    fallback_helps = True
+    blames = "us"
+
+
+class AnswerUnchecked(InvocationError):
+    """An answer came, billed, and the tenant's guardrail could not judge it: it is shown to nobody."""
+
+    code = "answer_unchecked"
+    time_helps = True
+    may_be_billed = True
 
 
 class AccessDenied(InvocationError):

@@ -117,6 +117,10 @@ class Job(Attempted):
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: Its answer's text is kept as it comes, for whoever follows the job.
     stream: bool = False
+    #: False: its content lies in the store of objects alone, and only until the answer was read.
+    store_content: bool = True
+    #: It is erased once its time is over, and not only left to expire.
+    brief: bool = False
     #: The caller's: prompts stay in these, whatever the route allows; empty: the route alone says it.
     allowed_regions: tuple[str, ...] = ()
     #: The names of patterns that the tenant's policy flags and that were in what was submitted.
@@ -135,6 +139,8 @@ class Job(Attempted):
     #: Counts writes by whoever holds no lease and by claims, so that a write can require what was read.
     revision: int = 1
     cancel_requested: bool = False
+    #: When its answer was read for the first time, where its content is not stored.
+    delivered_at: datetime | None = None
     #: It is being erased, as soon as its worker has let go of it: no reader sees it any more.
     erasing: bool = False
     #: How often the job was put back for want of capacity; such a wait costs no attempt.
@@ -439,6 +445,16 @@ def abandoned(job: Job) -> Job:
 def discarded(job: Job) -> Job:
     """A failed job that an operator gave up. It stays failed, as it ended; only why it is looked at no more is new."""
     return replace(job, status_reason=StatusReason.DISCARDED, bury_reason=None, revision=job.revision + 1)
+
+
+def wordless(job: Job) -> Job:
+    """The job without what providers said of it: that may quote the caller. What programs look at stays."""
+    history = tuple(replace(each, error=each.error and replace(each.error, message=WORDLESS)) for each in job.attempt_history)
+    return replace(job, attempt_history=history, error=job.error and replace(job.error, message=WORDLESS))
+
+
+#: In the place of a message.
+WORDLESS: Final = "The content of this job is not stored, and so not what was said of it."
 
 
 def check_later(job: Job, at: datetime) -> Job:

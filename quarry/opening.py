@@ -15,6 +15,9 @@ from quarry.queue.sqs import SqsDeadLetters, SqsQueue, resolve_urls
 from quarry.settings import Settings
 from quarry.store.dynamodb import DynamoStore
 from quarry.store.payloads import S3Payloads
+from quarry.tenants.keeping import Keeping
+from quarry.tenants.policy import Tenants
+from quarry.tenants.tenants_file import load_tenants
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
@@ -36,6 +39,7 @@ class Backing:
     """What was opened; the clients are for what no port has."""
 
     store: DynamoStore
+    keeping: Keeping
     erasures: DynamoErasures
     payloads: S3Payloads
     lanes: Mapping[Priority, SqsQueue]
@@ -47,11 +51,11 @@ class Backing:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, clock: CorrectedClock, session: "AioSession", connections: Connections
+    settings: Settings, clock: CorrectedClock, session: "AioSession", connections: Connections, tenants: Tenants | None = None
 ) -> AsyncIterator[Backing]:
     """Open it for the length of the block, and see that it is there; what was handed in goes out at the end.
 
-    `clock` is set right by the table's answers.
+    `clock` is set right by the table's answers. `tenants`, if they are not to be read from their file.
 
     Raises:
         ConfigurationError: something of it is not there, or may not be seen.
@@ -60,7 +64,8 @@ async def opened(
     region = settings.region
     async with AsyncExitStack() as stack:
         dynamodb = await stack.enter_async_context(dynamodb_client(region, connections.table, session, clock.observe))
-        store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
+        keeping = Keeping(tenants or load_tenants(settings.tenants_file), timedelta(days=settings.job.retention_days))
+        store = DynamoStore(dynamodb, settings.store.table, keeping.retention, keeping.kept_for)
         await store.check()
         s3 = await stack.enter_async_context(s3_client(region, connections.bucket, session))
         payloads = S3Payloads(s3, settings.store.bucket, settings.store.kms_key_id)
@@ -73,4 +78,4 @@ async def opened(
         for queue in lanes.values():
             stack.push_async_callback(queue.close)
         erasures = DynamoErasures(dynamodb, settings.store.table)
-        yield Backing(store, erasures, payloads, lanes, SqsDeadLetters(sqs, dlq_url), urls, dynamodb, sqs)
+        yield Backing(store, keeping, erasures, payloads, lanes, SqsDeadLetters(sqs, dlq_url), urls, dynamodb, sqs)

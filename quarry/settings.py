@@ -157,6 +157,13 @@ class WorkerSettings(Group):
         description="Slots that only `high` may take (by default a twentieth of all: none of fewer than 20). Too many: idle "
         "slots; too few: `high` waits until a call ends.",
     )
+    spare_slots: int | None = Field(
+        None,
+        ge=0,
+        le=2000,
+        description="Slots on top of the others, for tenants that hold less than their fair share (by default an eighth as many, "
+        "at least one). Too many: memory; too few: a tenant waits behind another's backlog. 0 does without fairness.",
+    )
     lease_seconds: int = Field(
         60,
         ge=10,
@@ -197,6 +204,11 @@ class WorkerSettings(Group):
     )
     metrics_port: Port = Field(9090, description="Port of /livez, /readyz and /metrics; 0 takes any free one.")
     metrics_host: str = Field("127.0.0.1", description="Address that port listens on; 0.0.0.0 in a container.")
+
+    @property
+    def spare(self) -> int:
+        """Slots on top of the others. An eighth is our own choice."""
+        return max(self.slots // 8, 1) if self.spare_slots is None else self.spare_slots
 
     @property
     def reserved(self) -> int:
@@ -494,6 +506,11 @@ class Settings(BaseSettings):
         "seconds. Without it they are all alike. A wrong one stops the process at its start, and later changes nothing.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
+    log_content: Literal["off", "masked", "plain"] = Field(
+        "off",
+        description="Whether workers log what was asked and answered: `masked`, without what tells of a person by its shape; "
+        "`plain`, in `local` only. What is in a log is not reached by erasure.",
+    )
     queue: QueueSettings = QueueSettings()
     store: StoreSettings = StoreSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -522,6 +539,8 @@ class Settings(BaseSettings):
                 f"QUARRY_WORKER__DRAIN_SECONDS ({self.worker.drain_seconds}) is not below QUARRY_WORKER__GRACE_SECONDS "
                 f"({self.worker.grace_seconds}): the worker would be killed while it drains; lower the one or raise the other"
             )
+        if self.log_content == "plain" and self.environment is not Environment.LOCAL:
+            raise ValueError("QUARRY_LOG_CONTENT=plain is possible in `local` only; use `masked`, or `off`")
         self._check_auth()
         return self
 

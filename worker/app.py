@@ -8,6 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -38,10 +39,12 @@ from quarry.telemetry.probes import serve_probes
 from quarry.telemetry.publish import Publisher
 from quarry.telemetry.traced import opened_tracing
 from quarry.telemetry.tracing import OFF, Tracing
+from quarry.tenants.keeping import Keeping
 from quarry.tenants.policy import Tenants
 from quarry.tenants.reload import TenantsFile
 from worker.budget import Budget
 from worker.claim import Claimer
+from worker.content_log import ContentLog
 from worker.front import Front, Fronts
 from worker.health import Health
 from worker.heartbeat import Heart
@@ -55,6 +58,7 @@ from worker.providers import opened_providers
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.shares import Shares
 from worker.shutdown import drain, poll_for, stop_on_signals
 from worker.speech import Speech
 from worker.succession import Succession
@@ -96,14 +100,15 @@ async def run(settings: Settings) -> int:
     file, tenants_file = RoutesFile(settings.routes_file, load, files, clock), TenantsFile(settings.tenants_file, files, clock)
     tenants = tenants_file.tenants
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
+    most = slots + settings.worker.spare
     async with AsyncExitStack() as stack:
         tracing = await stack.enter_async_context(opened_tracing(settings, "worker"))
         session = new_session()
         # Each job has at most one write to the table under way, plus a renewal, plus one of its text.
-        connections = Connections(table=3 * slots, bucket=slots, queues=slots + len(Priority) * settings.worker.receivers + 16)
-        backing = await stack.enter_async_context(opened(settings, clock, session, connections))
+        connections = Connections(table=3 * most, bucket=most, queues=most + len(Priority) * settings.worker.receivers + 16)
+        backing = await stack.enter_async_context(opened(settings, clock, session, connections, tenants))
         ports = Ports(backing.store, backing.erasures, backing.lanes, backing.payloads, backing.queue_urls)
-        providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock))
+        providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock, tenants))
         inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
         governor = Governor(inference, clock, wait_seconds=float(settings.limiter.wait_seconds), draw=random.random)
@@ -116,7 +121,15 @@ async def run(settings: Settings) -> int:
         gate = gated(room, protection.opened) if protection else room
         loop, leases, sweep = parts(ports, settings, engine, file.routes, tenants, metrics, health, clock, owner, gate, tracing)
         heart = Heart(
-            ports.store, board, governor, succession, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.slots_in_use
+            ports.store,
+            board,
+            governor,
+            succession,
+            clock,
+            owner=owner,
+            slots=slots,
+            slots_in_use=lambda: loop.slots_in_use,
+            take_place=loop.shares.follow,
         )
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
@@ -157,11 +170,12 @@ def parts(
     worker, store, lanes = settings.worker, ports.store, ports.lanes
     fronts, isolation = Fronts(lanes, clock.monotonic()), Isolation()
     leases = Leases(store, lanes, clock, metrics, owner=owner, lease_seconds=worker.lease_seconds)
-    recorder, reporter = Recorder(store, ports.payloads, clock, tracing), Reporter(metrics, health, fronts, clock, tracing)
+    recorder, content = Recorder(store, ports.payloads, clock, tracing), ContentLog(settings.log_content, tenants)
+    reporter = Reporter(metrics, health, fronts, clock, tracing, content)
     steps = Steps(
         claimer=Claimer(store, leases, clock, tracing),
         leases=leases,
-        invoker=Invoker(engine, routes, ports.payloads, leases, isolation, Speech(store, clock, metrics)),
+        invoker=Invoker(engine, routes, tenants, ports.payloads, leases, isolation, Speech(store, clock, metrics)),
         recorder=recorder,
         settler=Settler(lanes, store, clock, metrics, tracing),
         reporter=reporter,
@@ -174,15 +188,18 @@ def parts(
         worker.weights,
         slots=worker.slots,
         receivers=worker.receivers,
+        spare=worker.spare,
         reserved=worker.reserved,
         ageing_seconds=worker.lane_ageing_seconds,
     )
-    loop = Loop(lanes, steps, metrics, clock, fronts, isolation, turns, poll=poll, gate=gate, tracing=tracing)
+    shares = Shares(tenants, slots=worker.slots, spare=worker.spare, reserved=worker.reserved)
+    loop = Loop(lanes, steps, metrics, clock, fronts, isolation, turns, shares, poll=poll, gate=gate, tracing=tracing)
     for lane in lanes:
         metrics.front.labels(lane).set_function(partial(_front_seconds, fronts[lane], clock))
     interval = worker.sweep_seconds
+    keeping = Keeping(tenants, timedelta(days=settings.job.retention_days))
     eraser = Eraser(store, ports.erasures, ports.payloads, clock)
-    sweep = Sweep(store, lanes, recorder, reporter, fronts, clock, metrics, eraser, owner=owner, interval_seconds=interval)
+    sweep = Sweep(store, lanes, recorder, reporter, fronts, clock, metrics, eraser, keeping, owner=owner, interval_seconds=interval)
     return loop, leases, sweep
 
 

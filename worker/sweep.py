@@ -26,6 +26,7 @@ from quarry.store.expressions import why_refused
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
+from quarry.tenants.keeping import Keeping
 from worker.front import Fronts
 from worker.record import Recorder
 from worker.report import Reporter
@@ -83,6 +84,7 @@ class Sweep:
         clock: Clock,
         metrics: WorkerMetrics,
         eraser: Eraser,
+        keeping: Keeping,
         *,
         owner: str,
         interval_seconds: int,
@@ -95,6 +97,7 @@ class Sweep:
         self._clock = clock
         self._metrics = metrics
         self._eraser = eraser
+        self._keeping = keeping
         self._owner = owner
         self._interval = timedelta(seconds=interval_seconds)
         self._token = new_token()
@@ -122,10 +125,25 @@ class Sweep:
         # What was promised to be erased does not wait behind a backlog.
         promises = await self._eraser.erasures.due(now, ROUND_LIMIT)
         found = await self._store.due(due_before(now, self._fronts.seconds(self._clock.monotonic())), ROUND_LIMIT)
-        done = await _each(self._keep, promises) + await _each(self._look_at, found)
+        over = await self._eraser.erasures.over(now, ROUND_LIMIT)
+        done = await _each(self._keep, promises) + await _each(self._erase, over) + await _each(self._look_at, found)
         if done:
-            _log.info(Event.SWEEP_FINISHED, found=len(promises) + len(found), done=done)
+            _log.info(Event.SWEEP_FINISHED, found=len(promises) + len(over) + len(found), done=done)
         return done
+
+    async def _erase(self, pointer: tuple[str, str]) -> bool:
+        """Erase a job whose time is over, by the policy of now; True where that was so."""
+        job = await self._store.get(*pointer)
+        end = self._keeping.ends_at(job) if job else None
+        if job is None or end is None:
+            return False  # gone, or put back to work
+        if end > self._clock.now():
+            await self._eraser.erasures.postpone(job, end)
+            return False
+        erased = await self._eraser.erase(*pointer) is Erased.ERASED
+        if erased:
+            self._metrics.swept.labels("erased").inc()
+        return erased
 
     async def _keep(self, tombstone: Tombstone) -> bool:
         """Go on with an erasure; True where all that there was is gone now."""

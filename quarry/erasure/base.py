@@ -57,6 +57,28 @@ class Erasures(Protocol):
             StoreUnavailable: some may be left; repeating is harmless.
         """
 
+    async def deliver(self, job: Job, now: datetime, erase_at: datetime) -> None:
+        """Note that the answer of a finished job was read, and have it erased at `erase_at`; from then on it is in no list. Of no
+        effect on one that was read before, or has moved on.
+
+        Raises:
+            StoreUnavailable: unknown; repeating is harmless.
+        """
+
+    async def postpone(self, job: Job, erase_at: datetime) -> None:
+        """Have a finished job erased at another time. Of no effect on one that has moved on.
+
+        Raises:
+            StoreUnavailable: unknown; repeating is harmless.
+        """
+
+    async def over(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Up to `limit` jobs (tenant, request_id) that were to be erased at or before `before`, from an index, which may lag.
+
+        Raises:
+            StoreUnavailable: try again.
+        """
+
     async def due(self, before: datetime, limit: int) -> Sequence[Tombstone]:
         """Up to `limit` tombstones with a `check_at` at or before `before`, from an index, which may lag behind.
 

@@ -1,7 +1,7 @@
 """The port of erasing on Amazon DynamoDB: sends what `expressions.py` builds."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,7 @@ from quarry.erasure import expressions
 from quarry.erasure.tombstone import Tombstone
 from quarry.errors import JobChanged, StoreUnavailable
 from quarry.job import Job
-from quarry.store.item import SHARDS, Item
+from quarry.store.item import SHARDS, Item, kept_partition
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -56,13 +56,25 @@ class DynamoErasures:
             await asyncio.gather(*(self._call("delete_item", TableName=self._table, Key=row) for row in rows[i : i + _AT_ONCE]))
         return len(rows)
 
+    async def deliver(self, job: Job, now: datetime, erase_at: datetime) -> None:
+        await self._guarded("update_item", expressions.deliver(self._table, job, now, erase_at))
+
+    async def postpone(self, job: Job, erase_at: datetime) -> None:
+        await self._guarded("update_item", expressions.postpone(self._table, job, erase_at))
+
+    async def over(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        return await self._due(kept_partition, before, limit)
+
     async def due(self, before: datetime, limit: int) -> Sequence[Tombstone]:
-        requests = (expressions.due(self._table, shard, before, limit) for shard in range(SHARDS))
+        # The index has the ids and no more: the promise itself is read from the table.
+        found = (self.tombstone(*each) for each in await self._due(expressions.check_partition, before, limit))
+        return [each for each in await asyncio.gather(*found) if each and each.check_at and each.check_at <= before]
+
+    async def _due(self, partition: Callable[[int], str], before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        requests = (expressions.due(self._table, partition(shard), before, limit) for shard in range(SHARDS))
         pages = await asyncio.gather(*(self._call("query", **request) for request in requests))
         items = sorted((item for page in pages for item in page["Items"]), key=lambda item: int(item["check_at"]["N"]))
-        # The index has the ids and no more: the promise itself is read from the table.
-        found = (self.tombstone(item["tenant"]["S"], item["request_id"]["S"]) for item in items[:limit])
-        return [each for each in await asyncio.gather(*found) if each and each.check_at and each.check_at <= before]
+        return [(item["tenant"]["S"], item["request_id"]["S"]) for item in items[:limit]]
 
     async def _texts(self, tombstone: Tombstone) -> list[Item]:
         found: list[Item] = []

@@ -12,7 +12,7 @@ from quarry.clock import from_epoch_ms
 from quarry.erasure.tombstone import Tombstone
 from quarry.job import CLOCK_MARGIN, Job
 from quarry.store.expressions import Request, guarded_update
-from quarry.store.item import Item, attribute, idempotency_item_key, job_key, shard_of, ttl
+from quarry.store.item import Item, attribute, idempotency_item_key, job_key, kept_partition, shard_of, ttl
 
 SORT_KEY: Final = "tombstone"
 #: Behind every piece of a job's text, and before everything else of it.
@@ -113,13 +113,39 @@ def texts(table: str, tenant: str, request_id: str) -> Request:
     }
 
 
-def due(table: str, shard: int, before: datetime, limit: int) -> Request:
-    """Tombstones of one shard that should be looked at."""
+def deliver(table: str, job: Job, now: datetime, erase_at: datetime) -> Request:
+    """Out of the lists, and to be erased soon."""
+    return guarded_update(
+        table,
+        job_key(job.tenant, job.request_id),
+        "SET #delivered_at = :now, #check_at = :erase_at REMOVE #list_pk",
+        "attribute_not_exists(#delivered_at) AND begins_with(#check_pk, :kept)",
+        {":now": attribute(now), ":erase_at": attribute(erase_at), ":kept": {"S": kept_partition(shard_of(job.request_id))}},
+    )
+
+
+def postpone(table: str, job: Job, erase_at: datetime) -> Request:
+    """To be erased at another time."""
+    return guarded_update(
+        table,
+        job_key(job.tenant, job.request_id),
+        "SET #check_at = :erase_at",
+        "#revision = :seen AND begins_with(#check_pk, :kept)",
+        {
+            ":erase_at": attribute(erase_at),
+            ":seen": attribute(job.revision),
+            ":kept": {"S": kept_partition(shard_of(job.request_id))},
+        },
+    )
+
+
+def due(table: str, partition: str, before: datetime, limit: int) -> Request:
+    """What is in one partition of the index and should be looked at: tombstones, or jobs that are over."""
     return {
         "TableName": table,
         "IndexName": "by_check",
         "KeyConditionExpression": "#pk = :pk AND #at <= :before",
         "ExpressionAttributeNames": {"#pk": "check_pk", "#at": "check_at"},
-        "ExpressionAttributeValues": {":pk": {"S": check_partition(shard)}, ":before": attribute(before)},
+        "ExpressionAttributeValues": {":pk": {"S": partition}, ":before": attribute(before)},
         "Limit": limit,
     }

@@ -20,6 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 from quarry.clock import Clock
 from quarry.errors import (
     CircuitOpen,
+    GuardrailUnusable,
     InvocationError,
     LimitReached,
     ModelNotFound,
@@ -267,6 +268,8 @@ class Engine:
         provider = self._providers.get(target.provider)
         if provider is None:
             raise ModelNotFound(f"this worker has no provider {target.provider!r}", target=str(target))
+        if invocation.guardrail and not getattr(provider, "guards", False):
+            raise GuardrailUnusable(f"the provider {target.provider!r} passes no guardrail", target=str(target))
         started = self._clock.monotonic()
         outcome = "cancelled"
         try:

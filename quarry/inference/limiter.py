@@ -290,9 +290,12 @@ class Limiter:
     def _pause(self, now: float) -> float:
         pause = min(_PAUSE_SECONDS * _PAUSE_GROWTH ** min(self._pauses, 10), _PAUSE_MAX_SECONDS) * min(self._workers, _LOOKING_MAX)
         if self._minute:
-            low, high = (each + _MINUTE * math.ceil((now - self._minute[1]) / _MINUTE) for each in self._minute)
-            middle = (low + high) / 2
-            until = (middle if middle > now + _ADMITTED_SECONDS else high) - now
+            # Our calls do not always take the same time to arrive: a minute may seem to begin a little later than it did.
+            latest = self._minute[1] + _LATE_SECONDS
+            minutes = _MINUTE * math.ceil((now - latest) / _MINUTE)
+            low, high, latest = self._minute[0] + minutes, self._minute[1] + minutes, latest + minutes
+            looks = (low + high) / 2, high, (high + latest) / 2
+            until = next((each for each in looks if each > now + _ADMITTED_SECONDS), latest) - now
             if 0 < until < _NEAR_SECONDS:
                 return until
             # Nothing is expected before; but nobody has promised that either.

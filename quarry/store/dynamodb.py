@@ -6,7 +6,7 @@ Concurrent `create` calls share batches (each entry stands or falls alone); keye
 import asyncio
 import heapq
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -55,10 +55,13 @@ _NOT_SO: Final = "ConditionalCheckFailed"
 class DynamoStore:
     """The job table."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, retention: timedelta) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, retention: timedelta, kept_for: Callable[[Job], timedelta] | None = None
+    ) -> None:
+        """`kept_for` says for how long after its end a job is kept; without it, all are for `retention`."""
         self._client: Any = client
         self._table = table
-        self._retention_ms = int(retention.total_seconds() * 1000)
+        self._kept_for = kept_for or (lambda _: retention)
         self._creates: Batcher[Job, None] = Batcher(self._create_batch, limit=BATCH_MAX_STATEMENTS, concurrency=16)
 
     async def check(self) -> None:
@@ -85,7 +88,7 @@ class DynamoStore:
         await self._creates.submit(job)
 
     async def create_with_key(self, job: Job, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
-        request = expressions.create_with_key(self._table, job, key, self._retention_ms, now)
+        request = expressions.create_with_key(self._table, job, key, self._retention_ms(job), now)
         try:
             await self._transact(request)
         except (BotoCoreError, ClientError) as error:
@@ -175,7 +178,7 @@ class DynamoStore:
             raise LeaseLost("the lease is no longer ours")
 
     async def record(self, job: Job, token: str) -> None:
-        item, refused = await self._guarded(expressions.record(self._table, job, token, self._retention_ms))
+        item, refused = await self._guarded(expressions.record(self._table, job, token, self._retention_ms(job)))
         if not refused:
             return
         item = item or {}
@@ -186,7 +189,7 @@ class DynamoStore:
         raise LeaseLost("the lease is no longer ours")
 
     async def replace(self, job: Job, seen: Job, now: datetime) -> None:
-        _, refused = await self._guarded(expressions.replace(self._table, job, seen, self._retention_ms, now))
+        _, refused = await self._guarded(expressions.replace(self._table, job, seen, self._retention_ms(job), now))
         if refused:
             raise JobChanged("the job was changed by somebody else")
 
@@ -272,8 +275,11 @@ class DynamoStore:
         """Wait until what was handed in has been sent."""
         await self._creates.close()
 
+    def _retention_ms(self, job: Job) -> int:
+        return int(self._kept_for(job).total_seconds() * 1000)
+
     async def _create_batch(self, jobs: Sequence[Job]) -> Sequence[None | Exception]:
-        statements = [expressions.create(self._table, job, self._retention_ms) for job in jobs]
+        statements = [expressions.create(self._table, job, self._retention_ms(job)) for job in jobs]
         answer = await self._call("batch_execute_statement", Statements=statements)
         repeated = bool(answer["ResponseMetadata"].get("RetryAttempts"))
         written = [_created(each.get("Error"), repeated=repeated) for each in answer.get("Responses", [])]

@@ -35,6 +35,10 @@ SHARDS: Final = 8
 JOB_SORT_KEY: Final = "job"
 KEY_SORT_KEY: Final = "key"
 
+_KEPT: Final = "kept#"
+#: A job that is erased in time outlives that in the table, unseen: without its record nobody would look for its objects. Our own
+#: choice.
+_SLACK: Final = timedelta(days=7)
 #: Half of a pair, which a model that was cut off may end on: it has no UTF-8, and must be escaped.
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -123,6 +127,9 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "flags": json_text(job.flags) if job.flags else None,
         "created_at": job.created_at,
         "stream": job.stream or None,
+        "store_content": None if job.store_content else False,
+        "brief": job.brief or None,
+        "delivered_at": job.delivered_at,
         "traceparent": job.traceparent,
         "key_digest": job.key_digest,
         "erasing": job.erasing or None,
@@ -133,6 +140,8 @@ def to_item(job: Job, retention_ms: int) -> Item:
 def changing(job: Job, retention_ms: int) -> Item:
     """The part of a job's item that changes in its life: what every write after the first is made of."""
     lease = job.lease
+    kept_until = job.finished_at + timedelta(milliseconds=retention_ms) if job.finished_at else None
+    erase_at = kept_until if job.brief else None
     values: dict[str, Any] = {
         "model": job.model,
         "deadline_at": job.deadline_at,
@@ -153,8 +162,8 @@ def changing(job: Job, retention_ms: int) -> Item:
         "lease_token": lease and lease.token,
         "lease_owner": lease and lease.owner,
         "lease_expires_at": lease and lease.expires_at,
-        "check_pk": str(shard_of(job.request_id)) if job.check_at else None,
-        "check_at": job.check_at,
+        "check_pk": check_partition(job, erase_at),
+        "check_at": job.check_at or erase_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "result": json_text(_completion_out(job.result)) if job.result else None,
@@ -162,9 +171,20 @@ def changing(job: Job, retention_ms: int) -> Item:
         "degraded": job.degraded,
         "error": json_text(asdict(job.error)) if job.error else None,
         "bury_reason": job.bury_reason,
-        "expires_at": ttl(job.finished_at + timedelta(milliseconds=retention_ms)) if job.finished_at else None,
+        "expires_at": ttl(erase_at + _SLACK if erase_at else kept_until) if kept_until else None,
     }
     return _attributes(values)
+
+
+def check_partition(job: Job, erase_at: datetime | None) -> str | None:
+    """The partition of the index `by_check` that a job is in: of work, or of what is to be erased."""
+    shard = shard_of(job.request_id)
+    return str(shard) if job.check_at else kept_partition(shard) if erase_at else None
+
+
+def kept_partition(shard: int) -> str:
+    """A partition of the index `by_check`, of jobs that are over and are erased in time."""
+    return f"{_KEPT}{shard}"
 
 
 def from_item(item: Mapping[str, Any]) -> Job:
@@ -184,6 +204,9 @@ def from_item(item: Mapping[str, Any]) -> Job:
         custom_id=get.text("custom_id"),
         metadata=get.parsed("metadata") or {},
         stream="stream" in item,
+        store_content="store_content" not in item,
+        brief="brief" in item,
+        delivered_at=get.instant("delivered_at"),
         allowed_regions=tuple(get.parsed("allowed_regions") or ()),
         flags=tuple(get.parsed("flags") or ()),
         payload=_made(StoredObject, payload) if payload else None,
@@ -207,7 +230,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
         attempt_history=tuple(_attempt_in(each) for each in get.parsed("attempt_history") or ()),
         waits=tuple(_wait_in(each) for each in get.parsed("waits") or ()),
         lease=lease,
-        check_at=get.instant("check_at"),
+        check_at=None if (get.text("check_pk") or "").startswith(_KEPT) else get.instant("check_at"),
         started_at=get.instant("started_at"),
         finished_at=get.instant("finished_at"),
         result=_completion_in(result) if result else None,
@@ -396,6 +419,7 @@ def _completion_out(completion: Completion) -> dict[str, Any]:
         "usage": asdict(completion.usage),
         "served_by": asdict(completion.served_by),
         "provider_request_id": completion.provider_request_id,
+        **({"flags": completion.flags} if completion.flags else {}),
     }
 
 
@@ -407,4 +431,5 @@ def _completion_in(value: dict[str, Any]) -> Completion:
         usage=_made(Usage, value["usage"]),
         served_by=_made(Target, value["served_by"]),
         provider_request_id=value.get("provider_request_id"),
+        flags=tuple(value.get("flags", ())),
     )

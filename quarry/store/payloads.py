@@ -68,8 +68,9 @@ class Payloads(Protocol):
             PayloadsUnavailable: try again.
         """
 
-    async def erase(self, tenant: str, request_id: str) -> int:
-        """Delete all objects of a job, named by a record or not, with every version that the bucket has kept of them.
+    async def erase(self, tenant: str, request_id: str, kind: Kind | None = None) -> int:
+        """Delete all objects of a job (or those of one kind), named by a record or not, with every version that the bucket has kept
+        of them.
 
         Returns:
             How many versions there were; what only marks a deletion counts too.
@@ -161,9 +162,9 @@ class S3Payloads:
         except (BotoCoreError, ClientError) as error:
             raise _lost_or_unavailable("copy", error) from error
 
-    async def erase(self, tenant: str, request_id: str) -> int:
-        # With the slash at its end, no other job's id begins like this.
-        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=f"{tenant}/{request_id}/")
+    async def erase(self, tenant: str, request_id: str, kind: Kind | None = None) -> int:
+        prefix = prefix_of(tenant, request_id, kind)
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix)
         count = 0
         try:
             async for page in pages:
@@ -178,6 +179,11 @@ class S3Payloads:
         except (BotoCoreError, ClientError) as error:
             raise _unavailable("erase", error) from error
         return count
+
+
+def prefix_of(tenant: str, request_id: str, kind: Kind | None) -> str:
+    """What the keys of a job's objects begin with, and no other job's."""
+    return f"{tenant}/{request_id}/{f'{kind}-' if kind else ''}"
 
 
 def stored_object(tenant: str, request_id: str, kind: Kind, content: bytes, digest: bytes) -> StoredObject:

@@ -39,10 +39,12 @@ class Event(StrEnum):
     #: The canonical line: one per attempt.
     ATTEMPT_FINISHED = "attempt.finished"  # status, outcome, duration_seconds, target, stop_reason, input_tokens, output_tokens,
     # error, provider_request_id, call_started, resume_at (those that there are)
+    ATTEMPT_CONTENT = "attempt.content"  # asked, answered (only with QUARRY_LOG_CONTENT; masked, and cut)
     TEXT_UNWRITTEN = "text.unwritten"  # error (of a job that is streamed: followers see that text later)
     RECORD_REFUSED = "record.refused"  # error, outcome (the job fails, for good)
     RECORD_FAILED = "record.failed"  # error, tries
     RECORD_ABANDONED = "record.abandoned"  # outcome (the worker had to end first; the job will be taken over)
+    PAYLOAD_LEFT = "payload.left"  # error (of a job whose content is not stored: what it asked is erased later, with the rest)
     DELIVERY_BURIED = "delivery.buried"  # reason
     SETTLEMENT_FAILED = "settlement.failed"  # error
     DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)

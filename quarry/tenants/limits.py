@@ -24,6 +24,8 @@ class Limits:
     max_input_tokens: int | None = None
     #: Of a job: what it may ask to be answered. The service's own bound holds as well.
     max_tokens: int | None = None
+    #: Worked at one time, by all workers together. The others wait.
+    jobs_in_flight: int | None = None
 
 
 #: The form of a region's name. Which there are is not for this table to know: one that is none allows nothing.
@@ -65,5 +67,8 @@ LIMITS: Final[Mapping[str, Field]] = {
     ),
     "max_tokens": Field(
         whole(1, 1_000_000), "No job may ask for more tokens than this. Without it, the service's bound alone holds."
+    ),
+    "jobs_in_flight": Field(
+        whole(1, 1_000_000), "So many jobs are worked at one time, by all workers together; the others wait, and lose no attempt."
     ),
 }

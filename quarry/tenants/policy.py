@@ -6,6 +6,7 @@ from typing import Final
 
 from quarry.tenants.guard import Guard
 from quarry.tenants.limits import Limits
+from quarry.tenants.privacy import Privacy
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Policy:
 
     limits: Limits = field(default_factory=Limits)
     guard: Guard = field(default_factory=Guard)
+    privacy: Privacy = field(default_factory=Privacy)
 
 
 #: What holds where nothing is said.
@@ -36,6 +38,11 @@ class Tenants:
     def any_queue_is_limited(self) -> bool:
         """Whether anybody's jobs under way are limited, so that somebody has to count them."""
         return any(policy.limits.queued_jobs for policy in (self.default, *self.named.values()))
+
+    @property
+    def guardrail_regions(self) -> frozenset[str]:
+        """Every region in which somebody has a guardrail."""
+        return frozenset(region for each in (self.default, *self.named.values()) for region in each.guard.guardrails)
 
     def become(self, other: "Tenants") -> None:
         """Say from now on what `other` says."""

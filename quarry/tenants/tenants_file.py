@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from quarry.access import is_tenant
-from quarry.tenants.guard import GUARD, Guard
+from quarry.tenants.guard import GUARD_TABLE
 from quarry.tenants.limits import LIMITS, Limits
 from quarry.tenants.policy import PLAIN, Policy, Tenants
+from quarry.tenants.privacy import PRIVACY, Privacy
 from quarry.toml_fields import Field, Kind, named, table
 from quarry.toml_file import TomlFile
 
@@ -25,7 +26,8 @@ VARIABLE: Final = "QUARRY_TENANTS_FILE"
 #: The tables of a policy, by their names.
 POLICY: Final[Mapping[str, Field]] = {
     "limits": Field(table(LIMITS, Limits), "How much may be asked for."),
-    "guard": Field(table(GUARD, Guard), "What texts may hold."),
+    "guard": Field(GUARD_TABLE, "What texts may hold."),
+    "privacy": Field(table(PRIVACY, Privacy), "What is kept, and for how long."),
 }
 _POLICY: Final = table(POLICY, Policy)
 

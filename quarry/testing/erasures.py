@@ -1,8 +1,8 @@
 """The port of erasing in memory, over the rows of a `MemoryStore`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from quarry.erasure.tombstone import Tombstone
@@ -11,14 +11,16 @@ from quarry.job import Job
 from quarry.testing.faults import Fallible
 from quarry.testing.store import MemoryStore
 
-Operation: TypeAlias = Literal["promise", "tombstone", "write", "hide", "remove", "clear", "due"]
+Operation: TypeAlias = Literal["promise", "tombstone", "write", "hide", "remove", "clear", "deliver", "postpone", "over", "due"]
 
 
 class MemoryErasures(Fallible[Operation]):
     """Tombstones as a dictionary: `tombstones` by tenant and request id, for a test to look at."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore, kept_for: Callable[[Job], timedelta] = lambda _: timedelta(days=14)) -> None:
         super().__init__(StoreUnavailable)
+        self._kept_for = kept_for
+        self._erase_at: dict[tuple[str, str], datetime] = {}
         self._store = store
         self.tombstones: dict[tuple[str, str], Tombstone] = {}
 
@@ -48,6 +50,27 @@ class MemoryErasures(Fallible[Operation]):
     async def clear(self, tombstone: Tombstone) -> int:
         with self._strike("clear"):
             return self._store.forget_beside(tombstone.tenant, tombstone.request_id, tombstone.key_digest)
+
+    async def deliver(self, job: Job, now: datetime, erase_at: datetime) -> None:
+        with self._strike("deliver"):
+            seen = self._store.found(job.tenant, job.request_id)
+            if seen and seen.brief and seen.status.is_terminal and seen.delivered_at is None:
+                self._store.change(seen, lambda each: replace(each, delivered_at=now))
+                self._erase_at[job.tenant, job.request_id] = erase_at
+
+    async def postpone(self, job: Job, erase_at: datetime) -> None:
+        with self._strike("postpone"):
+            self._erase_at[job.tenant, job.request_id] = erase_at
+
+    async def over(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        with self._strike("over"):
+            ends = {
+                (job.tenant, job.request_id): job.finished_at + self._kept_for(job)
+                for job in self._store.jobs
+                if job.brief and job.finished_at
+            } | self._erase_at
+            found = sorted((at, pointer) for pointer, at in ends.items() if at <= before and self._store.found(*pointer))
+            return [pointer for _, pointer in found[:limit]]
 
     async def due(self, before: datetime, limit: int) -> Sequence[Tombstone]:
         with self._strike("due"):

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from quarry.errors import PayloadLost, PayloadsUnavailable
 from quarry.job import StoredObject
-from quarry.store.payloads import Kind, stored_object
+from quarry.store.payloads import Kind, prefix_of, stored_object
 from quarry.testing.faults import Fallible
 
 Operation: TypeAlias = Literal["put", "get", "url", "refresh", "erase"]
@@ -43,9 +43,9 @@ class MemoryPayloads(Fallible[Operation]):
             self._content(stored)
             self.refreshed.append(stored.key)
 
-    async def erase(self, tenant: str, request_id: str) -> int:
+    async def erase(self, tenant: str, request_id: str, kind: Kind | None = None) -> int:
         with self._strike("erase"):
-            doomed = [key for key in self.objects if key.startswith(f"{tenant}/{request_id}/")]
+            doomed = [key for key in self.objects if key.startswith(prefix_of(tenant, request_id, kind))]
             for key in doomed:
                 del self.objects[key]
             return len(doomed)

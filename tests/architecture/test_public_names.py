@@ -32,7 +32,7 @@ def test_the_error_codes_of_a_job() -> None:
         "throttled", "model_not_ready", "provider_unavailable", "model_failed", "malformed_completion", "invocation_timed_out",
         "invocation_rejected", "context_too_long", "access_denied", "model_not_found", "credentials_expired", "quota_exceeded",
         "internal_error", "outcome_unknown", "target_not_capable", "region_not_allowed", "circuit_open",
-        "limit_reached",
+        "limit_reached", "content_refused", "guardrail_unavailable", "guardrail_unusable", "answer_unchecked",
     }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -15,7 +15,7 @@ from quarry.job import Cancelled, Succeeded, advance
 from quarry.store.base import Mark, Piece
 from quarry.store.expressions import digest
 from quarry.testing import NOW, MemoryErasures, MemoryStore, a_completion
-from tests.contract.tables import LAPSED, LATER, Table
+from tests.contract.tables import LAPSED, LATER, MS, RETENTION, Table
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BEGINNING = Mark(0, 0, 0)
@@ -34,7 +34,7 @@ class Place:
 async def place(table: Table) -> AsyncIterator[Place]:
     """Over the same rows."""
     if isinstance(table.store, MemoryStore):
-        yield Place(table, MemoryErasures(table.store))
+        yield Place(table, MemoryErasures(table.store, lambda _: RETENTION))
     else:
         assert table.client
         yield Place(table, DynamoErasures(table.client, table.name))
@@ -118,3 +118,35 @@ async def test_what_lies_beside_goes(place: Place) -> None:
     assert await table.store.key_holder(key, NOW)
     await place.erasures.clear(promised(table.tenant, made.request_id, made.key_digest, NOW))
     assert await table.store.key_holder(key, NOW) is None
+
+
+async def test_what_is_over_is_found_when_its_time_has_come(place: Place) -> None:
+    """Put off or brought forward; one that is read leaves the lists, and is put off no further by being read again. Others are not
+    found at all.
+    """
+    table = place.table
+    brief, plain = await table.claimed("token", brief=True, store_content=False), await table.claimed("token")
+    for held in (brief, plain):
+        await table.store.record(advance(held, Succeeded(a_completion()), LATER), "token")
+    end = LATER + RETENTION
+    mine, others = (table.tenant, brief.request_id), (table.tenant, plain.request_id)
+
+    async def over(at: datetime) -> bool:
+        found = await place.erasures.over(at, 1000)
+        assert others not in found
+        return mine in found
+
+    assert not await over(end - MS)
+    assert await over(end)
+    job = await table.store.get(*mine)
+    assert job
+    assert (job.check_at, job.brief, job.store_content, job.delivered_at) == (None, True, False, None)
+    await place.erasures.postpone(job, end + MS)
+    assert not await over(end)
+    await place.erasures.deliver(job, LATER, LATER + MS)
+    await place.erasures.deliver(job, end, end + MS)
+    assert not await over(LATER)
+    assert await over(LATER + MS)
+    delivered = await table.store.get(*mine)
+    assert delivered
+    assert delivered.delivered_at == LATER

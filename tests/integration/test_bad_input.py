@@ -192,7 +192,7 @@ def test_an_unknown_model_is_refused(api: httpx.Client) -> None:
     """422 `model_not_allowed`: neither a route nor a target's model id.
 
     Red when: `producer/admission.py`:
-    `_check_served(_route(routes, submission.model or DEFAULT_ROUTE, policy.limits), invocation, submission, regions)` -> `pass`
+    `_check_served(_route(routes, submission.model or DEFAULT_ROUTE, policy.limits), request, submission)` -> `pass`
     """
     problem = is_problem(api.post("/v1/jobs", json=PROMPT | {"model": "gpt-99"}), 422, "model_not_allowed")
     assert [fault["path"] for fault in problem["errors"]] == ["model"]

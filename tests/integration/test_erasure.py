@@ -94,3 +94,39 @@ def test_a_job_that_is_worked_is_stopped_and_erased(stack: Stack, simulator: Sim
             )
         eventually(lambda: not found(stack, CANARY), seconds=15)
         eventually(stack.queue_is_empty)
+
+
+def test_content_that_is_not_stored_never_enters_the_table(stack: Stack, simulator: Simulator) -> None:
+    """Answered or rejected: it lies in the bucket alone, the prompt until the end, the answer until it was read; then all goes.
+
+    Red when: `producer/submit.py`: `return job.store_content and len(content) <= INLINE_MAX_BYTES` ->
+    `return len(content) <= INLINE_MAX_BYTES`
+    Red when: `worker/payload.py`: `(not store_content or size_bytes(` -> `(size_bytes(`
+    Red when: `worker/record.py`: `job = job if job.store_content else wordless(job)` -> `pass`
+    Red when: `worker/record.py`: `await self._forget(job)` -> `pass`
+    Red when: `producer/lookup.py`: `await self.erasures.deliver(job, now, now + GRACE)` -> `pass`
+    Red when: `worker/sweep.py`: `over = await self._eraser.erasures.over(now, ROUND_LIMIT)` -> `over = list[tuple[str, str]]()`
+    """
+    stack.use(simulator)
+    versioned(stack)
+    simulator.rule({"error": "ValidationException", "message": f"bad: {CANARY}"}, match={"text_contains": "reject"})
+    with stack.running_api(**DEBUG) as api, stack.running_worker(QUARRY_WORKER__SWEEP_SECONDS="1", **DEBUG):
+        ids = [stack.submit(prompt=f"{verb} {CANARY}", store_content=False) for verb in ("answer", "reject")]
+        eventually(lambda: all(stack.item(each)["status"]["S"] in ("completed", "failed") for each in ids))
+        [where] = eventually(lambda: places if len(places := found(stack, CANARY)) == 1 else None)
+        assert where.startswith(f"bucket: default/{ids[0]}/result-")
+        assert CANARY in stack.job(ids[0])["result"]["text"]
+        assert stack.job(ids[1])["error"]["code"] == "invocation_rejected"
+        assert api.get("/v1/jobs").json()["jobs"] == []
+        for request_id in ids:
+            let_pass(stack, request_id, minutes=5)
+        assert [api.get(f"/v1/jobs/{each}").status_code for each in ids] == [404, 404]
+        eventually(lambda: not found(stack, CANARY))
+        eventually(lambda: [api.delete(f"/v1/jobs/{each}").status_code for each in ids] == [204, 204])
+
+
+def let_pass(stack: Stack, request_id: str, minutes: int) -> None:
+    """Let the time pass since an answer was read."""
+    item = stack.item(request_id)
+    earlier = {name: {"N": str(int(item[name]["N"]) - minutes * 60_000)} for name in ("delivered_at", "check_at")}
+    stack.client("dynamodb").put_item(TableName=stack.name, Item=item | earlier)

@@ -251,6 +251,23 @@ def test_a_minute_that_is_known_is_waited_for_to_the_point() -> None:
     assert 113 + each.wait(113) == pytest.approx((54 + now) / 2 + 60)
 
 
+def test_a_minute_that_begins_a_little_late_is_not_given_up() -> None:
+    """The call that found its beginning may have arrived later than the one that looks for the next: three more looks, close by."""
+    each = limiter()
+    throttle(each, 30)
+    for at in (30.5, 36.0, 42.0, 48.0, 54.0):
+        throttle(each, at)
+    now = 54 + each.wait(54)
+    each.end(each.begin(0, now), now + 0.01)
+    high, looks = now + 60, list[float]()
+    throttle(each, 113)
+    for _ in range(5):
+        looks.append(at := (looks or [113.0])[-1] + each.wait((looks or [113.0])[-1]))
+        throttle(each, at)
+    assert looks[1:4] == pytest.approx([high, high + 0.3, high + 0.6])
+    assert looks[4] > high + 5
+
+
 def test_far_from_its_beginning_one_looks_now_and_then() -> None:
     """Once at once: perhaps the quota is another one by now. Then after ever shorter parts of what is left of the minute."""
     each = limiter()
