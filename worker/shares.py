@@ -37,9 +37,10 @@ _FIRST_GUESS_SECONDS: Final = 1.0
 _SMOOTHING: Final = 0.1
 #: A tenant waits until so long after its messages should have come again: somebody else may work them. Our own choice.
 _WAITS_ON_SECONDS: Final = 2.0
+#: Of more tenants than this, those are forgotten that neither work nor wait. Our own choice.
+_KNOWN_MOST: Final = 1000
 #: How long a tenant is remembered, so that its next job finds a way through another's backlog. Our own choice.
 _REMEMBERED_SECONDS: Final = 3600.0
-#: While no job was seen of anybody else. Our own choice.
 _NEVER: Final = float("-inf")
 
 
@@ -50,7 +51,6 @@ class _Tenant:
     lasts: float = _FIRST_GUESS_SECONDS
     #: Until when something of it waits, as far as this worker knows.
     waits_until: float = _NEVER
-    seen_at: float = _NEVER
     #: (when it comes again, how many): what was put back.
     asleep: list[tuple[float, int]] = field(default_factory=list)
     asleep_count: int = 0
@@ -108,8 +108,9 @@ class Shares:
 
     def seen(self, tenant: str, now: float) -> None:
         """A message of a tenant was received."""
-        self._of(tenant).seen_at = now
-        if tenant != self._latest:
+        if tenant not in self._tenants and len(self._tenants) >= _KNOWN_MOST:
+            self._forget(now)
+        if tenant and tenant != self._latest:
             if self._latest:
                 self._seen_other_at = now
             self._latest = tenant
@@ -125,10 +126,6 @@ class Shares:
     def follow(self, place: int, workers: int) -> None:
         """This worker is number `place` (from 0) of so many that live."""
         self._place = (place, workers)
-
-    def capped(self) -> Sequence[str]:
-        """Tenants that hold all that they may and have more: for people who ask why a job waits."""
-        return sorted(name for name, each in self._tenants.items() if each.asleep_count and each.in_use)
 
     # --- who waits ----------------------------------------------------------------------------------------------------
 
@@ -166,6 +163,10 @@ class Shares:
 
     def _of(self, tenant: str) -> _Tenant:
         return self._tenants.setdefault(tenant, _Tenant())
+
+    def _forget(self, now: float) -> None:
+        """Drop what is known of tenants that neither work nor wait here: only what their jobs last is lost."""
+        self._tenants = {name: each for name, each in self._tenants.items() if each.in_use or each.waits_until > now}
 
     def _count(self, tenant: str, lane: Priority, one: int) -> None:
         self._of(tenant).in_use += one

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,12 @@ _IN_FLIGHT_MAX: Final = 120_000
 #: The longest that SQS keeps a message, and the highest `maxReceiveCount`. Source: as above, and the SQS documentation.
 _RETENTION: Final = timedelta(days=14)
 _RECEIVES_MAX: Final = 1_000
+#: A model of SQS's fair queues: a tenant (a message group) is noisy with more than this share of what is in flight, and at least so
+#: many. Left out: the share of processing time, the five minutes without a send after which a tenant is quiet again, and that SQS
+#: calls these numbers approximate. Source: docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
+#: sqs-fair-queues-detailed.html (November 2026).
+_NOISY_SHARE: Final = 0.1
+_NOISY_LEAST: Final = 30
 #: Our own choice: SQS does not say how often.
 _STALE_DELETES: Final = 0.5
 #: That of a worker with its defaults.
@@ -55,6 +62,8 @@ class _Message:
     received_at: float = 0.0
     receive_count: int = 0
     receipt: str | None = None
+    #: Whose it is: without one it is a tenant of its own.
+    group: str | None = None
 
 
 class MemoryQueue(Fallible[Operation]):
@@ -70,6 +79,7 @@ class MemoryQueue(Fallible[Operation]):
             receipt may delete. None: the order is that of the sends, and stale receipts do nothing.
         duplicates: the chance (with a seed) that a received message can be received by others at once.
         lane: whose jobs it is for.
+        fair: noisy tenants' messages come after those of others, by a model of what AWS documents; what AWS does was not measured.
     """
 
     def __init__(
@@ -83,6 +93,7 @@ class MemoryQueue(Fallible[Operation]):
         seed: int | None = None,
         duplicates: float = 0.0,
         lane: Priority = Priority.NORMAL,
+        fair: bool = False,
     ) -> None:
         super().__init__(QueueUnavailable)
         self.buried: list[DeadLetter] = []
@@ -90,6 +101,7 @@ class MemoryQueue(Fallible[Operation]):
         self.duplicates = duplicates
         self._clock = clock
         self._lane = lane
+        self._fair = fair
         self._visibility = visibility
         self._in_flight_max = in_flight_max
         self._receives_max = receives_max
@@ -125,11 +137,11 @@ class MemoryQueue(Fallible[Operation]):
         """Drop everything on the lane, as an operator can."""
         self._messages.clear()
 
-    def put(self, body: str, delay: timedelta = timedelta(0)) -> str:
+    def put(self, body: str, delay: timedelta = timedelta(0), group: str | None = None) -> str:
         """Send a raw message, an envelope or not; returns its id. `delay` is cut to what SQS allows."""
         now = self._clock.monotonic()
         visible_at = now + min(max(delay.total_seconds(), 0.0), _DELAY_MAX_SECONDS)
-        message = _Message(new_token(), body, self._clock.now(), visible_at, now + self._retention.total_seconds())
+        message = _Message(new_token(), body, self._clock.now(), visible_at, now + self._retention.total_seconds(), group=group)
         self._messages[message.message_id] = message
         self._wake()
         return message.message_id
@@ -163,7 +175,7 @@ class MemoryQueue(Fallible[Operation]):
 
     async def resend(self, delivery: Delivery, delay: timedelta) -> None:
         with self._strike("resend"):
-            self.put(delivery.body, delay)
+            self.put(delivery.body, delay, delivery.group)
         # A lost answer stops it here, and a failing ack too: there are then two messages.
         await self.ack(delivery)
 
@@ -189,7 +201,7 @@ class MemoryQueue(Fallible[Operation]):
     def _send(self, envelope: Envelope) -> QueueUnavailable | None:
         try:
             with self._strike("send"):
-                self.put(envelope.to_wire())
+                self.put(envelope.to_wire(), group=envelope.tenant)
         except QueueUnavailable as error:
             return error
         return None
@@ -214,11 +226,20 @@ class MemoryQueue(Fallible[Operation]):
         visible = self._visible()
         if self._random:
             self._random.shuffle(visible)
+        if self._fair:
+            visible = self._quiet_first(visible)
         for message in [each for each in visible if each.receive_count >= self._receives_max]:
             visible.remove(message)
             del self._messages[message.message_id]
             self.buried.append(DeadLetter(message.body, None, None))
         return [self._deliver(message) for message in visible[: min(limit, room)]]
+
+    def _quiet_first(self, visible: list[_Message]) -> list[_Message]:
+        """Messages of quiet tenants, then those of noisy ones, who has least in flight before the others."""
+        in_flight = Counter(message.group for message in self._hidden() if message.receive_count and message.group)
+        share = _NOISY_SHARE * self.in_flight_count
+        noisy = {group: count for group, count in in_flight.items() if count >= _NOISY_LEAST and count > share}
+        return sorted(visible, key=lambda message: noisy.get(message.group, 0) if message.group else 0)
 
     def _deliver(self, message: _Message) -> Delivery:
         message.receive_count += 1
@@ -226,7 +247,9 @@ class MemoryQueue(Fallible[Operation]):
         message.received_at = self._clock.monotonic()
         twice = self._random is not None and self._random.random() < self.duplicates
         message.visible_at = message.received_at + (0.0 if twice else self._visibility.total_seconds())
-        return Delivery(message.receipt, message.body, message.message_id, message.receive_count, message.sent_at, lane=self._lane)
+        return Delivery(
+            message.receipt, message.body, message.message_id, message.receive_count, message.sent_at, message.group, self._lane
+        )
 
     def _remove(self, delivery: Delivery) -> None:
         message = self._messages.get(delivery.message_id)
