@@ -82,6 +82,7 @@ def _processes(made: Record) -> str:
             f"≤ {runs[0]['asked_throttled']}: {_most([run['throttled'] / run['jobs'] for run in runs])}",
             _most([run["cold"] / run["jobs"] for run in runs]),
             f"{sum(run['jobs'] - run['completed'] for run in runs)} of {sum(run['jobs'] for run in runs):,}",
+            _commits(runs),
         )
         for (limit, refill, workers), runs in sorted(groups.items())
     ]
@@ -93,17 +94,30 @@ def _processes(made: Record) -> str:
         "throttled calls a job",
         "of them in the first 30 s",
         "jobs not completed",
+        "commit",
     )
     return f"{table(head, rows)}\n{_where(made)}"
+
+
+def _commits(runs: Sequence[Mapping[str, Any]]) -> str:
+    """What was measured."""
+    return ", ".join(f"`{commit}`" for commit in sorted({run["commit"] for run in runs}))
 
 
 def _processes_followed(made: Record) -> str:
     """And of a quota that is halved and doubled."""
     rows = [
-        (run["limit"], str(run["workers"]), *(f"{part['use']:.3f}; {part['throttled']:.3f}" for part in run["parts"]))
+        (
+            run["limit"],
+            str(run["workers"]),
+            *(f"{part['use']:.3f}; {part['throttled']:.3f}" for part in run["parts"]),
+            _commits([run]),
+        )
         for run in made["figures"]["processes_followed"]
     ]
-    return table(("quota", "workers", "halved: used; throttled calls a job", "doubled: used; throttled calls a job"), rows)
+    return table(
+        ("quota", "workers", "halved: used; throttled calls a job", "doubled: used; throttled calls a job", "commit"), rows
+    )
 
 
 def _panels(made: Record) -> str:
