@@ -3,9 +3,10 @@
 from docs.markdown import table
 from docs.routes import HEADINGS, rows_of
 from quarry.tenants.limits import LIMITS
+from quarry.tenants.webhooks import WEBHOOKS
 
 
 def fields() -> str:
     """A table for each table of a policy."""
-    places = {"`[tenants.NAME.limits]`": LIMITS}
+    places = {"`[tenants.NAME.limits]`": LIMITS, "`[tenants.NAME.webhooks]`": WEBHOOKS}
     return "\n".join(f"### {heading}\n\n{table(HEADINGS, rows_of(rows))}" for heading, rows in places.items())

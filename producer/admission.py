@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Final
 
 from producer.faults import checked
 from producer.requests import CONVERSE_FIELDS, Submission
@@ -20,6 +20,7 @@ from quarry.job import CHECK_AFTER, Job, Priority
 from quarry.settings import JobSettings
 from quarry.store.item import invocation_json
 from quarry.tenants.policy import PLAIN, Policy
+from quarry.webhooks.addresses import checked as checked_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,19 @@ class Admitted:
     content: bytes
 
 
-def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLAIN) -> Admitted:
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Whether submissions may name a URL to be told at, and one of this machine; and whether every end is published."""
+
+    webhooks: bool = False
+    loopback: bool = False
+    publish: bool = False
+
+
+NOBODY: Final = Telling()
+
+
+def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLAIN, telling: Telling = NOBODY) -> Admitted:
     """A submission, checked, and what it asks of a model.
 
     Raises:
@@ -40,7 +53,12 @@ def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLA
         PayloadTooLarge: what would be sent to the model is more than a job may carry.
     """
     submission = checked(Submission, body)
-    faults = (*_bounds(submission, limits, policy), *_one_body(submission), *_regions(submission))
+    faults = (
+        *_bounds(submission, limits, policy),
+        *_one_body(submission),
+        *_regions(submission),
+        *_webhook(submission, policy, telling),
+    )
     if faults:
         raise InvalidSubmission(*faults)
     invocation = _invocation(submission, limits)
@@ -51,7 +69,9 @@ def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLA
     return Admitted(submission, invocation, content)
 
 
-def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSettings, now: datetime) -> Job:
+def job_of(
+    admitted: Admitted, *, tenant: str, request_id: str, limits: JobSettings, now: datetime, telling: Telling = NOBODY
+) -> Job:
     """The job, not yet recorded. The sweep looks at it soon, in case no message follows."""
     submission = admitted.submission
     return Job(
@@ -69,6 +89,8 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
         stream=submission.stream or False,
         allowed_regions=tuple(dict.fromkeys(submission.allowed_regions or ())),
         check_at=now + CHECK_AFTER,
+        webhook_url=submission.webhook_url,
+        publish=telling.publish,
     )
 
 
@@ -85,6 +107,21 @@ def _regions(submission: Submission) -> Iterator[FieldFault]:
         if region not in (known := regions_of("ec2")):
             meant = "".join(f"; did you mean {near}?" for near in get_close_matches(region, known, n=1))
             yield FieldFault(f"allowed_regions[{i}]", f"is no AWS region that is known here{meant}")
+
+
+def _webhook(submission: Submission, policy: Policy, telling: Telling) -> Iterator[FieldFault]:
+    """As far as can be told without asking anybody: names are resolved when they are called."""
+    if submission.webhook_url is None:
+        return
+    if not telling.webhooks:
+        yield FieldFault("webhook_url", "is not taken here: webhooks are switched off")
+    elif not policy.webhooks.are_signed:
+        yield FieldFault("webhook_url", "is not taken here: there is no secret to sign with")
+    else:
+        try:
+            checked_url(submission.webhook_url, policy.webhooks.rules(loopback=telling.loopback))
+        except ValueError as error:
+            yield FieldFault("webhook_url", str(error))
 
 
 def _check_served(route: Route, invocation: Invocation, submission: Submission) -> None:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import timedelta
 from typing import Final
 
+from producer.admission import Telling
 from producer.auth.gate import Gate
 from producer.auth.principal import DEFAULT_TENANT
 from producer.auth.schemes import Means, schemes
@@ -84,13 +85,16 @@ def _context(
     store = backing.store
     results = Results(backing.payloads, clock, timedelta(seconds=settings.store.url_seconds))
     lookup = Lookup(store, results, Waiters(store, clock, settings.api.waiters, metrics), clock, settings.api.lookup_max_bytes)
+    telling = Telling(settings.takes_webhooks, settings.webhooks.allow_loopback, settings.publishes)
     return Context(
         gate=gate,
         witness=witness,
-        submitter=Submitter(store, backing.payloads, backing.lanes, routes, tenants, settings.job, clock, metrics, tracing),
+        submitter=Submitter(
+            store, backing.payloads, backing.lanes, routes, tenants, settings.job, clock, metrics, tracing, telling
+        ),
         lookup=lookup,
         following=Following(store, lookup, clock, settings.api.followers, metrics),
-        canceller=Canceller(store, lookup, clock),
+        canceller=Canceller(store, lookup, clock, backing.reminders),
         bodies=Bodies(settings.api.inflight_body_bytes),
         health=health,
         limits=settings.api,

@@ -21,6 +21,7 @@ from functools import partial
 from typing import Final
 
 from producer import admission, idempotency
+from producer.admission import NOBODY, Telling
 from producer.body import Body
 from producer.problems import kind_of, whereabouts
 from quarry.clock import Clock
@@ -77,6 +78,7 @@ class Submitter:
         clock: Clock,
         metrics: ProducerMetrics,
         tracing: Tracing = OFF,
+        telling: Telling = NOBODY,
     ) -> None:
         self._store = store
         self._payloads = payloads
@@ -87,6 +89,7 @@ class Submitter:
         self._clock = clock
         self._metrics = metrics
         self._tracing = tracing
+        self._telling = telling
         # One at a time: what it needs of memory on the way is needed once.
         self._reading = asyncio.Semaphore(1)
 
@@ -145,12 +148,13 @@ class Submitter:
     def _read(self, tenant: str, body: object, header_key: str | None) -> tuple[Job, bytes, IdempotencyKey | None]:
         """A job, its invocation as it is stored, and its key. Of a large invocation, nothing else is left."""
         value, now = body.parse() if isinstance(body, Body) else body, self._clock.now()
-        admitted = admission.read(value, self._limits, self._routes, self._tenants.of(tenant))
+        admitted = admission.read(value, self._limits, self._routes, self._tenants.of(tenant), self._telling)
         name = idempotency.agreed(header_key, admitted.submission.idempotency_key)
         key = None
         if name is not None and isinstance(value, dict):
             key = idempotency.made(tenant, name, idempotency.fingerprint(value), now)
-        job = admission.job_of(admitted, tenant=tenant, request_id=new_request_id(now), limits=self._limits, now=now)
+        request_id, telling = new_request_id(now), self._telling
+        job = admission.job_of(admitted, tenant=tenant, request_id=request_id, limits=self._limits, now=now, telling=telling)
         return job if _is_small(admitted.content) else replace(job, invocation=Invocation()), admitted.content, key
 
     async def _set_apart(self, job: Job, content: bytes) -> Job:

@@ -25,7 +25,7 @@ from quarry.inference.routes import Routes
 from quarry.inference.routes_file import load_routes
 from quarry.job import Priority
 from quarry.opening import Connections, opened
-from quarry.queue.base import Lanes
+from quarry.queue.base import JobQueue, Lanes
 from quarry.settings import BreakerSettings, Settings, ecs_endpoints, is_set
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
@@ -47,6 +47,7 @@ from worker.invoke import Invoker
 from worker.isolation import Isolation
 from worker.lease import Leases
 from worker.loop import Loop, always_open
+from worker.notify.opening import opened_consumer
 from worker.process import Steps
 from worker.protection import gated, opened_protection
 from worker.providers import opened_providers
@@ -76,6 +77,8 @@ class Ports:
     lanes: Lanes
     payloads: Payloads
     queue_urls: Mapping[Priority, str]
+    #: Where the ends of jobs are told from; None where nobody is told.
+    reminders: JobQueue | None = None
 
 
 async def run(settings: Settings) -> int:
@@ -97,7 +100,7 @@ async def run(settings: Settings) -> int:
         # Each job has at most one write to the table under way, plus a renewal, plus one of its text.
         connections = Connections(table=3 * slots, bucket=slots, queues=slots + len(Priority) * settings.worker.receivers + 16)
         backing = await stack.enter_async_context(opened(settings, clock, session, connections))
-        ports = Ports(backing.store, backing.lanes, backing.payloads, backing.queue_urls)
+        ports = Ports(backing.store, backing.lanes, backing.payloads, backing.queue_urls, backing.reminders)
         providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock))
         inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
@@ -120,6 +123,10 @@ async def run(settings: Settings) -> int:
         url = ports.queue_urls[Priority.NORMAL]
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=url, slots=slots, metrics_port=port)
         sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow), publisher.keep()]
+        if backing.reminders:
+            poll = poll_for(drain_seconds)
+            telling = opened_consumer(settings, backing.reminders, ports.store, tenants, session, clock, metrics, poll)
+            sides.append((await stack.enter_async_context(telling)).keep())
         if protection:
             sides.append(protection.keep())
         code = await supervise(loop, sides, leases, health, drain_seconds)
@@ -144,7 +151,8 @@ def parts(
     worker, store, lanes = settings.worker, ports.store, ports.lanes
     fronts, isolation = Fronts(lanes, clock.monotonic()), Isolation()
     leases = Leases(store, lanes, clock, metrics, owner=owner, lease_seconds=worker.lease_seconds)
-    recorder, reporter = Recorder(store, ports.payloads, clock, tracing), Reporter(metrics, health, fronts, clock, tracing)
+    recorder = Recorder(store, ports.payloads, clock, tracing, ports.reminders)
+    reporter = Reporter(metrics, health, fronts, clock, tracing)
     steps = Steps(
         claimer=Claimer(store, leases, clock, tracing),
         leases=leases,
@@ -167,8 +175,18 @@ def parts(
     loop = Loop(lanes, steps, metrics, clock, fronts, isolation, turns, poll=poll, gate=gate, tracing=tracing)
     for lane in lanes:
         metrics.front.labels(lane).set_function(partial(_front_seconds, fronts[lane], clock))
-    interval = worker.sweep_seconds
-    sweep = Sweep(store, lanes, recorder, reporter, fronts, clock, metrics, owner=owner, interval_seconds=interval)
+    sweep = Sweep(
+        store,
+        lanes,
+        recorder,
+        reporter,
+        fronts,
+        clock,
+        metrics,
+        owner=owner,
+        interval_seconds=worker.sweep_seconds,
+        reminders=ports.reminders,
+    )
     return loop, leases, sweep
 
 

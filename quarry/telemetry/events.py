@@ -41,6 +41,9 @@ class Event(StrEnum):
     RECORD_REFUSED = "record.refused"  # error, outcome (the job fails, for good)
     RECORD_FAILED = "record.failed"  # error, tries
     RECORD_ABANDONED = "record.abandoned"  # outcome (the worker had to end first; the job will be taken over)
+    REMINDER_FAILED = "reminder.failed"  # error (nobody is told of the job's end yet: the sweep does it again)
+    NOTIFICATION_ATTEMPTED = "notification.attempted"  # channel, status, tries, status_code, error (those that there are)
+    SIGNING_KEY_MISSING = "signing_key.missing"  # tenant, error (nothing is sent to that tenant's receivers)
     DELIVERY_BURIED = "delivery.buried"  # reason
     SETTLEMENT_FAILED = "settlement.failed"  # error
     DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)

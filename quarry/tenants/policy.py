@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from quarry.tenants.limits import Limits
+from quarry.tenants.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,7 @@ class Policy:
     """What holds for the jobs of one tenant."""
 
     limits: Limits = field(default_factory=Limits)
+    webhooks: Webhooks = field(default_factory=Webhooks)
 
 
 #: What holds where nothing is said.

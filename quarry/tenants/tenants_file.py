@@ -16,6 +16,7 @@ from typing import Any, Final
 from quarry.access import is_tenant
 from quarry.tenants.limits import LIMITS, Limits
 from quarry.tenants.policy import PLAIN, Policy, Tenants
+from quarry.tenants.webhooks import WEBHOOKS, Webhooks
 from quarry.toml_fields import Field, Kind, named, table
 from quarry.toml_file import TomlFile
 
@@ -24,6 +25,7 @@ VARIABLE: Final = "QUARRY_TENANTS_FILE"
 #: The tables of a policy, by their names.
 POLICY: Final[Mapping[str, Field]] = {
     "limits": Field(table(LIMITS, Limits), "How much may be asked for."),
+    "webhooks": Field(table(WEBHOOKS, Webhooks), "How it is told of its jobs' ends."),
 }
 _POLICY: Final = table(POLICY, Policy)
 
