@@ -44,6 +44,7 @@ class Event(StrEnum):
     REMINDER_FAILED = "reminder.failed"  # error (nobody is told of the job's end yet: the sweep does it again)
     NOTIFICATION_ATTEMPTED = "notification.attempted"  # channel, status, tries, status_code, error (those that there are)
     SIGNING_KEY_MISSING = "signing_key.missing"  # tenant, error (nothing is sent to that tenant's receivers)
+    PUBLISHING_FAILED = "publishing.failed"  # error (by SNS or EventBridge; it is done again)
     DELIVERY_BURIED = "delivery.buried"  # reason
     SETTLEMENT_FAILED = "settlement.failed"  # error
     DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)

@@ -4,11 +4,11 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from quarry.aws import read_secret, secrets_client
+from quarry.aws import events_client, read_secret, secrets_client
 from quarry.clock import Clock
 from quarry.errors import ConfigurationError
 from quarry.notification import Channel
@@ -23,6 +23,7 @@ from worker.notify.deliver import Teller, WebhookTeller
 from worker.notify.gate import LookUp, SystemLookUp
 from worker.notify.hosts import Hosts
 from worker.notify.post import poster
+from worker.notify.publish import Publisher
 from worker.notify.secrets import SigningSecrets
 
 if TYPE_CHECKING:
@@ -61,7 +62,22 @@ async def opened_consumer(
                 random.random,
                 loopback=webhooks.allow_loopback,
             )
+        if settings.publishes:
+            tellers[Channel.EVENTS] = await _publisher(settings, stack, session, clock)
         yield Consumer(queue, store, tellers, clock, metrics, concurrency=webhooks.concurrency, poll=poll)
+
+
+async def _publisher(settings: Settings, stack: AsyncExitStack, session: "AioSession", clock: Clock) -> Publisher:
+    async def client(service: str) -> Any:
+        # A topic may be in another region than the table; its ARN says which.
+        arn = settings.events.sns_topic_arn if service == "sns" else None
+        region = arn.split(":")[3] if arn else settings.region
+        return await stack.enter_async_context(events_client(service, region, settings.webhooks.concurrency, session))
+
+    topic, bus = settings.events.sns_topic_arn, settings.events.event_bus_name
+    to_topic = (await client("sns"), topic) if topic else None
+    to_bus = (await client("events"), bus) if bus else None
+    return Publisher(to_topic, to_bus, clock, random.random)
 
 
 def _secrets(region: str, session: "AioSession", clock: Clock) -> SigningSecrets:
