@@ -150,6 +150,11 @@ check-infra: .venv-infra/.installed ## Terraform (format, validity, its own test
 	.venv-infra/bin/checkov --directory terraform --framework terraform --quiet --compact --skip-download
 	.ci/check-terraform
 
+# `make audit AUDIT='--ignore-vuln GHSA-…'` for what is known and does not concern us.
+.PHONY: audit
+audit: .venv-infra/.installed ## Ask PyPI, or OSV, which locked packages are known to be vulnerable; without either it says so
+	@.venv-infra/bin/python .ci/audit.py .venv-infra/bin/pip-audit $(AUDIT)
+
 .PHONY: test-terraform
 test-terraform: install images ## Apply terraform/examples/complete to an emulated AWS whose ECS starts the images, and use it
 	TAG=$(TAG) $(BIN)/pytest tests/e2e/terraform -m 'terraform and not long' -s -n 2 --no-loadscope-reorder

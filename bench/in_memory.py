@@ -29,6 +29,7 @@ from producer.waiting import Waiters
 from producer.web import create_app, refusals
 from quarry import eventloop
 from quarry.clock import SystemClock
+from quarry.erasure.eraser import Eraser
 from quarry.inference.engine import Engine
 from quarry.inference.providers.echo import EchoProvider
 from quarry.inference.routes import Route, Routes
@@ -40,7 +41,7 @@ from quarry.telemetry.audit import AuditLog
 from quarry.telemetry.logs import configure
 from quarry.telemetry.metrics import InferenceMetrics, ProducerMetrics, WorkerMetrics
 from quarry.tenants.policy import Tenants
-from quarry.testing import MemoryPayloads, MemoryQueue, MemoryStore
+from quarry.testing import MemoryErasures, MemoryPayloads, MemoryQueue, MemoryStore
 from worker.app import Ports, parts
 from worker.health import Health as WorkerHealth
 
@@ -55,7 +56,7 @@ async def run(settings: Settings, port: int) -> None:
     metrics = WorkerMetrics(registry)
     engine = Engine({"echo": EchoProvider()}, InferenceMetrics(registry), clock)
     health = WorkerHealth(metrics, clock, lambda: 0.0)
-    ports = Ports(store, lanes, payloads, dict.fromkeys(Priority, "memory"))
+    ports = Ports(store, MemoryErasures(store), lanes, payloads, dict.fromkeys(Priority, "memory"))
     loop, leases, sweep = parts(ports, settings, engine, _ROUTES, Tenants(), metrics, health, clock, "bench")
     async with asyncio.TaskGroup() as tasks:
         working = [tasks.create_task(each) for each in (loop.run(), leases.keep(), leases.listen(), sweep.keep())]
@@ -75,7 +76,8 @@ async def _serve(
     app = create_app(
         Context(
             Gate([], witness), witness, submitter, lookup, Following(store, lookup, clock, 10, metrics),
-            Canceller(store, lookup, clock), bodies, Health({}, clock), settings.api, clock,
+            Canceller(store, lookup, clock), Eraser(store, MemoryErasures(store), payloads, clock), bodies,
+            Health({}, clock), settings.api, clock,
         ),
         metrics,
     )  # fmt: skip

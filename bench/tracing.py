@@ -30,7 +30,7 @@ from quarry.telemetry.metrics import InferenceMetrics, ProducerMetrics, WorkerMe
 from quarry.telemetry.otlp import OtelTracing
 from quarry.telemetry.tracing import OFF, Tracing
 from quarry.tenants.policy import Tenants
-from quarry.testing import MemoryPayloads, MemoryQueue, MemoryStore
+from quarry.testing import MemoryErasures, MemoryPayloads, MemoryQueue, MemoryStore
 from worker.app import Ports, parts
 from worker.health import Health
 
@@ -54,13 +54,13 @@ async def cpu_ms(tracing: Tracing) -> float:
     lanes = {lane: MemoryQueue(clock, lane=lane) for lane in Priority}
     metrics = WorkerMetrics(registry)
     engine = Engine({"echo": EchoProvider()}, InferenceMetrics(registry), clock, tracing=tracing)
-    ports = Ports(store, lanes, payloads, dict.fromkeys(Priority, "memory"))
+    ports = Ports(store, MemoryErasures(store), lanes, payloads, dict.fromkeys(Priority, "memory"))
     health = Health(metrics, clock, lambda: 0.0)
     loop, *_ = parts(ports, settings, engine, _ROUTES, Tenants(), metrics, health, clock, "bench", tracing=tracing)
     submitter = Submitter(store, payloads, lanes, _ROUTES, Tenants(), settings.job, clock, ProducerMetrics(registry), tracing)
     began = time.process_time()
     for _ in range(JOBS):
-        with tracing.request("POST", "/v1/jobs", None):
+        with tracing.request("POST", None):
             await submitter.submit("default", {"prompt": "Hello"})
     running = asyncio.create_task(loop.run())
     while registry.get_sample_value("quarry_jobs_finished_total", {"outcome": "completed"}) != JOBS:  # noqa: ASYNC110 - a counter

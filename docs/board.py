@@ -105,9 +105,11 @@ ROWS: Final[dict[str, Sequence[Panel]]] = {
         Panel("Who waits", "short", [("sum(quarry_http_waiters)", "long-polls"), ("sum(quarry_http_followers)", "event streams")]),
         Panel("Audit records", "reqps", [_rate("quarry_audit_records_total", "outcome")]),
         Panel(
-            "The routes file", "short",
-            [("max by (job) (quarry_routes_refused)", "{{job}} refuses it"),
-             ("sum by (outcome) (increase(quarry_routes_reloads_total[10m]))", "{{outcome}}, in ten minutes")],
+            "Routes and tenants files", "short",
+            [("max by (job) (quarry_routes_refused)", "{{job}} refuses the routes"),
+             ("max by (job) (quarry_tenants_refused)", "{{job}} refuses the tenants"),
+             ("sum by (outcome) (increase(quarry_routes_reloads_total[10m]))", "routes {{outcome}}, in ten minutes"),
+             ("sum by (outcome) (increase(quarry_tenants_reloads_total[10m]))", "tenants {{outcome}}, in ten minutes")],
         ),
     ),
     "Model calls": (

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bench import record
 from bench.autoscaling.contestants import CONTESTANTS
+from bench.autoscaling.shapes import SHAPES
 from bench.record import Record, where
 from docs.markdown import table
 
@@ -141,7 +142,7 @@ def _autoscaling(name: str, made: Record) -> str:
             f"{row['most_tasks']} ({shape['needed_tasks']})",
             f"{row['task_hours']:,.1f}, {row['wasted_task_hours']:,.1f}",
             str(row["changes"]),
-            f"{row['held_seconds'] / 60:,.0f} min",
+            _meanwhile(row) if "meanwhile" in row else f"{row['held_seconds'] / 60:,.0f} min",
             f"{row['expired']:,}, {row['cut']:,}",
         )
         for row in shape["rows"]
@@ -153,13 +154,18 @@ def _autoscaling(name: str, made: Record) -> str:
         "most tasks (needed)",
         "task-hours, wasted",
         "changes",
-        "held by quota",
+        "in the failure: tasks, task-hours" if "meanwhile" in shape["rows"][0] else "held by quota",
         "expired, cut",
     )
     about = (
         f"{shape['title']}; {shape['rows'][0]['jobs']:,} jobs; quota {shape['rpm']:,} a minute; at most {shape['max_tasks']} tasks."
     )
     return f"{about[0].upper()}{about[1:]}\n\n{table(head, rows)}"
+
+
+def _meanwhile(row: Mapping[str, Any]) -> str:
+    first, most, last = row["meanwhile"]
+    return f"{first} → {f'{most} → ' if most not in {first, last} else ''}{last}, {row['meanwhile_task_hours']:,.1f}"
 
 
 def _choices(made: Record) -> str:
@@ -217,10 +223,7 @@ _BLOCKS: Final[Mapping[str, tuple[str, Told]]] = {
     },
     "panels": ("panels", _panels),
     "autoscaling-where": ("autoscaling", _where),
-    **{
-        f"autoscaling-{name}": ("autoscaling", partial(_autoscaling, name))
-        for name in ("steady", "diurnal", "spike", "ten-million")
-    },
+    **{f"autoscaling-{name}": ("autoscaling", partial(_autoscaling, name)) for name in SHAPES},
     "autoscaling-choices": ("autoscaling", _choices),
     "quotas-simulated": ("quotas", _simulated),
     "quotas-followed": ("quotas", _followed),

@@ -147,6 +147,7 @@ def cases() -> Iterator[tuple[str, outcome.Verdict]]:
     fresh, old = a_delivery("{", sent_at=NOW), a_delivery("{", sent_at=NOW - timedelta(hours=25))
     yield "a message that is no envelope", outcome.of_unreadable(errors.MalformedEnvelope("x"), fresh, NOW)
     yield "an envelope of a newer version", outcome.of_unreadable(errors.UnsupportedEnvelope("x"), fresh, NOW)
+    yield "its tenant has all the slots that it may have: it is not claimed", outcome.of_tenant_at_cap(NOW, 5.0)
     yield "the same, for more than a day", outcome.of_unreadable(errors.UnsupportedEnvelope("x"), old, NOW)
 
 

@@ -35,6 +35,7 @@ _RESOURCES: Final[Mapping[str, str]] = {
     '["${var.job_table_arn}/index/by_tenant"]': "its index `by_tenant`",
     "[var.payload_bucket_arn]": "the payload bucket",
     '["${local.objects}/payload-*.json"]': "`*/*/payload-*.json` in it",
+    '["${local.objects}/payload-*.json", "${local.objects}/result-*.json"]': "`*/*/payload-*.json` and `*/*/result-*.json` in it",
     '["${local.objects}/result-*.json"]': "`*/*/result-*.json` in it",
     "sort(var.model_arns)": "`model_arns`",
     "sort(var.guardrail_arns)": "`guardrail_arns`",
@@ -59,14 +60,18 @@ _FOR: Final[Mapping[str, str]] = {
     "worker WorkJobs": "claim, renew, record; the sweep; heartbeats; the text of streams. *Not where the partition holds keys of "
     "callers.*",
     "worker HearOfCancelsAndWorkers": "hear of cancels, and of other workers. *Only in those partitions: not what other jobs say.*",
-    "worker TakeNotices": "remove a notice that was read. *Only there: a worker deletes no job.*",
-    "worker FindDueJobs": "the sweep looks for jobs that nobody holds",
+    "worker TakeNotices": "remove a notice that was read. *Only there.*",
+    "worker EraseJobs": "the sweep keeps what was promised to who [erases](privacy.md) a job. *Only partitions of tenants.*",
+    "FindTexts": "find the text of streams, to erase it. *Only its keys, in partitions of tenants: not what it says.*",
+    "FindContent": "find all versions of a job's objects, to erase them",
+    "EraseContent": "[erase](privacy.md) payloads and results, version by version",
+    "worker FindDueJobs": "the sweep looks for jobs that nobody holds, and for erasures",
     "worker FindBucket": "at the start, to see that the bucket is there; and S3 tells a missing object from a forbidden one only "
     "then",
     "worker ReadPayloads": "large prompts",
     "worker WriteResults": "large answers",
     "worker CallModels": "Converse and InvokeModel; ConverseStream. AWS has no actions of those names",
-    "worker ApplyGuardrails": "jobs whose `guardrailConfig` names a guardrail",
+    "worker ApplyGuardrails": "guardrails of [tenants](guard.md#bedrocks-guardrails), and those that jobs name",
     "worker CallEndpoints": "routes to SageMaker",
     "worker ReadProviderKeys": "keys of other providers (`api_key_secret`), and secrets that sign webhooks (`secret_arn`)",
     "worker PublishEnds": "publish [ends of jobs](webhooks.md#topics-and-event-buses) to the topic",
@@ -79,13 +84,13 @@ _FOR: Final[Mapping[str, str]] = {
     "producer SubmitAndReadJobs": "submit (`PartiQLInsert`, which is what BatchExecuteStatement is authorised as); "
     "read; follow. *Only "
     "partitions of tenants.*",
-    "producer SubmitOnceAndNotify": "jobs with an idempotency key; tell a worker of a cancel. *Not where keys of "
-    "callers, heartbeats or roles "
-    "are.*",
+    "producer SubmitOnceAndNotify": "jobs with an idempotency key; tell a worker of a cancel; tombstones of what was erased. "
+    "*Not where keys of callers, heartbeats or roles are.*",
     "producer CancelJobsAndKnowCallers": "look up several jobs; cancel; know a caller by its key, and note the use. *Not "
     "where notices, heartbeats or "
     "roles are.*",
-    "producer WithdrawJobs": "take back a job that could not be sent. *Only in a transaction, and only partitions of tenants.*",
+    "producer WithdrawAndEraseJobs": "take back a job that could not be sent; [erase](privacy.md) one. *Only "
+    "partitions of tenants.*",
     "producer ListJobs": "list a tenant's jobs",
     "producer FindBucket": "at the start, to see that the bucket is there",
     "producer WritePayloads": "large prompts",
@@ -104,7 +109,11 @@ _FOR: Final[Mapping[str, str]] = {
     "are.*",
     "operator ListKeys": "`quarry keys list`. *Only the keys of callers.*",
     "operator MakeKeys": "`quarry keys create` and `rotate`. *Only keys of callers, and only in a transaction.*",
-    "operator FindFailedJobs": "`quarry dlq list`, and what is chosen by filters",
+    "operator FindJobs": "`quarry dlq list`, `quarry erase`, and what is chosen by filters",
+    "operator EraseJobs": "`quarry erase`. *Only partitions of tenants.*",
+    "operator PromiseErasures": "`quarry erase`: a tombstone, and word to who works the job. *Not where keys of "
+    "callers, heartbeats or "
+    "roles are.*",
     "operator FindBucket": "`quarry doctor`; the start of `quarry dlq`",
     "operator ShowAndRefreshPayloads": "`quarry dlq show --content`; a redriven job's payload is copied onto itself, so "
     "that it does not "

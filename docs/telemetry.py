@@ -24,7 +24,7 @@ def metric_catalogue() -> str:
         ("API", metrics.ProducerMetrics),
         ("Worker", metrics.WorkerMetrics),
         ("Model calls (in the worker)", metrics.InferenceMetrics),
-        ("The routes file (in both)", metrics.RoutesMetrics),
+        ("The files that are followed (in both)", metrics.FilesMetrics),
     ):
         registry = CollectorRegistry()
         found = [value for value in vars(catalogue(registry)).values() if hasattr(value, "_labelnames")]

@@ -48,9 +48,11 @@ def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> di
         stored = _declared_out(job.degraded)
     return summary_out(job, now) | {
         "allowed_regions": list(job.allowed_regions) or None,
+        "flags": list(dict.fromkeys((*job.flags, *(result.flags if result else ())))),
         "degraded": job.degraded is not None,
         "waits": [_wait_out(each) for each in job.waits],
         "stream": job.stream,
+        "store_content": job.store_content,
         "attempt_history": [_attempt_out(each) for each in job.visible_history],
         "result": result_document(result) if result and not job.result_object else stored,
         "usage": _usage_out(result.usage if result else Usage()) if result or job.degraded is not None else None,
@@ -268,7 +270,9 @@ class JobView(JobSummary):
     """A job."""
 
     allowed_regions: list[str] | None = Field(description="As submitted: where the prompt may be processed.")
+    flags: list[str] = Field(description="Patterns of the tenant's policy that were in what was asked or answered, by name.")
     degraded: bool = Field(description="No model answered it in time: `result` is what its route declares for that.")
+    store_content: bool = Field(description="`false`: it is erased a few minutes after its end was read.")
     stream: bool = Field(description="Its text can be followed as it comes: `GET /v1/jobs/{request_id}/events`.")
     attempt_history: list[AttemptView] = Field(description="The last 20 attempts.")
     waits: list[WaitView] = Field(description="The last 10 waits that cost no attempt.")
@@ -277,6 +281,13 @@ class JobView(JobSummary):
     served_by: ServedByView | None = Field(description="What answered.")
     error: JobError | None = Field(description="Once `failed` or `expired`.")
     webhook: WebhookView | None = Field(description="Null where the submission names no `webhook_url`.")
+
+
+class ErasureView(Shown):
+    """The promise that a job is erased."""
+
+    request_id: str = Field(description="The job's id.", examples=[_ID])
+    erased: bool = Field(description="Whether nothing of it is left yet.")
 
 
 class JobPageView(Shown):

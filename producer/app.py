@@ -20,10 +20,11 @@ from quarry.inference.routes_file import load_routes
 from quarry.settings import Settings
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
-from quarry.telemetry.metrics import ProducerMetrics, RoutesMetrics
+from quarry.telemetry.metrics import FilesMetrics, ProducerMetrics
 from quarry.telemetry.probes import serve_probes
 from quarry.telemetry.publish import Publisher
 from quarry.telemetry.traced import opened_tracing
+from quarry.tenants.reload import TenantsFile
 
 _log = get_logger(__name__)
 
@@ -45,11 +46,13 @@ async def run(settings: Settings, host: str, port: int) -> int:
     clock, registry = CorrectedClock(), CollectorRegistry()
     metrics = ProducerMetrics(registry)
     load = partial(load_routes, settings.routes_file, settings.region)
-    routes = RoutesFile(settings.routes_file, load, RoutesMetrics(registry), clock)
+    files = FilesMetrics(registry)
+    routes, tenants = RoutesFile(settings.routes_file, load, files, clock), TenantsFile(settings.tenants_file, files, clock)
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(bind(host, port))
         tracing = await stack.enter_async_context(opened_tracing(settings, "api"))
-        context = await stack.enter_async_context(opened_context(settings, routes.routes, metrics, clock, tracing=tracing))
+        opening = opened_context(settings, routes.routes, tenants.tenants, metrics, clock, tracing=tracing)
+        context = await stack.enter_async_context(opening)
         unready = context.health.unready
         probes = serve_probes(registry, unready, host=settings.api.metrics_host, port=settings.api.metrics_port)
         metrics_port = await stack.enter_async_context(probes)
@@ -58,7 +61,13 @@ async def run(settings: Settings, host: str, port: int) -> int:
         _log.info(Event.SERVICE_STARTED, version=__version__, port=bound.getsockname()[1], metrics_port=metrics_port)
         app, limits = create_app(context, metrics, tracing), Limits(room_for(settings.api.connections))
         serving = serve(app, bound, limits, refusals(authenticating=not context.gate.is_open), context.stop)
-        code = await _supervise(asyncio.create_task(serving), context.health.keep(), routes.keep(), publisher.keep())
+        code = await _supervise(
+            asyncio.create_task(serving),
+            context.health.keep(),
+            context.submitter.limiter.keep(),
+            routes.keep(beside=[tenants]),
+            publisher.keep(),
+        )
     _log.info(Event.SERVICE_STOPPED)
     return code
 

@@ -34,6 +34,7 @@ class Body:
 
     def __init__(self, content: bytes | bytearray) -> None:
         self._content = content
+        self.size_bytes = len(content)
         self.large = len(content) >= LARGE_MIN_BYTES
 
     def parse(self) -> Any:

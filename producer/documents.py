@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from producer import quotas
 from producer.answers import Problem
 from producer.auth.rules import RULES
 from producer.headers import POLICY
@@ -141,6 +142,8 @@ def _problem(status: int) -> dict[str, Any]:
         "description": said or HTTPStatus(status).phrase,
         "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}},
     }
-    if status == 503:
+    if status in (429, 503):
         answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    if status == 429:
+        answer["headers"] |= quotas.DOCUMENTED
     return answer

@@ -116,7 +116,10 @@ class Following:
             began = spoken_at = self._clock.monotonic()
             yield _RETRY
             while True:
-                told, pause = await self._look(job, progress, self._clock.monotonic() - began)
+                try:
+                    told, pause = await self._look(job, progress, self._clock.monotonic() - began)
+                except JobNotFound:
+                    return  # erased: who comes back is told so
                 now = self._clock.monotonic()
                 if told or now - spoken_at >= _KEEP_ALIVE_SECONDS:
                     yield "".join(map(_wire, told)) or _STILL_HERE
@@ -128,16 +131,22 @@ class Following:
             self._count(job.tenant, -1)
 
     async def _look(self, job: Job, progress: Progress, waited: float) -> tuple[list[Told], float]:
-        """What is new, and how long to wait for more."""
+        """What is new, and how long to wait for more.
+
+        Raises:
+            JobNotFound: it was erased.
+        """
         least, most = _PAUSE_SECONDS
         pause = min(max(waited * _PAUSE_OF_WAITED, least), most)
         try:
             look = await self._store.look(job.tenant, job.request_id, progress.since)
-            if look is None:
-                return [], most  # gone, or just made: what is read here need not be fresh
+            if look is None or look.job.erasing:
+                # Gone, or just made: what was read here need not be fresh, and this is.
+                await self._lookup.get(job.tenant, job.request_id)
+                return [], most
             if effective_status(look.job, self._clock.now()).is_terminal:
                 return await self._over(look, progress), pause
-        except (TransportError, JobNotFound):
+        except TransportError:
             return [], most
         speaking = job.stream and look.job.status is JobStatus.PROCESSING
         return list(progress.told(look, self._clock.now())), _TEXT_SECONDS if speaking else pause

@@ -32,6 +32,7 @@ from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.telemetry.publish import Publisher
+from quarry.tenants.tenants_file import load_tenants
 
 _log = get_logger(__name__)
 
@@ -90,10 +91,11 @@ class Function:
     async def _begin(self) -> FastAPI:
         settings, clock, metrics = self._settings, self._clock, ProducerMetrics(CollectorRegistry())
         between, routes = Between(), load_routes(settings.routes_file, settings.region)
+        tenants = load_tenants(settings.tenants_file)
         between.after.append(Publisher(settings.emf, "producer", (metrics,), clock).told)
         async with AsyncExitStack() as stack:
             try:
-                context = await stack.enter_async_context(opened_context(settings, routes, metrics, clock, between))
+                context = await stack.enter_async_context(opened_context(settings, routes, tenants, metrics, clock, between))
             except TransportError as error:
                 _log.error(Event.SERVICE_FAILED, error=str(error))
                 raise

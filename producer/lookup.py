@@ -4,7 +4,9 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from producer.answers import job_out, summary_out
@@ -13,12 +15,15 @@ from producer.requests import ListQuery
 from producer.results import SHOWN_MAX_BYTES, Results
 from producer.waiting import Waiters
 from quarry.clock import Clock
-from quarry.errors import FieldFault, InvalidSubmission, JobNotFound, PayloadLost, QuarryError
+from quarry.erasure.base import Erasures
+from quarry.errors import FieldFault, InvalidSubmission, JobNotFound, PayloadLost, QuarryError, StoreUnavailable
 from quarry.explanation import explanation
 from quarry.ids import is_request_id
 from quarry.job import Job, effective_status
 from quarry.store.base import JobStore
 from quarry.store.item import result_json
+from quarry.tenants.keeping import Keeping
+from quarry.tenants.privacy import GRACE
 
 #: Results of one lookup, together.
 LOOKUP_RESULTS_MAX_BYTES: Final = 5 * 1024 * 1024
@@ -27,24 +32,28 @@ _NOT_FOUND: Final = "no such job"
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Reads jobs of one tenant or another. `results_max_bytes`: of one lookup, together."""
+    """Reads jobs of one tenant or another. `results_max_bytes`: of one lookup, together. A job whose time is over is none, wherever
+    it still lies; `erasures` are told of answers that were read for the first time, where content is not stored.
+    """
 
     store: JobStore
     results: Results
     waiters: Waiters
     clock: Clock
     results_max_bytes: int = LOOKUP_RESULTS_MAX_BYTES
+    keeping: Keeping = field(default_factory=Keeping)
+    erasures: Erasures | None = None
 
     async def get(self, tenant: str, request_id: str) -> Job:
         """One job, at every stage.
 
         Raises:
-            JobNotFound: the id is malformed, unknown, or another tenant's; which of them is not told.
+            JobNotFound: the id is malformed, unknown, erased, or another tenant's; which of them is not told.
             StoreUnavailable: try again.
         """
         job = await self.store.get(tenant, request_id) if is_request_id(request_id) else None
-        if job is None:
-            raise JobNotFound(_NOT_FOUND)
+        if job is None or self._is_hidden(job):
+            raise no_such_job()
         return job
 
     async def show(self, job: Job) -> dict[str, Any]:
@@ -54,8 +63,22 @@ class Lookup:
             PayloadLost: its result is gone.
             PayloadsUnavailable: try again.
         """
-        stored = await self.results.show(job.result_object) if job.result_object else None
-        return job_out(job, self.clock.now(), stored)
+        now, until = self.clock.now(), self.keeping.ends_at(job)
+        if not job.store_content and job.finished_at and not job.delivered_at:
+            until = await self._delivered(job, now)
+        stored = await self.results.show(job.result_object, until) if job.result_object else None
+        return job_out(job, now, stored)
+
+    async def _delivered(self, job: Job, now: datetime) -> datetime:
+        """Note that the answer is read; returns until when it can be read again."""
+        if self.erasures:
+            # Should that fail, it is erased when its time is over all the same.
+            with suppress(StoreUnavailable):
+                await self.erasures.deliver(job, now, now + GRACE)
+        return now + GRACE
+
+    def _is_hidden(self, job: Job) -> bool:
+        return job.erasing or self.keeping.is_over(job, self.clock.now())
 
     async def explain(self, tenant: str, request_id: str) -> dict[str, Any]:
         """The story of one job.
@@ -91,7 +114,7 @@ class Lookup:
             tenant, status=query.status, created_after=query.created_after, limit=query.limit, after=after, now=now
         )
         return {
-            "jobs": [summary_out(job, now) for job in page.jobs],
+            "jobs": [summary_out(job, now) for job in page.jobs if not self.keeping.is_over(job, now)],
             "next_cursor": page.next_after and to_cursor(page.next_after),
         }
 
@@ -106,6 +129,7 @@ class Lookup:
         rows: list[Awaitable[dict[str, Any]]] = []
         for request_id in request_ids:
             job = found.get(request_id)
+            job = None if job and self._is_hidden(job) else job
             size = _shown_bytes(job) if job else 0
             rows.append(self._row(request_id, job, with_result=size <= left))
             left -= size if size <= left else 0
@@ -113,13 +137,18 @@ class Lookup:
 
     async def _row(self, request_id: str, job: Job | None, *, with_result: bool) -> dict[str, Any]:
         if job is None:
-            return _failed(request_id, JobNotFound(_NOT_FOUND))
+            return _failed(request_id, no_such_job())
         if not with_result:
             return job_out(job, self.clock.now()) | {"result": None, "result_omitted": True}
         try:
             return await self.show(job) | {"result_omitted": False}
         except PayloadLost as error:
             return _failed(request_id, error)
+
+
+def no_such_job() -> JobNotFound:
+    """There is none, or it is not the caller's: which of them is not told."""
+    return JobNotFound(_NOT_FOUND)
 
 
 def to_cursor(request_id: str) -> str:

@@ -7,9 +7,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from producer.auth.gate import CALLERS_TENANT
 from producer.headers import guarded
 from producer.problems import INTERNAL, MEDIA_TYPE, problem, whereabouts
 from quarry.clock import Clock
+from quarry.ids import is_request_id
 from quarry.telemetry.conventions import of_answer
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import bind_trace, get_logger
@@ -22,6 +24,7 @@ _log = get_logger(__name__)
 _HUNG_UP: Final = 499
 #: Probes and documents would only be noise.
 _TRACED: Final = "/v1/"
+_UNMATCHED: Final = "unmatched"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -43,12 +46,12 @@ class Observed:
             await self._observe(scope, receive, send)
         else:
             method = _method(scope)
-            with self._tracing.request(method, scope["path"], _header(scope, b"traceparent")) as span:
+            with self._tracing.request(method, _header(scope, b"traceparent")) as span:
                 bind_trace(span.trace_id)
                 code = await self._observe(scope, receive, send)
                 route = _route(scope)
                 span.rename(f"{method} {route}")
-                span.tell(of_answer(route, code))
+                span.tell(of_answer(route, _path(scope), scope.get(CALLERS_TENANT), code))
                 if code >= 500:
                     span.fail(str(code))
 
@@ -88,6 +91,12 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return found.decode("latin-1") if found else None
 
 
+def _path(scope: Scope) -> str | None:
+    """The path, where all that a caller has put into it are ids of jobs."""
+    known = _route(scope) != _UNMATCHED and all(is_request_id(str(each)) for each in scope.get("path_params", {}).values())
+    return scope["path"] if known else None
+
+
 def _route(scope: MutableMapping[str, Any]) -> str:
     """The template, never the path itself: labels are bounded."""
-    return getattr(scope.get("route"), "path", "") or "unmatched"
+    return getattr(scope.get("route"), "path", "") or _UNMATCHED

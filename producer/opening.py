@@ -16,6 +16,7 @@ from producer.body import Bodies
 from producer.cancel import Canceller
 from producer.following import Following
 from producer.health import Check, Health
+from producer.limiting import Limiter
 from producer.lookup import Lookup
 from producer.results import Results
 from producer.routes.context import Context
@@ -24,6 +25,7 @@ from producer.waiting import Waiters
 from quarry.access import load_roles
 from quarry.aws import new_session
 from quarry.clock import CorrectedClock
+from quarry.erasure.eraser import Eraser
 from quarry.ids import new_request_id
 from quarry.inference import converse
 from quarry.inference.routes import Routes
@@ -34,7 +36,6 @@ from quarry.telemetry.audit import audit_log
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.telemetry.tracing import OFF, Tracing
 from quarry.tenants.policy import Tenants
-from quarry.tenants.tenants_file import load_tenants
 
 #: Connections to each service: more than the batches that can be under way at once.
 _CONNECTIONS: Final = Connections(table=64, bucket=64, queues=64)
@@ -44,6 +45,7 @@ _CONNECTIONS: Final = Connections(table=64, bucket=64, queues=64)
 async def opened_context(
     settings: Settings,
     routes: Routes,
+    tenants: Tenants,
     metrics: ProducerMetrics,
     clock: CorrectedClock,
     between: Between | None = None,
@@ -56,17 +58,17 @@ async def opened_context(
         TransportError: AWS does not answer.
     """
     roles = load_roles(settings.api.roles_file)
-    tenants = load_tenants(settings.tenants_file)
     async with AsyncExitStack() as stack:
         audit = stack.enter_context(closing(audit_log(settings, clock, metrics.audit_records)))
-        backing = await stack.enter_async_context(opened(settings, clock, new_session(), _CONNECTIONS))
+        backing = await stack.enter_async_context(opened(settings, clock, new_session(), _CONNECTIONS, tenants))
         means = Means(settings, DynamoKeys(backing.dynamodb, settings.store.table), clock, roles, between)
         witness = Witness(audit, settings.api.trusted_proxies)
         gate = Gate(await stack.enter_async_context(schemes(means)), witness)
         # Reads Converse's service model, which takes a moment: now, and not under the first caller.
         converse.faults(messages=[], system=[], converse={})
         health = Health(_checks(backing, clock), clock, on_demand=between is not None)
-        yield _context(settings, backing, routes, tenants, gate, witness, health, metrics, clock, tracing)
+        limiter = Limiter(backing.store, tenants, clock, hoards=between is None)
+        yield _context(settings, backing, routes, tenants, limiter, gate, witness, health, metrics, clock, tracing)
 
 
 def _context(
@@ -74,6 +76,7 @@ def _context(
     backing: Backing,
     routes: Routes,
     tenants: Tenants,
+    limiter: Limiter,
     gate: Gate,
     witness: Witness,
     health: Health,
@@ -84,17 +87,19 @@ def _context(
     """The verbs, over what was opened."""
     store = backing.store
     results = Results(backing.payloads, clock, timedelta(seconds=settings.store.url_seconds))
-    lookup = Lookup(store, results, Waiters(store, clock, settings.api.waiters, metrics), clock, settings.api.lookup_max_bytes)
+    waiters = Waiters(store, clock, settings.api.waiters, metrics)
+    lookup = Lookup(store, results, waiters, clock, settings.api.lookup_max_bytes, backing.keeping, backing.erasures)
     telling = Telling(settings.takes_webhooks, settings.webhooks.allow_loopback, settings.publishes)
     return Context(
         gate=gate,
         witness=witness,
         submitter=Submitter(
-            store, backing.payloads, backing.lanes, routes, tenants, settings.job, clock, metrics, tracing, telling
+            store, backing.payloads, backing.lanes, routes, tenants, settings.job, clock, metrics, tracing, limiter, telling
         ),
         lookup=lookup,
         following=Following(store, lookup, clock, settings.api.followers, metrics),
         canceller=Canceller(store, lookup, clock, backing.reminders),
+        eraser=Eraser(store, backing.erasures, backing.payloads, clock),
         bodies=Bodies(settings.api.inflight_body_bytes),
         health=health,
         limits=settings.api,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from quarry.errors import (
+    ContentRefused,
     FieldFault,
     Forbidden,
     IdempotencyConflict,
@@ -23,6 +24,7 @@ from quarry.errors import (
     PayloadTooLarge,
     QuarryError,
     QueueUnavailable,
+    RateLimited,
     StoreUnavailable,
     SubmissionUndecided,
     Unauthenticated,
@@ -56,6 +58,7 @@ _TRY_AGAIN: Final = "A service behind this one did not answer. Trying again is s
 PROBLEMS: Final[Mapping[type[QuarryError], Kind]] = {
     NotJson: Kind(400, "invalid_json", "The body is not JSON"),
     InvalidSubmission: Kind(422, "invalid_request", "The request has faults"),
+    ContentRefused: Kind(422, "content_refused", "The content is refused"),
     PayloadTooLarge: Kind(413, "payload_too_large", "The payload is too large"),
     ModelNotAllowed: Kind(422, "model_not_allowed", "The model is not served here", path="model"),
     IdempotencyConflict: Kind(409, "idempotency_conflict", "The idempotency key is in use for another request"),
@@ -65,6 +68,7 @@ PROBLEMS: Final[Mapping[type[QuarryError], Kind]] = {
         401, "unauthenticated", "Nobody knows who is calling", "Send a valid credential: `Authorization: Bearer …`."
     ),
     Forbidden: Kind(403, "forbidden", "The caller may not do that", "The credential is valid, and does not permit this."),
+    RateLimited: Kind(429, "rate_limited", "The tenant is over a limit"),
     QueueUnavailable: Kind(503, "queue_unavailable", "The queue does not answer", _TRY_AGAIN),
     StoreUnavailable: Kind(503, "store_unavailable", "The store does not answer", _TRY_AGAIN),
     PayloadsUnavailable: Kind(503, "payloads_unavailable", "The store of large content does not answer", _TRY_AGAIN),

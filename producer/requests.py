@@ -17,6 +17,9 @@ WAIT_MAX_SECONDS: Final = 30
 #: What a native body says itself, in its own words.
 CONVERSE_FIELDS: Final = ("system", "max_tokens", "temperature", "top_p", "stop_sequences", "converse")
 
+#: What is sent to a model, or tells how it is to answer. All else stays here.
+SENT: Final = ("prompt", "messages", "native", "system", "stop_sequences", "converse")
+
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 _BLOCKS: Final = {"type": "array", "items": {"type": "object"}}
 _TEXT_OR_BLOCKS: Final = {"anyOf": [{"type": "string", "minLength": 1}, _BLOCKS]}
@@ -99,6 +102,10 @@ class Submission(Strict):
     stop_sequences: list[Bounded] | None = Field(None, max_length=2500, description="As in Converse.")
     converse: Annotated[Any, _nullable({"type": "object"})] = Field(
         None, description="Other fields of Converse by their AWS names, such as `toolConfig` or `guardrailConfig`; passed through."
+    )
+    store_content: bool | None = Field(
+        None,
+        description="`false`: prompt and answer lie in the encrypted bucket alone, until minutes after the answer was read.",
     )
     stream: bool | None = Field(
         None, description="Let the answer's text be followed as it comes (default false): `GET /v1/jobs/{request_id}/events`."

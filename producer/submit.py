@@ -17,17 +17,20 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from producer import admission, idempotency
 from producer.admission import NOBODY, Telling
 from producer.body import Body
+from producer.limiting import Limiter
 from producer.problems import kind_of, whereabouts
 from quarry.clock import Clock
 from quarry.errors import (
     IdempotencyConflict,
     JobChanged,
+    RateLimited,
     StoreUnavailable,
     SubmissionError,
     SubmissionUndecided,
@@ -41,11 +44,13 @@ from quarry.queue.base import Lanes
 from quarry.queue.lanes import announce
 from quarry.settings import JobSettings
 from quarry.store.base import IdempotencyKey, JobStore
+from quarry.store.expressions import digest
 from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.telemetry.tracing import OFF, Tracing
+from quarry.tenants.keeping import Keeping
 from quarry.tenants.policy import Tenants
 
 _log = get_logger(__name__)
@@ -54,6 +59,8 @@ _log = get_logger(__name__)
 _KEY_TRIES: Final = 4
 #: Bulk: the event loop gets a turn after this many submissions were checked.
 _CHECKS_PER_TURN: Final = 20
+#: Instructions of RE2's at worst, which others wait for: a tenth of a second. Our own choice.
+_SEARCH_MAX: Final = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +85,20 @@ class Submitter:
         clock: Clock,
         metrics: ProducerMetrics,
         tracing: Tracing = OFF,
+        limiter: Limiter | None = None,
         telling: Telling = NOBODY,
     ) -> None:
         self._store = store
         self._payloads = payloads
         self._lanes = lanes
         self._routes = routes
-        self._tenants = tenants
+        self.tenants = tenants
+        self._keeping = Keeping(tenants, timedelta(days=limits.retention_days))
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
         self._tracing = tracing
+        self.limiter = limiter or Limiter(store, tenants, clock)
         self._telling = telling
         # One at a time: what it needs of memory on the way is needed once.
         self._reading = asyncio.Semaphore(1)
@@ -125,17 +135,35 @@ class Submitter:
 
     async def _submit(self, tenant: str, body: object, header_key: str | None, large: bool) -> Accepted:
         read = partial(self._read, tenant, body, header_key)
-        if large or (isinstance(body, Body) and body.large):
+        if large or self._takes_long(tenant, body):
             async with self._reading:
                 job, content, key = await asyncio.to_thread(read)
         else:
             job, content, key = read()
+        is_new = await self._let_in(job, key)
         with self._tracing.creation(job) as span:
             job = replace(job, traceparent=span.traceparent) if span.traceparent else job
             accepted = await self._made_durable(job, content, key)
             if accepted.replayed:
+                if is_new:
+                    self.limiter.leave(tenant)
                 span.tell({"quarry.request_id": accepted.job.request_id, "quarry.replayed": True})
             return accepted
+
+    async def _let_in(self, job: Job, key: IdempotencyKey | None) -> bool:
+        """Hold a submission against the tenant's limits. False where it passes them since its key has made a job already."""
+        try:
+            await self.limiter.enter(job.tenant)
+        except RateLimited:
+            if key is None or await self._store.key_holder(key, job.created_at) is None:
+                raise
+            return False
+        return True
+
+    def _takes_long(self, tenant: str, body: object) -> bool:
+        """Whether a body is worth a thread: it is large, or long to be searched. One that is parsed has come with others."""
+        weight = self.tenants.of(tenant).guard.weight
+        return (body.large or body.size_bytes * weight > _SEARCH_MAX) if isinstance(body, Body) else bool(weight)
 
     async def _made_durable(self, job: Job, content: bytes, key: IdempotencyKey | None) -> Accepted:
         if key is not None:
@@ -148,24 +176,29 @@ class Submitter:
     def _read(self, tenant: str, body: object, header_key: str | None) -> tuple[Job, bytes, IdempotencyKey | None]:
         """A job, its invocation as it is stored, and its key. Of a large invocation, nothing else is left."""
         value, now = body.parse() if isinstance(body, Body) else body, self._clock.now()
-        admitted = admission.read(value, self._limits, self._routes, self._tenants.of(tenant), self._telling)
+        policy = self.tenants.of(tenant)
+        admitted = admission.read(value, self._limits, self._routes, policy, self._telling)
         name = idempotency.agreed(header_key, admitted.submission.idempotency_key)
         key = None
         if name is not None and isinstance(value, dict):
             key = idempotency.made(tenant, name, idempotency.fingerprint(value), now)
-        request_id, telling = new_request_id(now), self._telling
-        job = admission.job_of(admitted, tenant=tenant, request_id=request_id, limits=self._limits, now=now, telling=telling)
-        return job if _is_small(admitted.content) else replace(job, invocation=Invocation()), admitted.content, key
+        request_id, told = new_request_id(now), self._telling
+        job = admission.job_of(
+            admitted, tenant=tenant, request_id=request_id, limits=self._limits, now=now, policy=policy, telling=told
+        )
+        if key is not None:
+            job = replace(job, key_digest=digest(key.key))
+        return job if _stays(job, admitted.content) else replace(job, invocation=Invocation()), admitted.content, key
 
     async def _set_apart(self, job: Job, content: bytes) -> Job:
         """The job as its record has it, a large payload being where the record says."""
-        if job.payload or _is_small(content):
+        if job.payload or _stays(job, content):
             return job
         return replace(job, payload=await self._payloads.put(job.tenant, job.request_id, "payload", content))
 
     async def _submit_keyed(self, job: Job, content: bytes, key: IdempotencyKey) -> Accepted:
         # The transaction tells as well, but only once the payload is put.
-        holder = None if _is_small(content) else await self._store.key_holder(key, job.created_at)
+        holder = None if _stays(job, content) else await self._store.key_holder(key, job.created_at)
         for _ in range(_KEY_TRIES):
             if holder is None:
                 job = await self._set_apart(job, content)
@@ -176,6 +209,8 @@ class Submitter:
             if holder.fingerprint != key.fingerprint:
                 raise IdempotencyConflict("the idempotency key is in use for a submission with another body")
             held = await self._store.get(job.tenant, holder.request_id)
+            if held is not None and (held.erasing or self._keeping.is_over(held, self._clock.now())):
+                break
             if held is not None and (held.revision > job.revision or await self._touched(held)):
                 return await self._replay(held)
             holder = None  # it was withdrawn or touched meanwhile: look again
@@ -218,9 +253,9 @@ class Submitter:
             return False
 
 
-def _is_small(content: bytes) -> bool:
+def _stays(job: Job, content: bytes) -> bool:
     """Whether the record carries it."""
-    return len(content) <= INLINE_MAX_BYTES
+    return job.store_content and len(content) <= INLINE_MAX_BYTES
 
 
 @contextmanager

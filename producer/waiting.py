@@ -20,6 +20,8 @@ from quarry.telemetry.metrics import ProducerMetrics
 TICK_SECONDS: Final = 0.02
 _INTERVAL_MAX_SECONDS: Final = 0.5
 _INTERVAL_OF_WAITED: Final = 0.005
+#: A job that is not there after this long is gone. Our own choice: such reads lag by less than a second, as a rule.
+_LAG_MAX_SECONDS: Final = 1.0
 #: What the store's `statuses` takes.
 _BATCH_MAX: Final = 100
 
@@ -30,7 +32,7 @@ class _Waiter:
     request_id: str
     since: float
     due: float
-    #: Done when the job should be looked at: it is over, or the process stops.
+    #: Done when the job should be looked at: it is over or gone, or the process stops.
     news: "asyncio.Future[None]"
 
 
@@ -88,10 +90,12 @@ class Waiters:
             statuses = await self._store.statuses(batch[0].tenant, ids, self._clock.now())
         except StoreUnavailable:
             return  # asked again when due; the read at the end of the wait tells the caller
+        now = self._clock.monotonic()
         for waiter in batch:
             status = statuses.get(waiter.request_id)
-            # One that is not there may have been written a moment ago: what is read here need not be fresh.
-            if status and status.is_terminal:
+            # One that is not there was erased, or written a moment ago: what is read here need not be fresh.
+            is_gone = status is None and now - waiter.since >= _LAG_MAX_SECONDS
+            if is_gone or (status and status.is_terminal):
                 _tell(waiter)
 
 

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 
+from producer import quotas
 from producer.auth.rules import require_rules
 from producer.auth.turnstile import Turnstile
 from producer.connection import CONNECTION, Refusals
@@ -28,7 +29,16 @@ from producer.problems import (
 )
 from producer.routes import jobs, probes
 from producer.routes.context import Context, admitted
-from quarry.errors import InvalidSubmission, Overloaded, PayloadLost, QuarryError, SubmissionError, TransportError, Unauthenticated
+from quarry.errors import (
+    InvalidSubmission,
+    Overloaded,
+    PayloadLost,
+    QuarryError,
+    RateLimited,
+    SubmissionError,
+    TransportError,
+    Unauthenticated,
+)
 from quarry.telemetry.audit import Fold
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -49,6 +59,7 @@ def create_app(context: Context, metrics: ProducerMetrics, tracing: Tracing = OF
     app.include_router(probes.router)
     app.add_middleware(Observed, metrics=metrics, clock=context.clock, tracing=tracing)
     app.add_exception_handler(SubmissionError, _refused)
+    app.add_exception_handler(RateLimited, _limited)
     app.add_exception_handler(Unauthenticated, _unknown)
     for kind in (TransportError, Overloaded, PayloadLost):
         app.add_exception_handler(kind, _unserved)
@@ -77,6 +88,11 @@ def refusals(*, authenticating: bool) -> Refusals:
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
     return _answer(problem_of(error))
+
+
+async def _limited(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RateLimited)  # noqa: S101 - registered for it
+    return _answer(problem_of(error), {"Retry-After": str(error.retry_after_seconds), **quotas.headers(error.quotas)})
 
 
 async def _unknown(request: Request, _error: Exception) -> JSONResponse:

@@ -14,6 +14,7 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     "submit:jobs": "submit jobs, one by one and in bulk",
     "read:jobs": "read, list and look up the tenant's jobs, with what was answered",
     "cancel:jobs": "cancel the tenant's jobs",
+    "erase:jobs": "erase the tenant's jobs, with all that was asked and answered",
 }
 #: Role → its permissions.
 Roles: TypeAlias = Mapping[str, frozenset[str]]

@@ -5,13 +5,15 @@
     ├── SubmissionError                 the caller's
     │   ├── NotJson
     │   ├── InvalidSubmission           carries the fields at fault
+    │   │   └── ContentRefused          what the tenant's policy forbids is in them
     │   ├── PayloadTooLarge
     │   ├── ModelNotAllowed
     │   ├── IdempotencyConflict
     │   ├── JobNotFound
     │   ├── NotCancellable
     │   ├── Unauthenticated             nobody knows who calls
-    │   └── Forbidden                   they may not
+    │   ├── Forbidden                   they may not
+    │   └── RateLimited                 the tenant is over a limit: time helps
     ├── EnvelopeError
     │   ├── MalformedEnvelope           bury
     │   └── UnsupportedEnvelope         of a newer version: release, bury after a day
@@ -46,6 +48,10 @@
         ├── OutcomeUnknown              and it is not paid again
         ├── InvocationRejected  ContextTooLong  NotCapable  ResidencyForbids
         ├── AccessDenied  ModelNotFound  CredentialsExpired  QuotaExceeded
+        ├── ContentForbidden            not asked: the tenant's policy forbids what it holds
+        ├── GuardrailUnavailable        not asked: the tenant's guardrail did not judge it
+        ├── GuardrailUnusable           not asked: there is no guardrail that could
+        ├── AnswerUnchecked             an answer came, and nobody could judge it
         └── InternalFault
 
 Rules for whoever edits this file:
@@ -101,6 +107,10 @@ class InvalidSubmission(SubmissionError):
         self.faults = faults
 
 
+class ContentRefused(InvalidSubmission):
+    """Texts hold what the tenant's policy forbids. Each fault names the pattern and the field, and nothing of the text."""
+
+
 class PayloadTooLarge(SubmissionError):
     """The payload exceeds a limit."""
 
@@ -121,9 +131,6 @@ class NotCancellable(SubmissionError):
     """The job is over."""
 
 
-# --- the queue message ------------------------------------------------------------------------------------------------
-
-
 class Unauthenticated(SubmissionError):
     """No credential, or none that holds. It does not say which part of it was wrong.
 
@@ -137,6 +144,33 @@ class Unauthenticated(SubmissionError):
 
 class Forbidden(SubmissionError):
     """The caller is known, and may not do that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How a tenant stands with one of its limits: `left` of `most`, in each window of `window_seconds` where it is a limit in time.
+
+    `more_in_seconds` is until there is one more; None where nobody knows, or nothing is taken. `left` is what this process knows:
+    others may have taken of it since.
+    """
+
+    name: str
+    most: int
+    left: int
+    window_seconds: int | None = None
+    more_in_seconds: int | None = None
+
+
+class RateLimited(SubmissionError):
+    """The tenant is over one of its limits. After `retry_after_seconds` there is room again, unless another call takes it."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int, quotas: tuple[Quota, ...] = ()) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+        self.quotas = quotas
+
+
+# --- the queue message ------------------------------------------------------------------------------------------------
 
 
 class EnvelopeError(QuarryError):
@@ -491,6 +525,38 @@ class ResidencyForbids(InvocationError):
     code = "region_not_allowed"
     fallback_helps = True
     blames = "us"
+
+
+class ContentForbidden(InvocationError):
+    """The request holds what the tenant's policy forbids now, or narrows what its guardrail would look at. It names no text."""
+
+    code = "content_refused"
+    blames = "caller"
+
+
+class GuardrailUnavailable(InvocationError):
+    """The target was not asked: the tenant's guardrail, which has to pass the request first, is throttled or gives no answer."""
+
+    code = "guardrail_unavailable"
+    time_helps = True
+    fallback_helps = True
+    lacks_capacity = True
+
+
+class GuardrailUnusable(InvocationError):
+    """The target was not asked: the tenant has no guardrail for it, or we may not use it, or it is not there."""
+
+    code = "guardrail_unusable"
+    fallback_helps = True
+    blames = "us"
+
+
+class AnswerUnchecked(InvocationError):
+    """An answer came, billed, and the tenant's guardrail could not judge it: it is shown to nobody."""
+
+    code = "answer_unchecked"
+    time_helps = True
+    may_be_billed = True
 
 
 class AccessDenied(InvocationError):

@@ -11,6 +11,16 @@ Json: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Guardrail:
+    """One of Bedrock's guardrails: it belongs to a region. With `trace`, an answer of Bedrock's says what it did."""
+
+    region: str
+    id: str
+    version: str
+    trace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """One request to a model, as JSON-safe values (binary is base64 text, as it was submitted).
 
@@ -26,6 +36,8 @@ class Invocation:
     #: Further Converse fields by their AWS names, passed through unchanged.
     converse: Json = field(default_factory=dict)
     native: Json | None = None
+    #: What the call and its answer have to pass, by the policy of the moment: set for a call, never stored.
+    guardrail: Guardrail | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,8 @@ class Completion:
     fallbacks: tuple[Fallback, ...] = ()
     #: What of the request was dropped or made smaller for the target, by the names of its fields.
     adapted: tuple[str, ...] = ()
+    #: The names of patterns that the tenant's policy forbids or flags, and that the answer had.
+    flags: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

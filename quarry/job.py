@@ -118,8 +118,14 @@ class Job(Attempted):
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: Its answer's text is kept as it comes, for whoever follows the job.
     stream: bool = False
+    #: False: its content lies in the store of objects alone, and only until the answer was read.
+    store_content: bool = True
+    #: It is erased once its time is over, and not only left to expire.
+    brief: bool = False
     #: The caller's: prompts stay in these, whatever the route allows; empty: the route alone says it.
     allowed_regions: tuple[str, ...] = ()
+    #: The names of patterns that the tenant's policy flags and that were in what was submitted.
+    flags: tuple[str, ...] = ()
     #: Where the invocation is, if it is too large for the record.
     payload: StoredObject | None = None
     #: The trace that it is worked in, so that every message of the job says it, whoever sends it: a submission, a sweep, a redrive.
@@ -127,6 +133,8 @@ class Job(Attempted):
     #: Whom to tell when it ends, and whether the operator's topic and event bus hear of it.
     webhook_url: str | None = None
     publish: bool = False
+    #: By which the row of its idempotency key is found; None where it came without one.
+    key_digest: str | None = None
 
     status: JobStatus = JobStatus.QUEUED
     status_reason: StatusReason | None = None
@@ -135,6 +143,10 @@ class Job(Attempted):
     #: Counts writes by whoever holds no lease and by claims, so that a write can require what was read.
     revision: int = 1
     cancel_requested: bool = False
+    #: When its answer was read for the first time, where its content is not stored.
+    delivered_at: datetime | None = None
+    #: It is being erased, as soon as its worker has let go of it: no reader sees it any more.
+    erasing: bool = False
     #: How often the job was put back for want of capacity; such a wait costs no attempt.
     snoozes: int = 0
     lease: Lease | None = None
@@ -459,6 +471,16 @@ def abandoned(job: Job) -> Job:
 def discarded(job: Job) -> Job:
     """A failed job that an operator gave up. It stays failed, as it ended; only why it is looked at no more is new."""
     return replace(job, status_reason=StatusReason.DISCARDED, bury_reason=None, revision=job.revision + 1)
+
+
+def wordless(job: Job) -> Job:
+    """The job without what providers said of it: that may quote the caller. What programs look at stays."""
+    history = tuple(replace(each, error=each.error and replace(each.error, message=WORDLESS)) for each in job.attempt_history)
+    return replace(job, attempt_history=history, error=job.error and replace(job.error, message=WORDLESS))
+
+
+#: In the place of a message.
+WORDLESS: Final = "The content of this job is not stored, and so not what was said of it."
 
 
 def notified(job: Job, channel: Channel, notification: Notification) -> Job:

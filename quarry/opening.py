@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 from quarry.aws import dynamodb_client, s3_client, sqs_client
 from quarry.clock import CorrectedClock
+from quarry.erasure.dynamodb import DynamoErasures
 from quarry.job import Priority
 from quarry.queue.base import REMINDER_VISIBILITY, visibility_for
 from quarry.queue.sqs import SqsDeadLetters, SqsQueue, resolve_urls, webhooks_urls
 from quarry.settings import Settings
 from quarry.store.dynamodb import DynamoStore
 from quarry.store.payloads import S3Payloads
+from quarry.tenants.keeping import Keeping
+from quarry.tenants.policy import Tenants
+from quarry.tenants.tenants_file import load_tenants
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
@@ -35,6 +39,8 @@ class Backing:
     """What was opened; the clients are for what no port has."""
 
     store: DynamoStore
+    keeping: Keeping
+    erasures: DynamoErasures
     payloads: S3Payloads
     lanes: Mapping[Priority, SqsQueue]
     dead_letters: SqsDeadLetters
@@ -47,11 +53,11 @@ class Backing:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, clock: CorrectedClock, session: "AioSession", connections: Connections
+    settings: Settings, clock: CorrectedClock, session: "AioSession", connections: Connections, tenants: Tenants | None = None
 ) -> AsyncIterator[Backing]:
     """Open it for the length of the block, and see that it is there; what was handed in goes out at the end.
 
-    `clock` is set right by the table's answers.
+    `clock` is set right by the table's answers. `tenants`, if they are not to be read from their file.
 
     Raises:
         ConfigurationError: something of it is not there, or may not be seen.
@@ -60,7 +66,8 @@ async def opened(
     region = settings.region
     async with AsyncExitStack() as stack:
         dynamodb = await stack.enter_async_context(dynamodb_client(region, connections.table, session, clock.observe))
-        store = DynamoStore(dynamodb, settings.store.table, timedelta(days=settings.job.retention_days))
+        keeping = Keeping(tenants or load_tenants(settings.tenants_file), timedelta(days=settings.job.retention_days))
+        store = DynamoStore(dynamodb, settings.store.table, keeping.retention, keeping.kept_for)
         await store.check()
         s3 = await stack.enter_async_context(s3_client(region, connections.bucket, session))
         payloads = S3Payloads(s3, settings.store.bucket, settings.store.kms_key_id)
@@ -75,4 +82,6 @@ async def opened(
         stack.push_async_callback(store.close)
         for queue in filter(None, (*lanes.values(), reminders)):
             stack.push_async_callback(queue.close)
-        yield Backing(store, payloads, lanes, SqsDeadLetters(sqs, dlq_url), reminders, urls, dynamodb, sqs)
+        erasures = DynamoErasures(dynamodb, settings.store.table)
+        dead = SqsDeadLetters(sqs, dlq_url)
+        yield Backing(store, keeping, erasures, payloads, lanes, dead, reminders, urls, dynamodb, sqs)

@@ -45,6 +45,12 @@ CODES: Final[Mapping[str, Words]] = {
         "prompts of this job may not go to its region",
         "Allow more regions, or name a route with targets in those that are allowed.",
     ),
+    "content_refused": Words(
+        "the request holds what its tenant's policy forbids", "Mend it and submit it anew: the error names the pattern."
+    ),
+    "guardrail_unavailable": Words("the guardrail that has to pass the request first did not answer", _NOTHING),
+    "guardrail_unusable": Words("the tenant has no guardrail that could be used for it", _MEND),
+    "answer_unchecked": Words("its answer was paid, and the guardrail could not judge it", _PUT_BACK),
     "target_not_capable": Words(
         "it cannot do what the request asks for", "Ask for less, or name a route that has a target which can do it."
     ),

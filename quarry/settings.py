@@ -162,6 +162,13 @@ class WorkerSettings(Group):
         description="Slots that only `high` may take (by default a twentieth of all: none of fewer than 20). Too many: idle "
         "slots; too few: `high` waits until a call ends.",
     )
+    spare_slots: int | None = Field(
+        None,
+        ge=0,
+        le=2000,
+        description="Slots on top of the others, for tenants that hold less than their fair share (by default an eighth as many, "
+        "at least one). Too many: memory; too few: a tenant waits behind another's backlog. 0 does without fairness.",
+    )
     lease_seconds: int = Field(
         60,
         ge=10,
@@ -202,6 +209,11 @@ class WorkerSettings(Group):
     )
     metrics_port: Port = Field(9090, description="Port of /livez, /readyz and /metrics; 0 takes any free one.")
     metrics_host: str = Field("127.0.0.1", description="Address that port listens on; 0.0.0.0 in a container.")
+
+    @property
+    def spare(self) -> int:
+        """Slots on top of the others. An eighth is our own choice."""
+        return max(self.slots // 8, 1) if self.spare_slots is None else self.spare_slots
 
     @property
     def reserved(self) -> int:
@@ -442,7 +454,7 @@ class EmfSettings(Group):
         ge=1,
         le=3600,
         description="Between such lines. Too short: more of the log is paid for; longer than a minute: graphs and alarms get "
-        "holes.",
+        "holes, and the workers' number follows late.",
     )
 
 
@@ -458,7 +470,7 @@ class TracingSettings(Group):
         None,
         ge=0,
         le=1,
-        description="Share of the traces that begin here and are kept; a caller's `traceparent` decides for its own. Without, "
+        description="Share of the traces that begin here and are kept; of its own, a caller who was let in decides. Without, "
         "what OTEL_TRACES_SAMPLER says: all. Too much: the collector's bill; too little: the trace that you want is not there.",
     )
 
@@ -537,10 +549,15 @@ class Settings(BaseSettings):
     )
     tenants_file: str | None = Field(
         None,
-        description="Path of tenants.toml, which says what holds for the jobs of each tenant. Without it they are all alike. "
-        "A wrong one stops the process at its start.",
+        description="Path of tenants.toml, which says what holds for the jobs of each tenant, and is followed: changes hold within "
+        "seconds. Without it they are all alike. A wrong one stops the process at its start, and later changes nothing.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
+    log_content: Literal["off", "masked", "plain"] = Field(
+        "off",
+        description="Whether workers log what was asked and answered: `masked`, without what tells of a person by its shape; "
+        "`plain`, in `local` only. What is in a log is not reached by erasure.",
+    )
     queue: QueueSettings = QueueSettings()
     store: StoreSettings = StoreSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -576,6 +593,8 @@ class Settings(BaseSettings):
                 f"QUARRY_WEBHOOKS__ALLOW_LOOPBACK is set, which QUARRY_ENVIRONMENT={self.environment} does not allow; callers "
                 "could reach what runs beside the worker"
             )
+        if self.log_content == "plain" and self.environment is not Environment.LOCAL:
+            raise ValueError("QUARRY_LOG_CONTENT=plain is possible in `local` only; use `masked`, or `off`")
         self._check_auth()
         return self
 

@@ -129,6 +129,7 @@ module "autoscaling" {
   cluster_name               = aws_ecs_cluster.this.name
   service_name               = module.worker_service.service_name
   queue_names                = module.queues.queue_names
+  namespace                  = module.observability.namespace
   slots_per_task             = var.slots
   typical_job_seconds        = var.typical_job_seconds
   acceptable_latency_seconds = var.acceptable_latency_seconds

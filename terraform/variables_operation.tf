@@ -65,7 +65,7 @@ variable "alarm_emails" {
 }
 
 variable "cloudwatch_metrics" {
-  description = "Whether API and workers write what they measure into their logs, for CloudWatch; then there are a dashboard and alarms of it. Custom metrics cost by the month."
+  description = "Whether API and workers write what they measure into their logs, for CloudWatch; then there are a dashboard and alarms of it, and workers are scaled by what they use, not by what SQS hides. Custom metrics cost by the month."
   type        = bool
   default     = true
 }

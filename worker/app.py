@@ -8,6 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,8 @@ from prometheus_client import CollectorRegistry
 from quarry import __version__, eventloop
 from quarry.aws import new_session
 from quarry.clock import Clock, CorrectedClock
+from quarry.erasure.base import Erasures
+from quarry.erasure.eraser import Eraser
 from quarry.inference.board import Board
 from quarry.inference.breaker import Limits
 from quarry.inference.engine import Engine
@@ -31,15 +34,17 @@ from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
-from quarry.telemetry.metrics import InferenceMetrics, RoutesMetrics, WorkerMetrics
+from quarry.telemetry.metrics import FilesMetrics, InferenceMetrics, WorkerMetrics
 from quarry.telemetry.probes import serve_probes
 from quarry.telemetry.publish import Publisher
 from quarry.telemetry.traced import opened_tracing
 from quarry.telemetry.tracing import OFF, Tracing
+from quarry.tenants.keeping import Keeping
 from quarry.tenants.policy import Tenants
-from quarry.tenants.tenants_file import load_tenants
+from quarry.tenants.reload import TenantsFile
 from worker.budget import Budget
 from worker.claim import Claimer
+from worker.content_log import ContentLog
 from worker.front import Front, Fronts
 from worker.health import Health
 from worker.heartbeat import Heart
@@ -54,10 +59,12 @@ from worker.providers import opened_providers
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.shares import Shares
 from worker.shutdown import drain, poll_for, stop_on_signals
 from worker.speech import Speech
 from worker.succession import Succession
 from worker.sweep import Sweep
+from worker.tally import Counting
 from worker.turns import Turns
 
 _log = get_logger(__name__)
@@ -74,6 +81,7 @@ class Ports:
     """What the worker needs of the world."""
 
     store: JobStore
+    erasures: Erasures
     lanes: Lanes
     payloads: Payloads
     queue_urls: Mapping[Priority, str]
@@ -91,17 +99,19 @@ async def run(settings: Settings) -> int:
     metrics = WorkerMetrics(registry)
     health = Health(metrics, clock, clock.offset_seconds)
     load = partial(load_routes, settings.routes_file, settings.region, is_set)
-    file = RoutesFile(settings.routes_file, load, RoutesMetrics(registry), clock)
-    tenants = load_tenants(settings.tenants_file)
+    files = FilesMetrics(registry)
+    file, tenants_file = RoutesFile(settings.routes_file, load, files, clock), TenantsFile(settings.tenants_file, files, clock)
+    tenants = tenants_file.tenants
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
+    most = slots + settings.worker.spare
     async with AsyncExitStack() as stack:
         tracing = await stack.enter_async_context(opened_tracing(settings, "worker"))
         session = new_session()
         # Each job has at most one write to the table under way, plus a renewal, plus one of its text.
-        connections = Connections(table=3 * slots, bucket=slots, queues=slots + len(Priority) * settings.worker.receivers + 16)
-        backing = await stack.enter_async_context(opened(settings, clock, session, connections))
-        ports = Ports(backing.store, backing.lanes, backing.payloads, backing.queue_urls, backing.reminders)
-        providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock))
+        connections = Connections(table=3 * most, bucket=most, queues=most + len(Priority) * settings.worker.receivers + 16)
+        backing = await stack.enter_async_context(opened(settings, clock, session, connections, tenants))
+        ports = Ports(backing.store, backing.erasures, backing.lanes, backing.payloads, backing.queue_urls, backing.reminders)
+        providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock, tenants))
         inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
         governor = Governor(inference, clock, wait_seconds=float(settings.limiter.wait_seconds), draw=random.random)
@@ -114,7 +124,15 @@ async def run(settings: Settings) -> int:
         gate = gated(room, protection.opened) if protection else room
         loop, leases, sweep = parts(ports, settings, engine, file.routes, tenants, metrics, health, clock, owner, gate, tracing)
         heart = Heart(
-            ports.store, board, governor, succession, clock, owner=owner, slots=slots, slots_in_use=lambda: loop.slots_in_use
+            ports.store,
+            board,
+            governor,
+            succession,
+            clock,
+            owner=owner,
+            slots=slots,
+            slots_in_use=lambda: loop.slots_in_use,
+            take_place=loop.shares.follow,
         )
         probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
         port = await stack.enter_async_context(probes)
@@ -122,7 +140,15 @@ async def run(settings: Settings) -> int:
         stack.callback(publisher.flush)
         url = ports.queue_urls[Priority.NORMAL]
         _log.info(Event.SERVICE_STARTED, version=__version__, queue_url=url, slots=slots, metrics_port=port)
-        sides = [leases.keep(), leases.listen(), sweep.keep(), heart.keep(), file.keep(providers.follow), publisher.keep()]
+        sides = [
+            leases.keep(),
+            leases.listen(),
+            sweep.keep(),
+            Counting(ports.store, tenants, clock, owner=owner).keep(),
+            heart.keep(),
+            file.keep(providers.follow, [tenants_file]),
+            publisher.keep(),
+        ]
         if backing.reminders:
             poll = poll_for(drain_seconds)
             telling = opened_consumer(settings, backing.reminders, ports.store, tenants, session, clock, metrics, poll)
@@ -151,12 +177,12 @@ def parts(
     worker, store, lanes = settings.worker, ports.store, ports.lanes
     fronts, isolation = Fronts(lanes, clock.monotonic()), Isolation()
     leases = Leases(store, lanes, clock, metrics, owner=owner, lease_seconds=worker.lease_seconds)
-    recorder = Recorder(store, ports.payloads, clock, tracing, ports.reminders)
-    reporter = Reporter(metrics, health, fronts, clock, tracing)
+    recorder, content = Recorder(store, ports.payloads, clock, tracing, ports.reminders), ContentLog(settings.log_content, tenants)
+    reporter = Reporter(metrics, health, fronts, clock, tracing, content)
     steps = Steps(
         claimer=Claimer(store, leases, clock, tracing),
         leases=leases,
-        invoker=Invoker(engine, routes, ports.payloads, leases, isolation, Speech(store, clock, metrics)),
+        invoker=Invoker(engine, routes, tenants, ports.payloads, leases, isolation, Speech(store, clock, metrics)),
         recorder=recorder,
         settler=Settler(lanes, store, clock, metrics, tracing),
         reporter=reporter,
@@ -169,12 +195,17 @@ def parts(
         worker.weights,
         slots=worker.slots,
         receivers=worker.receivers,
+        spare=worker.spare,
         reserved=worker.reserved,
         ageing_seconds=worker.lane_ageing_seconds,
     )
-    loop = Loop(lanes, steps, metrics, clock, fronts, isolation, turns, poll=poll, gate=gate, tracing=tracing)
+    shares = Shares(tenants, slots=worker.slots, spare=worker.spare, reserved=worker.reserved)
+    loop = Loop(lanes, steps, metrics, clock, fronts, isolation, turns, shares, poll=poll, gate=gate, tracing=tracing)
     for lane in lanes:
         metrics.front.labels(lane).set_function(partial(_front_seconds, fronts[lane], clock))
+    interval = worker.sweep_seconds
+    keeping = Keeping(tenants, timedelta(days=settings.job.retention_days))
+    eraser = Eraser(store, ports.erasures, ports.payloads, clock)
     sweep = Sweep(
         store,
         lanes,
@@ -183,8 +214,10 @@ def parts(
         fronts,
         clock,
         metrics,
+        eraser,
+        keeping,
         owner=owner,
-        interval_seconds=worker.sweep_seconds,
+        interval_seconds=interval,
         reminders=ports.reminders,
     )
     return loop, leases, sweep

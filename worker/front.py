@@ -33,6 +33,15 @@ class Front:
         self._heard_at = monotonic
         self._waits.clear()
 
+    def heard(self, monotonic: float) -> None:
+        """Something came that tells nothing of how long others wait."""
+        self._heard_at = monotonic
+
+    def longest(self, monotonic: float) -> float:
+        """The longest wait of late."""
+        self._forget(monotonic)
+        return self._waits[0][1] if self._waits and self._waits[0][0] >= monotonic - _WINDOW_SECONDS else 0.0
+
     def seconds(self, monotonic: float) -> float:
         """The wait to be expected. It grows while nothing is heard, because every slot is busy."""
         self._forget(monotonic)
@@ -53,13 +62,19 @@ class Fronts:
 
     def __init__(self, lanes: Iterable[Priority], monotonic: float) -> None:
         self._fronts = {lane: Front(monotonic) for lane in lanes}
+        #: Of jobs that wait because their tenants have all the slots that they may.
+        self._held_back = Front(monotonic)
 
     def __getitem__(self, lane: Priority) -> Front:
         return self._fronts[lane]
 
+    def held_back(self, seconds: float, monotonic: float) -> None:
+        """A job was received whose tenant has all the slots that it may, so long after it was sent. Its lane is none the older."""
+        self._held_back.waited(seconds, monotonic)
+
     def seconds(self, monotonic: float) -> float:
-        """The longest wait to be expected."""
-        return max(front.seconds(monotonic) for front in self._fronts.values())
+        """The longest wait to be expected, of those that are held back as well."""
+        return max(self._held_back.longest(monotonic), *(front.seconds(monotonic) for front in self._fronts.values()))
 
     def is_deaf(self, monotonic: float) -> bool:
         """Whether this worker cannot tell of some lane."""

@@ -27,7 +27,7 @@ _LIVING: Final = timedelta(seconds=10)
 
 
 class Heart:
-    """Beats for this worker. `slots_in_use` is asked at each beat."""
+    """Beats for this worker. `slots_in_use` is asked at each beat; `take_place` is told which of how many that live it is."""
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class Heart:
         owner: str,
         slots: int,
         slots_in_use: Callable[[], int],
+        take_place: Callable[[int, int], None] = lambda place, workers: None,
     ) -> None:
         self._store = store
         self._board = board
@@ -49,6 +50,7 @@ class Heart:
         self._owner = owner
         self._slots = slots
         self._slots_in_use = slots_in_use
+        self._take_place = take_place
         self._failing = False
         self._heard_at = clock.now()
 
@@ -89,6 +91,8 @@ class Heart:
         living = [each for each in peers if now - each.at < _LIVING]
         self._governor.follow({each.worker: _words(each) for each in living})
         self._succession.follow({each.worker: each.origin for each in living if each.origin})
+        names = sorted([self._owner, *(each.worker for each in living)])
+        self._take_place(names.index(self._owner), len(names))
         self._heard_at = now
 
     async def _rest(self) -> None:

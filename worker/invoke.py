@@ -24,6 +24,8 @@ from quarry.job import Job
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
+from quarry.tenants.policy import Tenants
+from worker import screening
 from worker.budget import Share
 from worker.isolation import Isolation, is_suspect
 from worker.lease import HeldLease, Leases
@@ -40,10 +42,18 @@ class Invoker:
     """Has a held job answered by the engine."""
 
     def __init__(
-        self, engine: Engine, routes: Routes, payloads: Payloads, leases: Leases, isolation: Isolation, speech: Speech
+        self,
+        engine: Engine,
+        routes: Routes,
+        tenants: Tenants,
+        payloads: Payloads,
+        leases: Leases,
+        isolation: Isolation,
+        speech: Speech,
     ) -> None:
         self._engine = engine
         self._routes = routes
+        self._tenants = tenants
         self._payloads = payloads
         self._leases = leases
         self._isolation = isolation
@@ -97,11 +107,13 @@ class Invoker:
         if job.unseen and pays_once(route):
             raise OutcomeUnknown("an earlier attempt ended unseen")
         await share.take()
-        invocation = await invocation_of(job, self._payloads)
+        invocation, guard = await invocation_of(job, self._payloads), self._tenants.of(job.tenant).guard
+        await screening.asked(invocation, guard)
         labels = {"quarry_request_id": job.request_id, "quarry_attempt": str(job.attempts)}
-        heard, rank = voice.hear if voice else None, _RANKS.get(job.priority, 1)
-        request = Request(invocation, labels, failures_of(job), job.allowed_regions, heard, rank)
-        return await self._engine.invoke(route, request, before_call, after_refusal)
+        # An answer that may yet be withheld is shown when it is whole.
+        heard, rank = voice.hear if voice and not guard.withholds else None, _RANKS.get(job.priority, 1)
+        request = Request(invocation, labels, failures_of(job), job.allowed_regions, heard, rank, guard.guardrails)
+        return await screening.answered(await self._engine.invoke(route, request, before_call, after_refusal), guard)
 
 
 def failures_of(job: Job) -> Mapping[str, int]:

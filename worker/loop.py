@@ -19,10 +19,12 @@ from quarry.telemetry.events import Event
 from quarry.telemetry.logs import bind_trace, get_logger
 from quarry.telemetry.metrics import WorkerMetrics
 from quarry.telemetry.tracing import OFF, Tracing
+from worker.fairness import Fairness
 from worker.front import Fronts
 from worker.isolation import Isolation
 from worker.outcome import STORE_UNAVAILABLE, Ack, Settlement
 from worker.process import Steps, process
+from worker.shares import Shares
 from worker.turns import Poll, Turns
 
 _log = get_logger(__name__)
@@ -47,6 +49,7 @@ class Loop:
         fronts: Fronts,
         isolation: Isolation,
         turns: Turns,
+        shares: Shares,
         *,
         poll: timedelta,
         gate: Callable[[], Awaitable[None]] = always_open,
@@ -60,12 +63,16 @@ class Loop:
         self._fronts = fronts
         self._isolation = isolation
         self._turns = turns
+        self.shares = shares
+        self._fairness = Fairness(shares, turns, steps.settler, fronts, clock, steps.draw)
         self._tracing = tracing
         #: Set by whatever may make it somebody's turn.
         self._changed = asyncio.Event()
         self._alarm: asyncio.Task[None] | None = None
         self._alarm_at = 0.0
         self._stopping = False
+        #: While something is in hand.
+        self._keeping: asyncio.Task[None] | None = None
         #: Tries in a row that met a table which is away.
         self._failures = 0
         self._receiving: set[asyncio.Task[None]] = set()
@@ -93,7 +100,11 @@ class Loop:
                 while not self._stopping:
                     await self._isolation.opened()
                     await self._gate()
-                    if poll := self._next():
+                    if self._stopping:
+                        break
+                    if self._isolation.is_open and (delivery := self._fairness.give()):
+                        self._start(delivery)
+                    elif poll := self._next():
                         task = polls.create_task(self._receive(poll))
                         self._receiving.add(task)
                         task.add_done_callback(self._receiving.discard)
@@ -111,6 +122,10 @@ class Loop:
     async def finish(self, seconds: float) -> bool:
         """Wait until no poll is under way and nothing is in flight; False where that took longer than `seconds`."""
         end = self._clock.monotonic() + seconds
+        for delivery in self._fairness.drop():
+            task = asyncio.create_task(self._refuse(delivery.lane, [delivery]))
+            self._receiving.add(task)
+            task.add_done_callback(self._receiving.discard)
         while pending := {task for task in self._receiving | self._working if not task.done()}:
             left = end - self._clock.monotonic()
             if left <= 0:
@@ -120,7 +135,8 @@ class Loop:
 
     def _next(self) -> Poll | None:
         now = self._clock.monotonic()
-        return self._turns.next(now, lambda lane: self._fronts[lane].seconds(now), cautious=self._failures > 0)
+        probes, cautious = self._fairness.probes, self._failures > 0
+        return self._turns.next(now, lambda lane: self._fronts[lane].seconds(now), probes=probes, cautious=cautious)
 
     async def _something(self) -> None:
         """Wait until it may be somebody's turn."""
@@ -145,7 +161,7 @@ class Loop:
         wait = min(self._poll, _POLL_AWAY) if poll.cautious else self._poll
         failures = 0
         try:
-            deliveries = [] if self._stopping else await self._lanes[poll.lane].receive(poll.limit, wait)
+            deliveries = [] if self._stopping else await self._lanes[poll.lane].receive(poll.asked, wait)
         except QueueUnavailable as error:
             failures = self._turns.failed(poll)
             _log.warning(Event.RECEIVE_FAILED, error=str(error))
@@ -160,21 +176,50 @@ class Loop:
     async def _take_in(self, poll: Poll, deliveries: list[Delivery]) -> None:
         """Start what there are slots for. The rest goes back at once, and so does what comes when the door is shut."""
         now = self._clock.monotonic()
-        granted = self._turns.answered(poll, len(deliveries), now)
+        admitted, others = self._fairness.sorted(deliveries)
+        granted = self._turns.answered(poll, len(admitted), now, held=len(others))
         if not deliveries:
             self._fronts[poll.lane].empty(now)
             if not self._turns.any_work:
                 self._failures = 0
-        if self._stopping or not self._isolation.is_open:
+        if shut := self._stopping or not self._isolation.is_open:
             self._turns.free(poll.lane, granted)
             granted = 0
-        for delivery in deliveries[:granted]:
+        for delivery in admitted[:granted]:
             self._start(delivery)
-        if surplus := deliveries[granted:]:
-            self._returned[poll.lane].inc(len(surplus))
-            lane = self._lanes[poll.lane]
+        surplus = admitted[granted:]
+        for delivery in surplus:
+            self._fairness.leave(delivery)
+        await self._refuse(poll.lane, surplus, others if shut else [])
+        if others and not shut:
+            await self._hold(poll.lane, others)
+
+    async def _hold(self, lane: Priority, deliveries: list[Delivery]) -> None:
+        """Keep what may have no slot in hand, or put it back."""
+        rest = self._fairness.take(deliveries)
+        self._keeping = self._keeping or asyncio.create_task(self._keep_hand())
+        back = [each for each in rest if self._fairness.must_wait(each)]
+        await asyncio.gather(
+            self._fairness.put_back(back), self._refuse(lane, [each for each in rest if not self._fairness.must_wait(each)])
+        )
+
+    async def _refuse(self, lane: Priority, *deliveries: list[Delivery]) -> None:
+        """Give back at once what somebody else may have a slot for."""
+        if surplus := [each for some in deliveries for each in some]:
+            self._returned[lane].inc(len(surplus))
+            queue = self._lanes[lane]
             # One that cannot be released comes again after its visibility timeout.
-            await asyncio.gather(*(lane.release(each, timedelta(0)) for each in surplus), return_exceptions=True)
+            await asyncio.gather(*(queue.release(each, timedelta(0)) for each in surplus), return_exceptions=True)
+
+    async def _keep_hand(self) -> None:
+        """Put back what is in hand for too long, until nothing is."""
+        try:
+            while (due := self._fairness.next_expiry()) is not None:
+                await self._clock.sleep(max(due - self._clock.monotonic(), 0.0))
+                if expired := self._fairness.expired():
+                    await self._fairness.put_back(expired)
+        finally:
+            self._keeping = None
 
     def _start(self, delivery: Delivery) -> None:
         self._received[delivery.lane].inc()
@@ -186,7 +231,7 @@ class Loop:
 
     async def _work(self, delivery: Delivery) -> None:
         slot = ExitStack()
-        slot.callback(self._free, delivery.lane)
+        slot.callback(self._free, delivery, self._clock.monotonic())
 
         def decided(settlement: Settlement) -> None:
             self._failures = self._failures + 1 if settlement.reason == STORE_UNAVAILABLE else 0
@@ -207,7 +252,8 @@ class Loop:
             self._isolation.leave()
             slot.close()
 
-    def _free(self, lane: Priority) -> None:
+    def _free(self, delivery: Delivery, began: float) -> None:
         self._in_use -= 1
-        self._turns.free(lane)
+        self._turns.free(delivery.lane)
+        self._fairness.leave(delivery, self._clock.monotonic() - began)
         self._changed.set()

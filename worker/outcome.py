@@ -43,6 +43,8 @@ BLOCKED: Final = Backoff(base_seconds=10, ceiling_seconds=300, floor_seconds=5)
 #: A delivery whose job could not be read: it goes back, and the worker pauses by itself.
 STORE_UNAVAILABLE: Final = "store_unavailable"
 _STORE_AWAY: Final = Backoff(base_seconds=4, ceiling_seconds=4, floor_seconds=1)
+#: A delivery that was put back before its claim: its tenant has all the slots that it may have.
+TENANT_AT_CAP: Final = "tenant_at_cap"
 #: A provider's hint is honoured up to this.
 HINT_MAX: Final = timedelta(minutes=15)
 #: Larger answers are not kept. Our own choice: as much as a payload may have.
@@ -165,6 +167,11 @@ def of_refusal(refusal: errors.ClaimRefused, now: datetime) -> Verdict:
 def of_unavailable_store(now: datetime, draw: float) -> Verdict:
     """A claim whose answer did not come. Should it stand, nobody knows its token, and the job waits for the lease to run out."""
     return Verdict(None, Release(now + _STORE_AWAY.wait(1, draw), STORE_UNAVAILABLE))
+
+
+def of_tenant_at_cap(now: datetime, seconds: float) -> Verdict:
+    """A message whose tenant may have no more slots: it was not claimed, and costs no attempt."""
+    return Verdict(None, Release(now + timedelta(seconds=seconds), TENANT_AT_CAP))
 
 
 # --- after an attempt -------------------------------------------------------------------------------------------------
@@ -347,6 +354,9 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "credentials_expired": "The service's credentials were refused.",
     "internal_error": "The service failed while working on this job.",
     "quota_exceeded": "An account quota was exceeded.",
+    "guardrail_unavailable": "The guardrail that has to pass the request did not answer.",
+    "guardrail_unusable": "The service has no guardrail that it could use, and the request has to pass one.",
+    "answer_unchecked": "The model answered, and the guardrail could not judge the answer, so it is not shown.",
     "region_not_allowed": "No target of the route may process the prompt: it would leave the regions that are allowed.",
 }
 

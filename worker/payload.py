@@ -33,9 +33,9 @@ async def invocation_of(job: Job, payloads: Payloads) -> Invocation:
     return invocation_from_json(await payloads.get(job.payload)) if job.payload else job.invocation
 
 
-def to_set_apart(event: Event | None) -> bytes | None:
-    """An answer that is too large for the record, as it is put beside it; None for everything else."""
-    if isinstance(event, Succeeded) and size_bytes(event.completion) > INLINE_MAX_BYTES:
+def to_set_apart(event: Event | None, *, store_content: bool = True) -> bytes | None:
+    """An answer that is too large for the record, or may not be in it, as it is put beside it; None for everything else."""
+    if isinstance(event, Succeeded) and (not store_content or size_bytes(event.completion) > INLINE_MAX_BYTES):
         return result_json(event.completion).encode()
     return None
 

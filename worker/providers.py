@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from quarry.aws import bedrock_client, read_secret, sagemaker_client, secrets_client
 from quarry.clock import Clock
 from quarry.errors import ConfigurationError
+from quarry.inference.guardrails import GuardedProvider
 from quarry.inference.provider_key import ProviderKey, key_in
 from quarry.inference.providers.base import Provider
 from quarry.inference.providers.bedrock import BedrockProvider
@@ -18,6 +19,7 @@ from quarry.inference.providers.openai import OpenAIProvider, chat_session
 from quarry.inference.providers.sagemaker import SageMakerProvider
 from quarry.inference.routes import ProviderSpec, Routes
 from quarry.settings import Environment, Settings, environment_secret
+from quarry.tenants.policy import Tenants
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
@@ -28,7 +30,7 @@ _T = TypeVar("_T")
 
 @asynccontextmanager
 async def opened_providers(
-    routes: Routes, settings: Settings, session: "AioSession", clock: Clock
+    routes: Routes, settings: Settings, session: "AioSession", clock: Clock, tenants: Tenants | None = None
 ) -> AsyncIterator["OpenProviders"]:
     """They are open while the block runs.
 
@@ -36,7 +38,7 @@ async def opened_providers(
         ConfigurationError: an address or a key that is missing or cannot be used; the message names the provider.
     """
     async with AsyncExitStack() as stack:
-        providers = OpenProviders(stack, settings, session, clock)
+        providers = OpenProviders(stack, settings, session, clock, tenants or Tenants())
         await providers.follow(routes)
         yield providers
 
@@ -47,13 +49,18 @@ class OpenProviders(Mapping[str, Provider]):
     What was opened stays open to the end: a job in flight may call what no route names any more.
     """
 
-    def __init__(self, stack: AsyncExitStack, settings: Settings, session: "AioSession", clock: Clock) -> None:
+    def __init__(self, stack: AsyncExitStack, settings: Settings, session: "AioSession", clock: Clock, tenants: Tenants) -> None:
         self._stack = stack
+        self._tenants = tenants
         self._opening = _Opening(settings, session, clock)
         #: Bedrock's clients, by region.
         self._clients: dict[str, Any] = {}
         self._declared: dict[ProviderSpec, Provider] = {}
-        self._by_name: dict[str, Provider] = {"echo": EchoProvider(), "bedrock": BedrockProvider(self._clients)}
+        self._guarded = partial(GuardedProvider, clients=self._clients, clock=clock)
+        self._by_name: dict[str, Provider] = {
+            "echo": self._guarded(EchoProvider()),
+            "bedrock": BedrockProvider(self._clients),
+        }
 
     def __getitem__(self, name: str) -> Provider:
         return self._by_name[name]
@@ -71,12 +78,13 @@ class OpenProviders(Mapping[str, Provider]):
             ConfigurationError: something cannot be opened; then every name leads where it led.
         """
         used = {each.target for route in routes for each in route.targets}
-        for region in sorted({target.region for target in used if target.provider == "bedrock"} - self._clients.keys()):
+        regions = {target.region for target in used if target.provider == "bedrock"} | self._tenants.guardrail_regions
+        for region in sorted(regions - self._clients.keys()):
             self._clients[region] = await self._kept(partial(self._opening.bedrock, region))
         specs = {name: routes.providers[name] for name in sorted({target.provider for target in used} & routes.providers.keys())}
         for spec in specs.values():
             if spec not in self._declared:
-                self._declared[spec] = await self._kept(partial(self._opening.declared, spec))
+                self._declared[spec] = self._guarded(await self._kept(partial(self._opening.declared, spec)))
         self._by_name |= {name: self._declared[spec] for name, spec in specs.items()}
 
     async def _kept(self, opening: Callable[[AsyncExitStack], Awaitable[_T]]) -> _T:

@@ -7,7 +7,7 @@ from typing import Final
 from quarry.backoff import Backoff
 from quarry.clock import Clock
 from quarry.errors import CancelRequested, ClaimRefused, JobChanged, LeaseLost, PayloadsUnavailable, StoreUnavailable
-from quarry.job import Job, Succeeded, abandoned, advance
+from quarry.job import Job, Succeeded, abandoned, advance, wordless
 from quarry.queue.base import JobQueue
 from quarry.queue.reminders import remind
 from quarry.store.base import JobStore
@@ -94,7 +94,7 @@ class Recorder:
 
     async def _set_apart(self, verdict: Verdict, held: HeldLease) -> Verdict:
         """The verdict as its record can hold it: with the content of a large answer in the bucket."""
-        content = to_set_apart(verdict.record)
+        content = to_set_apart(verdict.record, store_content=held.job.store_content)
         if content is None or not isinstance(verdict.record, Succeeded):
             return verdict
         stored = await self._payloads.put(held.job.tenant, held.job.request_id, "result", content)
@@ -103,9 +103,19 @@ class Recorder:
     async def _write(self, verdict: Verdict, held: HeldLease) -> Job:
         assert verdict.record is not None  # noqa: S101 - for the type checker
         job = advance(held.job, verdict.record, self._clock.now())
+        job = job if job.store_content else wordless(job)
         await self._store.record(job, held.token)
+        if job.status.is_terminal and not job.store_content:
+            await self._forget(job)
         await remind(self._reminders, job, self._clock.now())
         return job
+
+    async def _forget(self, job: Job) -> None:
+        """What was asked goes at once; where that fails, with the rest, when the job's time is over."""
+        try:
+            await self._payloads.erase(job.tenant, job.request_id, "payload")
+        except PayloadsUnavailable as error:
+            _log.warning(Event.PAYLOAD_LEFT, error=str(error))
 
     async def _wait(self, tries: int, verdict: Verdict) -> None:
         try:

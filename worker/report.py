@@ -6,6 +6,7 @@ from quarry.aws import missing_permission
 from quarry.clock import Clock
 from quarry.errors import (
     ClaimRefused,
+    GuardrailUnusable,
     InvocationError,
     OutcomeUnknown,
     OutOfTime,
@@ -15,6 +16,7 @@ from quarry.errors import (
     StoreUnavailable,
 )
 from quarry.inference.routes import Route
+from quarry.inference.verdicts import told_reason
 from quarry.invocation import Completion
 from quarry.job import EXPIRY, Failed, HandedBack, Job, RetryScheduled, Snoozed, StatusReason
 from quarry.queue.base import Delivery
@@ -23,6 +25,7 @@ from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
 from quarry.telemetry.tracing import OFF, Tracing
+from worker.content_log import ContentLog
 from worker.front import Fronts
 from worker.health import Health
 from worker.outcome import Interrupted, Result, Verdict, pays_once
@@ -35,12 +38,21 @@ DEGRADED: Final = "degraded"
 class Reporter:
     """Reports for this worker."""
 
-    def __init__(self, metrics: WorkerMetrics, health: Health, fronts: Fronts, clock: Clock, tracing: Tracing = OFF) -> None:
+    def __init__(
+        self,
+        metrics: WorkerMetrics,
+        health: Health,
+        fronts: Fronts,
+        clock: Clock,
+        tracing: Tracing = OFF,
+        content: ContentLog | None = None,
+    ) -> None:
         self._metrics = metrics
         self._health = health
         self._fronts = fronts
         self._clock = clock
         self._tracing = tracing
+        self._content = content
 
     def refused(self, refusal: ClaimRefused, job: Job | None, verdict: Verdict) -> None:
         """A claim was refused."""
@@ -92,6 +104,8 @@ class Reporter:
             _log.warning(Event.JOB_DEGRADED, target=fields.get("target"), error=fields.get("error"))
         log = _log.warning if isinstance(verdict.record, Failed) else _log.info
         log(Event.ATTEMPT_FINISHED, **fields)
+        if self._content:
+            self._content.attempt(job, result if isinstance(result, Completion) else None)
         self._finished(job)
 
     def _finished(self, job: Job) -> None:
@@ -106,7 +120,7 @@ def _told(result: Result) -> dict[str, object]:
     """What the log tells of a result."""
     match result:
         case Completion():
-            fields: dict[str, object] = {"target": str(result.served_by), "stop_reason": result.stop_reason}
+            fields: dict[str, object] = {"target": str(result.served_by), "stop_reason": told_reason(result.stop_reason)}
             fields |= {"input_tokens": result.usage.input_tokens, "output_tokens": result.usage.output_tokens}
             return fields
         case InvocationError():
@@ -132,7 +146,7 @@ def _may_be_paid_again(result: Result, verdict: Verdict) -> bool:
 
 def _of_one_job(error: InvocationError) -> bool:
     """Whether what blocks a job says nothing of its target: other jobs may well be served there."""
-    return isinstance(error, ResidencyForbids)
+    return isinstance(error, (ResidencyForbids, GuardrailUnusable))
 
 
 def _is_withheld(result: Result, verdict: Verdict) -> bool:

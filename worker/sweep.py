@@ -7,13 +7,15 @@ its turn is left alone, and one that was sent again is looked at again only afte
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from quarry.clock import Clock
 from quarry.envelope import Envelope
+from quarry.erasure.eraser import Erased, Eraser
+from quarry.erasure.tombstone import Tombstone
 from quarry.errors import (
     AlreadyFinished,
     CancelRequested,
@@ -33,10 +35,12 @@ from quarry.store.expressions import why_refused
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics
+from quarry.tenants.keeping import Keeping
 from worker.front import Fronts
 from worker.record import Recorder
 from worker.report import Reporter
 
+T = TypeVar("T")
 _log = get_logger(__name__)
 ROLE: Final = "sweep"
 #: How many intervals the role lasts, so that one worker keeps it. Our own choice.
@@ -56,6 +60,16 @@ def due_before(now: datetime, front_seconds: float) -> datetime:
 def next_check(job: Job, now: datetime) -> datetime:
     """When to look again at a job that is sent again now: the longer it has waited, the later."""
     return now + max(CHECK_AFTER, now - job.available_at)
+
+
+async def _each(look: Callable[[T], Awaitable[bool]], found: Sequence[T]) -> int:
+    """Look at each, some at a time; at how many something was done."""
+    done = 0
+    for i in range(0, len(found), _AT_ONCE):
+        seen = await asyncio.gather(*map(look, found[i : i + _AT_ONCE]), return_exceptions=True)
+        done += sum(each is True for each in seen)
+        _raise_first(each for each in seen if isinstance(each, BaseException))
+    return done
 
 
 def _raise_first(errors: Iterator[BaseException]) -> None:
@@ -78,6 +92,8 @@ class Sweep:
         fronts: Fronts,
         clock: Clock,
         metrics: WorkerMetrics,
+        eraser: Eraser,
+        keeping: Keeping,
         *,
         owner: str,
         interval_seconds: int,
@@ -90,6 +106,8 @@ class Sweep:
         self._fronts = fronts
         self._clock = clock
         self._metrics = metrics
+        self._eraser = eraser
+        self._keeping = keeping
         self._owner = owner
         self._interval = timedelta(seconds=interval_seconds)
         self._reminders = reminders
@@ -115,18 +133,39 @@ class Sweep:
             return 0  # another worker may know better
         if not await self._store.take_role(ROLE, Lease(self._token, self._owner, now + _ROLE_INTERVALS * self._interval), now):
             return 0
+        # What was promised to be erased does not wait behind a backlog.
+        promises = await self._eraser.erasures.due(now, ROUND_LIMIT)
         found = await self._store.due(due_before(now, self._fronts.seconds(self._clock.monotonic())), ROUND_LIMIT)
-        done = 0
-        for i in range(0, len(found), _AT_ONCE):
-            seen = await asyncio.gather(*(self._look_at(*each) for each in found[i : i + _AT_ONCE]), return_exceptions=True)
-            done += sum(each is True for each in seen)
-            _raise_first(each for each in seen if isinstance(each, BaseException))
+        over = await self._eraser.erasures.over(now, ROUND_LIMIT)
+        done = await _each(self._keep, promises) + await _each(self._erase, over) + await _each(self._look_at, found)
         if done:
-            _log.info(Event.SWEEP_FINISHED, found=len(found), done=done)
+            _log.info(Event.SWEEP_FINISHED, found=len(promises) + len(over) + len(found), done=done)
         return done
 
-    async def _look_at(self, tenant: str, request_id: str) -> bool:
+    async def _erase(self, pointer: tuple[str, str]) -> bool:
+        """Erase a job whose time is over, by the policy of now; True where that was so."""
+        job = await self._store.get(*pointer)
+        end = self._keeping.ends_at(job) if job else None
+        if job is None or end is None:
+            return False  # gone, or put back to work
+        if end > self._clock.now():
+            await self._eraser.erasures.postpone(job, end)
+            return False
+        erased = await self._eraser.erase(*pointer) is Erased.ERASED
+        if erased:
+            self._metrics.swept.labels("erased").inc()
+        return erased
+
+    async def _keep(self, tombstone: Tombstone) -> bool:
+        """Go on with an erasure; True where all that there was is gone now."""
+        erased = await self._eraser.keep(tombstone) is Erased.ERASED
+        if erased:
+            self._metrics.swept.labels("erased").inc()
+        return erased
+
+    async def _look_at(self, pointer: tuple[str, str]) -> bool:
         """Do what one job needs; True where something was done."""
+        tenant, request_id = pointer
         job = await self._store.get(tenant, request_id)
         if job is None:
             return False

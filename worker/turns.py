@@ -5,12 +5,14 @@ lane is empty: the poll *stands*, its slots are handed out anew, and what it bri
 every lane is always listened to, and listening costs no slot. In return, what a standing poll brings while all slots are taken
 goes back at once; from then on its lane is known to have work, and has its turn.
 
+While all slots are taken, a poll may *probe* with spare ones: what it brings is for tenants that `shares.py` lets have them.
+
 Turns go by start-time fair queueing: a lane's clock runs on by what it received over its weight, and the lane whose clock is
 behind is next. A lane that was empty begins at the time of the others: it has saved nothing up, and owes nothing.
 Source: P. Goyal, H. M. Vin, H. Cheng, "Start-time Fair Queueing" (SIGCOMM 1996).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +35,8 @@ _OUT_OF_STEP_SECONDS: Final = 0.1
 #: stands idle. Our own choices.
 _GATHERED_SHARE: Final = 0.05
 _GATHER_SECONDS: Final = 0.25
+#: Between probes of one message, while nobody is known who might wait behind another. Our own choice: two requests a second.
+_PROBE_SECONDS: Final = 0.5
 #: The most that ageing multiplies a weight by. Our own choice: with the usual weights, an old backlog of `low` stays below `high`.
 _AGED_MOST: Final = 5.0
 
@@ -41,10 +45,11 @@ _NEVER: Final = float("-inf")
 
 @dataclass(slots=True, eq=False)
 class Poll:
-    """A poll under way, for up to `limit` messages."""
+    """A poll under way. It holds `limit` slots, and asks for more messages than that where many of them will be put back."""
 
     lane: Priority
     limit: int
+    asked: int
     began: float
     #: When it stands, unless it is answered before.
     stands_at: float
@@ -67,6 +72,8 @@ class _Lane:
     has_work: bool = False
     #: Whether its latest answer brought all that was asked for.
     filled: bool = False
+    #: Whether it brought messages of tenants that may have no slot.
+    crowded: bool = False
     brought_at: float = _NEVER
     #: When its latest poll began.
     began: float = _NEVER
@@ -84,6 +91,7 @@ class Turns:
         *,
         slots: int,
         receivers: int,
+        spare: int = 0,
         reserved: int = 0,
         ageing_seconds: float = 60.0,
     ) -> None:
@@ -93,6 +101,7 @@ class Turns:
         self._receivers = min(receivers, slots)
         self._per_receive = max(1, min(RECEIVE_MAX, slots // self._receivers))
         self._enough = min(self._per_receive, int(slots * _GATHERED_SHARE))
+        self._spare = spare
         self._reserved = reserved
         self._ageing = ageing_seconds
         self._free = slots
@@ -102,33 +111,56 @@ class Turns:
         self._clock = 0.0
         #: When the latest poll began of a lane that was known to have work.
         self._for_work = _NEVER
+        self._probed_at = _NEVER
         self._look_at = float("inf")
 
-    def next(self, now: float, waits: Callable[[Priority], float], *, cautious: bool = False) -> Poll | None:
+    def next(
+        self,
+        now: float,
+        waits: Callable[[Priority], float],
+        *,
+        probes: Callable[[Priority], int] = lambda _: 0,
+        cautious: bool = False,
+    ) -> Poll | None:
         """The poll that should begin now, its slots taken; None where there is none.
 
         Args:
             now: on the monotonic clock, like all times here.
             waits: how long the jobs of a lane wait at present, in seconds.
+            probes: for how many messages of a lane a poll may ask though there are no slots for them: none, one now and then, or
+                many at once.
             cautious: work cannot be done at present: one message at a time, one poll a lane.
         """
         self._let_stand(now)
         self._look_at = min((poll.stands_at for poll in self._young), default=float("inf"))
-        limits = {lane: limit for lane, each in self._lanes.items() if (limit := self._wanted(lane, each, now, cautious)) > 0}
+        limits = {
+            lane: limit
+            for lane, each in self._lanes.items()
+            if (limit := self._wanted(lane, each, now, probes(lane), cautious)) > 0
+        }
         if not limits:
             return None
-        lane = min(limits, key=lambda each: max(self._clock, self._lanes[each].clock)) if len(limits) > 1 else next(iter(limits))
+        lane = self._first(limits)
         chosen, limit = self._lanes[lane], limits[lane]
-        self._clock = max(self._clock, chosen.clock)
-        cost = limit / (chosen.weight * self._aged(waits(lane)))
-        chosen.clock = self._clock + cost
+        if self._room(lane) <= 0:
+            self._probed_at = now
+        cost = self._charge(chosen, limit, waits(lane))
         chosen.polls, chosen.began = chosen.polls + 1, now
-        self._take(chosen, limit)
         self._for_work = now if chosen.has_work else self._for_work
         stands_at = now + (STANDS_AFTER_SECONDS if chosen.filled else STANDS_SOON_SECONDS)
-        poll = Poll(lane, limit, now, stands_at, cost, cautious or chosen.failures > 0)
+        asked = max(limit, probes(lane)) if chosen.crowded and not cautious else limit
+        poll = Poll(lane, limit, asked, now, stands_at, cost, cautious or chosen.failures > 0)
         self._young.append(poll)
         return poll
+
+    def grant(self, ready: Collection[Priority], waits: Callable[[Priority], float]) -> Priority | None:
+        """Of lanes of which a delivery is here already, the one whose turn it is, its slot taken; None where it is another's."""
+        rivals = [lane for lane, each in self._lanes.items() if each.has_work and self._room(lane) > 0]
+        able = {*rivals, *(lane for lane in ready if self._room(lane) + self._spare > 0)}
+        if not able or (lane := self._first(able)) not in ready:
+            return None
+        self._charge(self._lanes[lane], 1, waits(lane))
+        return lane
 
     @property
     def any_work(self) -> bool:
@@ -139,15 +171,18 @@ class Turns:
         """Where it was nobody's turn: after how many seconds it may be, though nothing happens; None: never."""
         return max(0.0, self._look_at - now) if self._look_at < float("inf") else None
 
-    def answered(self, poll: Poll, count: int, now: float) -> int:
-        """A poll brought so many messages: how many of them there are slots for. The slots are taken."""
+    def answered(self, poll: Poll, count: int, now: float, held: int = 0) -> int:
+        """A poll brought so many messages: how many of them there are slots for. The slots are taken.
+
+        `held` came beside them, and may have no slot, free or not.
+        """
         lane = self._lanes[poll.lane]
         lane.failures = 0
-        lane.has_work, lane.filled = count > 0, count == poll.limit
-        if count:
+        lane.has_work, lane.filled, lane.crowded = count + held > 0, count + held >= poll.limit, held > 0
+        if count + held:
             lane.brought_at = now
         self._give_up(poll)
-        granted = min(count, max(0, self._room(poll.lane)))
+        granted = min(count, max(0, self._room(poll.lane) + self._spare))
         self._take(lane, granted)
         # What was charged for is paid for; who brought less has paid too much, and who stood has not paid at all.
         share = poll.cost / poll.limit
@@ -172,10 +207,10 @@ class Turns:
         """Slots of a lane have done their work."""
         self._take(self._lanes[lane], -count)
 
-    def _wanted(self, name: Priority, lane: _Lane, now: float, cautious: bool) -> int:
+    def _wanted(self, name: Priority, lane: _Lane, now: float, probes: int, cautious: bool) -> int:
         """For how many messages a lane should be polled now; 0: not now."""
         room = self._room(name)
-        if room <= 0:
+        if room <= 0 and (not probes or cautious or room + self._spare <= 0):
             return 0
         one_by_one = cautious or lane.failures > 0
         # One poll a lane is always wanted: who listens not at all hears nothing.
@@ -186,16 +221,30 @@ class Turns:
             self._look_at = min(self._look_at, due)
             return 0
         limit = 1 if one_by_one else self._per_receive
+        if room <= 0:
+            return self._probe(room + self._spare, limit, now, probes)
         if lane.has_work:
             # Work that is there goes before what the polls of other lanes may bring.
             room -= lane.standing
-            if room < self._enough and not self._is_urgent and now < (due := self._for_work + _GATHER_SECONDS):
+            if (
+                room < self._enough
+                and probes < RECEIVE_MAX
+                and not self._is_urgent
+                and now < (due := self._for_work + _GATHER_SECONDS)
+            ):
                 self._look_at = min(self._look_at, due)
                 return 0
         else:
             limit = min(limit, max(1, room // self._receivers))
             room -= self._promised(name, lane)
         return min(limit, max(room, 1 if first else 0))
+
+    def _probe(self, room: int, limit: int, now: float, probes: int) -> int:
+        """How many spare slots a poll should hold."""
+        if probes < RECEIVE_MAX and now < (due := self._probed_at + _PROBE_SECONDS):
+            self._look_at = min(self._look_at, due)
+            return 0
+        return min(probes, limit, max(1, room // self._receivers))
 
     @property
     def _is_urgent(self) -> bool:
@@ -208,6 +257,18 @@ class Turns:
         others = self._standing - lane.standing
         # What is kept for `high` is promised to nobody else.
         return lane.standing + (min(others, max(0, self._room(Priority.LOW))) if name is Priority.HIGH else others)
+
+    def _first(self, lanes: Collection[Priority]) -> Priority:
+        """The lane that is behind."""
+        return min(lanes, key=lambda each: max(self._clock, self._lanes[each].clock)) if len(lanes) > 1 else next(iter(lanes))
+
+    def _charge(self, lane: _Lane, count: int, wait_seconds: float) -> float:
+        """Take slots for a lane, and move its clock; by how much."""
+        self._clock = max(self._clock, lane.clock)
+        cost = count / (lane.weight * self._aged(wait_seconds))
+        lane.clock = self._clock + cost
+        self._take(lane, count)
+        return cost
 
     def _room(self, name: Priority) -> int:
         """Free slots that a lane may take."""

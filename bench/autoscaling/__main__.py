@@ -17,7 +17,7 @@ from bench import record
 from bench.autoscaling.contestants import CONTESTANTS, Contestant, ours
 from bench.autoscaling.model import Fleet, Outcome, Simulation, lengths
 from bench.autoscaling.numbers import OURS, Numbers
-from bench.autoscaling.shapes import SHAPES, TRIAL_SLOTS, TRIALS, Shape
+from bench.autoscaling.shapes import SHAPES, TRIAL_SLOTS, TRIALS, Failure, Shape
 from tests.support.processes import ROOT
 
 RECORD: Final = ROOT / "docs" / "reference" / "autoscaling.json"
@@ -32,6 +32,7 @@ _DEADLINE_SECONDS: Final = 86_400.0
 #: One number of ours at a time, and what it might be instead.
 _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "full": (0.7, 0.8, 0.9, 1.0),
+    "busy": (0.0, 0.5, 0.9),
     "out_cooldown_seconds": (0, 60, 120, 300),
     "in_cooldown_seconds": (60, 180, 300, 600),
     "acceptable_latency_seconds": (20, 60, 120, 300),
@@ -49,7 +50,7 @@ def main() -> int:
     head = record.header(_SEED, "make autoscaling")
     with ProcessPoolExecutor(_PROCESSES) as pool:
         # The longest first.
-        runs = [(shape, name) for shape in reversed(only or list(SHAPES)) for name in CONTESTANTS]
+        runs = [(shape, name) for shape in reversed(only or list(SHAPES)) for name in _contestants(SHAPES[shape])]
         rows = dict(zip(runs, pool.map(_contest, *zip(*runs, strict=True)), strict=True))
         choices = [] if only else list(pool.map(_choice, *zip(*_choices(), strict=True)))
     for (shape, name), row in rows.items():
@@ -57,7 +58,7 @@ def main() -> int:
     if only:
         return 0
     shapes = [
-        {"name": name, **_told(shape), "rows": [{"contestant": each, **rows[name, each]} for each in CONTESTANTS]}
+        {"name": name, **_told(shape), "rows": [{"contestant": each, **rows[name, each]} for each in _contestants(shape)]}
         for name, shape in SHAPES.items()
     ]
     record.write(RECORD, head, {"numbers": numbers(OURS), "shapes": shapes, "choices": choices, "trials": _trials()})
@@ -74,8 +75,12 @@ def _trials() -> Mapping[str, str]:
     return {name: shape.title for name, shape in TRIALS.items()}
 
 
+def _contestants(shape: Shape) -> list[str]:
+    return [name for name, each in CONTESTANTS.items() if shape.failure or not each.of_failures]
+
+
 def _contest(shape: str, name: str) -> Mapping[str, Any]:
-    return figures(simulated(SHAPES[shape], CONTESTANTS[name], OURS), OURS.slots)
+    return figures(simulated(SHAPES[shape], CONTESTANTS[name], OURS), OURS.slots, SHAPES[shape].failure)
 
 
 def _choices() -> Iterator[tuple[str, Any]]:
@@ -103,15 +108,17 @@ def simulated(shape: Shape, contestant: Contestant, of: Numbers, **assumed: Any)
         rpm=shape.rpm,
         cpu_seconds_a_job=_CPU_SECONDS_A_JOB,
         deadline_seconds=_DEADLINE_SECONDS,
+        failure=shape.failure,
         **assumed,
     )
     drawn = lengths(of.typical_job_seconds, _SPREAD, _SEED)
     return Simulation(fleet, contestant.policy(of), shape.arrivals(_SEED), drawn, _SEED).run()
 
 
-def figures(of: Outcome, slots: int) -> Mapping[str, Any]:
-    """What the page shows of a run."""
+def figures(of: Outcome, slots: int, failure: Failure | None = None) -> Mapping[str, Any]:
+    """What the page shows of a run. `meanwhile`: tasks as ordered, at the full minutes of a failure."""
     hours = of.task_seconds / 3600
+    meanwhile = [row[4] for row in of.history if failure and failure.start_seconds <= row[0] < failure.end_seconds]
     return {
         "jobs": of.jobs,
         "expired": of.expired,
@@ -125,6 +132,11 @@ def figures(of: Outcome, slots: int) -> Mapping[str, Any]:
         "wasted_task_hours": round(hours - of.busy_slot_seconds / slots / 3600, 1),
         "changes": of.changes,
         "cut": of.cut,
+        **(
+            {"meanwhile": [meanwhile[0], max(meanwhile), meanwhile[-1]], "meanwhile_task_hours": round(sum(meanwhile) / 60, 1)}
+            if meanwhile
+            else {}
+        ),
     }
 
 

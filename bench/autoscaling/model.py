@@ -2,8 +2,9 @@
 
 Jobs come, wait in one queue, first come first served, and hold a slot of a task for as long as they take. A quota lets calls begin
 one after another, with a second's worth saved up at most; a job that it holds waits in the queue, since a worker whose targets are
-full receives nothing. Tasks that are ordered take work after their start-up delay. The newest tasks go first: they take no more,
-finish what they have within the drain, and hand back the rest, whose calls are then paid again.
+full receives nothing. While all targets fail, jobs are received and put off, hidden for a while. Tasks that are ordered take work
+after their start-up delay. The newest tasks go first: they take no more, finish what they have within the drain, and hand back the
+rest, whose calls are then paid again.
 
 What is measured at the full minute is known to the policy `lag_minutes` later.
 """
@@ -18,12 +19,15 @@ from random import Random
 from typing import Final
 
 from bench.autoscaling.scaling import Capacity, Policy, Sample
+from bench.autoscaling.shapes import Failure
 
 _MINUTE: Final = 60.0
 #: Waits are counted by the tenth of a second.
 _BINS: Final = 10
 #: No policy looks further back, in minutes.
 _LOOKS_BACK: Final = 30
+#: How long a job is put off: about what `SNOOZE` of `worker/outcome.py` comes to, which draws up to a minute.
+_PUT_OFF_SECONDS: Final = 30
 #: So many lengths of jobs are drawn beforehand, and jobs draw from them.
 _LENGTHS: Final = 1 << 16
 
@@ -41,6 +45,7 @@ class Fleet:
     rpm: float | None = None
     cpu_seconds_a_job: float = 0.0
     deadline_seconds: float = math.inf
+    failure: Failure | None = None
 
 
 @dataclass(slots=True)
@@ -114,6 +119,9 @@ class Simulation:
         #: When each waiting job came.
         self._waiting: deque[float] = deque()
         self._waiting_since: float | None = None
+        #: Jobs that were put off, by when they come back: when each came.
+        self._hidden: dict[float, list[float]] = {}
+        self._hides = 0
         #: (when, task) of every job in progress.
         self._done: list[tuple[float, int]] = []
         #: The task of each free slot.
@@ -143,6 +151,8 @@ class Simulation:
         waiting, done, free, clock = self._waiting, self._done, self._free, self._clock
         arrival = next(self._arrivals, math.inf)
         self._at(0.0, self._minute)
+        if self._fleet.failure:
+            self._at(self._fleet.failure.end_seconds, self._begin)
         while not self._over:
             due = min(arrival, clock[0][0])
             if done and done[0][0] <= due:
@@ -171,7 +181,10 @@ class Simulation:
     def _begin(self, now: float) -> None:
         """As many as there are slots and quota for."""
         waiting, free = self._waiting, self._free
-        while waiting and free:
+        failure = self._fleet.failure
+        if fails := failure is not None and failure.start_seconds <= now < failure.end_seconds:
+            self._fail(now)
+        while waiting and free and not fails:
             if self._interval:
                 if self._quota_at - self._saved_up > now:
                     self._hold(now)
@@ -185,12 +198,29 @@ class Simulation:
             self.outcome.waited(waited)
             self.outcome.busy_slot_seconds += length
             heappush(self._done, (now + length, free.popleft()))
-        if not waiting:
+        if not (waiting or self._hides):
             if self._waiting_since is not None:
                 self.outcome.backlog_seconds = max(self.outcome.backlog_seconds, now - self._waiting_since)
                 self._waiting_since = None
         elif self._waiting_since is None:
             self._waiting_since = now
+
+    def _fail(self, now: float) -> None:
+        """Who is received now is put off; by the full second, so that there are not too many moments."""
+        if self._fleet.failure and self._fleet.failure.puts_off and self._free and self._waiting:
+            again = math.ceil(now) + _PUT_OFF_SECONDS
+            if again not in self._hidden:
+                self._hidden[again] = []
+                self._at(again, self._come_again)
+            self._hidden[again].extend(self._waiting)
+            self._hides += len(self._waiting)
+            self._waiting.clear()
+
+    def _come_again(self, now: float) -> None:
+        came = self._hidden.pop(now)
+        self._hides -= len(came)
+        self._waiting.extend(came)
+        self._begin(now)
 
     def _hold(self, now: float) -> None:
         if self._held_since is None:
@@ -209,13 +239,14 @@ class Simulation:
         fleet, running = self._fleet, len(self._running)
         cpu = 100.0 * self._finished * fleet.cpu_seconds_a_job / _MINUTE / max(1, running)
         self._finished = 0
-        self._samples.append(Sample(len(self._waiting), len(self._done), running, cpu))
+        used = sum(task in self._ordered_at for _, task in self._done) / max(1, running)
+        self._samples.append(Sample(len(self._waiting), len(self._done), running, cpu, self._hides, used))
         self.outcome.history.append((now, len(self._waiting), len(self._done), running, self._capacity.desired))
         known = len(self._samples) - fleet.lag_minutes
         seen = self._samples[max(0, known - _LOOKS_BACK) : max(0, known)]
         wanted = self._policy.wanted(now, seen, self._capacity)
         self._scale(min(max(wanted, fleet.min_tasks), fleet.max_tasks), now)
-        self._over = self._all_came and not (self._waiting or self._done or self._handed_back)
+        self._over = self._all_came and not (self._waiting or self._hides or self._done or self._handed_back)
         self._at(now + _MINUTE, self._minute)
 
     def _scale(self, wanted: int, now: float) -> None:

@@ -13,6 +13,8 @@ class Numbers:
     acceptable_latency_seconds: float = 60
     #: The share of slots that should be full.
     full: float = 0.9
+    #: The share of slots in use below which jobs that wait are not short of workers.
+    busy: float = 0.5
     out_cooldown_seconds: float = 60
     in_cooldown_seconds: float = 180
     surge: tuple[tuple[float, int], ...] = ((2, 100), (4, 300), (8, 700))

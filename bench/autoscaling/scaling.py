@@ -29,6 +29,10 @@ class Sample:
     running: int
     #: Of what the running tasks have, 0 to 100.
     cpu_percent: float = 0.0
+    #: Jobs that were put off: SQS counts them with those in progress.
+    hidden: int = 0
+    #: Slots in use, of a running task on average: what workers tell.
+    used: float = 0.0
 
 
 Metric = Callable[[Sample], float]

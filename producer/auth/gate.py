@@ -14,6 +14,8 @@ from quarry.settings import Environment, Settings
 from quarry.telemetry.acts import Act
 
 ANONYMOUS: Final = Principal(DEFAULT_TENANT, "anonymous", "anonymous", frozenset(PERMISSIONS))
+#: Where a request's scope says whose it is, once that is known.
+CALLERS_TENANT: Final = "quarry.tenant"
 _NOBODY: Final = Principal("", "", "", frozenset())
 
 
@@ -49,6 +51,7 @@ class Gate:
         if rule not in caller.permissions:
             self._witness.saw_refused(Act.PERMISSION_REFUSED, caller, request, permission=rule)
             raise Forbidden("you may not do that here")
+        request.scope[CALLERS_TENANT] = caller.tenant
         return caller
 
     async def _caller(self, request: Request) -> Principal:

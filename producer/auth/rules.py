@@ -29,6 +29,7 @@ RULES: Final[Mapping[Operation, str | Public]] = {
     ("GET", "/v1/jobs/{request_id}/explanation"): "read:jobs",
     ("GET", "/v1/jobs/{request_id}/events"): "read:jobs",
     ("POST", "/v1/jobs/{request_id}/cancel"): "cancel:jobs",
+    ("DELETE", "/v1/jobs/{request_id}"): "erase:jobs",
     ("GET", "/livez"): Public("load balancers have no credential; it says that the process answers, and no more"),
     ("GET", "/readyz"): Public("the same; it names the part that does not answer (queue, store), never why"),
     ("GET", "/openapi.json"): _SAME_FOR_ALL,

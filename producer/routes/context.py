@@ -15,6 +15,7 @@ from producer.health import Health
 from producer.lookup import Lookup
 from producer.submit import Submitter
 from quarry.clock import Clock
+from quarry.erasure.eraser import Eraser
 from quarry.settings import ApiSettings
 
 
@@ -28,6 +29,7 @@ class Context:
     lookup: Lookup
     following: Following
     canceller: Canceller
+    eraser: Eraser
     bodies: Bodies
     health: Health
     limits: ApiSettings

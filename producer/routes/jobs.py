@@ -1,22 +1,25 @@
 """`/v1/jobs`."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from producer import answers, idempotency
+from producer import answers, idempotency, quotas
 from producer.documents import json_body, problems
 from producer.explanations import ExplanationView
 from producer.faults import checked
 from producer.following import EVENT, EVENTS, Events
+from producer.lookup import no_such_job
 from producer.problems import item_error
 from producer.progress import ID_PATTERN, Place
 from producer.requests import Bulk, GetQuery, ListQuery, LookupIds, NoQuery, Submission
 from producer.routes.context import Caller, Verbs, gone
 from producer.submit import Accepted
-from quarry.errors import FieldFault, InvalidSubmission, StoreUnavailable, SubmissionUndecided
+from quarry.erasure.eraser import Erased
+from quarry.errors import FieldFault, InvalidSubmission, RateLimited, StoreUnavailable, SubmissionUndecided
 from quarry.store.item import json_text
 from quarry.telemetry.acts import Act
 
@@ -62,8 +65,12 @@ Unqueried = Annotated[NoQuery, Query()]
     status_code=202,
     response_model=None,
     responses={
-        **problems(400, 409, 413, 415, 503),
-        202: {"model": answers.JobView, "description": "Accepted: the job is durable.", "headers": _LOCATION | _REPLAYED},
+        **problems(400, 409, 413, 415, 429, 503),
+        202: {
+            "model": answers.JobView,
+            "description": "Accepted: the job is durable.",
+            "headers": _LOCATION | _REPLAYED | quotas.DOCUMENTED,
+        },
     },
     openapi_extra=json_body(Submission),
 )
@@ -78,6 +85,7 @@ async def submit(request: Request, caller: Caller, verbs: Verbs, _: Unqueried, k
     outcome = "replayed" if accepted.replayed else "accepted"
     verbs.witness.saw(Act.JOB_SUBMITTED, caller, request, request_id=accepted.job.request_id, outcome=outcome)
     headers = {"Location": f"{request.scope.get('root_path', '')}/v1/jobs/{accepted.job.request_id}"}
+    headers |= quotas.headers(verbs.submitter.limiter.quotas(caller.tenant))
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
     return Answer(await verbs.lookup.show(accepted.job), 202, headers)
@@ -87,7 +95,10 @@ async def submit(request: Request, caller: Caller, verbs: Verbs, _: Unqueried, k
     "/bulk",
     status_code=202,
     response_model=None,
-    responses={**_POSTING, 202: {"model": answers.BulkView, "description": "Each job was judged by itself."}},
+    responses={
+        **problems(400, 413, 415, 429, 503),
+        202: {"model": answers.BulkView, "description": "Each job was judged by itself.", "headers": quotas.DOCUMENTED},
+    },
     openapi_extra=json_body(Bulk),
 )
 async def submit_many(request: Request, caller: Caller, verbs: Verbs, _: Unqueried) -> JSONResponse:
@@ -97,13 +108,16 @@ async def submit_many(request: Request, caller: Caller, verbs: Verbs, _: Unqueri
     async with verbs.bodies.read(request, verbs.limits.bulk_body_max_bytes) as body:
         bodies: list[Any] = checked(Bulk, body.parse()).jobs
         verdicts = await verbs.submitter.submit_many(caller.tenant, bodies, large=body.large)
+    if refused := _all_over_a_limit(verdicts):
+        raise refused
     ids = [each for each in map(_made, verdicts) if each]
     if ids:
         verbs.witness.saw(
             Act.JOBS_SUBMITTED, caller, request, count=len(ids), refused_count=len(verdicts) - len(ids),
             first_request_id=ids[0], last_request_id=ids[-1],
         )  # fmt: skip
-    return Answer({"jobs": [_bulk_row(*each) for each in zip(bodies, verdicts, strict=True)]}, 202)
+    rows = [_bulk_row(*each) for each in zip(bodies, verdicts, strict=True)]
+    return Answer({"jobs": rows}, 202, quotas.headers(verbs.submitter.limiter.quotas(caller.tenant)))
 
 
 @router.post(
@@ -193,12 +207,47 @@ async def cancel(request: Request, request_id: str, caller: Caller, verbs: Verbs
     return Answer(await verbs.lookup.show(job), 200 if already else 202)
 
 
+@router.delete(
+    "/{request_id}",
+    status_code=204,
+    response_model=None,
+    responses={
+        **problems(404, 503),
+        204: {"description": "Nothing of it is left; nor was there, if it had been erased before."},
+        202: {
+            "model": answers.ErasureView,
+            "description": "It will be gone within seconds, whatever happens; nobody sees it any more.",
+        },
+    },
+)
+async def erase(request: Request, request_id: str, caller: Caller, verbs: Verbs, _: Unqueried) -> Response:
+    """Erase a job: all that was asked and answered, wherever it lies. One that is worked is stopped first."""
+    try:
+        erased = await verbs.eraser.erase(caller.tenant, request_id)
+    except StoreUnavailable as error:
+        if error.applied is not False:
+            verbs.witness.saw(Act.JOB_ERASED, caller, request, request_id=request_id, status="undecided")
+        raise
+    if erased is Erased.UNKNOWN:
+        raise no_such_job()
+    verbs.witness.saw(Act.JOB_ERASED, caller, request, request_id=request_id, status=erased.value)
+    if erased is Erased.ERASING:
+        return Answer({"request_id": request_id, "erased": False}, 202)
+    return Response(status_code=204)
+
+
 def _bulk_row(body: Any, verdict: Accepted | Exception) -> dict[str, Any]:
     if isinstance(verdict, Accepted):
         job = verdict.job
         return {"request_id": job.request_id, "status": job.status.value, "custom_id": job.custom_id}
     custom_id = body.get("custom_id") if isinstance(body, dict) else None
     return {"error": item_error(verdict), "custom_id": custom_id if isinstance(custom_id, str) else None}
+
+
+def _all_over_a_limit(verdicts: Sequence[Accepted | Exception]) -> RateLimited | None:
+    """The last of these refusals, if there is nothing but these: whoever waits as long finds room for the first of them."""
+    refused = [each for each in verdicts if isinstance(each, RateLimited)]
+    return refused[-1] if len(refused) == len(verdicts) else None
 
 
 def _made(verdict: Accepted | Exception) -> str | None:

@@ -19,6 +19,7 @@ from quarry.cli import (
     cancel,
     dlq,
     doctor,
+    erase,
     exits,
     explain,
     jobs,
@@ -31,6 +32,7 @@ from quarry.cli import (
     simulator,
     status,
     submit,
+    tenants,
     worker,
 )
 from quarry.errors import ApiRefused, ConfigurationError, QuarryError
@@ -68,8 +70,10 @@ COMMANDS: dict[str, Command] = {
     "jobs": jobs,
     "cancel": cancel,
     "dlq": dlq,
+    "erase": erase,
     "keys": keys,
     "routes": routes,
+    "tenants": tenants,
     "plan": plan,
     "doctor": doctor,
 }
@@ -139,7 +143,8 @@ def _explained(error: Exception) -> int:
         case OSError(strerror=str(why)):
             text, code = f"{why}: {error.filename}" if error.filename else why, exits.FAILED
         case _:
-            text, code = f"a bug of Quarry: {type(error).__name__} at {_place(error)}: {error}", exits.FAILED
+            # Its words may quote what it was about, and a service's stderr is its log.
+            text, code = f"a bug of Quarry: {type(error).__name__} at {_place(error)}; --debug says more", exits.FAILED
     print(f"quarry: {text}", file=sys.stderr)
     return code
 

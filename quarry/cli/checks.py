@@ -15,6 +15,7 @@ from quarry.errors import ApiUnreachable, ConfigurationError
 from quarry.inference.routes_file import load_routes
 from quarry.job import Priority
 from quarry.settings import Settings
+from quarry.tenants.tenants_file import load_tenants
 
 
 def findings(settings: Settings, api: str | None) -> Iterator[Finding]:
@@ -35,6 +36,7 @@ def findings(settings: Settings, api: str | None) -> Iterator[Finding]:
     yield from _asked("table", lambda: _table(client("dynamodb"), settings.store.table))
     yield from _asked("bucket", lambda: _bucket(client("s3"), settings.store.bucket, settings.job.retention_days))
     yield from _bedrock(client, settings)
+    yield from _tenants(settings)
     if api:
         yield from _api(api)
 
@@ -103,6 +105,18 @@ def _bucket(s3: Any, name: str, retention_days: int) -> Iterator[Finding]:
         if code_of(error) != "NoSuchLifecycleConfiguration":
             raise
     yield judge_expiry(rules, retention_days)
+
+
+def _tenants(settings: Settings) -> Iterator[Finding]:
+    """Whether the tenants file can be used; nothing where there is none."""
+    if settings.tenants_file is None:
+        return
+    try:
+        named = load_tenants(settings.tenants_file).named
+    except ConfigurationError as error:
+        yield Finding("tenants", Level.FAIL, str(error))
+    else:
+        yield Finding("tenants", Level.OK, f"{settings.tenants_file}: {', '.join(sorted(named)) or 'the same for all'}")
 
 
 def _bedrock(client: Callable[..., Any], settings: Settings) -> Iterator[Finding]:

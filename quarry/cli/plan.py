@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from quarry.cli import exits
-from quarry.cli.values import count, rate, seconds, whole
+from quarry.cli.values import number, whole
 
 if TYPE_CHECKING:
     from quarry.capacity.bill import Line, Tokens
@@ -20,35 +20,42 @@ EXAMPLES = """\
 #: As a submission has it that names none.
 _MAX_TOKENS: Final = 500
 _WIDTH: Final = 15
+#: What there can be of anything, by far, and what there must be: beyond it nothing that is reckoned is a number any more. Our own
+#: choices.
+_JOBS: Final = number(1e-3, 1e12)
+_SECONDS: Final = number(1e-3, 1e7)
+_A_MINUTE: Final = number(1e-3, 1e15)
+_TOKENS: Final = whole(1, 10**9)
+_USD: Final = number(0, 1e6)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("--jobs-per-day", type=rate, required=True, metavar="N", help="how many jobs come in a day")
+    parser.add_argument("--jobs-per-day", type=_JOBS, required=True, metavar="N", help="how many jobs come in a day")
     parser.add_argument(
-        "--typical-seconds", type=seconds, default=20.0, metavar="S", help="how long a job takes (default: %(default)s)"
+        "--typical-seconds", type=_SECONDS, default=20.0, metavar="S", help="how long a job takes (default: %(default)s)"
     )
     parser.add_argument(
-        "--peak", type=rate, default=1.8, metavar="X", help="highest rate over the mean, 1 to 2 (default: %(default)s)"
+        "--peak", type=number(1, 2), default=1.8, metavar="X", help="highest rate over the mean, 1 to 2 (default: %(default)s)"
     )
     parser.add_argument(
         "--slots", type=whole(1, 2000), default=100, metavar="N", help="jobs in flight per worker (default: %(default)s)"
     )
     parser.add_argument(
-        "--min-tasks", type=whole(0), default=1, metavar="N", help="workers there are always (default: %(default)s)"
+        "--min-tasks", type=whole(0, 10**6), default=1, metavar="N", help="workers there are always (default: %(default)s)"
     )
-    parser.add_argument("--rpm", type=rate, metavar="N", help="the quota: requests a minute, of all targets together")
+    parser.add_argument("--rpm", type=_A_MINUTE, metavar="N", help="the quota: requests a minute, of all targets together")
     parser.add_argument(
-        "--tpm", type=rate, metavar="N", help="the quota: tokens a minute; needs --input-tokens and --output-tokens"
+        "--tpm", type=_A_MINUTE, metavar="N", help="the quota: tokens a minute; needs --input-tokens and --output-tokens"
     )
-    parser.add_argument("--input-tokens", type=count, metavar="N", help="of one call, on average")
-    parser.add_argument("--output-tokens", type=count, metavar="N", help="of one call, on average")
+    parser.add_argument("--input-tokens", type=_TOKENS, metavar="N", help="of one call, on average")
+    parser.add_argument("--output-tokens", type=_TOKENS, metavar="N", help="of one call, on average")
     parser.add_argument(
-        "--max-tokens", type=count, metavar="N", help=f"what calls ask for at most (default: {_MAX_TOKENS}, or --output-tokens)"
+        "--max-tokens", type=_TOKENS, metavar="N", help=f"what calls ask for at most (default: {_MAX_TOKENS}, or --output-tokens)"
     )
     parser.add_argument("--model", metavar="ID", help="its tokens' price, where one is known, and how its quota counts them")
-    parser.add_argument("--usd-in", type=seconds, metavar="USD", help="a million tokens in, where you know better")
-    parser.add_argument("--usd-out", type=seconds, metavar="USD", help="a million tokens out")
+    parser.add_argument("--usd-in", type=_USD, metavar="USD", help="a million tokens in, where you know better")
+    parser.add_argument("--usd-out", type=_USD, metavar="USD", help="a million tokens out")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -69,8 +76,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _refuse_what_cannot_be(arguments: argparse.Namespace) -> None:
     told = arguments.input_tokens is not None, arguments.output_tokens is not None
     refusals = {
-        "--typical-seconds 0: a job takes some time": arguments.typical_seconds == 0,
-        f"--peak {arguments.peak:g}: the highest rate is 1 to 2 times the mean": not 1 <= arguments.peak <= 2,
         "--input-tokens and --output-tokens go together": any(told) and not all(told),
         "--tpm needs --input-tokens and --output-tokens: the tokens of a call": arguments.tpm is not None and not all(told),
         "--max-tokens needs --input-tokens and --output-tokens": arguments.max_tokens is not None and not all(told),

@@ -44,6 +44,18 @@ def rate(text: str) -> float:
     return value
 
 
+def number(least: float, most: float) -> Callable[[str], float]:
+    """A number within these bounds."""
+
+    def value(text: str) -> float:
+        found = _number(text)
+        if not least <= found <= most:
+            raise _wrong(text, f"a number from {least:g} to {most:g}")
+        return found
+
+    return value
+
+
 def instant(text: str) -> datetime:
     """An instant, or how long ago it was."""
     if age := _AGE.fullmatch(text):

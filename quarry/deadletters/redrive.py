@@ -72,6 +72,8 @@ def redriven(job: Job, terms: Terms, now: datetime) -> Job | str:
     seen = effective_status(job, now)
     if seen is JobStatus.EXPIRED and seen is not job.status:
         job = advance(job, Expired(), now)  # as a worker would have written by and by
+    if not job.store_content:
+        return "its content is not stored: what it asked is gone"
     if job.status is JobStatus.COMPLETED or not job.status.is_terminal:
         return f"it is {job.status.value}" + (", redriven before" if job.generation else "")
     return advance(job, Redriven(now + terms.deadline, terms.max_attempts or job.max_attempts, terms.model), now)

@@ -1,21 +1,21 @@
 """Who of a route may serve a request, and in which form it would be asked there; why the others may not. Pure.
 
-Three questions, in this order: may the prompt go there (residency), can it be asked in a form that the target takes (adaptation),
-and has the target all that it needs (capabilities)?
+Four questions, in this order: may the prompt go there (residency), can it be asked in a form that the target takes (adaptation),
+has the target all that it needs (capabilities), and is there a guardrail for it where the tenant has to pass one?
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from quarry.errors import InvocationError, NotCapable, ResidencyForbids
+from quarry.errors import GuardrailUnusable, InvocationError, NotCapable, ResidencyForbids
 from quarry.inference.adaptation import Needed, adapted
 from quarry.inference.capabilities import CAPABILITIES, lacks, needs
 from quarry.inference.model_ids import Kind, known_model_id
 from quarry.inference.providers.base import Heard
 from quarry.inference.residency import narrowed, objection
 from quarry.inference.routes import Route, RouteTarget
-from quarry.invocation import Invocation, Json, Target
+from quarry.invocation import Guardrail, Invocation, Json, Target
 
 #: Fields of a model's own, which only its family takes.
 _OF_A_FAMILY: Final = "additionalModelRequestFields"
@@ -40,6 +40,8 @@ class Request:
     heard: Heard | None = None
     #: Where all targets are full, those of a lower rank are served first: 0, 1 or 2.
     rank: int = 1
+    #: The tenant's, by region: every call passes one. Empty: none has to.
+    guardrails: Mapping[str, Guardrail] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ def candidates(route: Route, request: Request) -> tuple[tuple[Candidate, ...], t
 
     for place in route.targets:
         judged = _judged(place, request.invocation, allowed, meant, needed)
+        if isinstance(judged, Candidate) and request.guardrails:
+            judged = _guarded(judged, request.guardrails, allowed)
         if isinstance(judged, Candidate):
             able.append(judged)
         else:
@@ -86,6 +90,24 @@ def _judged(
     if foreign := _foreign(place.target, invocation, meant):
         return NotCapable(f"{name} does not take {foreign}", target=name)
     return Candidate(place, invocation, changed)
+
+
+def _guarded(
+    candidate: Candidate, guardrails: Mapping[str, Guardrail], allowed: frozenset[str] | None
+) -> Candidate | InvocationError:
+    """With the guardrail that its call has to pass, in place of any that the caller named. Without one it is not asked.
+
+    Bedrock takes one of the region that it is called in. For another target, one in its own region or the first that may see it.
+    """
+    target, invocation = candidate.place.target, candidate.invocation
+    guardrail = guardrails.get(target.region)
+    if guardrail is None and target.provider != "bedrock":
+        guardrail = next((each for region, each in guardrails.items() if allowed is None or region in allowed), None)
+    if guardrail is None:
+        name = str(target)
+        return GuardrailUnusable(f"{name}: the tenant has no guardrail for it", target=name)
+    converse = {name: value for name, value in invocation.converse.items() if name != "guardrailConfig"}
+    return replace(candidate, invocation=replace(invocation, converse=converse, guardrail=guardrail))
 
 
 def family_of(target: Target) -> str | None:

@@ -20,6 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 from quarry.clock import Clock
 from quarry.errors import (
     CircuitOpen,
+    GuardrailUnusable,
     InvocationError,
     LimitReached,
     ModelNotFound,
@@ -35,6 +36,7 @@ from quarry.inference.governor import Governor
 from quarry.inference.limiter import Permit
 from quarry.inference.providers.base import Heard, Provider
 from quarry.inference.routes import Route
+from quarry.inference.verdicts import told_reason
 from quarry.invocation import Completion, Fallback, Invocation, Json, Target
 from quarry.telemetry import conventions
 from quarry.telemetry.events import Event
@@ -266,13 +268,15 @@ class Engine:
         provider = self._providers.get(target.provider)
         if provider is None:
             raise ModelNotFound(f"this worker has no provider {target.provider!r}", target=str(target))
+        if invocation.guardrail and not getattr(provider, "guards", False):
+            raise GuardrailUnusable(f"the provider {target.provider!r} passes no guardrail", target=str(target))
         started = self._clock.monotonic()
         outcome = "cancelled"
         try:
             with self._tracing.call(target, invocation, streamed=heard is not None) as span:
                 timed = heard and self._timing(target, started, heard, span)
                 completion = await provider.invoke(target, invocation, timeout=timeout, labels=labels, heard=timed)
-                span.tell(conventions.of_completion(completion))
+                span.tell(conventions.of_completion(completion, told_reason(completion.stop_reason)))
             outcome = "completed"
         except InvocationError as error:
             outcome = error.code

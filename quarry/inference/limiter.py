@@ -30,9 +30,9 @@ _HINT_MAX_SECONDS: Final = 60.0
 _ADMITTED_SECONDS: Final = 0.1
 _ADMITTED_SHARE: Final = 1.5
 _ADMITTED_MAX_SECONDS: Final = 3.0
-#: After a refusal for want of tokens there is room again when a call as large was let in; or so many smaller ones, one after the
-#: other: one that is far larger than the others must not keep them waiting.
-_LET_IN_MAX: Final = 3
+#: After a refusal for want of tokens there is room again when so many calls were let in, one after the other: at a minute's end
+#: one or two still find room in what calls that ended have given back, and that is no new minute.
+_LET_IN: Final = 3
 #: Throttled again so soon after a pause, it was too fast.
 _AGAIN_SECONDS: Final = 2.0
 #: A pause as long as this was none of a quota that refills all the time.
@@ -130,9 +130,8 @@ class Limiter:
         #: The one call that goes first after a pause; and when the last one began that was throttled.
         self._probe: Permit | None = None
         self._refused = -math.inf
-        #: Tokens for which there was no room, and how many calls were let in since: a smaller one may find room in what is left
-        #: over, which tells nothing of what comes back.
-        self._lacking = 0.0
+        #: Whether it was tokens for which there was no room, for all that is known, and how many calls were let in since.
+        self._lacks_tokens = False
         self._let_in_since = 0
         #: How long to wait for a throttle, by what the latest ones took.
         self._admitted_seconds = _ADMITTED_SECONDS
@@ -218,13 +217,13 @@ class Limiter:
             pace.refused(cost, permit.taken_at)
         if (took := _ADMITTED_SHARE * (now - permit.began)) <= _ADMITTED_MAX_SECONDS:
             self._admitted_seconds = max(_ADMITTED_SECONDS, took, self._admitted_seconds * 0.9)
-        lacking = 0.0 if limit == "requests" else permit.costs[1]
+        lacks_tokens = limit != "requests"
         if permit is self._probe:
             self._probe = None
         elif permit.round < self._throttles:
-            self._lacking = min(self._lacking, lacking)
+            self._lacks_tokens &= lacks_tokens
             return  # it began before the throttle that was heeded
-        self._lacking = lacking if self._spent is None else min(self._lacking, lacking)
+        self._lacks_tokens = lacks_tokens and (self._spent is None or self._lacks_tokens)
         self._throttles += 1
         self._let_in_since = 0
         if self._spent is None:
@@ -291,9 +290,12 @@ class Limiter:
     def _pause(self, now: float) -> float:
         pause = min(_PAUSE_SECONDS * _PAUSE_GROWTH ** min(self._pauses, 10), _PAUSE_MAX_SECONDS) * min(self._workers, _LOOKING_MAX)
         if self._minute:
-            low, high = (each + _MINUTE * math.ceil((now - self._minute[1]) / _MINUTE) for each in self._minute)
-            middle = (low + high) / 2
-            until = (middle if middle > now + _ADMITTED_SECONDS else high) - now
+            # Our calls do not always take the same time to arrive: a minute may seem to begin a little later than it did.
+            latest = self._minute[1] + _LATE_SECONDS
+            minutes = _MINUTE * math.ceil((now - latest) / _MINUTE)
+            low, high, latest = self._minute[0] + minutes, self._minute[1] + minutes, latest + minutes
+            looks = (low + high) / 2, high, (high + latest) / 2
+            until = next((each for each in looks if each > now + _ADMITTED_SECONDS), latest) - now
             if 0 < until < _NEAR_SECONDS:
                 return until
             # Nothing is expected before; but nobody has promised that either.
@@ -302,10 +304,10 @@ class Limiter:
         return pause * (1 - self._draw() / 2) if self._workers > 1 else pause
 
     def _let_in(self, probe: Permit, now: float) -> None:
-        """It was not refused: there is room again, if it was large enough to tell."""
+        """It was not refused: there is room again, if one tells enough."""
         self._probe = None
         self._let_in_since += 1
-        if probe.costs[1] >= self._lacking or self._let_in_since >= _LET_IN_MAX:
+        if not self._lacks_tokens or self._let_in_since >= _LET_IN:
             self._resume(probe, now)
 
     def _resume(self, probe: Permit, now: float) -> None:

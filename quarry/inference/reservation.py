@@ -16,8 +16,13 @@ _BLOB_TOKENS: Final = 1500
 
 def reserved_tokens(invocation: Invocation) -> float:
     """Tokens at most."""
+    return input_tokens(invocation) + invocation.max_tokens
+
+
+def input_tokens(invocation: Invocation) -> float:
+    """Tokens of the input, as they are guessed."""
     asked = invocation.native if invocation.native is not None else (invocation.system, invocation.messages, invocation.converse)
-    return _tokens_in(asked) + invocation.max_tokens
+    return _tokens_in(asked)
 
 
 def _tokens_in(value: Any) -> float:

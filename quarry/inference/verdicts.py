@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from quarry import errors
+from quarry.dialects import UNKNOWN
 from quarry.errors import InvocationError
 
 Refinements: TypeAlias = tuple[tuple[str, re.Pattern[str], type[InvocationError]], ...]
@@ -89,6 +90,15 @@ STOP_REASONS: Final[Mapping[str, bool | None]] = {
     "malformed_model_output": None,
     "malformed_tool_use": None,
 }
+
+
+#: What is told of a word that is none of these.
+_OTHER: Final = "other"
+
+
+def told_reason(stop_reason: str) -> str:
+    """A stop reason for logs and spans. A native body's is whatever a model, or the server in front of it, has written there."""
+    return stop_reason if stop_reason in STOP_REASONS or stop_reason == UNKNOWN else _OTHER
 
 
 #: Our own choice: enough for any sentence, and small beside what a job's record may hold.

@@ -38,7 +38,7 @@ _WORTH_SAYING: Final = 2
 #: What is wrong with a whole bulk where it is wrong with one of its lines: that one is found by halving.
 _OF_ONE_LINE: Final = frozenset({400, 413, 422})
 #: One item's error: nothing was done, and time helps.
-_UNTOUCHED: Final = frozenset({"queue_unavailable", "store_unavailable", "payloads_unavailable", "overloaded"})
+_UNTOUCHED: Final = frozenset({"queue_unavailable", "store_unavailable", "payloads_unavailable", "overloaded", "rate_limited"})
 #: One item's error: nobody knows, and its key settles it.
 _UNDECIDED: Final = frozenset({"submission_undecided"})
 #: One item's error: a bug of the API, which a few tries may get round. Else the line has failed, and the others go on.

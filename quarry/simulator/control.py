@@ -5,16 +5,18 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from quarry.simulator.guardrails import Guardrails
 from quarry.simulator.ledger import Ledger
 from quarry.simulator.quotas import Quotas, parse_quota
 from quarry.simulator.rules import RuleBook, parse_rule
 
 
 class Control:
-    """The handlers that set rules and quotas, and show what came of them."""
+    """The handlers that set rules, quotas and guardrails, and show what came of them."""
 
-    def __init__(self, rules: RuleBook, ledger: Ledger, quotas: Quotas, now: Callable[[], float]) -> None:
+    def __init__(self, rules: RuleBook, ledger: Ledger, quotas: Quotas, guardrails: Guardrails, now: Callable[[], float]) -> None:
         self._rules = rules
+        self._guardrails = guardrails
         self._ledger = ledger
         self._quotas = quotas
         self._now = now
@@ -30,6 +32,8 @@ class Control:
             web.get("/_simulator/quotas", self.show_quotas),
             web.delete("/_simulator/quotas", self.drop_quotas),
             web.delete("/_simulator/quotas/{id}", self.drop_quota),
+            web.post("/_simulator/guardrails", self.add_guardrail),
+            web.delete("/_simulator/guardrails", self.drop_guardrails),
             web.get("/_simulator/calls", self.show_calls),
             web.delete("/_simulator/calls", self.forget_calls),
         ]
@@ -67,6 +71,15 @@ class Control:
     async def drop_quota(self, request: web.Request) -> web.Response:
         """Without that one."""
         return web.Response(status=204 if self._quotas.drop(request.match_info["id"], self._now()) else 404)
+
+    async def add_guardrail(self, request: web.Request) -> web.Response:
+        """Take a guardrail."""
+        return await _added(request, self._guardrails.add)
+
+    async def drop_guardrails(self, _request: web.Request) -> web.Response:
+        """Have none."""
+        self._guardrails.clear()
+        return web.Response(status=204)
 
     async def show_calls(self, request: web.Request) -> web.Response:
         """The counters."""

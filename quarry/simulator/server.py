@@ -4,6 +4,8 @@ POST   /model/{modelId}/converse, /converse-stream, /invoke, /invoke-with-respon
 POST   /v1/chat/completions, /endpoints/{name}/invocations   the same model and the same rules as other servers speak
 POST   /_simulator/rules   a rule → 201 {"id"}      GET: all rules      DELETE: none any more; …/{id}: not that one
 POST   /_simulator/quotas  a quota → 201 {"id"}     GET: the quotas, and what was served and throttled     DELETE: the same
+POST   /guardrail/{id}/version/{version}/apply   ApplyGuardrail
+POST   /_simulator/guardrails  a guardrail → 201 {"id"}    DELETE: none any more
 GET    /_simulator/calls   what was called and billed (?request_id=)    DELETE: count from zero
 GET    /livez
 """
@@ -25,6 +27,8 @@ from quarry.errors import ConfigurationError
 from quarry.inference.model_facts import output_bound
 from quarry.simulator.brain import Brain, count_by_length, echo, generation
 from quarry.simulator.control import Control
+from quarry.simulator.guardrails import Guardrails, WordFilter, blocked, passed
+from quarry.simulator.guardrails import answered as ruled
 from quarry.simulator.ledger import Ledger
 from quarry.simulator.openai_chat import OTHER_SERVICES
 from quarry.simulator.operations import OPERATIONS, Answer, Operation
@@ -74,6 +78,7 @@ class Simulator:
         self._ledger = ledger
         self._thinking = thinking
         self._quotas = quotas or Quotas()
+        self._guardrails = Guardrails()
         self._now = now or _steady_clock()
 
     def app(self) -> web.Application:
@@ -83,7 +88,8 @@ class Simulator:
             [
                 *(web.post(f"/model/{{model}}/{name}", partial(self._serve, operation=each)) for name, each in OPERATIONS.items()),
                 *(web.post(path, partial(self._serve, operation=each)) for path, each in OTHER_SERVICES.items()),
-                *Control(self._rules, self._ledger, self._quotas, self._now).routes(),
+                *Control(self._rules, self._ledger, self._quotas, self._guardrails, self._now).routes(),
+                web.post("/guardrail/{id}/version/{version}/apply", self.apply),
                 web.get("/livez", self.livez),
                 web.route("*", "/{path:(?!_simulator).*}", self.unknown),
             ]
@@ -108,7 +114,7 @@ class Simulator:
                 raise act.refusal
             ending = act.error or act.fault or "answered"
             if ending == "answered" or midway:
-                made = await self._generated(act, call, operation)
+                made = await self._guarded(act, call, operation)
                 if hold is not None:
                     hold.spend(made.input_tokens, made.output_tokens)
                 pace = self._rules.pace(act, made.output_tokens)
@@ -171,6 +177,15 @@ class Simulator:
         operation.check(call)
         return call, answer
 
+    async def _guarded(self, act: Act, call: Call, operation: Operation) -> Generation:
+        guardrail: WordFilter | None = self._guardrails.of(call) if call.generates else None
+        if guardrail is None:
+            return await self._generated(act, call, operation)
+        if said := blocked(guardrail, call):
+            self._ledger.refused(call.request_id)
+            return said
+        return passed(guardrail, call, await self._generated(act, call, operation))
+
     async def _generated(self, act: Act, call: Call, operation: Operation) -> Generation:
         content: list[Any] | None = act.content if act.text is None else [{"text": act.text}]
         if content is not None and call.generates:
@@ -182,6 +197,17 @@ class Simulator:
                 self._ledger.refused(call.request_id)
             raise
         return replace(usual, stop_reason=act.stop_reason) if act.stop_reason else usual
+
+    async def apply(self, request: web.Request) -> web.Response:
+        """ApplyGuardrail; a rule's error may come first. It is none of the calls that are counted."""
+        try:
+            call, body = await self._guardrails.applied(request)
+            act = self._rules.take(call)
+            if act.refusal is not None:
+                raise act.refusal
+        except Refusal as refusal:
+            return refused(refusal)
+        return ruled(body)
 
     async def unknown(self, _request: web.Request) -> web.Response:
         """Another operation of the service, or none."""

@@ -58,7 +58,7 @@ CONTENT_TYPE: Final = "X-Amzn-Bedrock-Content-Type"
 #: Members of InvokeModel's input that its output repeats; same source.
 _REPEATED: Final = ("X-Amzn-Bedrock-PerformanceConfig-Latency", "X-Amzn-Bedrock-Service-Tier")
 #: Names a guardrail, without its version; same source.
-_GUARDRAIL: Final = "X-Amzn-Bedrock-GuardrailIdentifier"
+GUARDRAIL: Final = "X-Amzn-Bedrock-GuardrailIdentifier"
 #: How the class of an error goes on in the service's header, as github.com/aws-samples/amazon-bedrock-client-for-mac/issues/112
 #: shows it. SDKs cut it off.
 _NAMESPACE: Final = ":http://internal.amazon.com/coral/com.amazon.bedrock/"
@@ -231,7 +231,7 @@ def invoked(call: Call, body: Json, generation: Generation, latency_ms: int) -> 
 
 def guarded(call: Call, generation: Generation) -> dict[str, Any]:
     """What InvokeModel's body says of the guardrail that was asked for. Source: the example in the API reference of InvokeModel."""
-    if _GUARDRAIL not in call.headers:
+    if GUARDRAIL not in call.headers:
         return {}
     return {"amazon-bedrock-guardrailAction": "INTERVENED" if generation.stop_reason == "guardrail_intervened" else "NONE"}
 

@@ -115,6 +115,26 @@ class Heartbeat:
     origin: Origin | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What came of an attempt to book: until when the name is booked now (None: not at all), and whether this attempt did it."""
+
+    until: datetime | None
+    booked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many jobs tenants had that were not over, when they were counted last, at `at`: the instant before that began.
+
+    `falling` is by how many a second that has fallen since the time before; tenants who are not in it have no fewer than then.
+    """
+
+    at: datetime
+    queued: Mapping[str, int]
+    falling: Mapping[str, float] = field(default_factory=dict)
+
+
 class JobStore(Protocol):
     """The truth about jobs. Writes are conditional; reads of single jobs are strongly consistent."""
 
@@ -164,7 +184,8 @@ class JobStore(Protocol):
         """
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
-        """The status that each of up to 100 jobs has for a reader, perhaps a moment old; those that do not exist are left out.
+        """The status that each of up to 100 jobs has for a reader, perhaps a moment old; those that do not exist are left out, and
+        those that are being erased.
 
         Nothing else of the job is read: it is what long-polls ask, many times for each answer.
 
@@ -303,6 +324,39 @@ class JobStore(Protocol):
 
     async def heartbeats(self, now: datetime) -> Sequence[Heartbeat]:
         """Those of all workers that have beaten within the last minute, perhaps a moment old, in no order.
+
+        Raises:
+            StoreUnavailable: try again.
+        """
+
+    async def book(self, name: str, stretch: timedelta, latest: datetime, now: datetime, seen: datetime | None) -> Booking:
+        """Book a stretch of time for whatever is called `name`: after what is booked, or from `now` where that lies ahead of it.
+
+        Nothing is booked that would end after `latest`. A negative stretch gives back. Instants are kept to the microsecond.
+        `seen` is what the caller believes to be booked; where it is wrong, that costs another write, and nothing else.
+
+        Raises:
+            StoreUnavailable: unknown; it may be booked.
+        """
+
+    async def unfinished(self) -> Mapping[str, int]:
+        """How many jobs each tenant has that are not over; who has none is left out.
+
+        From an index, which may lag behind, and of which all is read: 100 bytes or so for each job.
+
+        Raises:
+            StoreUnavailable: try again.
+        """
+
+    async def put_tally(self, tally: Tally) -> None:
+        """Write it in place of the last one.
+
+        Raises:
+            StoreUnavailable: unknown; the next one tells all anew.
+        """
+
+    async def tally(self) -> Tally | None:
+        """The last one, perhaps a moment old; None where nobody counts.
 
         Raises:
             StoreUnavailable: try again.

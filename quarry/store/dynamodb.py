@@ -5,10 +5,10 @@ Concurrent `create` calls share batches (each entry stands or falls alone); keye
 
 import asyncio
 import heapq
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,7 +22,7 @@ from quarry.ids import last_request_id_at, new_token
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.notification import Channel
 from quarry.store import expressions
-from quarry.store.base import CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
+from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece, Tally
 from quarry.store.item import (
     SHARDS,
     STATUS_ONLY,
@@ -33,6 +33,7 @@ from quarry.store.item import (
     look_in,
     notice_key,
     status_in,
+    tally_key,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ BATCH_MAX_GETS: Final = 100
 _BATCH_GET_ROUNDS: Final = 5
 #: How many index pages a filtered list reads before it answers with what it has.
 _LIST_MAX_ROUNDS: Final = 5
+#: How often a budget is asked that turns out to be other than it was believed to be.
+_BOOKINGS: Final = 4
 #: A condition that does not hold, of a write by itself and of one in a transaction.
 _REFUSED: Final = "ConditionalCheckFailedException"
 _NOT_SO: Final = "ConditionalCheckFailed"
@@ -53,10 +56,13 @@ _NOT_SO: Final = "ConditionalCheckFailed"
 class DynamoStore:
     """The job table."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, retention: timedelta) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, retention: timedelta, kept_for: Callable[[Job], timedelta] | None = None
+    ) -> None:
+        """`kept_for` says for how long after its end a job is kept; without it, all are for `retention`."""
         self._client: Any = client
         self._table = table
-        self._retention_ms = int(retention.total_seconds() * 1000)
+        self._kept_for = kept_for or (lambda _: retention)
         self._creates: Batcher[Job, None] = Batcher(self._create_batch, limit=BATCH_MAX_STATEMENTS, concurrency=16)
 
     async def check(self) -> None:
@@ -83,7 +89,7 @@ class DynamoStore:
         await self._creates.submit(job)
 
     async def create_with_key(self, job: Job, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
-        request = expressions.create_with_key(self._table, job, key, self._retention_ms, now)
+        request = expressions.create_with_key(self._table, job, key, self._retention_ms(job), now)
         try:
             await self._transact(request)
         except (BotoCoreError, ClientError) as error:
@@ -119,7 +125,8 @@ class DynamoStore:
         return {job.request_id: job for job in jobs}
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
-        return dict(map(partial(status_in, now=now), await self._items(tenant, request_ids, STATUS_ONLY)))
+        items = await self._items(tenant, request_ids, STATUS_ONLY)
+        return dict(status_in(item, now) for item in items if "erasing" not in item)
 
     async def list(
         self,
@@ -172,7 +179,7 @@ class DynamoStore:
             raise LeaseLost("the lease is no longer ours")
 
     async def record(self, job: Job, token: str) -> None:
-        item, refused = await self._guarded(expressions.record(self._table, job, token, self._retention_ms))
+        item, refused = await self._guarded(expressions.record(self._table, job, token, self._retention_ms(job)))
         if not refused:
             return
         item = item or {}
@@ -183,7 +190,7 @@ class DynamoStore:
         raise LeaseLost("the lease is no longer ours")
 
     async def replace(self, job: Job, seen: Job, now: datetime) -> None:
-        _, refused = await self._guarded(expressions.replace(self._table, job, seen, self._retention_ms, now))
+        _, refused = await self._guarded(expressions.replace(self._table, job, seen, self._retention_ms(job), now))
         if refused:
             raise JobChanged("the job was changed by somebody else")
 
@@ -243,12 +250,42 @@ class DynamoStore:
             if not (start := answer.get("LastEvaluatedKey")):
                 return [expressions.heartbeat_in(item) for item in found]
 
+    async def book(self, name: str, stretch: timedelta, latest: datetime, now: datetime, seen: datetime | None) -> Booking:
+        until = seen
+        if now + stretch > latest:
+            return Booking(until, booked=False)
+        for _ in range(_BOOKINGS):
+            how = expressions.book_on if until and until >= now else expressions.book_anew
+            item, refused = await self._guarded(how(self._table, name, stretch, latest, now) | {"ReturnValues": "ALL_NEW"})
+            until = expressions.booked_until(item)
+            if not refused:
+                return Booking(until, booked=True)
+            if until and until + stretch > latest:
+                break
+        return Booking(until, booked=False)
+
+    async def unfinished(self) -> Mapping[str, int]:
+        pages = await asyncio.gather(*(self._pages(expressions.unfinished(self._table, shard)) for shard in range(SHARDS)))
+        return Counter(item["tenant"]["S"] for page in pages for item in page)
+
+    async def put_tally(self, tally: Tally) -> None:
+        await self._call("put_item", **expressions.put_tally(self._table, tally))
+
+    async def tally(self) -> Tally | None:
+        # As a batch of one: by itself the API may read jobs, and nothing of what workers keep.
+        request = {self._table: {"Keys": [tally_key()]}}
+        found = (await self._call("batch_get_item", RequestItems=request))["Responses"].get(self._table, [])
+        return expressions.tally_in(found[0]) if found else None
+
     async def close(self) -> None:
         """Wait until what was handed in has been sent."""
         await self._creates.close()
 
+    def _retention_ms(self, job: Job) -> int:
+        return int(self._kept_for(job).total_seconds() * 1000)
+
     async def _create_batch(self, jobs: Sequence[Job]) -> Sequence[None | Exception]:
-        statements = [expressions.create(self._table, job, self._retention_ms) for job in jobs]
+        statements = [expressions.create(self._table, job, self._retention_ms(job)) for job in jobs]
         answer = await self._call("batch_execute_statement", Statements=statements)
         repeated = bool(answer["ResponseMetadata"].get("RetryAttempts"))
         written = [_created(each.get("Error"), repeated=repeated) for each in answer.get("Responses", [])]

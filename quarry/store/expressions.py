@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from quarry.clock import from_epoch_ms, to_epoch_ms
+from quarry.clock import EPOCH, from_epoch_ms, to_epoch_ms
 from quarry.deadline import has_passed
 from quarry.envelope import Envelope
 from quarry.errors import (
@@ -39,11 +39,12 @@ from quarry.errors import (
 )
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease
 from quarry.notification import Channel, Notification
-from quarry.store.base import HEARTBEAT_LIFE, Heartbeat, IdempotencyKey, KeyHolder, Mark, Origin, Piece
+from quarry.store.base import HEARTBEAT_LIFE, Heartbeat, IdempotencyKey, KeyHolder, Mark, Origin, Piece, Tally
 from quarry.store.item import (
     FOLLOWED,
     Item,
     attribute,
+    budget_key,
     changing,
     idempotency_item_key,
     job_key,
@@ -53,6 +54,7 @@ from quarry.store.item import (
     piece_item,
     role_key,
     shard_of,
+    tally_key,
     text_key,
     to_item,
     ttl,
@@ -62,6 +64,11 @@ from quarry.store.item import (
 #: The keyword arguments of one DynamoDB call.
 Request: TypeAlias = dict[str, Any]
 
+_MICROSECOND: Final = timedelta(microseconds=1)
+#: What is booked until an instant that has passed says no more than no row at all: this is for clocks that differ. Our own choice.
+_BUDGET_LIFE: Final = timedelta(hours=1)
+#: Nobody counts any more: it says nothing then. Our own choice.
+_TALLY_LIFE: Final = timedelta(hours=1)
 #: A notice that its worker never read is of no use to anybody else. Our own choice.
 _NOTICE_LIFE: Final = timedelta(hours=1)
 
@@ -394,6 +401,78 @@ def take_role(table: str, role: str, lease: Lease, now: datetime) -> Request:
             ":until": attribute(lease.expires_at),
             ":lapsed": attribute(now - CLOCK_MARGIN),
         },
+    )
+
+
+def book_on(table: str, name: str, stretch: timedelta, latest: datetime, now: datetime) -> Request:
+    """Book a stretch after what is booked, where that reaches beyond `now`."""
+    return guarded_update(
+        table,
+        budget_key(name),
+        "SET #until = #until + :stretch, #expires_at = :expires_at",
+        "#until >= :now AND #until <= :before",
+        {
+            ":stretch": attribute(stretch // _MICROSECOND),
+            ":now": _microseconds(now),
+            ":before": _microseconds(latest - stretch),
+            ":expires_at": attribute(ttl(latest + _BUDGET_LIFE)),
+        },
+    )
+
+
+def book_anew(table: str, name: str, stretch: timedelta, latest: datetime, now: datetime) -> Request:
+    """Book a stretch from now, where nothing is booked beyond it."""
+    return guarded_update(
+        table,
+        budget_key(name),
+        "SET #until = :until, #expires_at = :expires_at",
+        "attribute_not_exists(#until) OR #until < :now",
+        {
+            ":until": _microseconds(now + stretch),
+            ":now": _microseconds(now),
+            ":expires_at": attribute(ttl(latest + _BUDGET_LIFE)),
+        },
+    )
+
+
+def booked_until(item: Mapping[str, Any] | None) -> datetime | None:
+    """Until when a budget is booked."""
+    return EPOCH + int(item["until"]["N"]) * _MICROSECOND if item else None
+
+
+def _microseconds(at: datetime) -> Item:
+    return attribute((at - EPOCH) // _MICROSECOND)
+
+
+def unfinished(table: str, shard: int) -> Request:
+    """The tenants of all jobs of one shard that are not over, one for each job."""
+    return {
+        "TableName": table,
+        "IndexName": "by_check",
+        "KeyConditionExpression": "#pk = :pk",
+        "ProjectionExpression": "#tenant",
+        "ExpressionAttributeNames": {"#pk": "check_pk", "#tenant": "tenant"},
+        "ExpressionAttributeValues": {":pk": {"S": str(shard)}},
+    }
+
+
+def put_tally(table: str, tally: Tally) -> Request:
+    """The tally, over the last one. Rates are kept by the thousandth."""
+    item = tally_key() | {
+        "at": attribute(tally.at),
+        "queued": {"M": {tenant: attribute(count) for tenant, count in tally.queued.items()}},
+        "falling": {"M": {tenant: attribute(round(rate * 1000)) for tenant, rate in tally.falling.items()}},
+        "expires_at": attribute(ttl(tally.at + _TALLY_LIFE)),
+    }
+    return {"TableName": table, "Item": item}
+
+
+def tally_in(item: Mapping[str, Any]) -> Tally:
+    """What the row of the tally says."""
+    return Tally(
+        at=from_epoch_ms(int(item["at"]["N"])),
+        queued={tenant: int(count["N"]) for tenant, count in item["queued"]["M"].items()},
+        falling={tenant: int(rate["N"]) / 1000 for tenant, rate in item["falling"]["M"].items()},
     )
 
 

@@ -36,6 +36,10 @@ SHARDS: Final = 8
 JOB_SORT_KEY: Final = "job"
 KEY_SORT_KEY: Final = "key"
 
+_KEPT: Final = "kept#"
+#: A job that is erased in time outlives that in the table, unseen: without its record nobody would look for its objects. Our own
+#: choice.
+_SLACK: Final = timedelta(days=7)
 #: Half of a pair, which a model that was cut off may end on: it has no UTF-8, and must be escaped.
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -48,11 +52,11 @@ LISTED: Final = (
 
 
 #: What somebody reads who follows a job, of it and of its text.
-FOLLOWED: Final = (*LISTED, "stream", "lease_token", "recorded_token", "sk", "token", "text")
+FOLLOWED: Final = (*LISTED, "stream", "erasing", "lease_token", "recorded_token", "sk", "token", "text")
 
 #: What of a job is read to know its status.
 STATUS_ONLY: Final = {
-    "ProjectionExpression": "request_id, #status, deadline_at",
+    "ProjectionExpression": "request_id, #status, deadline_at, erasing",
     "ExpressionAttributeNames": {"#status": "status"},
 }
 
@@ -83,6 +87,16 @@ def worker_key(worker: str) -> Item:
     return {"pk": {"S": "#workers"}, "sk": {"S": worker}}
 
 
+def budget_key(name: str) -> Item:
+    """The primary key of what is booked of a budget: a partition of its own, since all of a tenant's calls may write there."""
+    return {"pk": {"S": f"#budgets#{name}"}, "sk": {"S": "until"}}
+
+
+def tally_key() -> Item:
+    """The primary key of the tally: one row for all tenants."""
+    return {"pk": {"S": "#tally"}, "sk": {"S": "queued"}}
+
+
 def role_key(role: str) -> Item:
     """The primary key of the lease of a role."""
     return {"pk": {"S": "#roles"}, "sk": {"S": role}}
@@ -111,11 +125,17 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "custom_id": job.custom_id,
         "metadata": json_text(job.metadata) if job.metadata else None,
         "allowed_regions": json_text(job.allowed_regions) if job.allowed_regions else None,
+        "flags": json_text(job.flags) if job.flags else None,
         "created_at": job.created_at,
         "stream": job.stream or None,
+        "store_content": None if job.store_content else False,
+        "brief": job.brief or None,
+        "delivered_at": job.delivered_at,
         "traceparent": job.traceparent,
         "webhook_url": job.webhook_url,
         "publish": job.publish or None,
+        "key_digest": job.key_digest,
+        "erasing": job.erasing or None,
     }
     return job_key(job.tenant, job.request_id) | _attributes(fixed) | changing(job, retention_ms)
 
@@ -123,6 +143,8 @@ def to_item(job: Job, retention_ms: int) -> Item:
 def changing(job: Job, retention_ms: int) -> Item:
     """The part of a job's item that changes in its life: what every write after the first is made of."""
     lease = job.lease
+    kept_until = job.finished_at + timedelta(milliseconds=retention_ms) if job.finished_at else None
+    erase_at = kept_until if job.brief else None
     values: dict[str, Any] = {
         "model": job.model,
         "deadline_at": job.deadline_at,
@@ -143,8 +165,8 @@ def changing(job: Job, retention_ms: int) -> Item:
         "lease_token": lease and lease.token,
         "lease_owner": lease and lease.owner,
         "lease_expires_at": lease and lease.expires_at,
-        "check_pk": str(shard_of(job.request_id)) if job.check_at else None,
-        "check_at": job.check_at,
+        "check_pk": check_partition(job, erase_at),
+        "check_at": job.check_at or erase_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "result": json_text(_completion_out(job.result)) if job.result else None,
@@ -153,9 +175,20 @@ def changing(job: Job, retention_ms: int) -> Item:
         "error": json_text(asdict(job.error)) if job.error else None,
         "bury_reason": job.bury_reason,
         **{channel.value: notification_json(each) for channel, each in job.notifications.items()},
-        "expires_at": ttl(job.finished_at + timedelta(milliseconds=retention_ms)) if job.finished_at else None,
+        "expires_at": ttl(erase_at + _SLACK if erase_at else kept_until) if kept_until else None,
     }
     return _attributes(values)
+
+
+def check_partition(job: Job, erase_at: datetime | None) -> str | None:
+    """The partition of the index `by_check` that a job is in: of work, or of what is to be erased."""
+    shard = shard_of(job.request_id)
+    return str(shard) if job.check_at else kept_partition(shard) if erase_at else None
+
+
+def kept_partition(shard: int) -> str:
+    """A partition of the index `by_check`, of jobs that are over and are erased in time."""
+    return f"{_KEPT}{shard}"
 
 
 def from_item(item: Mapping[str, Any]) -> Job:
@@ -175,9 +208,15 @@ def from_item(item: Mapping[str, Any]) -> Job:
         custom_id=get.text("custom_id"),
         metadata=get.parsed("metadata") or {},
         stream="stream" in item,
+        store_content="store_content" not in item,
+        brief="brief" in item,
+        delivered_at=get.instant("delivered_at"),
         allowed_regions=tuple(get.parsed("allowed_regions") or ()),
+        flags=tuple(get.parsed("flags") or ()),
         payload=_made(StoredObject, payload) if payload else None,
         traceparent=get.text("traceparent"),
+        key_digest=get.text("key_digest"),
+        erasing="erasing" in item,
         created_at=created_at,
         deadline_at=get.instant("deadline_at") or created_at,
         available_at=get.instant("available_at") or created_at,
@@ -195,7 +234,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
         attempt_history=tuple(_attempt_in(each) for each in get.parsed("attempt_history") or ()),
         waits=tuple(_wait_in(each) for each in get.parsed("waits") or ()),
         lease=lease,
-        check_at=get.instant("check_at"),
+        check_at=None if (get.text("check_pk") or "").startswith(_KEPT) else get.instant("check_at"),
         started_at=get.instant("started_at"),
         finished_at=get.instant("finished_at"),
         result=_completion_in(result) if result else None,
@@ -410,6 +449,7 @@ def _completion_out(completion: Completion) -> dict[str, Any]:
         "usage": asdict(completion.usage),
         "served_by": asdict(completion.served_by),
         "provider_request_id": completion.provider_request_id,
+        **({"flags": completion.flags} if completion.flags else {}),
     }
 
 
@@ -421,4 +461,5 @@ def _completion_in(value: dict[str, Any]) -> Completion:
         usage=_made(Usage, value["usage"]),
         served_by=_made(Target, value["served_by"]),
         provider_request_id=value.get("provider_request_id"),
+        flags=tuple(value.get("flags", ())),
     )

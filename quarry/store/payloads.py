@@ -68,6 +68,17 @@ class Payloads(Protocol):
             PayloadsUnavailable: try again.
         """
 
+    async def erase(self, tenant: str, request_id: str, kind: Kind | None = None) -> int:
+        """Delete all objects of a job (or those of one kind), named by a record or not, with every version that the bucket has kept
+        of them.
+
+        Returns:
+            How many versions there were; what only marks a deletion counts too.
+
+        Raises:
+            PayloadsUnavailable: some may be left; repeating is harmless.
+        """
+
 
 class S3Payloads:
     """A bucket. With `kms_key_id` objects are encrypted under that key, else under S3's own."""
@@ -150,6 +161,29 @@ class S3Payloads:
             )
         except (BotoCoreError, ClientError) as error:
             raise _lost_or_unavailable("copy", error) from error
+
+    async def erase(self, tenant: str, request_id: str, kind: Kind | None = None) -> int:
+        prefix = prefix_of(tenant, request_id, kind)
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix)
+        count = 0
+        try:
+            async for page in pages:
+                found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+                doomed = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
+                # A page has at most as many as one deletion takes: 1,000.
+                answer = await self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": doomed}) if doomed else {}
+                if errors := answer.get("Errors"):
+                    codes = sorted({str(each.get("Code")) for each in errors})
+                    raise PayloadsUnavailable(f"S3 did not delete {len(errors)} objects: {', '.join(codes)}")
+                count += len(doomed)
+        except (BotoCoreError, ClientError) as error:
+            raise _unavailable("erase", error) from error
+        return count
+
+
+def prefix_of(tenant: str, request_id: str, kind: Kind | None) -> str:
+    """What the keys of a job's objects begin with, and no other job's."""
+    return f"{tenant}/{request_id}/{f'{kind}-' if kind else ''}"
 
 
 def stored_object(tenant: str, request_id: str, kind: Kind, content: bytes, digest: bytes) -> StoredObject:

@@ -10,6 +10,8 @@ class Act(StrEnum):
     JOBS_SUBMITTED = "jobs.submitted"  # count, refused_count, first_request_id, last_request_id (a bulk; the log has a line for
     # each job)
     JOB_CANCELLED = "job.cancelled"  # request_id, status (processing: its worker is told to stop; undecided: the table did not say)
+    JOB_ERASED = "job.erased"  # request_id, status (erased; erasing: promised, a worker has to stop first, or the bucket to answer;
+    # undecided: the table did not say)
     #: At most so many a second; `folded` are those that came since `folded_since`, the earlier record, and have none of their own.
     AUTHENTICATION_REFUSED = "authentication.refused"  # method, route, claimed (a key's id, where one was named), folded,
     # folded_since
@@ -18,5 +20,6 @@ class Act(StrEnum):
     KEY_CREATED = "key.created"  # key_id, name, scopes, ends_at
     KEY_ROTATED = "key.rotated"  # key_id, successor_id, ends_at (what the old one is told)
     KEY_REVOKED = "key.revoked"  # key_id
+    JOBS_ERASED = "jobs.erased"  # count, first_request_id, last_request_id, promised (how many more are not gone yet)
     JOBS_REDRIVEN = "jobs.redriven"  # count, first_request_id, last_request_id, messages (sent again)
     JOBS_DISCARDED = "jobs.discarded"  # count, first_request_id, last_request_id, messages (without a job)

@@ -20,18 +20,20 @@ _SQS: Final = "aws_sqs"
 
 Attributes = dict[str, str | bool | int | float | list[str] | None]
 
-#: Of a path, which strangers choose before anybody knows who they are.
-_PATH_MAX: Final = 256
+#: Whose request or job it is.
+TENANT: Final = "quarry.tenant"
 
 
-def of_request(method: str, path: str) -> Attributes:
-    """A request to the API, as it begins."""
-    return {"http.request.method": method, "url.path": path[:_PATH_MAX], "url.scheme": "http"}
+def of_request(method: str) -> Attributes:
+    """A request to the API, as it begins. Of its path nothing is told yet: strangers write what they like there."""
+    return {"http.request.method": method, "url.scheme": "http"}
 
 
-def of_answer(route: str, status: int) -> Attributes:
-    """Its end. `route` is the template of its path."""
-    return {"http.route": route, "http.response.status_code": status}
+def of_answer(route: str, path: str | None, tenant: str | None, status: int) -> Attributes:
+    """Its end. `route` is the template of its path; `path` is None where it holds more than the ids of jobs, `tenant` where nobody
+    found out who called.
+    """
+    return {"http.route": route, "url.path": path, TENANT: tenant, "http.response.status_code": status}
 
 
 def of_message(operation: str, queue: str) -> Attributes:
@@ -53,7 +55,7 @@ def of_job(job: Job) -> Attributes:
     """Which job."""
     return {
         "quarry.request_id": job.request_id,
-        "quarry.tenant": job.tenant,
+        TENANT: job.tenant,
         "quarry.model": job.model,
         "quarry.priority": job.priority.value,
     }
@@ -90,12 +92,14 @@ def of_first_text(seconds: float) -> Attributes:
     return {"gen_ai.response.time_to_first_chunk": round(seconds, 6)}
 
 
-def of_completion(completion: Completion) -> Attributes:
-    """What a model answered, without what it said. Input tokens include those of the prompt cache, as the conventions ask."""
+def of_completion(completion: Completion, stop_reason: str) -> Attributes:
+    """What a model answered, without what it said; `stop_reason` is no word of its own either. Input tokens include those of the
+    prompt cache, as the conventions ask.
+    """
     usage = completion.usage
     cached = usage.cache_read_input_tokens + usage.cache_write_input_tokens
     return {
-        "gen_ai.response.finish_reasons": [completion.stop_reason],
+        "gen_ai.response.finish_reasons": [stop_reason],
         "gen_ai.usage.input_tokens": usage.input_tokens + cached,
         "gen_ai.usage.output_tokens": usage.output_tokens,
         "gen_ai.usage.cache_read.input_tokens": usage.cache_read_input_tokens or None,

@@ -19,6 +19,8 @@ class Event(StrEnum):
     JOB_REPLAYED = "job.replayed"  # tenant
     JOB_CANCELLED = "job.cancelled"  # tenant
     CANCEL_REQUESTED = "cancel.requested"  # tenant
+    ERASURE_REQUESTED = "erasure.requested"  # tenant
+    JOB_ERASED = "job.erased"  # tenant, rows (of streamed text), objects (in the bucket; again, for what came late)
 
     RECEIVE_FAILED = "receive.failed"  # error
     JOB_TAKEN_OVER = "job.taken_over"  # takeovers
@@ -37,6 +39,7 @@ class Event(StrEnum):
     #: The canonical line: one per attempt.
     ATTEMPT_FINISHED = "attempt.finished"  # status, outcome, duration_seconds, target, stop_reason, input_tokens, output_tokens,
     # error, provider_request_id, call_started, resume_at (those that there are)
+    ATTEMPT_CONTENT = "attempt.content"  # asked, answered (only with QUARRY_LOG_CONTENT; masked, and cut)
     TEXT_UNWRITTEN = "text.unwritten"  # error (of a job that is streamed: followers see that text later)
     RECORD_REFUSED = "record.refused"  # error, outcome (the job fails, for good)
     RECORD_FAILED = "record.failed"  # error, tries
@@ -45,6 +48,7 @@ class Event(StrEnum):
     NOTIFICATION_ATTEMPTED = "notification.attempted"  # channel, status, tries, status_code, error (those that there are)
     SIGNING_KEY_MISSING = "signing_key.missing"  # tenant, error (nothing is sent to that tenant's receivers)
     PUBLISHING_FAILED = "publishing.failed"  # error (by SNS or EventBridge; it is done again)
+    PAYLOAD_LEFT = "payload.left"  # error (of a job whose content is not stored: what it asked is erased later, with the rest)
     DELIVERY_BURIED = "delivery.buried"  # reason
     SETTLEMENT_FAILED = "settlement.failed"  # error
     DELIVERY_FAILED = "delivery.failed"  # error (a bug: the delivery comes again)
@@ -52,6 +56,9 @@ class Event(StrEnum):
     TARGET_UNBLOCKED = "target.unblocked"  # target
     ROUTES_RELOADED = "routes.reloaded"  # routes, targets (how many there are now)
     ROUTES_REFUSED = "routes.refused"  # error (the file has become wrong: the earlier routes go on serving)
+    TALLY_FAILED = "tally.failed"  # error (tenants' jobs were not counted; the count before stands)
+    TENANTS_RELOADED = "tenants.reloaded"  # tenants (how many are named now)
+    TENANTS_REFUSED = "tenants.refused"  # error (the file has become wrong: what it said before goes on holding)
     READ_OF_KEY_FAILED = "provider_key.read_failed"  # provider, error (the key that was read before is used)
     INVOCATION_ADAPTED = "invocation.adapted"  # target, adapted (what of the request it is asked without, or with less of)
     JOB_DEGRADED = "job.degraded"  # target, error (nobody served it in time: it was answered with what its route declares)

@@ -1,12 +1,17 @@
 """Logging: structlog, one JSON object a line (coloured text on a terminal), other libraries' logs in the same form.
 
 Nothing secret is logged: no prompt, completion, key or receipt handle. The redaction below is the second net; the first is
-that nobody passes such a thing. An API key can be told by its shape, and is not let through in any text, tracebacks included.
+that nobody passes such a thing. An API key can be told by its shape, and is not let through in any text. Of an exception the log
+has its class and where it came from, and never its words, which may quote what it was about; of what another library logs, that
+library's own words, and nothing that it filled in. Below warnings other libraries are not heard, whatever our own level: botocore
+would log every body.
 """
 
 import logging
+import re
 import sys
-from collections.abc import Mapping, MutableMapping
+import traceback
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 import structlog
@@ -22,6 +27,11 @@ SECRET_FIELDS: Final = frozenset(
     }
 )  # fmt: skip
 REDACTED: Final = "[redacted]"
+#: Up to where something may be quoted, or shown as Python shows it.
+_OWN_WORDS: Final = re.compile(r"[^\n:<({\[\"'`=]*")
+#: Our own choices: what is told of one exception is a line of log, and not a page.
+_FRAMES_MAX: Final = 20
+_DEPTH_MAX: Final = 5
 
 
 def redact(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -35,7 +45,7 @@ def configure(level: str, *, service: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        structlog.processors.format_exc_info,
+        _without_words,
         redact,
     ]
     renderer: structlog.typing.Processor = (
@@ -51,7 +61,9 @@ def configure(level: str, *, service: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+            foreign_pre_chain=[_own_words, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            use_get_message=False,
         )
     )
     root = logging.getLogger()
@@ -76,6 +88,36 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """The logger of a module."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(name)
     return logger
+
+
+def _own_words(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Of another library's line, which comes as a template, the beginning of it: what asyncio logs is filled in by then."""
+    found = _OWN_WORDS.match(fields["event"])
+    fields.update(event=found[0].strip() if found else "", logger=fields["_record"].name)
+    return fields
+
+
+def _without_words(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace `exc_info` by a traceback that has classes and places."""
+    given = fields.pop("exc_info", None)
+    if given:
+        error = given if isinstance(given, BaseException) else given[1] if isinstance(given, tuple) else sys.exception()
+        fields["exception"] = "\n".join(_told(error)) if error else ""
+    return fields
+
+
+def _told(error: BaseException, depth: int = 0) -> Iterator[str]:
+    """An exception's frames and class; what it came from stands before it, and a group's members behind it."""
+    came_from = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if came_from and depth < _DEPTH_MAX:
+        yield from _told(came_from, depth + 1)
+        yield "then"
+    frames = traceback.extract_tb(error.__traceback__)
+    yield from (f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames[-_FRAMES_MAX:])
+    yield f"{type(error).__module__}.{type(error).__qualname__}"
+    if isinstance(error, BaseExceptionGroup) and depth < _DEPTH_MAX:
+        for each in error.exceptions:
+            yield from _told(each, depth + 1)
 
 
 def _redacted(name: str, value: Any) -> Any:

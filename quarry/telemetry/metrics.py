@@ -140,14 +140,23 @@ class InferenceMetrics:
         )  # fmt: skip
 
 
-class RoutesMetrics:
-    """What whoever follows `routes.toml` counts."""
+class FilesMetrics:
+    """What whoever follows the configuration files counts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.reloads = Counter(
+        self.routes_reloads = Counter(
             "quarry_routes_reloads_total", "Times that the routes file was read anew, by what became of that.", ["outcome"],
             registry=registry,
         )  # fmt: skip
-        self.refused = Gauge(
+        self.routes_refused = Gauge(
             "quarry_routes_refused", "1 while the routes file is wrong and the earlier routes go on serving.", registry=registry
+        )
+        self.tenants_reloads = Counter(
+            "quarry_tenants_reloads_total", "Times that the tenants file was read anew, by what became of that.", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self.tenants_refused = Gauge(
+            "quarry_tenants_refused",
+            "1 while the tenants file is wrong and what it said before goes on holding.",
+            registry=registry,
         )

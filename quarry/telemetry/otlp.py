@@ -32,6 +32,7 @@ from quarry.settings import QueueSettings, Settings
 from quarry.telemetry import conventions
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
+from quarry.telemetry.strangers import Admitted
 from quarry.telemetry.tracing import Span, Tracing, Value
 
 _log = get_logger(__name__)
@@ -76,8 +77,8 @@ class OtelTracing:
         self._tracer = provider.get_tracer("quarry", __version__)
         self._queues = queues
 
-    def request(self, method: str, path: str, traceparent: str | None) -> AbstractContextManager[Span]:
-        return self._span(method, SpanKind.SERVER, conventions.of_request(method, path), _after(traceparent))
+    def request(self, method: str, traceparent: str | None) -> AbstractContextManager[Span]:
+        return self._span(method, SpanKind.SERVER, conventions.of_request(method), _after(traceparent))
 
     def creation(self, job: Job) -> AbstractContextManager[Span]:
         return self._message("create", SpanKind.PRODUCER, job.priority, conventions.of_job(job))
@@ -166,7 +167,7 @@ async def opened(settings: Settings, service: str) -> AsyncIterator[Tracing]:
         resource=_resource(settings, service),
         shutdown_on_exit=False,
     )
-    provider.add_span_processor(BatchSpanProcessor(Told(OTLPSpanExporter())))
+    provider.add_span_processor(Admitted(BatchSpanProcessor(Told(OTLPSpanExporter())), provider.sampler))
     try:
         yield OtelTracing(provider, queue_names(settings.queue))
     finally:

@@ -13,6 +13,10 @@ from quarry.telemetry.emf import lines
 _MS: Final = 1000
 #: So that every line of the log says what it is. It is none of the events: nobody logs it, at no level.
 _EVENT: Final = "metrics.written"
+#: CloudWatch's own periods are full minutes.
+_MINUTE: Final = 60
+#: So much of a period a line comes before its end: it is of that period, also where it is written a little late.
+_EARLY: Final = 1 / 30
 
 
 class Publisher:
@@ -52,10 +56,21 @@ class Publisher:
         self.flush()
 
     async def keep(self) -> None:
-        """Write now and then, for ever."""
+        """Write now and then, for ever.
+
+        At the end of full minutes (of full periods, where they are shorter), and every process with the others: so each tells of
+        a minute once, what it had at the same moment as all, and sums and averages over processes are right.
+        """
         while True:
-            await self._clock.sleep(self._seconds)
+            await self._clock.sleep(self._until_next())
             self.flush()
+
+    def _until_next(self) -> float:
+        grid = min(self._seconds, _MINUTE)
+        early = grid * _EARLY
+        wait = self._seconds - (self._clock.now().timestamp() + early) % grid
+        # Who woke a trifle too early has just written.
+        return wait if wait > early / 2 else wait + self._seconds
 
 
 def _to_stderr(line: str) -> None:

@@ -38,8 +38,10 @@ class Span(Protocol):
 class Tracing(Protocol):
     """Makes spans. Each is the child of the one whose block it is in, unless a `traceparent` says where it belongs."""
 
-    def request(self, method: str, path: str, traceparent: str | None) -> AbstractContextManager[Span]:
-        """A request to the API. `traceparent` is the caller's, unread: one that is malformed counts as none."""
+    def request(self, method: str, traceparent: str | None) -> AbstractContextManager[Span]:
+        """A request to the API. `traceparent` is the caller's, unread: one that is malformed counts as none, and its flag counts
+        once it is told who calls.
+        """
 
     def creation(self, job: Job) -> AbstractContextManager[Span]:
         """Making a job durable. Its `traceparent` goes with the job, and whatever works the job is a child of it."""
@@ -91,7 +93,7 @@ _NO_SPAN: Final = _NoSpan()
 class _Off:
     """Makes no spans."""
 
-    def request(self, method: str, path: str, traceparent: str | None) -> _NoSpan:
+    def request(self, method: str, traceparent: str | None) -> _NoSpan:
         return _NO_SPAN
 
     def creation(self, job: Job) -> _NoSpan:

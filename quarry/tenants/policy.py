@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from quarry.tenants.guard import Guard
 from quarry.tenants.limits import Limits
+from quarry.tenants.privacy import Privacy
 from quarry.tenants.webhooks import Webhooks
 
 
@@ -13,6 +15,8 @@ class Policy:
     """What holds for the jobs of one tenant."""
 
     limits: Limits = field(default_factory=Limits)
+    guard: Guard = field(default_factory=Guard)
+    privacy: Privacy = field(default_factory=Privacy)
     webhooks: Webhooks = field(default_factory=Webhooks)
 
 
@@ -31,6 +35,16 @@ class Tenants:
     def of(self, tenant: str) -> Policy:
         """What holds for a tenant."""
         return self.named.get(tenant, self.default)
+
+    @property
+    def any_queue_is_limited(self) -> bool:
+        """Whether anybody's jobs under way are limited, so that somebody has to count them."""
+        return any(policy.limits.queued_jobs for policy in (self.default, *self.named.values()))
+
+    @property
+    def guardrail_regions(self) -> frozenset[str]:
+        """Every region in which somebody has a guardrail."""
+        return frozenset(region for each in (self.default, *self.named.values()) for region in each.guard.guardrails)
 
     def become(self, other: "Tenants") -> None:
         """Say from now on what `other` says."""

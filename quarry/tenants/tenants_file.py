@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from quarry.access import is_tenant
+from quarry.tenants.guard import GUARD_TABLE
 from quarry.tenants.limits import LIMITS, Limits
 from quarry.tenants.policy import PLAIN, Policy, Tenants
+from quarry.tenants.privacy import PRIVACY, Privacy
 from quarry.tenants.webhooks import WEBHOOKS, Webhooks
 from quarry.toml_fields import Field, Kind, named, table
 from quarry.toml_file import TomlFile
@@ -25,6 +27,8 @@ VARIABLE: Final = "QUARRY_TENANTS_FILE"
 #: The tables of a policy, by their names.
 POLICY: Final[Mapping[str, Field]] = {
     "limits": Field(table(LIMITS, Limits), "How much may be asked for."),
+    "guard": Field(GUARD_TABLE, "What texts may hold."),
+    "privacy": Field(table(PRIVACY, Privacy), "What is kept, and for how long."),
     "webhooks": Field(table(WEBHOOKS, Webhooks), "How it is told of its jobs' ends."),
 }
 _POLICY: Final = table(POLICY, Policy)
@@ -58,10 +62,10 @@ def _over(default: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 TENANTS_FILE: Final = Kind("tenants", _read)
 
 
-def load_tenants(path: str | None) -> Tenants:
-    """Read `tenants.toml`; without a path, nothing is said of anybody.
+def load_tenants(path: str | None, *, variable: str | None = VARIABLE) -> Tenants:
+    """Read `tenants.toml`; without a path, nothing is said of anybody. `variable`: the setting that names it.
 
     Raises:
         ConfigurationError: for each fault a sentence that names the file, the line, the place in it and what is wrong.
     """
-    return TomlFile(VARIABLE, path).read(TENANTS_FILE) if path else Tenants()
+    return TomlFile(variable, path).read(TENANTS_FILE) if path else Tenants()

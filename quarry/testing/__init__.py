@@ -6,6 +6,7 @@ The fakes are held to the ports by the same contract suites as the adapters on A
 from quarry.testing.builders import NOW, a_claimed_job, a_completion, a_delivery, a_job, a_key, a_lease, an_envelope, an_invocation
 from quarry.testing.clock import ClockView, FakeClock
 from quarry.testing.deadletters import MemoryDeadLetters
+from quarry.testing.erasures import MemoryErasures
 from quarry.testing.keys import MemoryKeys
 from quarry.testing.payloads import MemoryPayloads
 from quarry.testing.provider import ScriptedProvider
@@ -18,6 +19,7 @@ __all__ = [
     "DeadLetter",
     "FakeClock",
     "MemoryDeadLetters",
+    "MemoryErasures",
     "MemoryKeys",
     "MemoryPayloads",
     "MemoryQueue",

@@ -6,10 +6,10 @@ from typing import Literal, TypeAlias
 
 from quarry.errors import PayloadLost, PayloadsUnavailable
 from quarry.job import StoredObject
-from quarry.store.payloads import Kind, stored_object
+from quarry.store.payloads import Kind, prefix_of, stored_object
 from quarry.testing.faults import Fallible
 
-Operation: TypeAlias = Literal["put", "get", "url", "refresh"]
+Operation: TypeAlias = Literal["put", "get", "url", "refresh", "erase"]
 
 
 class MemoryPayloads(Fallible[Operation]):
@@ -42,6 +42,13 @@ class MemoryPayloads(Fallible[Operation]):
         with self._strike("refresh"):
             self._content(stored)
             self.refreshed.append(stored.key)
+
+    async def erase(self, tenant: str, request_id: str, kind: Kind | None = None) -> int:
+        with self._strike("erase"):
+            doomed = [key for key in self.objects if key.startswith(prefix_of(tenant, request_id, kind))]
+            for key in doomed:
+                del self.objects[key]
+            return len(doomed)
 
     def _content(self, stored: StoredObject) -> bytes:
         content = self.objects.get(stored.key)

@@ -1,9 +1,10 @@
 """The store port in memory: the same guards, with `advance` and `why_refused` for rules."""
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from quarry.envelope import Envelope
@@ -11,15 +12,28 @@ from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordRefused,
 from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Claimed, Job, JobStatus, Lease, advance, effective_status, notified
 from quarry.notification import Channel
-from quarry.store.base import HEARTBEAT_LIFE, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece
-from quarry.store.expressions import why_refused
+from quarry.store.base import (
+    HEARTBEAT_LIFE,
+    Booking,
+    CancelNotice,
+    Heartbeat,
+    IdempotencyKey,
+    JobPage,
+    KeyHolder,
+    Look,
+    Mark,
+    Piece,
+    Tally,
+)
+from quarry.store.expressions import digest, why_refused
 from quarry.store.item import to_item
 from quarry.testing.faults import Fallible
 
 Operation: TypeAlias = Literal[
     "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "list", "claim", "renew", "record",
     "replace",
-    "request_cancel", "clear_bury", "note", "take_notices", "add_text", "look", "due", "take_role", "beat", "heartbeats",
+    "request_cancel", "clear_bury", "note", "take_notices", "add_text", "look", "due", "take_role", "beat", "heartbeats", "book",
+    "unfinished", "put_tally", "tally",
 ]  # fmt: skip
 #: DynamoDB's limit, of names and values together. Here it is held against the item's JSON, which is a little longer.
 _ITEM_MAX_BYTES = 409_600
@@ -42,6 +56,10 @@ class MemoryStore(Fallible[Operation]):
         self._notices: dict[str, list[CancelNotice]] = {}
         self._roles: dict[str, Lease] = {}
         self._heartbeats: dict[str, Heartbeat] = {}
+        self._tally: Tally | None = None
+        self._booked: dict[str, datetime] = {}
+        #: How often a budget was asked.
+        self.bookings = 0
 
     # --- for tests ----------------------------------------------------------------------------------------------------
 
@@ -58,6 +76,27 @@ class MemoryStore(Fallible[Operation]):
         """Set a job to whatever the test needs, without any guard."""
         self._rows[job.tenant, job.request_id] = _Row(job)
         return job
+
+    def found(self, tenant: str, request_id: str) -> Job | None:
+        """A job, or None."""
+        row = self._rows.get((tenant, request_id))
+        return row.job if row else None
+
+    def change(self, job: Job, how: Callable[[Job], Job]) -> None:
+        """Change a job, if it is there, without any guard."""
+        if row := self._rows.get((job.tenant, job.request_id)):
+            row.job = how(row.job)
+
+    def forget(self, tenant: str, request_id: str) -> None:
+        """Delete a job's row, and nothing beside it."""
+        self._rows.pop((tenant, request_id), None)
+
+    def forget_beside(self, tenant: str, request_id: str, key_digest: str | None) -> int:
+        """Delete what lies beside a job's row; how many pieces of text that were."""
+        for (owner, key), (holder, _) in list(self._keys.items()):
+            if (owner, holder.request_id, digest(key)) == (tenant, request_id, key_digest):
+                del self._keys[owner, key]
+        return len(self._texts.pop((tenant, request_id), {}))
 
     # --- the port -----------------------------------------------------------------------------------------------------
 
@@ -102,7 +141,7 @@ class MemoryStore(Fallible[Operation]):
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
         with self._strike("statuses"):
             found = {each: self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows}
-            return {request_id: effective_status(job, now) for request_id, job in found.items()}
+            return {request_id: effective_status(job, now) for request_id, job in found.items() if not job.erasing}
 
     async def list(
         self,
@@ -119,6 +158,7 @@ class MemoryStore(Fallible[Operation]):
                 _without_content(job)
                 for job in reversed(self.jobs)
                 if job.tenant == tenant
+                and not job.erasing
                 and status in (None, effective_status(job, now))
                 and (created_after is None or job.created_at > created_after)
                 and (after is None or job.request_id < after)
@@ -157,7 +197,8 @@ class MemoryStore(Fallible[Operation]):
             if len(json.dumps(to_item(job, 0), ensure_ascii=False).encode()) > _ITEM_MAX_BYTES:
                 raise RecordRefused("the item is too large")
             # The caller's wish is not the holder's to write.
-            row.job = replace(job, cancel_requested=row.job.cancel_requested, revision=row.job.revision + 1)
+            kept = row.job
+            row.job = replace(job, cancel_requested=kept.cancel_requested, erasing=kept.erasing, revision=kept.revision + 1)
             row.recorded_token = token
 
     async def replace(self, job: Job, seen: Job, now: datetime) -> None:
@@ -232,6 +273,28 @@ class MemoryStore(Fallible[Operation]):
         with self._strike("heartbeats"):
             return [each for each in self._heartbeats.values() if each.at > now - HEARTBEAT_LIFE]
 
+    async def book(self, name: str, stretch: timedelta, latest: datetime, now: datetime, seen: datetime | None) -> Booking:
+        with self._strike("book"):
+            self.bookings += 1
+            until = self._booked.get(name)
+            after = max(until or now, now) + stretch
+            if after > latest:
+                return Booking(until, booked=False)
+            self._booked[name] = after
+            return Booking(after, booked=True)
+
+    async def unfinished(self) -> Mapping[str, int]:
+        with self._strike("unfinished"):
+            return Counter(job.tenant for job in self.jobs if job.check_at)
+
+    async def put_tally(self, tally: Tally) -> None:
+        with self._strike("put_tally"):
+            self._tally = tally
+
+    async def tally(self) -> Tally | None:
+        with self._strike("tally"):
+            return self._tally
+
     # --- how it is done -----------------------------------------------------------------------------------------------
 
     def _holder(self, key: IdempotencyKey, now: datetime) -> KeyHolder | None:
@@ -249,6 +312,6 @@ def _without_content(job: Job) -> Job:
     """What a list shows: neither content, nor history, nor who works it."""
     return replace(
         job, invocation=Invocation(), payload=None, result=None, result_object=None, error=None, attempt_history=(),
-        open_attempts=(), stream=False, lease=None, check_at=None, bury_reason=None, attempts_before=0,
+        open_attempts=(), stream=False, key_digest=None, lease=None, check_at=None, bury_reason=None, attempts_before=0,
         webhook_url=None, publish=False, webhook=None, events=None,
     )  # fmt: skip

@@ -10,6 +10,7 @@ variables {
   cluster_name               = "quarry"
   service_name               = "quarry-worker"
   queue_names                = { high = "quarry-jobs-high", normal = "quarry-jobs", low = "quarry-jobs-low" }
+  namespace                  = "Quarry/quarry"
   slots_per_task             = 100
   typical_job_seconds        = 20
   acceptable_latency_seconds = 60
@@ -39,12 +40,16 @@ run "what_is_followed" {
     error_message = "The target is the slots of a task."
   }
   assert {
-    condition     = output.jobs_per_task == 400 && endswith(split(" / IF(", local.followed.result)[0], "(waiting + working) / 4])")
-    error_message = "100 are worked at a time, and in 60 s three times as many: 100 x (1 + 60 / 20) = 400 a task."
+    condition     = output.jobs_per_task == 400 && local.followed.expressions.work == "MAX([used / 0.9, (waiting / tasks + used) / 4])"
+    error_message = "100 are worked at a time, and in 60 s three times as many: 100 x (1 + 60 / 20) = 400 a task. What is worked is held with nine tenths of the slots full."
   }
   assert {
-    condition     = strcontains(local.followed.result, "MAX([working / 0.9, ")
-    error_message = "What is being worked is held with nine tenths of the slots full."
+    condition     = join(" ", [for each in ["namespace", "metric", "stat"] : local.followed.metrics.used[each]]) == "Quarry/quarry SlotsInUse Average" && jsonencode(local.followed.metrics.used.dimensions) == jsonencode({ Service = "worker" })
+    error_message = "What is worked is told by the workers."
+  }
+  assert {
+    condition     = endswith(local.followed.result, ", IF(used < 50 && work > 100, 100, work))")
+    error_message = "Jobs that wait beside free slots add no tasks."
   }
   assert {
     condition = alltrue([for each in aws_appautoscaling_policy.backlog[0].target_tracking_scaling_policy_configuration :
@@ -74,24 +79,43 @@ run "safe_at_zero_and_with_late_metrics" {
 
   # Whether its value is right is CloudWatch's affair, and asked of an evaluator of ours in tests/e2e/terraform.
   assert {
-    condition     = endswith(local.followed.result, " / IF(FILL(tasks, REPEAT) < 1, 1, FILL(tasks, REPEAT)))")
-    error_message = "Where no task runs, the divisor is one; where the count is late, it is the last one."
+    condition     = startswith(local.followed.result, "IF(high_waiting >= 0 && low_waiting >= 0 && normal_waiting >= 0 && tasks >= 1 && used >= 0, ")
+    error_message = "There is a value where all is known, and a task to divide by."
   }
   assert {
-    condition = alltrue([for lane in ["high", "low", "normal"] :
-    strcontains(local.waiting, "FILL(${lane}_waiting, REPEAT)") && strcontains(local.working, " + FILL(${lane}_working, REPEAT)")])
-    error_message = "Work is what waits and what is being worked, on three lanes; what is late counts as it was."
+    condition     = local.waiting == "high_waiting + low_waiting + normal_waiting"
+    error_message = "What waits, on three lanes."
   }
   assert {
-    condition     = !strcontains(local.waiting, "TIME_SERIES") && startswith(local.followed.result, "IF(waiting >= 0 && FILL(tasks, REPEAT) >= 0, ") && startswith(local.working, "TIME_SERIES(0) + ")
-    error_message = "Where nothing is published of what waits, there is no value, and nobody scales in; where nothing is of what is being worked, it is zero."
-  }
-  assert {
-    condition     = alltrue([for expression in [local.followed.result, local.waiting, local.working] : !strcontains(expression, "FILL(FILL(")])
-    error_message = "No FILL in a FILL: nobody says what that is."
+    condition     = alltrue([for each in [local.followed, local.pressure] : !strcontains(join(" ", concat([each.result], values(each.expressions))), "FILL")])
+    error_message = "An old number, or none, stands for nothing that nobody told."
   }
   assert {
     condition     = length(local.followed.metrics) <= 10 && length(local.pressure.metrics) <= 10 && length(local.asleep.metrics) <= 10
+    error_message = "An alarm on an expression may ask ten metrics."
+  }
+}
+
+run "workers_that_say_nothing" {
+  command = plan
+
+  module {
+    source = "./modules/autoscaling"
+  }
+  variables {
+    namespace = null
+  }
+
+  assert {
+    condition     = local.followed.expressions.used == "(TIME_SERIES(0) + high_hidden + low_hidden + normal_hidden) / tasks" && !contains(keys(local.followed.metrics), "used")
+    error_message = "Then what is hidden counts as being worked."
+  }
+  assert {
+    condition     = local.followed.result == "IF(high_waiting >= 0 && low_waiting >= 0 && normal_waiting >= 0 && tasks >= 1, work)"
+    error_message = "And nobody knows of free slots."
+  }
+  assert {
+    condition     = length(local.followed.metrics) <= 10
     error_message = "An alarm on an expression may ask ten metrics."
   }
 }

@@ -74,7 +74,13 @@ run "thresholds" {
     error_message = "2 to 20 tasks, unless something else is said."
   }
   assert {
-    condition     = local.pressure.result == "MAX([TIME_SERIES(0), (TIME_SERIES(0) + FILL(cpu, REPEAT)) / 80, (TIME_SERIES(0) + FILL(high_waiting, REPEAT) + FILL(low_waiting, REPEAT) + FILL(normal_waiting, REPEAT)) / 50, (TIME_SERIES(0) + FILL(high_sent, REPEAT) + FILL(low_sent, REPEAT) + FILL(normal_sent, REPEAT)) / 1000, (TIME_SERIES(0) + MAX([FILL(high_age, REPEAT), FILL(low_age, REPEAT), FILL(normal_age, REPEAT)])) / 5])"
+    condition = local.pressure.result == join("", [
+      "IF(cpu >= 0 && high_waiting >= 0 && low_waiting >= 0 && normal_waiting >= 0, MAX([TIME_SERIES(0), ",
+      "(TIME_SERIES(0) + cpu) / 80, ",
+      "(TIME_SERIES(0) + high_waiting + low_waiting + normal_waiting) / 50, ",
+      "(TIME_SERIES(0) + high_sent + low_sent + normal_sent) / 1000, ",
+      "(TIME_SERIES(0) + MAX([high_age, low_age, normal_age])) / 5]))",
+    ])
     error_message = "1000 a minute, 80 %, 50 that wait, 5 s."
   }
   assert {
@@ -108,7 +114,24 @@ run "thresholds_alone" {
     error_message = "In by 0.7."
   }
   assert {
-    condition     = endswith(local.pressure.result, ") / 500])") && length(local.pressure.metrics) == 3
+    condition     = endswith(local.pressure.result, ") / 500]))") && length(local.pressure.metrics) == 3
     error_message = "Only what is asked for is measured."
+  }
+}
+
+run "thresholds_of_cpu_alone" {
+  command = plan
+
+  module {
+    source = "./modules/autoscaling"
+  }
+  variables {
+    follow_backlog = false
+    thresholds     = { signals = ["cpu"] }
+  }
+
+  assert {
+    condition     = local.pressure.result == "IF(cpu >= 0, MAX([TIME_SERIES(0), (TIME_SERIES(0) + cpu) / 80]))" && keys(local.pressure.metrics) == ["cpu"]
+    error_message = "A CPU that nobody measures is no idle one."
   }
 }

@@ -6,9 +6,10 @@ mock_provider "aws" {
 }
 
 variables {
-  repository   = "acme/quarry"
-  state_bucket = "acme-states"
-  provider_arn = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
+  repository        = "acme/quarry"
+  plan_state_bucket = "acme-states"
+  plan_state_key    = "staging/quarry"
+  provider_arn      = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
 }
 
 run "delivery_roles_by_subject" {
@@ -39,8 +40,8 @@ run "delivery_roles_by_subject" {
     error_message = "Who opens a pull request reads no jobs, logs, secrets or messages."
   }
   assert {
-    condition     = jsondecode(aws_iam_role_policy.job["plan"].policy).Statement[1].NotResource == ["arn:aws:s3:::acme-states/*"]
-    error_message = "The state is all that a plan reads of buckets."
+    condition     = jsondecode(aws_iam_role_policy.job["plan"].policy).Statement[1].NotResource == ["arn:aws:s3:::acme-states/staging/quarry"]
+    error_message = "One state is all that a plan reads of buckets."
   }
   assert {
     condition     = alltrue([for statement in jsondecode(aws_iam_role_policy.job["deploy"].policy).Statement : alltrue([for arn in statement.Resource : can(regex(":role/quarry-(worker|producer|execution|backup)$", arn))])])
@@ -86,6 +87,21 @@ run "refuses_any_repository" {
   }
 
   expect_failures = [var.repository]
+}
+
+run "refuses_any_state" {
+  # Says: a wildcard would open others
+  command = plan
+
+  module {
+    source = "./examples/delivery"
+  }
+
+  variables {
+    plan_state_key = "*"
+  }
+
+  expect_failures = [var.plan_state_key]
 }
 
 run "refuses_any_environment" {

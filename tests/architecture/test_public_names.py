@@ -11,7 +11,7 @@ def test_the_verbs_of_the_command_line() -> None:
     """`quarry VERB`."""
     assert set(COMMANDS) == {
         "api", "worker", "provision", "local", "simulator", "submit", "run", "status", "jobs", "cancel", "dlq", "keys",
-        "routes", "explain", "doctor", "plan",
+        "routes", "explain", "doctor", "plan", "erase", "tenants",
     }  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def test_the_error_codes_of_a_job() -> None:
         "throttled", "model_not_ready", "provider_unavailable", "model_failed", "malformed_completion", "invocation_timed_out",
         "invocation_rejected", "context_too_long", "access_denied", "model_not_found", "credentials_expired", "quota_exceeded",
         "internal_error", "outcome_unknown", "target_not_capable", "region_not_allowed", "circuit_open",
-        "limit_reached",
+        "limit_reached", "content_refused", "guardrail_unavailable", "guardrail_unusable", "answer_unchecked",
     }  # fmt: skip
 
 
@@ -54,8 +54,8 @@ def test_the_variables_that_deployments_set() -> None:
 def test_the_names_of_the_test_kit() -> None:
     """What it exports is there, and is all that it promises."""
     assert set(quarry.testing.__all__) == {
-        "NOW", "ClockView", "DeadLetter", "FakeClock", "MemoryDeadLetters", "MemoryKeys", "MemoryPayloads", "MemoryQueue",
-        "MemoryStore", "ScriptedProvider", "a_claimed_job", "a_completion", "a_delivery", "a_job", "a_key", "a_lease",
-        "an_envelope", "an_invocation",
+        "NOW", "ClockView", "DeadLetter", "FakeClock", "MemoryDeadLetters", "MemoryErasures", "MemoryKeys", "MemoryPayloads",
+        "MemoryQueue", "MemoryStore", "ScriptedProvider", "a_claimed_job", "a_completion", "a_delivery", "a_job", "a_key",
+        "a_lease", "an_envelope", "an_invocation",
     }  # fmt: skip
     assert all(hasattr(quarry.testing, name) for name in quarry.testing.__all__)

@@ -42,7 +42,7 @@ def an_app(*schemes: Permitting, producer: Producer | None = None) -> FastAPI:
     witness = Witness(AuditLog(None, producer.clock), 0)
     context = Context(
         Gate(schemes, witness), witness, producer.submitter, producer.lookup, producer.following, producer.canceller,
-        Bodies(1 << 20), Health({}, producer.clock), ApiSettings(), producer.clock,
+        producer.eraser,        Bodies(1 << 20), Health({}, producer.clock), ApiSettings(), producer.clock,
     )  # fmt: skip
     return create_app(context, ProducerMetrics(CollectorRegistry()))
 
@@ -122,7 +122,12 @@ def test_what_no_gate_stands_before_is_not_even_built(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("permission", "effects"),
-    [("submit:jobs", {"submitted"}), ("read:jobs", {"shown"}), ("cancel:jobs", {"cancelled", "shown"})],
+    [
+        ("submit:jobs", {"submitted"}),
+        ("read:jobs", {"shown"}),
+        ("cancel:jobs", {"cancelled", "shown"}),
+        ("erase:jobs", {"erased"}),
+    ],
 )
 async def test_a_permission_opens_what_it_says_and_no_more(permission: str, effects: set[str]) -> None:
     """By what happens when its bearer calls everything, on a job of their tenant: whatever the rules say. (Who may cancel a job is
@@ -136,12 +141,13 @@ async def test_a_permission_opens_what_it_says_and_no_more(permission: str, effe
         for (method, template), _ in GUARDED:
             path = template.replace("{request_id}", job.request_id)
             bodies = {"/v1/jobs/bulk": {"jobs": [{"prompt": "Hi"}]}, "/v1/jobs/lookup": {"request_ids": [job.request_id]}}
-            body = None if method == "GET" or path.endswith("/cancel") else bodies.get(path, {"prompt": "Hi"})
+            body = None if method in ("GET", "DELETE") or path.endswith("/cancel") else bodies.get(path, {"prompt": "Hi"})
             answer = await client.request(method, path, json=body, headers={"Authorization": f"Bearer {permission}"})
-            assert answer.status_code in (200, 202, 403), answer.text
+            assert answer.status_code in (200, 202, 204, 403), answer.text
             happened |= {"shown"} if '"shown"' in answer.text else set()
     happened |= {"submitted"} if len(producer.store.jobs) > 1 else set()
-    happened |= {"cancelled"} if (await producer.lookup.get("acme", job.request_id)).status.is_terminal else set()
+    left = producer.store.found("acme", job.request_id)
+    happened |= {"erased"} if left is None else {"cancelled"} if left.status.is_terminal else set()
     assert happened == effects
 
 

@@ -137,7 +137,7 @@ def test_a_taken_port_is_one_sentence(shared_stack: Stack, api: httpx.Client) ->
 def test_requests_are_measured(shared_stack: Stack) -> None:
     """By route template and code, submissions by outcome; on a port of their own.
 
-    Red when: `producer/observe.py`: `return getattr(scope.get("route"), "path", "") or "unmatched"` -> `return str(scope["path"])`
+    Red when: `producer/observe.py`: `return getattr(scope.get("route"), "path", "") or _UNMATCHED` -> `return str(scope["path"])`
     """
     port = free_port()
     with shared_stack.running_api(QUARRY_API__METRICS_PORT=str(port)) as api:

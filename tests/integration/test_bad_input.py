@@ -192,7 +192,7 @@ def test_an_unknown_model_is_refused(api: httpx.Client) -> None:
     """422 `model_not_allowed`: neither a route nor a target's model id.
 
     Red when: `producer/admission.py`:
-    `_check_served(routes.resolve(submission.model or DEFAULT_ROUTE), invocation, submission)` -> `pass`
+    `_check_served(_route(routes, submission.model or DEFAULT_ROUTE, policy.limits), request, submission)` -> `pass`
     """
     problem = is_problem(api.post("/v1/jobs", json=PROMPT | {"model": "gpt-99"}), 422, "model_not_allowed")
     assert [fault["path"] for fault in problem["errors"]] == ["model"]
@@ -348,7 +348,7 @@ def test_an_instant_at_the_end_of_time_is_no_error(api: httpx.Client) -> None:
 def test_an_unknown_or_malformed_id_is_not_found(api: httpx.Client, request_id: str) -> None:
     """404 `job_not_found`: the answer does not tell which of the two it is.
 
-    Red when: `producer/lookup.py`: `raise JobNotFound(_NOT_FOUND)` -> `raise JobNotFound(f"{request_id} is not known")`
+    Red when: `producer/lookup.py`: `_NOT_FOUND: Final = "no such job"` -> `_NOT_FOUND: Final = "no such job of yours"`
     """
     for answer in (api.get(f"/v1/jobs/{request_id}?wait_seconds=1"), api.post(f"/v1/jobs/{request_id}/cancel")):
         assert is_problem(answer, 404, "job_not_found")["detail"] == "no such job"

@@ -17,7 +17,7 @@ def test_what_happened_is_what_the_lines_tell(stack: Stack, simulator: Simulator
     """Written while a worker works: jobs, calls, errors, throttles and tokens add up to what happened; and every metric of the
     table is among them, by exactly its dimensions.
 
-    Red when: `quarry/telemetry/publish.py`: `await self._clock.sleep(self._seconds)` -> `await self._clock.sleep(3600)`
+    Red when: `quarry/telemetry/publish.py`: `await self._clock.sleep(self._until_next())` -> `await self._clock.sleep(3600)`
     Red when: `quarry/telemetry/cloudwatch.py`: `value - self._counted.get(key, 0.0), value` -> `value, value`
     Red when: `quarry/telemetry/cloudwatch.py`: `Published("LimiterWait", "Seconds", "limiter_wait_seconds"),` ->
     `Published("LimiterWait", "Seconds", "limiter_wait"),`

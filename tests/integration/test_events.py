@@ -42,7 +42,7 @@ def test_text_is_told_as_it_comes(stack: Stack, api: httpx.Client, worker: Proce
     """From the first status to the end; joined it is the result's text, exactly, and most of it came long before.
 
     Red when: `worker/speech.py`: `self._unsaid += text[: self._left]` -> `self._unsaid += text[:1]`
-    Red when: `worker/invoke.py`: `voice.hear if voice else None` -> `None`
+    Red when: `worker/invoke.py`: `voice.hear if voice and not guard.withholds else None` -> `None`
     """
     request_id = stack.submit(prompt="a story", stream=True)
     with following(api, request_id) as follower:

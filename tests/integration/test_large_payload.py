@@ -50,7 +50,7 @@ def test_a_keyed_replay_needs_no_second_object(stack: Stack) -> None:
     """Even while S3 is away: the job is there already.
 
     Red when: `producer/submit.py`:
-    `holder = None if _is_small(content) else await self._store.key_holder(key, job.created_at)` -> `holder = None`
+    `holder = None if _stays(job, content) else await self._store.key_holder(key, job.created_at)` -> `holder = None`
     """
     body, headers = {"prompt": "x" * 100_000}, {"Idempotency-Key": "once"}
     with stack.running_api() as api:

@@ -20,7 +20,7 @@ def test_a_hundred_kibibytes_are_shown(stack: Stack, simulator: Simulator) -> No
     """As if they lay in the record, by GET and by lookup; while S3 is away, that is a 503.
 
     Red when: `producer/lookup.py`:
-    `stored = await self.results.show(job.result_object) if job.result_object else None` -> `stored = None`
+    `stored = await self.results.show(job.result_object, until) if job.result_object else None` -> `stored = None`
     """
     text = "Grüße! " * 14_000
     with stack.running_api() as api:

@@ -65,7 +65,7 @@ def test_it_answers_when_the_time_is_up(shared_stack: Stack, api: httpx.Client) 
 def test_it_answers_when_the_job_is_over(shared_stack: Stack, api: httpx.Client) -> None:
     """Long before the time is up, cancelled jobs too; a job that is over already is not waited for.
 
-    Red when: `producer/waiting.py`, after `if status and status.is_terminal:`: `_tell(waiter)` -> `pass`
+    Red when: `producer/waiting.py`, after `if is_gone or (status and status.is_terminal):`: `_tell(waiter)` -> `pass`
     """
     request_id = shared_stack.submit(prompt="Hi")
     with ThreadPoolExecutor(1) as pool:

@@ -12,7 +12,7 @@ CONTENT = "the launch code is 4711"
 def test_no_content_reaches_the_log(stack: Stack, simulator: Simulator) -> None:
     """Answered, failed, rejected and malformed: at the most talkative level, no line holds what a caller or a model said.
 
-    Red when: `worker/report.py`: `"stop_reason": result.stop_reason}` -> `"stop_reason": str(result.content)}`
+    Red when: `worker/report.py`: `told_reason(result.stop_reason)}` -> `str(result.content)}`
     """
     stack.use(simulator)
     simulator.rule(act={"error": "ValidationException", "message": f"bad prompt: {CONTENT}"}, match={"text_contains": "reject"})

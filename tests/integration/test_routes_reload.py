@@ -30,7 +30,7 @@ def told(stack: Stack, event: str) -> bool:
 def test_new_targets_and_routes_hold_without_a_restart(stack: Stack, path: Path) -> None:
     """The API takes jobs for a route that it did not know, and the worker has them answered in a region that was in no route.
 
-    Red when: `quarry/inference/reload.py`: `self.routes.become(routes)` -> `pass`
+    Red when: `quarry/followed_file.py`: `self.current.become(new)` -> `pass`
     """
     with stack.running_api() as api, stack.running_worker():
         assert api.post("/v1/jobs", json={"prompt": "Hi", "model": "batch"}).status_code == 422
@@ -43,7 +43,7 @@ def test_new_targets_and_routes_hold_without_a_restart(stack: Stack, path: Path)
 def test_the_worker_opens_clients_for_new_regions(stack: Stack, path: Path) -> None:
     """Before the new routes hold: no job is lost to a region that has none yet.
 
-    Red when: `worker/app.py`: `file.keep(providers.follow)` -> `file.keep()`
+    Red when: `worker/app.py`: `file.keep(providers.follow, ` -> `file.keep(None, `
     """
     with stack.running_api(), stack.running_worker() as worker:
         path.write_text(target("ap-southeast-2"))
@@ -56,7 +56,7 @@ def test_the_worker_opens_clients_for_new_regions(stack: Stack, path: Path) -> N
 def test_a_wrong_file_is_refused_and_the_old_routes_go_on_serving(stack: Stack, path: Path) -> None:
     """It is told of once, with its line, and shown by a metric for as long as it lasts; the right one then holds.
 
-    Red when: `quarry/inference/reload.py`: `except Exception as error:` -> `except KeyError as error:`
+    Red when: `quarry/followed_file.py`: `except Exception as error:` -> `except KeyError as error:`
     """
     with stack.running_api(), stack.running_worker() as worker:
         path.write_text(target("us-west-2").replace("us-west-2", "us-west2"))
@@ -94,7 +94,7 @@ def test_a_job_in_flight_keeps_its_route(stack: Stack, simulator: Simulator, pat
 def test_sighup_has_the_file_read_at_once(stack: Stack, path: Path) -> None:
     """And answered in the log each time, changed or not; the process goes on.
 
-    Red when: `quarry/inference/reload.py`: `.add_signal_handler(signal.SIGHUP, hung_up.set)` ->
+    Red when: `quarry/followed_file.py`: `.add_signal_handler(signal.SIGHUP, hung_up.set)` ->
     `.add_signal_handler(signal.SIGHUP, hung_up.clear)`
     """
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
+from quarry.erasure.eraser import Eraser
 from quarry.inference.engine import Engine
 from quarry.inference.providers.base import Heard
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Completion, Invocation, Json, Target
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
+from quarry.tenants.keeping import Keeping
+from quarry.tenants.policy import Tenants
 from quarry.testing import a_completion
 from tests.model.promises import LEASE_SECONDS, TOKEN, Call
 from tests.model.wire import Actor, draws
@@ -27,6 +30,7 @@ from worker.process import Steps
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.shares import Shares
 from worker.speech import Speech
 from worker.sweep import Sweep
 from worker.turns import Turns
@@ -74,7 +78,7 @@ class Worker:
         steps = Steps(
             claimer=Claimer(store, self.leases, clock),
             leases=self.leases,
-            invoker=Invoker(engine, ROUTES, payloads, self.leases, self.isolation, Speech(store, clock, metrics)),
+            invoker=Invoker(engine, ROUTES, Tenants(), payloads, self.leases, self.isolation, Speech(store, clock, metrics)),
             recorder=Recorder(store, payloads, clock),
             settler=Settler(lanes, store, clock, metrics),
             reporter=Reporter(metrics, health, fronts, clock),
@@ -84,8 +88,11 @@ class Worker:
         )
         poll = timedelta(seconds=20)
         turns = Turns(dict.fromkeys(lanes, 1), slots=SLOTS, receivers=1)
-        self.loop = Loop(lanes, steps, metrics, clock, fronts, self.isolation, turns, poll=poll)
-        sweep = Sweep(store, lanes, steps.recorder, steps.reporter, fronts, clock, metrics, owner=name, interval_seconds=30)
+        self.loop = Loop(lanes, steps, metrics, clock, fronts, self.isolation, turns, Shares(Tenants(), slots=SLOTS), poll=poll)
+        eraser = Eraser(store, world.erasures, payloads, clock)
+        sweep = Sweep(
+            store, lanes, steps.recorder, steps.reporter, fronts, clock, metrics, eraser, Keeping(), owner=name, interval_seconds=30
+        )
         sides = (self.loop.run(), self.leases.keep(), self.leases.listen(), sweep.keep())
         self.mains = [self.actor.start(side) for side in sides]
         self.draining = False

@@ -42,7 +42,7 @@ from quarry.store.base import JobStore
 from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.tenants.policy import Tenants
-from quarry.testing import MemoryPayloads, MemoryQueue, MemoryStore, a_completion
+from quarry.testing import MemoryErasures, MemoryPayloads, MemoryQueue, MemoryStore, a_completion
 from tests.model.fleet import ROUTES, Worker
 from tests.model.promises import LEASE_SECONDS, Call, Promises
 from tests.model.rest import can_wait, check_the_end, unfinished
@@ -93,6 +93,7 @@ class World:
         self.clock = QuickClock()
         self.queue = MemoryQueue(self.clock, visibility=visibility_for(LEASE_SECONDS), seed=seed)
         self.store = MemoryStore()
+        self.erasures = MemoryErasures(self.store)
         self.payloads = MemoryPayloads()
         self.promises = Promises(self.store, self.clock)
         #: Every worker that ever was, the dead and the drained too.

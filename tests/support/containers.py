@@ -74,6 +74,10 @@ class Container:
         """Everything it has said, also when it is gone."""
         return str(self.made.logs().decode(errors="replace")) if self._said is None else self._said
 
+    def said_since(self, at: float) -> str:
+        """What it has said from then on, seconds since 1970."""
+        return str(self.made.logs(since=at).decode(errors="replace"))
+
     @property
     def events(self) -> list[dict[str, Any]]:
         """The lines of its log."""

@@ -20,6 +20,10 @@ _FOLDER: Final = ROOT / "terraform" / "modules" / "observability"
 _SEARCH: Final = re.compile(r"""SEARCH\('\{"?([^",}]+)"?((?:,\w+)*)\} MetricName="(\w+)"', '(\w+)', \d+\)""")
 #: A row of an alarm's, or an alarm, or a metric of one: these three stand beside each other, in this order.
 _ALARM: Final = re.compile(r"namespace *= (.+)\n *metric(?:_name)? *= (.+)\n *dimensions *= (.+)\n")
+#: A metric of ours that policies follow.
+_FOLLOWED: Final = re.compile(
+    r'namespace *= coalesce\(var\.namespace, .+\)\n *metric *= "(\w+)"\n *stat *= .+\n *dimensions *= (.+)\n'
+)
 
 
 def dashboard() -> list[dict[str, Any]]:
@@ -53,6 +57,12 @@ def watched() -> set[Name]:
             space = OURS if namespace == "local.namespace" else namespace.strip('"')
             found |= {Name(space, each, names) for each in _metrics(metric, text) if each and not namespace.startswith("var.")}
     return found
+
+
+def followed() -> set[Name]:
+    """What the scaling policies read of what is written here, with any statistic."""
+    text = (_FOLDER.parent / "autoscaling" / "metrics.tf").read_text()
+    return {Name(OURS, metric, frozenset(re.findall(r"(\w+) *= ", dimensions))) for metric, dimensions in _FOLLOWED.findall(text)}
 
 
 def published() -> set[Name]:

@@ -76,6 +76,7 @@ def walked(roles: Roles, simulator: Simulator) -> dict[str, Witness]:
         environments = {each: roles.enforced(each) | {"AWS_ENDPOINT_URL": witnesses[each].url} for each in COMPONENTS}
         walk = Walk(stack, simulator, witnesses, environments)
         _submitting(walk)
+        _erasing(walk)
         _callers(walk)
         _dead_letters(walk)
     return witnesses
@@ -150,6 +151,21 @@ def _running(walk: Walk, api: httpx.Client) -> None:
     assert api.get("/v1/jobs", params={"limit": 2}).status_code == 200
     many = stack.submit_many(30)
     assert {stack.finished(each)["status"] for each in many} == {"completed"}
+
+
+def _erasing(walk: Walk) -> None:
+    """By a caller, and by the worker that held the job when it was asked for."""
+    stack = walk.stack
+    with walk.api() as api, walk.worker("eraser", QUARRY_WORKER__SWEEP_SECONDS="1"):
+        keyed = api.post("/v1/jobs", json={"prompt": LARGE}, headers={"Idempotency-Key": "erased"}).json()["request_id"]
+        told, large = stack.submit(prompt="A story, please.", stream=True), stack.submit(prompt="A large answer.", max_tokens=10)
+        for request_id in (keyed, told, large):
+            assert stack.finished(request_id)["status"] == "completed"
+            assert api.delete(f"/v1/jobs/{request_id}").status_code == 204
+        running = stack.submit(prompt=f"A story, and it takes its time. {LARGE}", stream=True, idempotency_key="stopped")
+        eventually(lambda: stack.job(running)["status"] == "processing")
+        assert api.delete(f"/v1/jobs/{running}").status_code == 202
+        eventually(lambda: api.delete(f"/v1/jobs/{running}").status_code == 204)
 
 
 def _callers(walk: Walk) -> None:

@@ -99,6 +99,8 @@ def _holds(operator: str, found: Sequence[str] | None, wanted: Sequence[str]) ->
             return found is not None and found[0] in wanted
         case "ForAnyValue:StringEquals":
             return any(each in wanted for each in found or ())
+        case "ForAllValues:StringEquals":
+            return all(each in wanted for each in found or ())
         case "ForAllValues:StringLike":
             return all(any(_like(each, pattern) for pattern in wanted) for each in found or ())
         case "ForAllValues:StringNotLike":

@@ -59,13 +59,15 @@ _THROTTLES: Final = {"sqs": (400, "com.amazonaws.sqs#RequestThrottled"), "dynamo
 class FaultProxy:
     """A proxy in front of `upstream`. Use as a context; `url` is where clients go.
 
-    `met` counts the faults that requests met, and `passed` those that met none.
+    `met` counts the faults that requests met, `passed` those that met none, and `marked` those whose body has `marker` in it.
     """
 
-    def __init__(self, service: str, upstream: str, *, seed: int = 0) -> None:
+    def __init__(self, service: str, upstream: str, *, seed: int = 0, marker: bytes = b"") -> None:
         self.service = service
         self.met: Counter[Fault] = Counter()
         self.passed = 0
+        self.marked = 0
+        self._marker = marker
         self._upstream = upstream.rstrip("/")
         self._random = random.Random(seed)  # noqa: S311 - for reproducible faults, not for secrets
         self._rates: dict[Fault, float] = {}
@@ -150,6 +152,7 @@ class FaultProxy:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
+        self.marked += bool(self._marker) and self._marker in body
         await self._unless_silent()
         fault = self._draw()
         if fault is None:

@@ -29,6 +29,7 @@ from producer.waiting import Waiters
 from producer.web import create_app, refusals
 from quarry.access import PERMISSIONS
 from quarry.clock import SystemClock
+from quarry.erasure.eraser import Eraser
 from quarry.errors import Unauthenticated
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Target
@@ -37,7 +38,7 @@ from quarry.settings import ApiSettings, JobSettings
 from quarry.telemetry.audit import AuditLog
 from quarry.telemetry.metrics import ProducerMetrics
 from quarry.tenants.policy import Tenants
-from quarry.testing import MemoryPayloads, MemoryQueue, MemoryStore
+from quarry.testing import MemoryErasures, MemoryPayloads, MemoryQueue, MemoryStore
 
 T = TypeVar("T")
 #: The one credential that `Doorman` knows.
@@ -74,7 +75,8 @@ async def served(
     witness = Witness(AuditLog(None, clock), 0)
     gate, bodies = Gate([Doorman()] if authenticating else [], witness), Bodies(settings.inflight_body_bytes, pace)
     canceller, following = Canceller(store, lookup, clock), Following(store, lookup, clock, 10, metrics)
-    context = Context(gate, witness, submitter, lookup, following, canceller, bodies, Health({}, clock), settings, clock)
+    eraser = Eraser(store, MemoryErasures(store), payloads, clock)
+    context = Context(gate, witness, submitter, lookup, following, canceller, eraser, bodies, Health({}, clock), settings, clock)
     with bind("127.0.0.1", 0) as bound:
         answers = refusals(authenticating=authenticating)
         app, port = create_app(context, metrics), bound.getsockname()[1]

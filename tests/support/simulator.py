@@ -49,6 +49,11 @@ class Simulator:
         pairs: list[dict[str, Any]] = answer.json()["pairs"]
         return pairs
 
+    def guardrail(self, name: str, *words: str, region: str = "us-east-1", **members: Any) -> None:
+        """Set a guardrail of version 1 that blocks words; `members` are `input_message` and `output_message`."""
+        answer = self._client.post("/guardrails", json={"id": name, "region": region, "words": words, **members})
+        assert answer.status_code == 201, answer.text
+
     def calls(self) -> dict[str, Any]:
         """The counters: `calls`, `answered`, `billed`, `by_outcome`, `by_request_id`."""
         answer = self._client.get("/calls")
@@ -57,9 +62,10 @@ class Simulator:
         return counters
 
     def reset(self) -> None:
-        """No rules, no quotas, and all counters at zero."""
+        """No rules, no quotas, no guardrails, and all counters at zero."""
         self._client.delete("/rules").raise_for_status()
         self._client.delete("/quotas").raise_for_status()
+        self._client.delete("/guardrails").raise_for_status()
         self._client.delete("/calls").raise_for_status()
 
     def close(self) -> None:

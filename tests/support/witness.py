@@ -21,7 +21,20 @@ _ACCOUNT = "000000000000"
 _CREDENTIAL = re.compile(r"Credential=\w+/\d+/(?P<region>[\w-]+)/(?P<service>[\w-]+)/")
 _TRANSACTED = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 #: Method and parameter → what IAM calls it.
-_OF_BUCKETS: dict[tuple[str, ...], str] = {("HEAD",): "s3:ListBucket", ("GET", "lifecycle"): "s3:GetLifecycleConfiguration"}
+_OF_BUCKETS: dict[tuple[str, ...], str] = {
+    ("HEAD",): "s3:ListBucket",
+    ("GET", "lifecycle"): "s3:GetLifecycleConfiguration",
+    ("GET", "versions"): "s3:ListBucketVersions",
+}
+_BY_PARAMETER = {
+    "lifecycle": "get_bucket_lifecycle_configuration",
+    "versions": "list_object_versions",
+    "delete": "delete_objects",
+}
+#: Parameters that only say which part of an answer is wanted.
+_NARROWING = {"prefix", "encoding-type", "key-marker", "version-id-marker", "max-keys"}
+#: An object of a deletion of many, and its version, where one is named.
+_DOOMED = re.compile(r"<Object><Key>([^<]+)</Key>(?:<VersionId>([^<]+)</VersionId>)?")
 _INSERT = re.compile(r'INSERT INTO "(?P<table>[^"]+)" VALUE {(?P<names>.*)}')
 
 
@@ -53,7 +66,7 @@ class Asked:
                 name = request.get("QueueName") or request["QueueUrl"].rsplit("/", 1)[1]
                 yield Call(f"sqs:{self.operation.removesuffix('Batch')}", self._arn(name))
             case "s3":
-                yield from _of_s3(self.operation, self.path, self.headers)
+                yield from _of_s3(self.operation, self.path, self.headers, self.body)
             case "sts":  # GetCallerIdentity needs no permission
                 return
             case _:
@@ -91,8 +104,9 @@ def operation_of(asked: Asked) -> str:
     """The operation, as a client's method is called."""
     if asked.service != "s3":
         return xform_name(asked.operation)
-    if "?lifecycle" in asked.path:
-        return "get_bucket_lifecycle_configuration"
+    for parameter, operation in _BY_PARAMETER.items():
+        if f"?{parameter}" in asked.path:
+            return operation
     copied = "x-amz-copy-source" in {name.lower() for name in asked.headers}
     return {"HEAD": "head_bucket", "GET": "get_object", "PUT": "copy_object" if copied else "put_object"}[asked.operation]
 
@@ -123,7 +137,14 @@ def _of_dynamodb(operation: str, request: Mapping[str, Any], prefix: str) -> Ite
                 yield call(operation, table, *(key["pk"]["S"] for key in wanted["Keys"]))
         case "Query":
             index = f"/index/{request['IndexName']}" if "IndexName" in request else ""
-            yield call(operation, request["TableName"] + index, request["ExpressionAttributeValues"][":pk"]["S"])
+            asked = call(operation, request["TableName"] + index, request["ExpressionAttributeValues"][":pk"]["S"])
+            names = request.get("ExpressionAttributeNames", {})
+            chosen = (
+                {"dynamodb:Select": [request["Select"]], "dynamodb:Attributes": sorted(names.values())}
+                if "Select" in request
+                else {}
+            )
+            yield Call(asked.action, asked.resource, {**asked.context, **chosen})
         case _:
             yield call(operation, request["TableName"], *([_pk(request)] if {"Key", "Item"} & set(request) else []))
 
@@ -141,11 +162,16 @@ def _pk(detail: Mapping[str, Any]) -> str:
     return key
 
 
-def _of_s3(method: str, path: str, headers: Mapping[str, str]) -> Iterator[Call]:
+def _of_s3(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Iterator[Call]:
     url = urlsplit(path)
     name = unquote(url.path).lstrip("/")
     # What else one can ask of a bucket or an object is told by a parameter: of those, one is ours.
-    asked = {each for each in parse_qs(url.query, keep_blank_values=True) if not each.startswith(("X-Amz-", "x-id"))}
+    query = parse_qs(url.query, keep_blank_values=True)
+    asked = {each for each in query if not each.startswith(("X-Amz-", "x-id")) and each not in _NARROWING}
+    if "delete" in asked:
+        for key, version in _DOOMED.findall(body.decode()):
+            yield Call(f"s3:DeleteObject{'Version' if version else ''}", f"arn:aws:s3:::{name}/{key}")
+        return
     if "/" not in name:
         yield Call(_OF_BUCKETS[method, *asked], f"arn:aws:s3:::{name}")
         return

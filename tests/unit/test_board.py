@@ -13,7 +13,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import Counter, Histogram, MetricWrapperBase
 
-from quarry.telemetry.metrics import InferenceMetrics, ProducerMetrics, RoutesMetrics, WorkerMetrics
+from quarry.telemetry.metrics import FilesMetrics, InferenceMetrics, ProducerMetrics, WorkerMetrics
 from tests.support.processes import ROOT
 from tests.support.prometheus import FOLDER
 
@@ -25,7 +25,7 @@ RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules
 OBJECTIVES = [rule for rule in RULES if rule.get("record") == "quarry:slo_objective:ratio"]
 CATALOGUE: list[MetricWrapperBase] = [
     metric
-    for catalogue in (ProducerMetrics, WorkerMetrics, InferenceMetrics, RoutesMetrics)
+    for catalogue in (ProducerMetrics, WorkerMetrics, InferenceMetrics, FilesMetrics)
     for metric in vars(catalogue(CollectorRegistry())).values()
     if isinstance(metric, MetricWrapperBase)
 ]

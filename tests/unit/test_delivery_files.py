@@ -44,6 +44,25 @@ def test_every_action_is_pinned_and_listed() -> None:
     assert len(used) == len(USES.findall(texts())) > 20
 
 
+def test_every_image_that_is_pulled_is_listed() -> None:
+    """With its tag: base images, and those that Compose starts and that are not ours."""
+    bases = {
+        found
+        for path in (ROOT / "docker").glob("*.Dockerfile")
+        for found in re.findall(r"^ARG BASE=(\S+)$", path.read_text(), re.MULTILINE)
+    }
+    froms = {
+        found
+        for path in (ROOT / "docker").glob("*.Dockerfile")
+        for found in re.findall(r"^FROM (\S+)", path.read_text(), re.MULTILINE)
+    }
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
+    started = {each["image"] for each in services if "${TAG" not in each["image"]}
+    listed = set(re.findall(r"^\| `([a-z/]+:[\w.-]+)` \| `docker", PAGE, re.MULTILINE))
+    assert froms == {"${BASE}"}
+    assert listed == bases | started
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_a_workflow_may_read_and_no_more(path: Path) -> None:
     """A job that asks AWS may have a token for it; nothing writes to the repository; a stranger's code has no rights."""

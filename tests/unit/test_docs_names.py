@@ -54,7 +54,7 @@ def code() -> str:
 def metric_names() -> set[str]:
     """Every name that `/metrics` can have."""
     registry = CollectorRegistry()
-    for catalogue in (metrics.ProducerMetrics, metrics.WorkerMetrics, metrics.InferenceMetrics, metrics.RoutesMetrics):
+    for catalogue in (metrics.ProducerMetrics, metrics.WorkerMetrics, metrics.InferenceMetrics, metrics.FilesMetrics):
         catalogue(registry)
     suffixes = {"counter": ["_total"], "gauge": [""], "histogram": ["", "_bucket", "_sum", "_count"]}
     return {each.name + suffix for each in registry.collect() for suffix in suffixes[each.type]}

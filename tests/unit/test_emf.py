@@ -1,9 +1,11 @@
 """Lines for CloudWatch: within the format's bounds whatever was measured, nothing lost, and nothing told that did not happen."""
 
 import asyncio
+import io
 import json
 import math
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -184,19 +186,70 @@ def test_the_table_is_of_what_there_is() -> None:
     assert set(DIMENSIONS) == {name for row in PUBLISHED for names in row.by for name in names}
 
 
-async def test_a_publisher_writes_once_a_period() -> None:
-    """What came since the last line, with the time of writing."""
-    registry, clock, written = CollectorRegistry(), FakeClock(), list[str]()
+async def test_a_publisher_writes_at_the_end_of_each_minute() -> None:
+    """What came since the last line, with the time of writing: of the minute that ends, whenever the process began in it."""
+    registry, clock, written = CollectorRegistry(), FakeClock(NOW + timedelta(seconds=17)), list[str]()
     metrics = ProducerMetrics(registry)
     publisher = Publisher(EmfSettings(namespace="Quarry/x", seconds=60), "producer", (metrics,), clock, written.append)
     keeping = asyncio.create_task(publisher.keep())
     metrics.submissions.labels("accepted").inc()
-    await clock.advance(59)
+    await clock.advance(40)
     assert written == []
     await clock.advance(1)
     metrics.submissions.labels("accepted").inc(2)
-    await clock.advance(61)
+    await clock.advance(60)
+    await clock.advance(1)
     keeping.cancel()
     assert [each.total for each in seen("".join(written))] == [1, 2]
-    stamps = [line["_aws"]["Timestamp"] - NOW.timestamp() * 1000 for line in map(json.loads, written)]
-    assert stamps == [60_000, 120_000]
+    assert seconds_of(written) == [58, 118]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(1, [17.967, 18.967]), (30, [29, 59]), (3600, [3598, 7198])])
+async def test_other_periods_end_with_the_clocks_too(seconds: int, expected: list[float]) -> None:
+    """Shorter ones at their own multiples; longer ones at a full minute, and never sooner than nearly so long."""
+    clock, written = FakeClock(NOW + timedelta(seconds=17)), list[str]()
+    metrics = WorkerMetrics(CollectorRegistry())
+    publisher = Publisher(EmfSettings(namespace="Quarry/x", seconds=seconds), "worker", (metrics,), clock, written.append)
+    keeping = asyncio.create_task(publisher.keep())
+    while len(written) < 2:
+        await clock.advance(seconds / 100)
+    keeping.cancel()
+    assert seconds_of(written) == pytest.approx(expected, abs=seconds / 50)
+
+
+async def test_who_woke_too_early_does_not_write_twice() -> None:
+    """Clocks are read by the millisecond, and a sleep may end within one."""
+    clock, written = FakeClock(NOW + timedelta(seconds=57, milliseconds=999)), list[str]()
+    metrics = WorkerMetrics(CollectorRegistry())
+    publisher = Publisher(EmfSettings(namespace="Quarry/x", seconds=60), "worker", (metrics,), clock, written.append)
+    keeping = asyncio.create_task(publisher.keep())
+    await clock.advance(0.01)
+    keeping.cancel()
+    assert written == []
+
+
+def seconds_of(written: list[str]) -> list[float]:
+    return [line["_aws"]["Timestamp"] / 1000 - NOW.timestamp() for line in map(json.loads, written)]
+
+
+class Torn(io.StringIO):
+    """A pipe that nobody reads any more."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stderr", [None, closed(), Torn()], ids=["none", "closed", "torn"])
+def test_who_has_nobody_to_tell_works_all_the_same(stderr: io.StringIO | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log may end before its process does: a measurement is not worth a worker."""
+    metrics = ProducerMetrics(CollectorRegistry())
+    publisher = Publisher(EmfSettings(namespace="Quarry/x"), "producer", (metrics,), FakeClock())
+    metrics.submissions.labels("accepted").inc()
+    monkeypatch.setattr("sys.stderr", stderr)
+    publisher.flush()

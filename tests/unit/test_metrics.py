@@ -5,12 +5,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import Counter, Gauge, Histogram, MetricWrapperBase
 
-from quarry.telemetry.metrics import LATENCY_BUCKETS, InferenceMetrics, ProducerMetrics, RoutesMetrics, WorkerMetrics
+from quarry.telemetry.metrics import LATENCY_BUCKETS, FilesMetrics, InferenceMetrics, ProducerMetrics, WorkerMetrics
 
 LABELS = {"provider", "region", "model", "outcome", "reason", "route", "method", "code", "direction", "limit", "lane", "channel"}
 CATALOGUE: list[MetricWrapperBase] = [
     metric
-    for catalogue in (ProducerMetrics, WorkerMetrics, InferenceMetrics, RoutesMetrics)
+    for catalogue in (ProducerMetrics, WorkerMetrics, InferenceMetrics, FilesMetrics)
     for metric in vars(catalogue(CollectorRegistry())).values()
     if isinstance(metric, MetricWrapperBase)
 ]
@@ -25,7 +25,7 @@ def full_name(metric: MetricWrapperBase) -> str:
 def test_every_process_can_have_all_of_them() -> None:
     """No name twice in one registry."""
     registry = CollectorRegistry()
-    for catalogue in (ProducerMetrics, WorkerMetrics, InferenceMetrics, RoutesMetrics):
+    for catalogue in (ProducerMetrics, WorkerMetrics, InferenceMetrics, FilesMetrics):
         catalogue(registry)
     assert len({full_name(metric) for metric in CATALOGUE}) == len(CATALOGUE) > 15
 

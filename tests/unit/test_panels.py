@@ -5,7 +5,7 @@ their table says is shown in `tests/integration/test_cloudwatch.py`.
 import re
 
 from quarry.telemetry.cloudwatch import PUBLISHED
-from tests.support.panels import OURS, dashboard, of_aws, published, shown, watched
+from tests.support.panels import OURS, dashboard, followed, of_aws, published, shown, watched
 from tests.support.processes import ROOT
 
 #: What is written and has no panel, and why that is so: nothing, so far.
@@ -15,6 +15,12 @@ NOT_SHOWN: dict[str, str] = {}
 def test_what_is_read_is_written() -> None:
     """A panel, or an alarm, on a name that nobody writes would be silent for ever: by namespace, metric and dimensions."""
     assert shown() | watched() <= published() | of_aws()
+
+
+def test_what_scales_is_written() -> None:
+    """By a name that nobody writes, no fleet would ever move again."""
+    assert {name.metric for name in followed()} == {"SlotsInUse"}
+    assert followed() <= published()
 
 
 def test_what_is_written_is_shown() -> None:

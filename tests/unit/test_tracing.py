@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
@@ -27,10 +27,11 @@ from quarry.invocation import Invocation, Target, Usage
 from quarry.job import Priority
 from quarry.queue.lanes import announce
 from quarry.settings import QueueSettings, Settings, TracingSettings
-from quarry.telemetry.conventions import of_call, of_completion, of_request
+from quarry.telemetry.conventions import of_answer, of_call, of_completion
 from quarry.telemetry.events import Event
 from quarry.telemetry.metrics import InferenceMetrics
 from quarry.telemetry.otlp import OtelTracing, Told, queue_names
+from quarry.telemetry.strangers import Admitted
 from quarry.telemetry.traced import opened_tracing
 from quarry.telemetry.tracing import OFF
 from quarry.testing import a_completion, a_job
@@ -50,9 +51,9 @@ class Traces:
 
     def __init__(self, **provider: Any) -> None:
         self._exporter = InMemorySpanExporter()
-        made = TracerProvider(**provider)
-        made.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self.tracing = OtelTracing(made, {lane: f"jobs-{lane}" for lane in Priority})
+        self.made = TracerProvider(**provider)
+        self.made.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.tracing = OtelTracing(self.made, {lane: f"jobs-{lane}" for lane in Priority})
 
     @property
     def spans(self) -> Sequence[ReadableSpan]:
@@ -107,7 +108,7 @@ async def test_without_its_packages_it_says_what_to_install(monkeypatch: pytest.
 def test_a_callers_trace_is_gone_on_with() -> None:
     """Its id and its span are the request's."""
     traces = Traces()
-    with traces.tracing.request("POST", "/v1/jobs", f"00-{TRACE}-{PARENT}-01") as span:
+    with traces.tracing.request("POST", f"00-{TRACE}-{PARENT}-01") as span:
         assert span.trace_id == TRACE
     assert (trace_of(traces.spans[0]), parent_of(traces.spans[0]), traces.spans[0].kind) == (TRACE, PARENT, SpanKind.SERVER)
 
@@ -127,7 +128,7 @@ def test_a_callers_trace_is_gone_on_with() -> None:
 def test_a_malformed_traceparent_counts_as_none(header: str) -> None:
     """A new trace begins: what a stranger wrote refuses no request."""
     traces = Traces()
-    with traces.tracing.request("POST", "/v1/jobs", header):
+    with traces.tracing.request("POST", header):
         pass
     assert (trace_of(traces.spans[0]) != TRACE, parent_of(traces.spans[0])) == (True, None)
 
@@ -202,7 +203,7 @@ def test_what_is_told_of_a_call_is_no_content() -> None:
     """By the names of the conventions; stop sequences are the caller's words too."""
     asked = of_call(FIRST, INVOCATION, streamed=True)
     usage = Usage(10, 20, 45, 5, 10)
-    answered = of_completion(a_completion(SECRET, usage=usage, stop_reason="end_turn"))
+    answered = of_completion(a_completion(SECRET, usage=usage), "end_turn")
     assert SECRET not in f"{asked}{answered}"
     known = {name: value for name, value in (asked | answered).items() if value is not None and name.startswith("gen_ai.")}
     assert known == {
@@ -264,6 +265,39 @@ async def test_a_key_in_a_malformed_header_is_not_logged(monkeypatch: pytest.Mon
     assert "SECRETKEY123" not in caplog.text
 
 
-def test_of_a_strangers_path_a_part_is_told() -> None:
-    """They choose it before anybody knows who they are."""
-    assert of_request("GET", "/v1/" + 60_000 * "x")["url.path"] == "/v1/" + 252 * "x"
+class Sent(SpanProcessor):
+    """Keeps the names of the spans that would be sent."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.names.append(span.name)
+
+
+@pytest.mark.parametrize(
+    ("flag", "tenant", "kept", "sent"),
+    [
+        ("01", None, 0.0, []),
+        ("01", None, 1.0, ["POST"]),
+        ("01", "acme", 0.0, ["record", "POST"]),
+        ("00", "acme", 1.0, []),
+        (None, None, 0.0, []),
+        (None, None, 1.0, ["POST"]),
+    ],
+)
+def test_a_callers_flag_counts_once_it_is_known_who_calls(
+    flag: str | None, tenant: str | None, kept: float, sent: list[str]
+) -> None:
+    """A stranger's request is sent as often as one that begins a trace, whatever flag and whatever id it comes with."""
+    sampler, seen = ParentBased(TraceIdRatioBased(kept)), Sent()
+    traces = Traces(sampler=sampler)
+    traces.made.add_span_processor(Admitted(seen, sampler))
+    # An id that every ratio keeps.
+    header = f"00-{'0' * 31}1-{PARENT}-{flag}" if flag else None
+    with traces.tracing.request("POST", header) as span:
+        if tenant:
+            with traces.tracing.step("record"):
+                pass
+        span.tell(of_answer("/v1/jobs", None, tenant, 202 if tenant else 401))
+    assert seen.names == sent

@@ -17,6 +17,7 @@ from quarry.cli.dlq.options import first, request_ids
 from quarry.clock import CorrectedClock
 from quarry.deadletters.reading import failed_jobs
 from quarry.deadletters.redrive import CHUNK, Done, Report
+from quarry.erasure.dynamodb import DynamoErasures
 from quarry.opening import Connections, opened
 from quarry.queue.base import Lanes
 from quarry.queue.sqs import SqsDeadLetters
@@ -34,6 +35,7 @@ class Office:
     """Everything a verb works with."""
 
     store: DynamoStore
+    erasures: DynamoErasures
     payloads: S3Payloads
     lanes: Lanes
     dead: SqsDeadLetters
@@ -63,7 +65,7 @@ async def office(settings: "Settings") -> AsyncIterator[Office]:
     clock = CorrectedClock()
     # Reading a page asks all shards at once.
     async with opened(settings, clock, new_session(), Connections(table=2 * CHUNK, bucket=CHUNK, queues=CHUNK)) as backing:
-        yield Office(backing.store, backing.payloads, backing.lanes, backing.dead_letters, clock)
+        yield Office(backing.store, backing.erasures, backing.payloads, backing.lanes, backing.dead_letters, clock)
 
 
 def printing(as_json: bool) -> Report:
@@ -83,13 +85,15 @@ class Deed:
     act: Act
     jobs: str
     messages: str
+    #: What the second count is called there.
+    beside: str = "messages"
 
     def record(self, audit: OperatorAudit, tenant: str, report: Report) -> None:
         """Write what was done, as far as it came; nothing, where nothing was."""
         count, messages = report.counts[self.jobs], report.counts[self.messages]
         if count or messages:
             ends = dict(zip(("first_request_id", "last_request_id"), report.ends.get(self.jobs, ()), strict=False))
-            audit.record(self.act, tenant, count=count, messages=messages, **ends)
+            audit.record(self.act, tenant, count=count, **{self.beside: messages}, **ends)
 
 
 def carry_out(

@@ -51,10 +51,10 @@ from quarry.inference.converse_stream import PATIENT, Assembly, Patience, Stream
 from quarry.inference.model_ids import Kind, known_model_id
 from quarry.inference.providers.base import Heard
 from quarry.inference.verdicts import STOP_REASONS, begun, classify, retry_after, scrub
-from quarry.invocation import Completion, Invocation, Json, Target, Usage
+from quarry.invocation import Completion, Guardrail, Invocation, Json, Target, Usage
 
 #: Calls of a model; an error of another operation came on the way to one.
-_OURS: Final = frozenset({"Converse", "ConverseStream", "InvokeModel", "InvokeEndpoint"})
+_OURS: Final = frozenset({"Converse", "ConverseStream", "InvokeModel", "InvokeEndpoint", "ApplyGuardrail"})
 #: botocore has no credentials to sign with: nothing was sent.
 _NO_CREDENTIALS: Final = (
     NoCredentialsError,
@@ -75,6 +75,9 @@ _UNFINISHED: Final = (StreamEnded, StreamStalled)
 class BedrockProvider:
     """Calls Converse, ConverseStream or InvokeModel, with one client per region. A native body is never streamed."""
 
+    #: A guardrail goes with the call.
+    guards: Final = True
+
     def __init__(self, clients: Mapping[str, Any], patience: Patience = PATIENT) -> None:
         self._clients = clients
         self._patience = patience
@@ -86,7 +89,11 @@ class BedrockProvider:
         if client is None:
             raise ModelNotFound(f"no client for the region {target.region!r}", target=str(target))
         native, assembly = invocation.native, Assembly()
-        request = converse_request(target, invocation, labels) if native is None else native_request(target, native, labels)
+        request = (
+            converse_request(target, invocation, labels)
+            if native is None
+            else native_request(target, native, labels, invocation.guardrail)
+        )
         answer: dict[str, Any] = {}
         try:
             async with asyncio.timeout(timeout.total_seconds()):
@@ -96,6 +103,9 @@ class BedrockProvider:
                 elif heard is None:
                     answer = await client.converse(**request)
                 else:
+                    if "guardrailConfig" in request:
+                        # What the guardrail has not passed yet does not come: its documented default, said all the same.
+                        request["guardrailConfig"]["streamProcessingMode"] = "sync"
                     answer = await client.converse_stream(**request)
                     await listen(answer["stream"], assembly, heard, self._patience)
                     answer |= assembly.answer()
@@ -132,6 +142,12 @@ def converse_request(target: Target, invocation: Invocation, labels: Json) -> di
         request["system"] = list(invocation.system)
     if labels:
         request["requestMetadata"] = dict(labels)
+    if guardrail := invocation.guardrail:
+        request["guardrailConfig"] = {
+            "guardrailIdentifier": guardrail.id,
+            "guardrailVersion": guardrail.version,
+            "trace": "enabled" if guardrail.trace else "disabled",
+        }
     try:
         return decoded(request)
     except ValueError as error:
@@ -166,14 +182,17 @@ def completion(answer: Mapping[str, Any], target: Target) -> Completion:
     )
 
 
-def native_request(target: Target, body: Json, labels: Json) -> dict[str, Any]:
-    """The keyword arguments of `invoke_model`: the body as it was submitted."""
+def native_request(target: Target, body: Json, labels: Json, guardrail: Guardrail | None = None) -> dict[str, Any]:
+    """The keyword arguments of `invoke_model`: the body as it was submitted. A guardrail is in headers."""
     request = {
         "modelId": target.model,
         "body": json.dumps(body).encode(),
         "contentType": "application/json",
         "accept": "application/json",
     }
+    if guardrail:
+        request |= {"guardrailIdentifier": guardrail.id, "guardrailVersion": guardrail.version}
+        request |= {"trace": "ENABLED" if guardrail.trace else "DISABLED"}
     # Here it is a header, whose value is JSON.
     return request | ({"requestMetadata": json.dumps(dict(labels))} if labels else {})
 

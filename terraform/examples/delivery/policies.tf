@@ -2,7 +2,7 @@
 
 locals {
   repositories = [for each in aws_ecr_repository.image : each.arn]
-  state        = "arn:${local.partition}:s3:::${var.state_bucket}"
+  state        = "arn:${local.partition}:s3:::${var.plan_state_bucket}/${var.plan_state_key}"
   # What the module makes, by the names that it gives; the roles of this example are not among them.
   module_roles = [for part in ["worker", "producer", "execution", "backup"] : "arn:${local.partition}:iam::${local.account}:role/${var.name}-${part}"]
 
@@ -40,10 +40,10 @@ locals {
         Resource = ["*"]
       },
       {
-        Sid         = "ReadNoObjectButTheState"
+        Sid         = "ReadNoObjectButOneState"
         Effect      = "Deny"
         Action      = ["s3:GetObject", "s3:GetObjectVersion"]
-        NotResource = ["${local.state}/*"]
+        NotResource = [local.state]
       },
     ]
 

@@ -19,9 +19,19 @@ variable "environments" {
   }
 }
 
-variable "state_bucket" {
-  description = "Bucket of Terraform's state: the only objects that plans may read."
+variable "plan_state_bucket" {
+  description = "Bucket of the state that pull requests are planned against (PLAN_STATE_BUCKET)."
   type        = string
+}
+
+variable "plan_state_key" {
+  description = "That state (PLAN_STATE_KEY): the only object that plans may read. Others may be production's, or not Quarry's at all."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[^*?/][^*?]*$", var.plan_state_key))
+    error_message = "The key is that of one object: a wildcard would open others."
+  }
 }
 
 variable "name" {

@@ -18,6 +18,12 @@ variable "queue_names" {
   type        = map(string)
 }
 
+variable "namespace" {
+  description = "CloudWatch namespace in which the workers say how many slots they use (`QUARRY_EMF__NAMESPACE`); null where they do not: then all that SQS hides counts as being worked, put-off jobs included."
+  type        = string
+  default     = null
+}
+
 variable "slots_per_task" {
   description = "Jobs in flight per task."
   type        = number

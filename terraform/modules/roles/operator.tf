@@ -1,4 +1,4 @@
-# For people: `quarry dlq`, `quarry keys` and `quarry doctor` run where they sit, not in a task. A document, and no role of ours.
+# For people: `quarry dlq`, `quarry erase`, `quarry keys` and `quarry doctor` run where they sit, not in a task. A document, and no role of ours.
 
 locals {
   operator = concat([
@@ -34,6 +34,32 @@ locals {
       Condition = { "ForAllValues:StringNotLike" = { "dynamodb:LeadingKeys" = concat(local.notices, local.heartbeats, local.sweepers) } }
     },
     {
+      Sid       = "EraseJobs"
+      Effect    = "Allow"
+      Action    = ["dynamodb:DeleteItem"]
+      Resource  = [var.job_table_arn]
+      Condition = { "ForAllValues:StringNotLike" = { "dynamodb:LeadingKeys" = ["#*"] } }
+    },
+    {
+      Sid       = "PromiseErasures"
+      Effect    = "Allow"
+      Action    = ["dynamodb:PutItem"]
+      Resource  = [var.job_table_arn]
+      Condition = { "ForAllValues:StringNotLike" = { "dynamodb:LeadingKeys" = concat(local.callers_keys, local.heartbeats, local.sweepers) } }
+    },
+    {
+      # Of the text of streams, to erase it: its keys, and nothing of what it says.
+      Sid      = "FindTexts"
+      Effect   = "Allow"
+      Action   = ["dynamodb:Query"]
+      Resource = [var.job_table_arn]
+      Condition = {
+        "ForAllValues:StringNotLike" = { "dynamodb:LeadingKeys" = ["#*"] }
+        "ForAllValues:StringEquals"  = { "dynamodb:Attributes" = ["pk", "sk"] }
+        "StringEquals"               = { "dynamodb:Select" = ["SPECIFIC_ATTRIBUTES"] }
+      }
+    },
+    {
       Sid       = "ListKeys"
       Effect    = "Allow"
       Action    = ["dynamodb:Query"]
@@ -51,7 +77,7 @@ locals {
       }
     },
     {
-      Sid      = "FindFailedJobs"
+      Sid      = "FindJobs"
       Effect   = "Allow"
       Action   = ["dynamodb:Query"]
       Resource = ["${var.job_table_arn}/index/by_tenant"]
@@ -68,6 +94,19 @@ locals {
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:PutObject"]
       Resource = ["${local.objects}/payload-*.json"]
+    },
+    {
+      Sid      = "FindContent"
+      Effect   = "Allow"
+      Action   = ["s3:ListBucketVersions"]
+      Resource = [var.payload_bucket_arn]
+    },
+    {
+      # Each version by its own, in a bucket that keeps none too: what only marked a deletion would erase nothing.
+      Sid      = "EraseContent"
+      Effect   = "Allow"
+      Action   = ["s3:DeleteObjectVersion"]
+      Resource = ["${local.objects}/payload-*.json", "${local.objects}/result-*.json"]
     },
   ], local.encryption)
 }

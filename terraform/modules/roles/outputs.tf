@@ -38,6 +38,6 @@ output "execution_policy_json" {
 }
 
 output "operator_policy_json" {
-  description = "What a person needs for quarry dlq, quarry keys and quarry doctor: attach it to a role of your own."
+  description = "What a person needs for quarry dlq, quarry erase, quarry keys and quarry doctor: attach it to a role of your own."
   value       = local.policies.operator
 }

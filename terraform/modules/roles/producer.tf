@@ -26,7 +26,7 @@ locals {
       Condition = { "ForAllValues:StringNotLike" = { "dynamodb:LeadingKeys" = ["#*"] } }
     },
     {
-      # Jobs with an idempotency key, and notices to workers.
+      # Jobs with an idempotency key, notices to workers, tombstones.
       Sid       = "SubmitOnceAndNotify"
       Effect    = "Allow"
       Action    = ["dynamodb:PutItem"]
@@ -42,15 +42,12 @@ locals {
       Condition = { "ForAllValues:StringNotLike" = { "dynamodb:LeadingKeys" = concat(local.notices, local.heartbeats, local.sweepers) } }
     },
     {
-      # A job that could not be sent is taken back, with its idempotency key or not at all.
-      Sid      = "WithdrawJobs"
-      Effect   = "Allow"
-      Action   = ["dynamodb:DeleteItem"]
-      Resource = [var.job_table_arn]
-      Condition = {
-        "ForAllValues:StringNotLike" = { "dynamodb:LeadingKeys" = ["#*"] }
-        "ForAnyValue:StringEquals"   = { "dynamodb:EnclosingOperation" = ["TransactWriteItems"] }
-      }
+      # A job that could not be sent is taken back; one that is erased goes, with its text and the row of its idempotency key.
+      Sid       = "WithdrawAndEraseJobs"
+      Effect    = "Allow"
+      Action    = ["dynamodb:DeleteItem"]
+      Resource  = [var.job_table_arn]
+      Condition = { "ForAllValues:StringNotLike" = { "dynamodb:LeadingKeys" = ["#*"] } }
     },
     {
       Sid      = "ListJobs"
@@ -76,6 +73,19 @@ locals {
       Effect   = "Allow"
       Action   = ["s3:GetObject"]
       Resource = ["${local.objects}/result-*.json"]
+    },
+    {
+      Sid      = "FindContent"
+      Effect   = "Allow"
+      Action   = ["s3:ListBucketVersions"]
+      Resource = [var.payload_bucket_arn]
+    },
+    {
+      # Each version by its own, in a bucket that keeps none too: what only marked a deletion would erase nothing.
+      Sid      = "EraseContent"
+      Effect   = "Allow"
+      Action   = ["s3:DeleteObjectVersion"]
+      Resource = ["${local.objects}/payload-*.json", "${local.objects}/result-*.json"]
     },
     {
       # A task's log is written by ECS, a function's by itself.

@@ -46,6 +46,26 @@ locals {
       Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = local.notices } }
     },
     {
+      # The sweep keeps what was promised to who erases.
+      Sid       = "EraseJobs"
+      Effect    = "Allow"
+      Action    = ["dynamodb:DeleteItem"]
+      Resource  = [var.job_table_arn]
+      Condition = { "ForAllValues:StringNotLike" = { "dynamodb:LeadingKeys" = ["#*"] } }
+    },
+    {
+      # Of the text of streams, to erase it: its keys, and nothing of what it says.
+      Sid      = "FindTexts"
+      Effect   = "Allow"
+      Action   = ["dynamodb:Query"]
+      Resource = [var.job_table_arn]
+      Condition = {
+        "ForAllValues:StringNotLike" = { "dynamodb:LeadingKeys" = ["#*"] }
+        "ForAllValues:StringEquals"  = { "dynamodb:Attributes" = ["pk", "sk"] }
+        "StringEquals"               = { "dynamodb:Select" = ["SPECIFIC_ATTRIBUTES"] }
+      }
+    },
+    {
       Sid      = "FindDueJobs"
       Effect   = "Allow"
       Action   = ["dynamodb:Query"]
@@ -68,6 +88,19 @@ locals {
       Effect   = "Allow"
       Action   = ["s3:PutObject"]
       Resource = ["${local.objects}/result-*.json"]
+    },
+    {
+      Sid      = "FindContent"
+      Effect   = "Allow"
+      Action   = ["s3:ListBucketVersions"]
+      Resource = [var.payload_bucket_arn]
+    },
+    {
+      # Each version by its own, in a bucket that keeps none too: what only marked a deletion would erase nothing.
+      Sid      = "EraseContent"
+      Effect   = "Allow"
+      Action   = ["s3:DeleteObjectVersion"]
+      Resource = ["${local.objects}/payload-*.json", "${local.objects}/result-*.json"]
     },
     {
       # Converse and ConverseStream are authorised as these two: they are no actions of their own.

@@ -8,7 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,8 +28,9 @@ pytestmark = [pytest.mark.terraform, pytest.mark.timeout(900)]
 
 NAME: Final = "scaled"
 SLOTS: Final = 10
-SIZES: Final = {"slots": SLOTS, "min_tasks": 1, "max_tasks": 20, "typical_job_seconds": 15}
-SECONDS_A_MINUTE: Final = 0.5
+#: Of the evaluator; and workers write their metrics as often.
+SECONDS_A_MINUTE: Final = 1
+SIZES: Final = {"slots": SLOTS, "min_tasks": 1, "max_tasks": 20, "typical_job_seconds": 15, "seconds_a_minute": SECONDS_A_MINUTE}
 COMMAND: Final = "make burst"
 
 
@@ -40,10 +41,12 @@ class Scaled:
     emulated: Emulated
     root: Root
     stack: Stack
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def apply(self, *options: str, **sizes: int) -> None:
-        """Make it so: `slots`, `min_tasks`, `max_tasks`, `typical_job_seconds`."""
-        self.root.apply(*options, name=NAME, worker_image=image("worker"), bedrock_url=SIMULATOR_URL, **(SIZES | sizes))
+        """Make it so: `slots`, `min_tasks`, `max_tasks`, `typical_job_seconds`, `seconds_a_minute`."""
+        self.sizes = SIZES | sizes
+        self.root.apply(*options, name=NAME, worker_image=image("worker"), bedrock_url=SIMULATOR_URL, **self.sizes)
 
     def tasks(self) -> dict[str, Container]:
         """The workers' containers that run."""
@@ -57,7 +60,7 @@ class Scaled:
 
     def loop(self) -> Loop:
         """Of the policies and alarms as they now are; nothing has happened yet."""
-        service = Service(self.emulated.aws, NAME, f"{NAME}-worker")
+        service = Service(self.emulated.aws, NAME, f"{NAME}-worker", f"Quarry/{NAME}", self.sizes["seconds_a_minute"])
         alarms = self.root.values("aws_cloudwatch_metric_alarm")
         return Loop(self.emulated.registry, alarms, service, f"service/{NAME}/{NAME}-worker")
 
@@ -98,7 +101,7 @@ def test_a_backlog_takes_it_from_one_to_three_workers_and_back(scaled: Scaled) -
     accepted = scaled.stack.submit_many(25)
     with running(loop, SECONDS_A_MINUTE):
         within("three workers", 60, loop, lambda: len(scaled.tasks()) == 3)
-        within("work for three", 60, loop, lambda: (loop.minutes[-1].followed or SLOTS) < SLOTS)
+        within("work for three", 60, loop, lambda: (found := loop.minutes[-1].followed) is not None and found < SLOTS)
         simulator.drop(rule)
         within("one worker", 120, loop, lambda: len(scaled.tasks()) == 1)
     seen, tracking = changes(loop), f"{NAME}-worker-backlog-per-task"
@@ -126,8 +129,8 @@ BURST: Final = 2000
 CALL_SECONDS: Final = 2
 LATE: Final = 60
 LATE_CALL_SECONDS: Final = 6
-BURST_SECONDS_A_MINUTE: Final = 2.0
-BURST_SIZES: Final = {"slots": 20, "max_tasks": 8, "typical_job_seconds": 60}
+BURST_SECONDS_A_MINUTE: Final = 2
+BURST_SIZES: Final = {"slots": 20, "max_tasks": 8, "typical_job_seconds": 60, "seconds_a_minute": BURST_SECONDS_A_MINUTE}
 
 
 @pytest.mark.long
@@ -169,7 +172,7 @@ def test_a_burst_of_two_thousand_jobs(scaled: Scaled) -> None:
         ],
         "series": {
             "waiting": [each.total("ApproximateNumberOfMessagesVisible") for each in loop.minutes],
-            "working": [each.total("ApproximateNumberOfMessagesNotVisible") for each in loop.minutes],
+            "working": [each.total("SlotsInUse") * each.total("RunningTaskCount") for each in loop.minutes],
             "running": [each.total("RunningTaskCount") for each in loop.minutes],
             "asked": [each.tasks for each in loop.minutes],
         },

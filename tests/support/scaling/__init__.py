@@ -7,6 +7,7 @@ it says nothing, what was assumed is said here:
 - its alarms are three of three minutes above the target, and fifteen of fifteen below nine tenths of it: what AWS's own alarms were
   seen to be (aws/containers-roadmap issue 1208, November 2026), and may change;
 - an alarm looks at two points more than it evaluates;
+- a policy is carried out by the newest point there is, where that is of the last three minutes;
 - a change is done, and its cool-down begins, when as many tasks run as it asked for;
 - a cool-down is of the service, not of a policy.
 """

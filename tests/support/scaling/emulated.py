@@ -4,8 +4,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import fmean
 from typing import Any, Final
 
+from docker.errors import NotFound
+
+from tests.support.cloudwatch import seen
+from tests.support.containers import Container
 from tests.support.emulated_ecs import EmulatedECS
 from tests.support.scaling.loop import Loop, Metric
 
@@ -16,15 +21,19 @@ _COUNTS: Final = {
 
 
 class Service:
-    """What CloudWatch would publish, as it is at the end of a minute; and the service's number of tasks."""
+    """What CloudWatch would publish, as it is at the end of a minute; and the service's number of tasks.
 
-    def __init__(self, aws: EmulatedECS, cluster: str, service: str) -> None:
+    `namespace` is where its workers write to; their minute, by their settings, is one of `seconds_a_minute`.
+    """
+
+    def __init__(self, aws: EmulatedECS, cluster: str, service: str, namespace: str, seconds_a_minute: float) -> None:
+        self._aws, self._namespace, self._seconds = aws, namespace, seconds_a_minute
         self._sqs, self._ecs = aws.client("sqs"), aws.client("ecs")
         self._cluster, self._service = cluster, service
         self._urls: dict[str, str] = {}
 
     def published(self, metric: Metric) -> float | None:
-        """SQS's counts, and the running tasks; nothing else is published here."""
+        """SQS's counts, the running tasks, and what workers write into their logs; nothing else is published here."""
         dimensions = dict(metric.dimensions)
         match metric.namespace:
             case "AWS/SQS" if metric.name in _COUNTS:
@@ -34,7 +43,23 @@ class Service:
                 return float(counts[_COUNTS[metric.name]])
             case "ECS/ContainerInsights" if metric.name == "RunningTaskCount":
                 return float(self._described(dimensions["ClusterName"], dimensions["ServiceName"])["runningCount"])
+            case self._namespace if metric.stat == "Average":
+                told = [value for task in self._aws.tasks(self._service).values() for value in self._told(task, metric)]
+                return fmean(told) if told else None
         return None
+
+    def _told(self, task: Container, metric: Metric) -> list[float]:
+        """What this worker has written last, within the last two minutes: one minute may fall between two of its lines."""
+        try:
+            log = task.said_since(time.time() - 2 * self._seconds)
+        except NotFound:
+            return []
+        lines = [
+            each.total
+            for each in seen(log)
+            if (each.name.namespace, each.name.metric) == (metric.namespace, metric.name) and each.place == dict(metric.dimensions)
+        ]
+        return lines[-1:]
 
     def running(self) -> int:
         """Tasks that run now."""

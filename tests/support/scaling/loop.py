@@ -17,6 +17,8 @@ from tests.support.scaling.schedules import is_due
 #: How far back a series reaches, in minutes: further than the longest alarm looks.
 _KEPT: Final = 60
 _MINUTE: Final = 60
+#: How many minutes back the newest point may be by which a policy is carried out.
+_RECENT: Final = 3
 #: What AWS takes where a policy says nothing, for ECS.
 _COOLDOWN: Final = 300
 
@@ -178,7 +180,7 @@ class Loop:
 
     def _followed(self) -> float | None:
         tracking = self._policies("TargetTrackingScaling")
-        return self._series(Query.of_policy(_specification(tracking[0])))[-1] if tracking else None
+        return _newest(self._series(Query.of_policy(_specification(tracking[0])))) if tracking else None
 
     # --- What is decided ---
 
@@ -206,7 +208,7 @@ class Loop:
             target, points = put["TargetValue"], self._series(Query.of_policy(put["CustomizedMetricSpecification"]))
             high = self._rings(f"{name} high", capacity.high(target), points)
             low = self._rings(f"{name} low", capacity.low(target), points)
-            if (metric := points[-1]) is not None and high:
+            if (metric := _newest(points)) is not None and high:
                 outs.append(_Wish(capacity.tracked(base, metric, target), name, put.get("ScaleOutCooldown", _COOLDOWN)))
             if metric is not None and low:
                 ins.append(_Wish(capacity.tracked(before, metric, target), name, put.get("ScaleInCooldown", _COOLDOWN)))
@@ -217,7 +219,7 @@ class Loop:
         wishes = []
         for alarm, policy in self._called():
             rule, points = Rule.of(alarm), self._series(Query.of_alarm(alarm))
-            if self._rings(alarm["alarm_name"], rule, points) and (metric := points[-1]) is not None:
+            if self._rings(alarm["alarm_name"], rule, points) and (metric := _newest(points)) is not None:
                 put = policy["StepScalingPolicyConfiguration"]
                 more = capacity.stepped(base, metric, rule.threshold, put)
                 tasks = more if more >= base else capacity.stepped(before, metric, rule.threshold, put)
@@ -258,6 +260,10 @@ class Loop:
                 if target["ResourceId"] == self.resource_id:
                     target.update(action["ScalableTargetAction"])
         return ", ".join(each["ScheduledActionName"] for each in due)
+
+
+def _newest(points: metric_math.Series) -> float | None:
+    return next((each for each in points[: -_RECENT - 1 : -1] if each is not None), None)
 
 
 def _specification(policy: Members) -> Mapping[str, Any]:

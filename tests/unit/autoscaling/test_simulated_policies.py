@@ -2,6 +2,8 @@
 
 import pytest
 
+from bench.autoscaling.contestants import CONTESTANTS
+from bench.autoscaling.numbers import OURS
 from bench.autoscaling.scaling import Capacity, Sample, Step, StepIn, StepsOut, TargetTracking, Together, Tracking
 
 _NUMBERS = Tracking(target=100, out_cooldown_seconds=60, in_cooldown_seconds=180)
@@ -98,3 +100,18 @@ def test_of_several_policies_the_largest_capacity_counts() -> None:
     assert Together(out, more, low).wanted(60, minutes(5), Capacity(5)) == 10
     assert Together(fewer, low).wanted(60, minutes(5), Capacity(5)) == 4
     assert Together(fewer).wanted(60, minutes(5), Capacity(5)) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "sample", "wanted"),
+    [
+        ("ours", Sample(waiting=5000, in_progress=400, running=4, used=100), 14),
+        ("ours", Sample(waiting=5000, in_progress=196, running=4, used=49), 4),
+        ("ours", Sample(waiting=0, in_progress=0, running=4, hidden=5000), 0),
+        ("ours-hidden", Sample(waiting=5000, in_progress=196, running=4, used=49), 13),
+        ("ours-hidden", Sample(waiting=0, in_progress=0, running=4, hidden=5000), 56),
+    ],
+)
+def test_ours_listens_to_the_workers(name: str, sample: Sample, wanted: int) -> None:
+    """Free slots beside a backlog keep what there is, and what was put off keeps nothing; to what SQS hides, both are work."""
+    assert CONTESTANTS[name].policy(OURS).wanted(900, [sample] * 15, Capacity(4)) == wanted

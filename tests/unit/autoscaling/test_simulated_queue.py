@@ -9,7 +9,7 @@ import pytest
 
 from bench.autoscaling.model import Fleet, Outcome, Simulation, lengths
 from bench.autoscaling.scaling import Capacity, Sample
-from bench.autoscaling.shapes import SHAPES, Shape
+from bench.autoscaling.shapes import SHAPES, Failure, Shape
 
 _ONE = Fleet(slots=1, min_tasks=1, max_tasks=1)
 
@@ -122,6 +122,33 @@ def test_a_policy_knows_what_was_a_while_ago() -> None:
     Simulation(Fleet(slots=1, min_tasks=1, max_tasks=1, lag_minutes=2), policy, iter([10.0]), [100.0], seed=1).run()
 
     assert policy.seen[:3] == [[], [], [Sample(waiting=0, in_progress=0, running=1)]]
+
+
+@pytest.mark.parametrize(("puts_off", "begun_at", "sample"), [(True, 110, (0, 0, 1)), (False, 100, (1, 0, 0))])
+def test_a_failure_keeps_jobs_hidden_or_waiting(puts_off: bool, begun_at: int, sample: tuple[int, int, int]) -> None:
+    """One comes at 20, in a failure from 10 to 100: put off, it is back at 50, 80 and 110; held, it begins when it is over."""
+    policy, fleet = Told(), replace(_ONE, lag_minutes=0, failure=Failure(10, 100, puts_off=puts_off))
+
+    found = Simulation(fleet, policy, iter([20.0]), [5.0], seed=1).run()
+
+    assert (found.done_at, found.wait_seconds) == (begun_at + 5, begun_at - 20)
+    assert [(each.waiting, each.in_progress, each.hidden) for each in policy.seen[1][-1:]] == [sample]
+
+
+def test_what_is_in_progress_when_a_failure_begins_goes_on() -> None:
+    """And what comes after it."""
+    found = simulated(replace(_ONE, failure=Failure(10, 20, puts_off=False)), [0.0, 0.0], [15.0])
+
+    assert (found.done_at, found.wait_seconds) == (35.0, 20.0)
+
+
+def test_workers_tell_how_many_slots_they_use() -> None:
+    """Three jobs on two tasks; of the one that goes nobody hears."""
+    policy, fleet = Told(2, 2, 1), Fleet(slots=2, min_tasks=1, max_tasks=2, lag_minutes=0, startup_seconds=1)
+
+    Simulation(fleet, policy, iter([30.0] * 3), [200.0], seed=1).run()
+
+    assert [each.used for each in policy.seen[3]] == [0, 1.5, 1.5, 2]
 
 
 def test_floor_and_ceiling_hold() -> None:

@@ -29,7 +29,8 @@ def test_our_numbers_are_terraforms() -> None:
     [
         ("scale_out_cooldown = 60", "scale_out_cooldown = 61"),
         ("scale_in_cooldown = 180", "scale_in_cooldown = 181"),
-        ("working / 0.9", "working / 0.8"),
+        ("used / 0.9", "used / 0.8"),
+        ("0.5 * var", "0.4 * var"),
         ("null, 700]", "null, 701]"),
         ("[2 * var.slots_per_task, 6", "[3 * var.slots_per_task, 6"),
         ("over     = 2 *", "over     = 3 *"),

@@ -74,9 +74,6 @@ def test_a_model_says_how_its_quota_counts_tokens_and_what_its_profile_costs(cap
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--typical-seconds", "0"), "--typical-seconds 0: a job takes some time"),
-        (("--peak", "3"), "--peak 3: the highest rate is 1 to 2 times the mean"),
-        (("--peak", "0.5"), "--peak 0.5: the highest rate is 1 to 2 times the mean"),
         (("--tpm", "1000"), "--tpm needs --input-tokens and --output-tokens"),
         (("--input-tokens", "5"), "--input-tokens and --output-tokens go together"),
         ((*TOKENS, "--max-tokens", "100"), "--max-tokens is below --output-tokens"),
@@ -93,8 +90,56 @@ def test_what_cannot_be_meant_is_refused(arguments: tuple[str, ...], says: str, 
 
 @pytest.mark.parametrize("jobs", ["0", "-5", "many", "nan", "inf"])
 def test_a_number_of_jobs_is_a_number(jobs: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Above zero."""
+    """Above zero, and no more than there can be."""
     with pytest.raises(SystemExit) as ended:
         main(["plan", "--jobs-per-day", jobs])
     assert ended.value.code == exits.USAGE
-    assert "is not a number above 0" in capsys.readouterr().err
+    assert "is not a number from 0.001 to 1e+12" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong", "bounds"),
+    [
+        (option, wrong, bounds)
+        for option, bounds in {
+            "--jobs-per-day": "a number from 0.001 to 1e+12",
+            "--typical-seconds": "a number from 0.001 to 1e+07",
+            "--peak": "a number from 1 to 2",
+            "--rpm": "a number from 0.001 to 1e+15",
+            "--tpm": "a number from 0.001 to 1e+15",
+            "--usd-in": "a number from 0 to 1e+06",
+            "--usd-out": "a number from 0 to 1e+06",
+            "--min-tasks": "a number from 0 to 1000000",
+            "--input-tokens": "a number from 1 to 1000000000",
+            "--output-tokens": "a number from 1 to 1000000000",
+            "--max-tokens": "a number from 1 to 1000000000",
+        }.items()
+        for wrong in ("1e305", "-1", "nan", "inf", "1e-305", "9" * 18)
+        if not (wrong == "1e-305" and option.startswith("--usd"))
+    ],
+)
+def test_what_nobody_has_is_refused(capsys: pytest.CaptureFixture[str], option: str, wrong: str, bounds: str) -> None:
+    """A usage error that says the bounds, and no bug of ours."""
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", "--jobs-per-day", "1e5", *TOKENS, f"{option}={wrong}"])
+    assert ended.value.code == exits.USAGE
+    assert f"argument {option}: {wrong!r} is not {bounds}" in capsys.readouterr().err
+
+
+#: Each option at its bounds.
+ENDS = {
+    "--jobs-per-day": ("1e-3", "1e12"), "--typical-seconds": ("1e-3", "1e7"), "--peak": ("1", "2"), "--slots": ("1", "2000"),
+    "--min-tasks": ("0", "1000000"), "--rpm": ("1e-3", "1e15"), "--tpm": ("1e-3", "1e15"), "--input-tokens": ("1", "1000000000"),
+    "--output-tokens": ("1", "1000000000"), "--usd-in": ("0", "1e6"), "--usd-out": ("0", "1e6"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("flipped", [*ENDS, None])
+@pytest.mark.parametrize("end", [0, 1])
+def test_at_its_bounds_everything_can_be_reckoned(capsys: pytest.CaptureFixture[str], flipped: str | None, end: int) -> None:
+    """All at one end, or all but one: numbers come out, as text and as JSON."""
+    arguments = [f"{name}={ends[1 - end if name == flipped else end]}" for name, ends in ENDS.items()]
+    for form in ([], ["--json"]):
+        assert main(["plan", *arguments, *form]) == exits.DONE
+        said = capsys.readouterr().out
+        assert not any(word in said for word in ("nan", "NaN", "inf ", "Infinity"))

@@ -76,13 +76,10 @@ def test_a_probe_that_answers_or_is_not_refused_makes_way() -> None:
         assert each.word(11.2).resumptions == 1
 
 
-@pytest.mark.parametrize(
-    ("limit", "tokens", "let_in"), [("tokens", 200, 3), (None, 200, 3), ("tokens", 1000, 1), ("requests", 200, 1)]
-)
-def test_a_small_call_is_let_in_where_a_large_one_is_not(limit: str | None, tokens: float, let_in: int) -> None:
-    """What a minute has left over is no new minute: after a small call one more goes alone; but a few of them tell enough, however
-    large the one was that was refused.
-    """
+@pytest.mark.parametrize(("limit", "let_in"), [("tokens", 3), (None, 3), ("requests", 1)])
+@pytest.mark.parametrize("tokens", [200, 1000, 5000])
+def test_one_call_that_is_let_in_is_no_new_minute_of_tokens(limit: str | None, let_in: int, tokens: float) -> None:
+    """It may have found room in what others gave back: a few of them tell enough, small or large."""
     each = limiter()
     each.throttled(each.begin(1000, 10), 10, limit)
     for number in range(1, let_in + 1):
@@ -93,7 +90,7 @@ def test_a_small_call_is_let_in_where_a_large_one_is_not(limit: str | None, toke
     assert not each.word(30).spent
 
 
-def test_small_calls_that_were_let_in_before_a_refusal_count_no_more() -> None:
+def test_calls_that_were_let_in_before_a_refusal_count_no_more() -> None:
     """They are counted anew."""
     each = limiter()
     each.throttled(each.begin(1000, 10), 10, "tokens")
@@ -105,19 +102,15 @@ def test_small_calls_that_were_let_in_before_a_refusal_count_no_more() -> None:
     assert each.word(22).spent
 
 
-def test_the_smallest_call_that_is_refused_tells_for_how_little_there_is_room() -> None:
-    """Whether it was on its way already, or went first: one of that size makes way."""
+@pytest.mark.parametrize("on_its_way", [True, False])
+def test_where_requests_are_short_as_well_one_call_tells_enough(on_its_way: bool) -> None:
+    """Whether that was told by a call that was on its way already, or by the one that went first."""
     each = limiter()
-    large, small = each.begin(1000, 10), each.begin(200, 10)
-    each.throttled(large, 10, "tokens")
-    each.throttled(small, 10, "tokens")
+    one, other = each.begin(1000, 10), each.begin(200, 10)
+    each.throttled(one, 10, "tokens")
+    each.throttled(other if on_its_way else each.begin(200, 10.5), 10.5, "requests")
     each.end(each.begin(200, 11), 12, 200)
     assert not each.word(12).spent
-
-    each.throttled(each.begin(1000, 20), 20, "tokens")
-    each.throttled(each.begin(300, 21), 21, "tokens")
-    each.end(each.begin(300, 22), 23, 300)
-    assert not each.word(23).spent
 
 
 def test_pauses_grow_while_probes_are_refused() -> None:
@@ -256,6 +249,23 @@ def test_a_minute_that_is_known_is_waited_for_to_the_point() -> None:
     assert (now - minute[0], now - minute[1]) == (54, now)
     throttle(each, 113)
     assert 113 + each.wait(113) == pytest.approx((54 + now) / 2 + 60)
+
+
+def test_a_minute_that_begins_a_little_late_is_not_given_up() -> None:
+    """The call that found its beginning may have arrived later than the one that looks for the next: three more looks, close by."""
+    each = limiter()
+    throttle(each, 30)
+    for at in (30.5, 36.0, 42.0, 48.0, 54.0):
+        throttle(each, at)
+    now = 54 + each.wait(54)
+    each.end(each.begin(0, now), now + 0.01)
+    high, looks = now + 60, list[float]()
+    throttle(each, 113)
+    for _ in range(5):
+        looks.append(at := (looks or [113.0])[-1] + each.wait((looks or [113.0])[-1]))
+        throttle(each, at)
+    assert looks[1:4] == pytest.approx([high, high + 0.3, high + 0.6])
+    assert looks[4] > high + 5
 
 
 def test_far_from_its_beginning_one_looks_now_and_then() -> None:

@@ -13,10 +13,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from quarry.errors import ConfigurationError, StoreUnavailable
-from quarry.inference.reload import LOOK_SECONDS, SETTLED_SECONDS, RoutesFile
+from quarry.followed_file import LOOK_SECONDS, SETTLED_SECONDS
+from quarry.inference.reload import RoutesFile
 from quarry.inference.routes import Routes
 from quarry.inference.routes_file import load_routes
-from quarry.telemetry.metrics import RoutesMetrics
+from quarry.telemetry.metrics import FilesMetrics
 from quarry.testing import FakeClock
 
 #: A look reads the file, reads it again, and loads it: more than the rounds to a thread that this takes.
@@ -33,7 +34,7 @@ class Followed:
         self.clock = FakeClock()
         self.registry = CollectorRegistry()
         load = partial(load_routes, str(path), "us-east-1")
-        self.file = RoutesFile(str(path), load, RoutesMetrics(self.registry), self.clock)
+        self.file = RoutesFile(str(path), load, FilesMetrics(self.registry), self.clock)
         self.prepared: list[Routes] = []
         self.unready: Exception | None = None
 
@@ -165,4 +166,4 @@ async def test_a_file_that_is_wrong_at_the_start_is_an_error(tmp_path: Path) -> 
     """There are no earlier routes to go on with."""
     path = str(tmp_path / "none")
     with pytest.raises(ConfigurationError):
-        RoutesFile(path, partial(load_routes, path, ""), RoutesMetrics(CollectorRegistry()), FakeClock())
+        RoutesFile(path, partial(load_routes, path, ""), FilesMetrics(CollectorRegistry()), FakeClock())

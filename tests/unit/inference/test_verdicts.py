@@ -5,7 +5,7 @@ import pytest
 from quarry import errors
 from quarry.errors import InvocationError
 from quarry.inference.converse import service_model
-from quarry.inference.verdicts import ERROR_CODES, STOP_REASONS, classify, scrub
+from quarry.inference.verdicts import ERROR_CODES, STOP_REASONS, classify, scrub, told_reason
 
 OPERATIONS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", "CountTokens")
 
@@ -23,6 +23,12 @@ def test_every_stop_reason_has_a_row() -> None:
     known = set(service_model().shape_for("StopReason").metadata["enum"])
     assert known
     assert known - set(STOP_REASONS) == set()
+
+
+def test_a_stop_reason_of_a_models_own_is_not_told() -> None:
+    """A native body has whatever was written there, and it would be in logs and spans."""
+    assert [told_reason(each) for each in (*STOP_REASONS, "unknown")] == [*STOP_REASONS, "unknown"]
+    assert told_reason("as I was told: the launch code is 4711") == "other"
 
 
 def test_errors_in_the_middle_of_a_stream_have_a_row() -> None:

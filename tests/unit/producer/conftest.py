@@ -13,13 +13,16 @@ from producer.lookup import Lookup
 from producer.results import Results
 from producer.submit import Submitter
 from producer.waiting import Waiters
+from quarry.erasure.eraser import Eraser
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Target
 from quarry.job import Priority
 from quarry.settings import JobSettings
 from quarry.telemetry.metrics import ProducerMetrics
+from quarry.tenants.keeping import Keeping
 from quarry.tenants.policy import Tenants
 from quarry.testing.clock import FakeClock
+from quarry.testing.erasures import MemoryErasures
 from quarry.testing.payloads import MemoryPayloads
 from quarry.testing.queue import MemoryQueue
 from quarry.testing.store import MemoryStore
@@ -42,10 +45,14 @@ class Producer:
         metrics = ProducerMetrics(self.registry)
         self.waiters = Waiters(self.store, self.clock, 10, metrics)
         results = Results(self.payloads, self.clock, timedelta(hours=1))
-        self.lookup = Lookup(self.store, results, self.waiters, self.clock)
+        self.tenants = Tenants()
+        keeping = Keeping(self.tenants)
+        self.erasures = MemoryErasures(self.store, keeping.kept_for)
+        self.lookup = Lookup(self.store, results, self.waiters, self.clock, keeping=keeping, erasures=self.erasures)
         self.following = Following(self.store, self.lookup, self.clock, 10, metrics)
         self.canceller = Canceller(self.store, self.lookup, self.clock)
-        self.submitter = Submitter(self.store, self.payloads, self.lanes, ROUTES, Tenants(), JobSettings(), self.clock, metrics)
+        self.eraser = Eraser(self.store, self.erasures, self.payloads, self.clock)
+        self.submitter = Submitter(self.store, self.payloads, self.lanes, ROUTES, self.tenants, JobSettings(), self.clock, metrics)
 
     async def submit(self, key: str | None = None, **body: Any) -> Any:
         """Submit a prompt."""

@@ -6,11 +6,13 @@ import pytest
 
 from producer import admission
 from producer.faults import path_of
-from quarry.errors import InvalidSubmission, ModelNotAllowed, PayloadTooLarge
+from quarry.errors import ContentRefused, InvalidSubmission, ModelNotAllowed, PayloadTooLarge
+from quarry.guard.patterns import Forbidden
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Invocation, Target
 from quarry.job import Job
 from quarry.settings import JobSettings
+from quarry.tenants.guard import Guard
 from quarry.tenants.limits import Limits
 from quarry.tenants.policy import Policy
 from quarry.testing.builders import NOW
@@ -216,3 +218,126 @@ def test_a_refusal_names_no_account() -> None:
     with pytest.raises(InvalidSubmission, match="nothing proves") as caught:
         admission.read({"prompt": "Hi", "allowed_regions": ["us-east-1"]}, LIMITS, routes)
     assert "123456789012" not in str(caught.value)
+
+
+# --- what a tenant may ------------------------------------------------------------------------------------------------
+
+
+def admitted_under(limits: Limits, **body: Any) -> Job:
+    admitted = admission.read(body, LIMITS, ROUTES, Policy(limits))
+    return admission.job_of(admitted, tenant="acme", request_id="0" * 32, limits=LIMITS, now=NOW)
+
+
+def test_what_is_not_said_is_bounded_by_the_tenant_too() -> None:
+    """Whoever leaves `max_tokens` out does not get more than those who ask."""
+    assert admitted_under(Limits(max_tokens=20), prompt="Hi").invocation.max_tokens == 20
+    assert admitted_under(Limits(max_tokens=90), prompt="Hi").invocation.max_tokens == 50
+
+
+@pytest.mark.parametrize("model", ["claude", "nothing", NEAR.model, FAR.model, None])
+def test_what_a_tenant_may_not_use_is_not_there(model: str | None) -> None:
+    """It is answered word for word as what does not exist, and nothing is named that the tenant may not use."""
+    limits = Limits(routes=("both", "gone", FAR.model + "x"))
+    with pytest.raises(ModelNotAllowed) as caught:
+        admitted_under(limits, prompt="Hi", model=model)
+    assert str(caught.value) == "no route and no target serves this model; the routes are: both"
+    assert admitted_under(limits, prompt="Hi", model="both").model == "both"
+
+
+def test_a_model_id_may_be_allowed_by_itself() -> None:
+    """And then its routes are not."""
+    limits = Limits(routes=(FAR.model,))
+    assert admitted_under(limits, prompt="Hi", model=FAR.model).model == FAR.model
+    with pytest.raises(ModelNotAllowed):
+        admitted_under(limits, prompt="Hi", model="both")
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        (None, ("eu-central-1", "eu-west-1")),
+        (["eu-central-1"], ("eu-central-1",)),
+        (["us-east-1", "eu-central-1"], ("eu-central-1",)),
+    ],
+)
+def test_a_job_is_kept_within_the_regions_of_its_tenant(asked: list[str] | None, kept: tuple[str, ...]) -> None:
+    """What both allow is stored with the job, so that it holds for whoever answers it."""
+    job = admitted_under(Limits(regions=("eu-central-1", "eu-west-1")), prompt="Hi", model="claude", allowed_regions=asked)
+    assert job.allowed_regions == kept
+
+
+def test_regions_outside_those_of_the_tenant_are_refused() -> None:
+    """Nothing allowed must never become everything; nor does the tenant's bound name what serves elsewhere as allowed."""
+    limits = Limits(regions=("eu-central-1",))
+    with pytest.raises(InvalidSubmission) as caught:
+        admitted_under(limits, prompt="Hi", model="both", allowed_regions=["us-east-1"])
+    assert [(each.path, each.message) for each in caught.value.faults] == [
+        ("allowed_regions", "none of these is allowed; there are eu-central-1")
+    ]
+    with pytest.raises(InvalidSubmission, match="us-east-1, which is not allowed"):
+        admitted_under(limits, prompt="Hi", model=FAR.model)
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"prompt": "x" * 40}, "prompt"),
+        ({"prompt": "x" * 16, "system": "x" * 24}, "prompt"),
+        ({"messages": [{"role": "user", "content": "x" * 40}]}, "messages"),
+        ({"native": {"inputText": "x" * 44}, "model": "both"}, "native"),
+    ],
+)
+def test_a_long_input_is_refused_by_an_estimate(body: dict[str, Any], path: str) -> None:
+    """By all that is sent; the bound itself is allowed."""
+    assert admitted_under(Limits(max_input_tokens=11), **body)
+    with pytest.raises(InvalidSubmission) as caught:
+        admitted_under(Limits(max_input_tokens=10), **body)
+    assert [(each.path, each.message) for each in caught.value.faults] == [
+        (path, "has about 11 tokens with all that goes with it, by an estimate; 10 are allowed")
+    ]
+
+
+def guarded(*forbidden: Forbidden, **body: Any) -> admission.Admitted:
+    return admission.read(body, LIMITS, ROUTES, Policy(guard=Guard(forbidden)))
+
+
+CODENAME = Forbidden("codename", "basilisk")
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"prompt": "The Basi\u200blisk!"}, "prompt"),
+        ({"messages": [{"role": "user", "content": "basilisk"}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": [{"text": "a"}, {"text": "basilisk"}]}]}, "messages[0].content[1].text"),
+        ({"prompt": "a", "system": "\uff22\uff21\uff33\uff29\uff2c\uff29\uff33\uff2b"}, "system"),
+        ({"prompt": "a", "stop_sequences": ["basilisk"]}, "stop_sequences[0]"),
+        ({"prompt": "a", "converse": {"requestMetadata": {}, "additionalModelRequestFields": {"x": ["basilisk"]}}}, None),
+        (
+            {"prompt": "a", "converse": {"additionalModelRequestFields": {"x": ["basilisk"]}}},
+            "converse.additionalModelRequestFields.x[0]",
+        ),
+        (
+            {"model": "claude", "native": {"anthropic_version": "x", "max_tokens": 5, "messages": [{"content": "basilisk"}]}},
+            "native.messages[0].content",
+        ),
+    ],
+)
+def test_what_a_tenant_may_not_say_is_refused(body: dict[str, Any], path: str | None) -> None:
+    """The fault names the pattern and the place, and nothing of the text. A wrong shape is told first."""
+    with pytest.raises(InvalidSubmission) as raised:
+        guarded(CODENAME, **body)
+
+    assert isinstance(raised.value, ContentRefused) is (path is not None)
+    if path is not None:
+        assert path in [fault.path for fault in raised.value.faults]
+        assert "codename" in str(raised.value)
+        assert "basilisk" not in str(raised.value).lower()
+
+
+def test_what_is_flagged_is_taken_and_named_on_the_job() -> None:
+    """What is not sent to a model is not looked at."""
+    flag = Forbidden("watched", "basilisk", action="flag")
+
+    assert guarded(flag, prompt="basilisk", custom_id="x").flags == ("watched",)
+    assert guarded(flag, prompt="x", metadata={"a": "basilisk"}, custom_id="basilisk").flags == ()

@@ -84,6 +84,19 @@ async def test_a_process_that_stops_lets_everybody_go(producer: Producer, job: J
     assert (late.task.done(), late.names) == (True, ["status"])
 
 
+@pytest.mark.parametrize("is_worked", [True, False])
+async def test_a_job_that_is_erased_ends_its_streams(producer: Producer, is_worked: bool) -> None:
+    """Whether it is gone at once or its worker has to stop first. Nothing is told of it: who comes back finds nothing."""
+    job = producer.store.put(a_claimed_job(a_lease("one"), stream=True) if is_worked else a_job(stream=True))
+    listening = Listening(producer, job)
+    await producer.clock.advance(1)
+    await producer.eraser.erase("default", job.request_id)
+    await producer.clock.advance(2)
+    assert listening.task.done()
+    assert listening.names == ["status"]
+    assert producer.count("quarry_http_followers") == 0
+
+
 async def test_a_store_that_is_away_is_waited_for(producer: Producer, job: Job) -> None:
     """The stream goes on when it is back."""
     listening = Listening(producer, job)

@@ -36,11 +36,13 @@ def test_codes_are_stable_and_each_means_one_thing() -> None:
     """Programs look at them."""
     kinds = {*problems.PROBLEMS.values(), *problems.HTTP_PROBLEMS.values(), *problems.OTHERS}
     assert sorted(kind.code for kind in kinds) == [
-        "answer_too_large", "content_lost", "forbidden", "headers_too_large", "idempotency_conflict", "internal_error",
+        "answer_too_large", "content_lost", "content_refused",
+            "forbidden", "headers_too_large", "idempotency_conflict", "internal_error",
         "invalid_http",
         "invalid_json", "invalid_request", "issuer_unavailable", "job_not_found", "method_not_allowed", "model_not_allowed",
         "not_cancellable", "not_found", "not_streamed", "out_of_time", "overloaded", "payload_too_large",
         "payloads_unavailable", "queue_unavailable",
+        "rate_limited",
         "request_timeout", "store_unavailable", "submission_undecided", "unauthenticated", "unsupported_media_type",
     ]  # fmt: skip
 

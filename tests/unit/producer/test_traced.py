@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 from starlette.types import Receive, Scope, Send
 
+from producer.auth.gate import CALLERS_TENANT
 from producer.observe import Observed
 from producer.submit import Submitter
 from quarry.envelope import from_wire
@@ -90,3 +93,35 @@ async def test_a_request_is_told_by_its_route_and_a_failure_as_one() -> None:
     [span] = producer.spans
     assert (span.name, span.status.is_ok) == ("POST unmatched", False)
     assert told(span)["error.type"] == "500"
+
+
+REQUEST_ID = "01a1fdfa46007bb69d13df5218362e2d"
+
+
+@pytest.mark.parametrize(
+    ("route", "parameters", "path", "told_path"),
+    [
+        ("/v1/jobs", {}, "/v1/jobs", "/v1/jobs"),
+        ("/v1/jobs/{request_id}", {"request_id": REQUEST_ID}, f"/v1/jobs/{REQUEST_ID}", f"/v1/jobs/{REQUEST_ID}"),
+        ("/v1/jobs/{request_id}", {"request_id": "my secret"}, "/v1/jobs/my secret", None),
+        (None, {}, "/v1/my secret", None),
+    ],
+)
+async def test_a_path_is_told_where_it_holds_ids_of_jobs_alone(
+    route: str | None, parameters: dict[str, str], path: str, told_path: str | None
+) -> None:
+    """Anybody can write anything into it; and whose request it was, once that is known."""
+    producer = Traced()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"], scope["path_params"] = SimpleNamespace(path=route), parameters
+        scope[CALLERS_TENANT] = "acme"
+
+    async def never(*_: Any) -> Any:
+        raise AssertionError
+
+    scope: Scope = {"type": "http", "method": "GET", "path": path, "headers": []}
+    await Observed(app, ProducerMetrics(CollectorRegistry()), FakeClock(), producer.tracing)(scope, never, never)
+    [span] = producer.spans
+    assert (told(span).get("url.path"), told(span)["quarry.tenant"]) == (told_path, "acme")
+    assert "my secret" not in span.to_json()

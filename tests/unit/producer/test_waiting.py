@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from quarry.errors import JobNotFound
 from quarry.job import Cancelled, Job, JobStatus, advance
 from quarry.testing.builders import a_job
 from tests.unit.producer.conftest import Producer
@@ -131,11 +132,25 @@ async def test_a_store_that_is_away_for_a_moment_is_borne_with(producer: Produce
 
 
 async def test_a_job_that_the_table_does_not_show_yet_is_waited_for(producer: Producer) -> None:
-    """The reads are not of the freshest: a job that was written a moment ago may be missing from them."""
+    """The reads are not of the freshest: a job that was written a moment ago may be missing from them. After a second it is gone:
+    who waits for it is let go, to be told so.
+    """
     waiting = asyncio.create_task(producer.waiters.wait(a_job(), 30, never))
-    await producer.clock.advance(29)
+    await producer.clock.advance(0.9)
     assert not waiting.done()
-    waiting.cancel()
+    await producer.clock.advance(0.2)
+    assert waiting.done()
+
+
+async def test_who_waits_for_a_job_that_is_erased_is_told_so(producer: Producer) -> None:
+    """Long before their time is up."""
+    job = producer.store.put(a_job())
+    waiting = asyncio.create_task(producer.lookup.wait("default", job.request_id, 30, never))
+    await producer.clock.advance(5)
+    await producer.eraser.erase("default", job.request_id)
+    await producer.clock.advance(1)
+    with pytest.raises(JobNotFound):
+        await waiting
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.4])

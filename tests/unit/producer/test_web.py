@@ -47,6 +47,7 @@ async def web(producer: Producer, tmp_path: Path) -> AsyncIterator[Web]:
         lookup=producer.lookup,
         following=producer.following,
         canceller=producer.canceller,
+        eraser=producer.eraser,
         bodies=Bodies(1_000_000),
         health=Health({}, producer.clock),
         limits=ApiSettings(),

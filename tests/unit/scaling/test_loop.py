@@ -8,26 +8,37 @@ from tests.support.autoscaling import Registry
 from tests.support.scaling.loop import Loop, Metric
 
 SERVICE = {"ServiceNamespace": "ecs", "ResourceId": "service/q/w", "ScalableDimension": "ecs:service:DesiredCount"}
-NAMES = ("waiting", "tasks")
-#: As the module autoscaling has it, with one lane.
-EXPRESSION = (
-    "IF(FILL(waiting, REPEAT) >= 0 && FILL(tasks, REPEAT) >= 0, "
-    "FILL(waiting, REPEAT) / IF(FILL(tasks, REPEAT) < 1, 1, FILL(tasks, REPEAT)))"
-)
+NAMES = ("waiting", "tasks", "used")
+#: As the module autoscaling has it, with one lane, tasks of 100 slots, and no latency that would be acceptable.
+WORK = "MAX([used / 0.9, (waiting / tasks + used) / 1])"
+EXPRESSION = f"IF(waiting >= 0 && tasks >= 1 && used >= 0, IF(used < 50 && {WORK} > 100, 100, {WORK}))"
 ASLEEP = "IF(FILL(tasks, REPEAT) < TIME_SERIES(1), FILL(waiting, REPEAT), 0)"
 
 
 @dataclass
 class Memory:
-    """Tasks run at once; `blind` are metrics that nobody publishes."""
+    """Tasks run at once; `blind` are metrics that nobody publishes. `work` is what is worked or waits, all that slots hold of it
+    is worked: but for `closed`, while no call can be made.
+    """
 
-    waiting: float = 0
+    work: float = 0
     tasks: int = 1
     blind: set[str] = field(default_factory=set)
     wanted: int | None = None
+    closed: bool = False
+
+    @property
+    def used(self) -> float | None:
+        """As workers tell it: no worker, nothing."""
+        return None if not self.tasks else 0 if self.closed else min(100, self.work / self.tasks)
+
+    @property
+    def waiting(self) -> float:
+        return self.work - (self.used or 0) * self.tasks
 
     def published(self, metric: Metric) -> float | None:
-        return None if metric.name in self.blind else float(getattr(self, metric.name))
+        value = None if metric.name in self.blind else getattr(self, metric.name)
+        return None if value is None else float(value)
 
     def desired(self) -> int:
         return self.tasks if self.wanted is None else self.wanted
@@ -101,10 +112,10 @@ def run(loop: Loop, minutes: int) -> list[tuple[int, int, str]]:
 
 def test_tracking_waits_three_minutes_to_add_and_fifteen_to_remove() -> None:
     """Out to what the metric asks for; in one cool-down after the other, never below the floor."""
-    world = Memory(waiting=150)
+    world = Memory(work=150)
     loop = looped(world)
     assert run(loop, 5) == [(2, 2, "track")]
-    world.waiting = 0
+    world.work = 0
     assert run(loop, 30) == [(17, 1, "track")]
 
 
@@ -114,7 +125,7 @@ def test_a_surge_is_followed_within_two_minutes() -> None:
         world = Memory()
         loop = looped(world, late=late)
         run(loop, 5)
-        world.waiting = 450
+        world.work = 450
         [first, *others] = run(loop, 10)
         assert first[0] - 5 < 2
         assert first[1:] == (2, "surge")
@@ -125,15 +136,51 @@ def test_a_surge_is_followed_within_two_minutes() -> None:
 
 def test_what_nobody_publishes_moves_nothing() -> None:
     """Without a number of tasks there is no quotient; and that nobody tells what waits is no lack of work."""
-    world = Memory(waiting=900, tasks=4, blind={"tasks"})
+    world = Memory(work=900, tasks=4, blind={"tasks"})
     assert {why for *_, why in run(looped(world), 30)} == {"wake"}
     world = Memory(tasks=4, blind={"waiting"})
     assert run(looped(world), 30) == []
-    world = Memory(waiting=390, tasks=4)
+    world = Memory(work=390, tasks=4)
     loop = looped(world)
     run(loop, 5)
     world.blind = {"waiting"}
     assert run(loop, 60) == []
+
+
+def test_workers_that_say_nothing_move_nothing() -> None:
+    """They hang, or their lines are lost: neither is no work, nor is a backlog beside them a reason for more."""
+    for work in (0, 5000):
+        world = Memory(work=work, tasks=4, blind={"used"})
+        assert run(looped(world), 60) == []
+        world = Memory(work=380, tasks=4)
+        loop = looped(world)
+        run(loop, 5)
+        world.work, world.blind = work, {"used"}
+        assert run(loop, 60) == []
+
+
+def test_jobs_that_wait_beside_free_slots_add_nothing() -> None:
+    """All targets fail, or their quota is spent: more workers help nobody, and those there are will be needed. When it is over, a
+    surge has what was kept.
+    """
+    world = Memory(work=250, tasks=3)
+    loop = looped(world)
+    assert run(loop, 5) == []
+    world.closed = True
+    world.work = 5000
+    assert run(loop, 60) == []
+    world.closed = False
+    [first, *_] = run(loop, 10)
+    assert first == (65, 6, "surge")
+
+
+def test_jobs_that_were_put_off_are_no_work() -> None:
+    """Hidden in the queue they neither wait nor are worked: a fleet that has nothing else goes."""
+    world = Memory(work=250, tasks=3)
+    loop = looped(world)
+    run(loop, 5)
+    world.work = 0
+    assert [tasks for _, tasks, _ in run(loop, 60)] == [1]
 
 
 def test_zero_is_left_and_come_back_to() -> None:
@@ -141,10 +188,10 @@ def test_zero_is_left_and_come_back_to() -> None:
     world = Memory(tasks=0)
     loop = looped(world, floor=0)
     assert run(loop, 20) == []
-    world.waiting = 1
+    world.work = 1
     assert run(loop, 1) == [(20, 1, "wake")]
-    world.waiting = 0
-    assert run(loop, 20) == [(21, 0, "track")]
+    world.work = 0
+    assert run(loop, 20) == [(35, 0, "track")]
 
 
 def test_one_job_wakes_one_task_also_where_metrics_are_late() -> None:
@@ -152,13 +199,13 @@ def test_one_job_wakes_one_task_also_where_metrics_are_late() -> None:
     world = Memory(tasks=0)
     loop = looped(world, floor=0, late=1)
     run(loop, 5)
-    world.waiting = 1
+    world.work = 1
     assert {(tasks, why) for _, tasks, why in run(loop, 3)} == {(1, "wake")}
 
 
 def test_tasks_that_start_are_not_asked_for_twice() -> None:
     """The cool-down begins when they run: until then what was asked for is part of what is asked for."""
-    world = Memory(waiting=1, tasks=0, wanted=0)
+    world = Memory(work=1, tasks=0, wanted=0)
     loop = looped(world, floor=0)
     assert run(loop, 10) == [(0, 1, "wake")]
     world.tasks = 1
@@ -167,11 +214,11 @@ def test_tasks_that_start_are_not_asked_for_twice() -> None:
 
 def test_an_hour_moves_floor_and_ceiling_at_once() -> None:
     """A scheduled action waits for no cool-down, and policies stay between its numbers."""
-    world = Memory(waiting=0, tasks=1)
+    world = Memory(work=0, tasks=1)
     loop = looped(world)
     action = {"ScheduledActionName": "noon", "Schedule": "at(2026-11-23T00:05:00)"}
     loop.registry.answer("PutScheduledAction", SERVICE | action | {"ScalableTargetAction": {"MinCapacity": 3, "MaxCapacity": 4}})
     assert run(loop, 10) == [(5, 3, "noon")]
-    world.waiting = 4000
+    world.work = 4000
     run(loop, 10)
     assert world.tasks == 4

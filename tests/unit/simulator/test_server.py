@@ -256,7 +256,7 @@ async def test_a_body_that_cannot_be_read_is_refused(
     assert (bench.counted("billed"), bench.counted("by_outcome")) == (0, {code: 1})
 
 
-@pytest.mark.parametrize("path", ["guardrail/abc/version/1/apply", "async-invoke", f"model/{NOVA}/dream"])
+@pytest.mark.parametrize("path", ["guardrail/abc/version/1/delete", "async-invoke", f"model/{NOVA}/dream"])
 async def test_other_operations_are_not_known(bench: Bench, path: str) -> None:
     """As AWS answers for any service; they are no calls."""
     async with bench.http.post(f"{bench.url}/{path}", json={}, headers=SIGNED) as answer:

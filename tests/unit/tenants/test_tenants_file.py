@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from quarry.errors import ConfigurationError
+from quarry.guard.patterns import Forbidden
 from quarry.tenants.limits import Limits
 from quarry.tenants.policy import Policy
 from quarry.tenants.tenants_file import load_tenants
@@ -54,3 +55,33 @@ def test_a_fault_of_the_default_is_told_once(tmp_path: Path) -> None:
         load_tenants(path)
 
     assert str(raised.value).count("max_tokens") == 1
+
+
+def test_forbidden_patterns_are_read(tmp_path: Path) -> None:
+    text = """
+    [[default.guard.forbidden]]
+    name = "codename"
+    pattern = 'project\\s+basilisk'
+    where = "both"
+    action = "flag"
+    """
+    [codename] = load_tenants(written(tmp_path, text)).of("acme").guard.forbidden
+
+    assert codename == Forbidden("codename", r"project\s+basilisk", frozenset({"input", "output"}), "flag")
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ('name = "a"\npattern = "(?=x)"', "pattern is no expression of RE2's: invalid perl operator: (?="),
+        ('name = "A b"\npattern = "x"', "must be a name"),
+        ('name = "a"\npattern = "x"\nwhere = "all"', "where is 'all'"),
+        ('name = "a"\npattern = "x"\n[[tenants.acme.guard.forbidden]]\nname = "a"\npattern = "y"', "forbidden names a twice"),
+        ('name = "a"', "needs pattern"),
+    ],
+)
+def test_a_pattern_that_is_wrong_is_told(tmp_path: Path, table: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load_tenants(written(tmp_path, f"[[tenants.acme.guard.forbidden]]\n{table}"))
+
+    assert told in str(raised.value)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from quarry.erasure.eraser import Eraser
 from quarry.inference.engine import Engine
 from quarry.inference.routes import Route, Routes
 from quarry.invocation import Target
@@ -18,8 +19,11 @@ from quarry.queue.base import Delivery, visibility_for
 from quarry.queue.lanes import announce
 from quarry.settings import WorkerSettings
 from quarry.telemetry.metrics import InferenceMetrics, WorkerMetrics
+from quarry.tenants.keeping import Keeping
+from quarry.tenants.policy import Tenants
 from quarry.testing.builders import a_job
 from quarry.testing.clock import FakeClock
+from quarry.testing.erasures import MemoryErasures
 from quarry.testing.payloads import MemoryPayloads
 from quarry.testing.provider import Hold, ScriptedProvider
 from quarry.testing.queue import MemoryQueue
@@ -37,6 +41,7 @@ from worker.process import Steps, process
 from worker.record import Recorder
 from worker.report import Reporter
 from worker.settle import Settler
+from worker.shares import Shares
 from worker.speech import Speech
 from worker.sweep import Sweep
 from worker.turns import Turns
@@ -71,6 +76,7 @@ class Bench:
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     routes: Routes = ROUTES
+    tenants: Tenants = field(default_factory=Tenants)
 
     def __post_init__(self) -> None:
         self.queue = self._lane(Priority.NORMAL)
@@ -87,7 +93,13 @@ class Bench:
             claimer=Claimer(self.store, self.leases, self.clock),
             leases=self.leases,
             invoker=Invoker(
-                engine, self.routes, self.payloads, self.leases, self.isolation, Speech(self.store, self.clock, self.metrics)
+                engine,
+                self.routes,
+                self.tenants,
+                self.payloads,
+                self.leases,
+                self.isolation,
+                Speech(self.store, self.clock, self.metrics),
             ),
             recorder=Recorder(self.store, self.payloads, self.clock),
             settler=Settler(self.lanes, self.store, self.clock, self.metrics),
@@ -96,6 +108,9 @@ class Bench:
             clock=self.clock,
             draw=lambda: 0.5,
         )
+        self.tenants = Tenants()
+        self.keeping = Keeping(self.tenants)
+        self.erasures = MemoryErasures(self.store, self.keeping.kept_for)
         self.sweep = Sweep(
             self.store,
             self.lanes,
@@ -104,6 +119,8 @@ class Bench:
             self.fronts,
             self.clock,
             self.metrics,
+            Eraser(self.store, self.erasures, self.payloads, self.clock),
+            self.keeping,
             owner="me",
             interval_seconds=SWEEP_SECONDS,
         )
@@ -134,7 +151,18 @@ class Bench:
         weights = {lane: weight for lane, weight in WorkerSettings().weights.items() if lane in set(lanes)}
         turns = Turns(weights, slots=slots, receivers=receivers, reserved=reserved)
         own, poll = {lane: self.lanes[lane] for lane in weights}, timedelta(seconds=20)
-        return Loop(own, self.steps, self.metrics, self.clock, self.fronts, self.isolation, turns, poll=poll, gate=gate)
+        return Loop(
+            own,
+            self.steps,
+            self.metrics,
+            self.clock,
+            self.fronts,
+            self.isolation,
+            turns,
+            Shares(Tenants(), slots=slots),
+            poll=poll,
+            gate=gate,
+        )
 
     def count(self, name: str, **labels: str) -> float:
         """A metric's value."""

@@ -307,7 +307,7 @@ async def test_an_outcome_that_the_table_will_not_take_fails_the_job_once(bench:
 async def test_a_bug_in_the_record_does_not_pay_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it is: the job fails with a reason, and a way back."""
     job = await bench.submitted()
-    monkeypatch.setattr("worker.record.to_set_apart", lambda record: 1 / 0 if isinstance(record, Succeeded) else None)
+    monkeypatch.setattr("worker.record.to_set_apart", lambda record, **_: 1 / 0 if isinstance(record, Succeeded) else None)
     assert await bench.work() == Bury("unrecordable")
     assert bench.store.job(job.request_id).status is JobStatus.FAILED
     assert len(bench.provider.calls) == 1

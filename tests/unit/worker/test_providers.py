@@ -46,7 +46,7 @@ async def test_each_is_known_by_the_name_that_targets_have_for_it() -> None:
     """One that no target names is not opened, and so is not at fault."""
     endpoints = ProviderSpec("endpoints", "sagemaker", region="eu-west-3")
     async with opened(spec(api_key_env="GATEWAY_KEY"), endpoints) as providers:
-        assert {name: type(each) for name, each in providers.items() if name not in ("echo", "bedrock")} == {
+        assert {name: type(each.provider) for name, each in providers.items() if name not in ("echo", "bedrock")} == {
             "gateway": OpenAIProvider,
             "endpoints": SageMakerProvider,
         }

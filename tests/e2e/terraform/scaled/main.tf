@@ -22,6 +22,7 @@ provider "aws" {
 variable "name" { type = string }
 variable "worker_image" { type = string }
 variable "bedrock_url" { type = string }
+variable "seconds_a_minute" { type = number }
 variable "slots" { type = number }
 variable "min_tasks" { type = number }
 variable "max_tasks" { type = number }
@@ -99,6 +100,8 @@ module "worker_service" {
     QUARRY_QUEUE__NAME               = module.queues.name
     QUARRY_STORE__TABLE              = module.job_table.name
     QUARRY_STORE__BUCKET             = aws_s3_bucket.payloads.bucket
+    QUARRY_EMF__NAMESPACE            = "Quarry/${var.name}"
+    QUARRY_EMF__SECONDS              = tostring(var.seconds_a_minute)
     AWS_ENDPOINT_URL_BEDROCK_RUNTIME = var.bedrock_url
   }
 }
@@ -110,6 +113,7 @@ module "autoscaling" {
   cluster_name        = aws_ecs_cluster.this.name
   service_name        = module.worker_service.service_name
   queue_names         = module.queues.queue_names
+  namespace           = "Quarry/${var.name}"
   slots_per_task      = var.slots
   typical_job_seconds = var.typical_job_seconds
   min_tasks           = var.min_tasks

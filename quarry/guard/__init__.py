@@ -1,0 +1,1 @@
+"""What a tenant's texts may hold: normalised, and searched for what its policy forbids."""

@@ -1,0 +1,53 @@
+"""Every text in what is sent to a model, and in what it answers, each with its place. Pure.
+
+The names of members are texts too: a tool's schema has some that a model reads. And texts that a model reads as one are looked at
+as one, or a word could be cut in two.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+#: Where a value stands: names and numbers, from the outside in.
+Steps: TypeAlias = tuple[str | int, ...]
+
+#: Converse's binary members. A document of text is one too.
+_BINARY: Final = "bytes"
+
+
+def texts_in(value: Any, steps: Steps = (), *, values_only: bool = False) -> Iterator[tuple[Steps, str]]:
+    """The texts of a JSON value, which is nested no deeper than a request may be; a member's name stands where the member does.
+
+    With `values_only`, each text once: no names, and nothing joined.
+    """
+    if isinstance(value, str):
+        yield steps, value
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            if not values_only:
+                yield (*steps, name), name
+            if name == _BINARY and isinstance(each, str):
+                yield from _decoded(each, (*steps, name))
+            else:
+                yield from texts_in(each, (*steps, name), values_only=values_only)
+    elif isinstance(value, list | tuple):
+        if not values_only and (joined := _joined(value)):
+            yield steps, joined
+        for i, each in enumerate(value):
+            yield from texts_in(each, (*steps, i), values_only=values_only)
+
+
+def _joined(values: Sequence[Any]) -> str:
+    """What blocks of text say together; empty where there are less than two."""
+    texts = [each if isinstance(each, str) else each.get("text") for each in values if isinstance(each, str | Mapping)]
+    said = [text for text in texts if isinstance(text, str)]
+    return "".join(said) if len(said) > 1 else ""
+
+
+def _decoded(encoded: str, steps: Steps) -> Iterator[tuple[Steps, str]]:
+    """The text that is sent as binary, if it is one; a picture is none."""
+    try:
+        yield steps, base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return

@@ -1,0 +1,239 @@
+"""A tenant over its limit is told when to come again; another one is not touched."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from producer.limiting import Limiter
+from producer.quotas import headers
+from producer.submit import Accepted
+from quarry.errors import Quota, RateLimited, StoreUnavailable
+from quarry.store.base import Tally
+from quarry.tenants.limits import Limits
+from quarry.tenants.policy import Policy, Tenants
+from tests.unit.producer.conftest import Producer
+from tests.unit.producer.test_web import Web, web  # noqa: F401 - a fixture
+
+
+def limited(producer: Producer, **limits: Any) -> Limiter:
+    """Limits for `acme`, and for nobody else, in the producer; another process's limiter over the same table."""
+    tenants = producer.submitter.tenants
+    tenants.become(Tenants(named={"acme": Policy(limits=Limits(**limits))}))
+    return Limiter(producer.store, tenants, producer.clock)
+
+
+async def submit(producer: Producer, tenant: str = "acme", key: str | None = None, **body: Any) -> Accepted:
+    return await producer.submitter.submit(tenant, {"prompt": "Hi"} | body, key)
+
+
+async def test_over_the_limit_is_told_when_there_is_room_and_then_there_is(producer: Producer) -> None:
+    """To the second: not a moment before."""
+    limited(producer, requests_per_minute=30, burst_requests=4)
+    for _ in range(4):
+        await submit(producer)
+    with pytest.raises(RateLimited) as refused:
+        await submit(producer)
+    assert refused.value.retry_after_seconds == 2
+    assert len(producer.store.jobs) == 4
+    await producer.clock.advance(1)
+    with pytest.raises(RateLimited) as again:
+        await submit(producer)
+    assert again.value.retry_after_seconds == 1
+    await producer.clock.advance(1)
+    await submit(producer)
+    assert producer.count("quarry_submissions_total", outcome="rate_limited") == 2
+
+
+async def test_another_process_holds_to_the_same_limit(producer: Producer) -> None:
+    """Whatever it takes is taken from all."""
+    other = limited(producer, requests_per_minute=60, burst_requests=10)
+    let_in = 0
+    for i in range(40):
+        try:
+            await (other.enter("acme") if i % 2 else submit(producer))
+            let_in += 1
+        except RateLimited:
+            pass
+    assert let_in <= 10
+    await producer.clock.advance(5)
+    await other.tidy()
+    await producer.submitter.limiter.tidy()
+    for _ in range(4):
+        await other.enter("acme")
+
+
+async def test_a_tenant_without_limits_costs_nothing(producer: Producer) -> None:
+    """No write, no read, no header, nothing kept."""
+    limiter = limited(producer, requests_per_minute=1)
+    producer.store.fail_next("book")
+    await submit(producer, "other")
+    await limiter.enter("other")
+    assert (producer.store.bookings, limiter.quotas("other"), headers(limiter.quotas("other"))) == (0, (), {})
+
+
+async def test_a_replay_costs_nothing_and_is_answered_over_the_limit(producer: Producer) -> None:
+    """It makes no job. A new key over the limit is refused."""
+    limited(producer, requests_per_minute=60, burst_requests=2)
+    first = await submit(producer, key="k")
+    assert (await submit(producer, key="k")).replayed
+    await submit(producer)
+    with pytest.raises(RateLimited):
+        await submit(producer)
+    assert (await submit(producer, key="k")).job.request_id == first.job.request_id
+    with pytest.raises(RateLimited):
+        await submit(producer, key="another")
+    await producer.clock.advance(1)
+    await submit(producer)
+
+
+async def test_what_is_refused_for_its_faults_costs_nothing(producer: Producer) -> None:
+    """It is refused by itself."""
+    limited(producer, requests_per_minute=60, burst_requests=1)
+    for _ in range(5):
+        with pytest.raises(Exception, match="max_tokens"):
+            await submit(producer, max_tokens=-1)
+    await submit(producer)
+
+
+async def test_a_table_that_does_not_answer_lets_nobody_in(producer: Producer) -> None:
+    """Not even where the rest would have worked; and what may have been booked is not spent."""
+    limited(producer, requests_per_minute=60)
+    producer.store.fail_next("book")
+    with pytest.raises(StoreUnavailable):
+        await submit(producer)
+    assert producer.store.jobs == []
+    await submit(producer)
+
+
+async def test_those_who_come_at_once_share_a_write(producer: Producer) -> None:
+    """Of a bulk submission too: the first of its items are let in."""
+    limited(producer, requests_per_minute=600, burst_requests=90)
+    verdicts = await producer.submitter.submit_many("acme", [{"prompt": str(i)} for i in range(100)])
+    kinds = [type(each) for each in verdicts]
+    assert kinds == [Accepted] * 90 + [RateLimited] * 10
+    assert producer.store.bookings <= 15
+
+
+async def test_a_changed_limit_holds_at_once(producer: Producer) -> None:
+    """And a limit that is gone is forgotten."""
+    limiter = limited(producer, requests_per_minute=60, burst_requests=1)
+    await limiter.enter("acme")
+    with pytest.raises(RateLimited):
+        await limiter.enter("acme")
+    limited(producer, requests_per_minute=60, burst_requests=5)
+    await limiter.enter("acme")
+    producer.submitter.tenants.become(Tenants())
+    for _ in range(20):
+        await limiter.enter("acme")
+
+
+async def test_a_share_that_rests_is_given_back(producer: Producer) -> None:
+    """By a write of its own, and once; nobody asked for a minute is forgotten."""
+    limiter = limited(producer, requests_per_minute=60)
+    await asyncio.gather(*(limiter.enter("acme") for _ in range(10)))
+    for _ in range(3):
+        await producer.clock.advance(0.05)
+        await limiter.enter("acme")
+    bookings = producer.store.bookings
+    await producer.clock.advance(5)
+    await limiter.tidy()
+    await limiter.tidy()
+    assert producer.store.bookings == bookings + 1
+    await producer.clock.advance(100)
+    await limiter.tidy()
+    assert limiter.known_count == 0
+
+
+# --- over HTTP --------------------------------------------------------------------------------------------------------
+
+
+async def post(web: Web, path: str = "/v1/jobs", **body: Any) -> httpx.Response:  # noqa: F811
+    return await web.client.post(path, json=body)
+
+
+async def test_the_headers_tell_how_the_tenant_stands(producer: Producer, web: Web) -> None:  # noqa: F811
+    """On what is accepted and on what is refused."""
+    producer.submitter.tenants.become(Tenants(Policy(limits=Limits(requests_per_minute=20, burst_requests=2))))
+    answers = [await post(web, prompt="Hi") for _ in range(3)]
+    assert [each.status_code for each in answers] == [202, 202, 429]
+    assert [each.headers["RateLimit-Policy"] for each in answers] == ['"requests";q=20;w=60'] * 3
+    assert [each.headers["RateLimit"] for each in answers] == [f'"requests";r={left};t=3' for left in (1, 0, 0)]
+    refused = answers[-1]
+    assert refused.headers["Retry-After"] == "3"
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert refused.json()["code"] == "rate_limited"
+
+
+async def test_a_bulk_submission_is_refused_only_as_a_whole(producer: Producer, web: Web) -> None:  # noqa: F811
+    """As long as one item is accepted, the others are told in their places."""
+    producer.submitter.tenants.become(Tenants(Policy(limits=Limits(requests_per_minute=20, burst_requests=2))))
+    jobs = [{"prompt": "Hi", "custom_id": str(i)} for i in range(3)]
+    some = await post(web, "/v1/jobs/bulk", jobs=jobs)
+    assert some.status_code == 202
+    assert [(each["custom_id"], each.get("error", {}).get("code")) for each in some.json()["jobs"]] == [
+        ("0", None),
+        ("1", None),
+        ("2", "rate_limited"),
+    ]
+    none = await post(web, "/v1/jobs/bulk", jobs=jobs)
+    assert (none.status_code, none.headers["Retry-After"]) == (429, "3")
+
+
+def test_header_fields_by_the_draft() -> None:
+    """Lists of strings with parameters; what is not known is left out."""
+    quotas = [Quota("requests", 60, 12, 60, 1), Quota("queued-jobs", 1000, 0)]
+    assert headers(quotas) == {
+        "RateLimit-Policy": '"requests";q=60;w=60, "queued-jobs";q=1000',
+        "RateLimit": '"requests";r=12;t=1, "queued-jobs";r=0',
+    }
+
+
+# --- jobs under way ---------------------------------------------------------------------------------------------------
+
+
+async def test_no_more_jobs_are_let_in_than_may_be_under_way(producer: Producer) -> None:
+    """What was counted, and what came since; until the next count says that there is room."""
+    limited(producer, queued_jobs=3)
+    await producer.store.put_tally(Tally(producer.clock.now(), {"acme": 1}, {"acme": 0.25}))
+    await submit(producer)
+    await submit(producer)
+    with pytest.raises(RateLimited) as refused:
+        await submit(producer)
+    assert refused.value.retry_after_seconds == 4
+    assert headers(producer.submitter.limiter.quotas("acme"))["RateLimit"] == '"queued-jobs";r=0'
+    await producer.clock.advance(10)
+    with pytest.raises(RateLimited):
+        await submit(producer)
+    await producer.store.put_tally(Tally(producer.clock.now(), {"acme": 2}))
+    await producer.clock.advance(4)
+    await submit(producer)
+    with pytest.raises(RateLimited) as refused:
+        await submit(producer)
+    assert refused.value.retry_after_seconds == 10
+
+
+async def test_what_is_not_let_in_is_not_under_way(producer: Producer) -> None:
+    """Whatever refused it; nor is a replay."""
+    limited(producer, queued_jobs=3, requests_per_minute=60, burst_requests=2)
+    await submit(producer, key="k")
+    assert (await submit(producer, key="k")).replayed
+    await submit(producer)
+    with pytest.raises(RateLimited, match="a minute"):
+        await submit(producer)
+    await producer.clock.advance(60)
+    await submit(producer)
+    with pytest.raises(RateLimited, match="under way"):
+        await submit(producer)
+
+
+async def test_the_tally_is_read_seldom_and_its_loss_is_borne(producer: Producer) -> None:
+    """Once in a few seconds, whoever asks."""
+    limited(producer, queued_jobs=100)
+    producer.store.fail_next("tally", times=1)
+    for _ in range(5):
+        await submit(producer)
+    await producer.clock.advance(3)
+    producer.store.fail_next("tally", times=1)
+    await submit(producer)

@@ -1,0 +1,90 @@
+"""Erasing what was chosen, on the fakes: those jobs and no others, each told once; run again, nothing is left to do."""
+
+from datetime import timedelta
+
+import pytest
+
+from quarry.deadletters.redrive import Done, Report
+from quarry.erasure.eraser import Erased
+from quarry.erasure.many import Choice, ManyEraser, chosen
+from quarry.errors import StoreUnavailable
+from quarry.job import Job
+from quarry.testing import a_claimed_job, a_job, a_lease
+from quarry.testing.builders import NOW
+from tests.unit.test_eraser import TENANT, Place
+
+SOON = NOW + timedelta(seconds=1)
+THEIRS = {"user": "4711"}
+
+
+@pytest.fixture
+def place() -> Place:
+    """An empty one."""
+    return Place()
+
+
+async def erased(place: Place, choice: Choice, *, dry_run: bool = False, patience: float = 0) -> dict[str, int]:
+    """What is told of a run."""
+    told: list[Done] = []
+    report = Report(told.append)
+    many = ManyEraser(place.eraser, report, choice.tenant, dry_run=dry_run)
+    await many.run(chosen(place.store, choice, place.clock))
+    await place.clock.run(many.wait(timedelta(seconds=patience)))
+    await place.clock.run(many.verify(choice))
+    assert len({each.request_id for each in told}) == len(told)
+    return {what: count for what, count in report.counts.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("job", "meant"),
+    [
+        (a_job(metadata={"user": "4711", "more": "x"}), True),
+        (a_job(metadata={"user": "4712"}), False),
+        (a_job(), False),
+        (a_job(metadata=THEIRS, created_at=SOON), False),
+        (a_job(metadata=THEIRS, tenant="other"), False),
+    ],
+    ids=["theirs", "another's", "nobody's", "later", "of another tenant"],
+)
+async def test_only_what_is_meant_is_erased(place: Place, job: Job, meant: bool) -> None:
+    """By all of the metadata, the tenant, and when it was submitted."""
+    await place.filled(job)
+    assert await erased(place, Choice(TENANT, SOON, THEIRS)) == ({"erased": 1} if meant else {})
+    assert (place.store.found(job.tenant, job.request_id) is None) is meant
+
+
+async def test_more_than_a_page_is_erased_and_nothing_twice(place: Place) -> None:
+    """A dry run says the same, and does nothing."""
+    for _ in range(600):
+        place.store.put(a_job())
+    everything = Choice(TENANT, SOON)
+    assert await erased(place, everything, dry_run=True) == {"erased": 600}
+    assert len(place.store.jobs) == 600
+    assert await erased(place, everything) == {"erased": 600}
+    assert place.store.jobs == []
+    assert await erased(place, everything) == {}
+
+
+async def test_a_run_that_broke_off_goes_on(place: Place) -> None:
+    """With what is left."""
+    for _ in range(100):
+        place.store.put(a_job())
+    await erased(place, Choice(TENANT, NOW))
+    place.erasures.fail_next("remove", applied=True)
+    with pytest.raises(StoreUnavailable):
+        await erased(place, Choice(TENANT, SOON))
+    left = len(place.store.jobs)
+    assert 0 < left < 100
+    counts = await erased(place, Choice(TENANT, SOON))
+    assert counts["erased"] >= left
+    assert place.store.jobs == []
+
+
+async def test_running_jobs_are_waited_for_and_told_of(place: Place) -> None:
+    """Within patience they are gone; else they are promised, and that is no success."""
+    job = await place.filled(a_claimed_job(a_lease(expires_at=NOW + timedelta(minutes=1))))
+    assert await erased(place, Choice(TENANT, SOON), patience=5) == {"erasing": 1}
+    other = await place.filled(a_claimed_job(a_lease(expires_at=place.clock.now() + timedelta(seconds=20))))
+    assert await erased(place, Choice(TENANT, SOON), patience=60) == {"erased": 1}
+    assert await place.is_gone(other)
+    assert await place.eraser.erase(TENANT, job.request_id) is not Erased.UNKNOWN
