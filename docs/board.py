@@ -207,6 +207,10 @@ ROWS: Final[dict[str, Sequence[Panel]]] = {
             "Calls that may have been paid in vain, in ten minutes", "short",
             [("sum by (reason) (increase(quarry_calls_withheld_total[10m]))", "{{reason}}")],
         ),
+        Panel(
+            "Tries to tell of a job's end", "reqps",
+            [_rate("quarry_notifications_total", "channel, outcome", "{{channel}} {{outcome}}")], stacked=True,
+        ),
         Panel("Writes of streamed text", "reqps", [_rate("quarry_text_writes_total", "outcome")]),
     ),
 }  # fmt: skip

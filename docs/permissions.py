@@ -22,6 +22,11 @@ _FILES: Final[Mapping[str, tuple[str, ...]]] = {
 #: What the module writes for a resource → what it is.
 _RESOURCES: Final[Mapping[str, str]] = {
     "concat(local.lanes, local.dlqs)": "the lanes' queues, the dead-letter queue",
+    "concat(local.lanes, local.dlqs, local.webhooks, local.webhook_dlqs)": "every queue",
+    "concat(local.lanes, local.webhooks)": "the lanes' queues, and that of reminders",
+    "concat(local.dlqs, local.webhook_dlqs)": "the dead-letter queues",
+    "var.event_topic_arn == null ? [] : [var.event_topic_arn]": "`event_topic_arn`",
+    "var.event_bus_arn == null ? [] : [var.event_bus_arn]": "`event_bus_arn`",
     "local.lanes": "the lanes' queues",
     "local.dlqs": "the dead-letter queue",
     "local.keys": "`kms_key_arns`",
@@ -68,7 +73,9 @@ _FOR: Final[Mapping[str, str]] = {
     "worker CallModels": "Converse and InvokeModel; ConverseStream. AWS has no actions of those names",
     "worker ApplyGuardrails": "guardrails of [tenants](guard.md#bedrocks-guardrails), and those that jobs name",
     "worker CallEndpoints": "routes to SageMaker",
-    "worker ReadProviderKeys": "keys of other providers (`api_key_secret`)",
+    "worker ReadProviderKeys": "keys of other providers (`api_key_secret`), and secrets that sign webhooks (`secret_arn`)",
+    "worker PublishEnds": "publish [ends of jobs](webhooks.md#topics-and-event-buses) to the topic",
+    "worker PutEnds": "put them on the event bus",
     "worker ProtectTasks": "the ECS agent, on the worker's behalf: "
     "[keep the task](workers.md#protected-while-calls-run) while it makes paid calls",
     "producer FindQueues": "at the start, to find the queues by their names",

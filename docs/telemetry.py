@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from docs.errors import invocation_errors
 from docs.markdown import table
 from quarry import errors, job
+from quarry.notification import Channel, NotificationStatus
 from quarry.telemetry import cloudwatch, events, metrics
 from worker import outcome
 from worker.report import DEGRADED
@@ -55,7 +56,9 @@ def label_values() -> str:
         ("quarry_calls_repeated_total", "reason", ("worker_vanished", draining, *billed), ""),
         ("quarry_calls_withheld_total", "reason", ("worker_vanished", draining, *unseen), ""),
         ("quarry_lease_renewals_total", "outcome", ("renewed", "failed", "lost", "cancel_requested"), ""),
-        ("quarry_swept_total", "outcome", ("resent", "recorded"), ""),
+        ("quarry_swept_total", "outcome", ("resent", "recorded", "reminded"), ""),
+        ("quarry_notifications_total", "channel", tuple(Channel), ""),
+        ("quarry_notifications_total", "outcome", tuple(NotificationStatus), ": `pending` is one that is tried again"),
         (
             "quarry_invocations_total",
             "outcome",

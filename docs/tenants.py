@@ -5,6 +5,7 @@ from docs.routes import HEADINGS, rows_of
 from quarry.tenants.guard import FORBIDDEN, GUARD, GUARDRAIL
 from quarry.tenants.limits import LIMITS
 from quarry.tenants.privacy import PRIVACY
+from quarry.tenants.webhooks import WEBHOOKS
 
 
 def fields() -> str:
@@ -15,5 +16,6 @@ def fields() -> str:
         "`[[tenants.NAME.guard.forbidden]]`": FORBIDDEN,
         "`[tenants.NAME.guard.guardrails.REGION]`": GUARDRAIL,
         "`[tenants.NAME.privacy]`": PRIVACY,
+        "`[tenants.NAME.webhooks]`": WEBHOOKS,
     }
     return "\n".join(f"### {heading}\n\n{table(HEADINGS, rows_of(rows))}" for heading, rows in places.items())

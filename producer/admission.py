@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from producer.faults import FAULTS_MAX, checked, path_of
 from producer.requests import CONVERSE_FIELDS, SENT, Submission
@@ -29,6 +29,7 @@ from quarry.tenants.guard import Guard
 from quarry.tenants.limits import Limits
 from quarry.tenants.policy import PLAIN, Policy
 from quarry.tenants.privacy import is_brief
+from quarry.webhooks.addresses import checked as checked_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,19 @@ class Admitted:
     flags: tuple[str, ...] = ()
 
 
-def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLAIN) -> Admitted:
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Whether submissions may name a URL to be told at, and one of this machine; and whether every end is published."""
+
+    webhooks: bool = False
+    loopback: bool = False
+    publish: bool = False
+
+
+NOBODY: Final = Telling()
+
+
+def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLAIN, telling: Telling = NOBODY) -> Admitted:
     """A submission, checked, and what it asks of a model.
 
     Raises:
@@ -59,6 +72,7 @@ def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLA
         *_privacy(submission, policy),
         *_one_body(submission),
         *_regions(submission),
+        *_webhook(submission, policy, telling),
         *(FieldFault(path_of(steps), what) for steps, what in islice(beyond(sent, policy.guard.bounds), FAULTS_MAX)),
     )
     if faults:
@@ -77,7 +91,16 @@ def read(body: object, limits: JobSettings, routes: Routes, policy: Policy = PLA
     return Admitted(submission, invocation, content, regions, _screened(sent, policy.guard))
 
 
-def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSettings, now: datetime, policy: Policy = PLAIN) -> Job:
+def job_of(
+    admitted: Admitted,
+    *,
+    tenant: str,
+    request_id: str,
+    limits: JobSettings,
+    now: datetime,
+    policy: Policy = PLAIN,
+    telling: Telling = NOBODY,
+) -> Job:
     """The job, not yet recorded. The sweep looks at it soon, in case no message follows."""
     submission = admitted.submission
     store_content = submission.store_content is not False and policy.privacy.store_content
@@ -99,6 +122,8 @@ def job_of(admitted: Admitted, *, tenant: str, request_id: str, limits: JobSetti
         allowed_regions=admitted.allowed_regions,
         flags=admitted.flags,
         check_at=now + CHECK_AFTER,
+        webhook_url=submission.webhook_url,
+        publish=telling.publish,
     )
 
 
@@ -137,6 +162,21 @@ def _regions(submission: Submission) -> Iterator[FieldFault]:
         if region not in (known := regions_of("ec2")):
             meant = "".join(f"; did you mean {near}?" for near in get_close_matches(region, known, n=1))
             yield FieldFault(f"allowed_regions[{i}]", f"is no AWS region that is known here{meant}")
+
+
+def _webhook(submission: Submission, policy: Policy, telling: Telling) -> Iterator[FieldFault]:
+    """As far as can be told without asking anybody: names are resolved when they are called."""
+    if submission.webhook_url is None:
+        return
+    if not telling.webhooks:
+        yield FieldFault("webhook_url", "is not taken here: webhooks are switched off")
+    elif not policy.webhooks.are_signed:
+        yield FieldFault("webhook_url", "is not taken here: there is no secret to sign with")
+    else:
+        try:
+            checked_url(submission.webhook_url, policy.webhooks.rules(loopback=telling.loopback))
+        except ValueError as error:
+            yield FieldFault("webhook_url", str(error))
 
 
 def _too_long(invocation: Invocation, submission: Submission, limits: Limits) -> FieldFault | None:

@@ -14,6 +14,7 @@ from quarry.attempts import Attempt, AttemptOutcome, Failure, Wait
 from quarry.clock import to_rfc3339
 from quarry.invocation import Completion, Usage, result_document
 from quarry.job import EXPIRY, Job, JobStatus, Priority, StatusReason, effective_status
+from quarry.notification import Notification, NotificationStatus
 
 # --- making -----------------------------------------------------------------------------------------------------------
 
@@ -57,6 +58,21 @@ def job_out(job: Job, now: datetime, stored: dict[str, Any] | None = None) -> di
         "usage": _usage_out(result.usage if result else Usage()) if result or job.degraded is not None else None,
         "served_by": _served_by_out(result) if result else None,
         "error": _error_out(error) if error else None,
+        "webhook": _webhook_out(job.webhook_url, job.webhook) if job.webhook_url else None,
+    }
+
+
+def _webhook_out(url: str, notification: Notification | None) -> dict[str, Any]:
+    """Where a job's end is told, and how far that has come: `status` is null until it has ended."""
+    return {
+        "url": url,
+        "status": notification.status.value if notification else None,
+        "attempts": [
+            {"at": to_rfc3339(each.at), "status_code": each.status_code, "error": each.error} for each in notification.attempts
+        ]
+        if notification
+        else [],
+        "next_attempt_at": _instant(notification.next_attempt_at) if notification else None,
     }
 
 
@@ -214,6 +230,23 @@ class WaitView(Shown):
     refusals: list[FallbackView] = Field(description="Targets that did not serve the last time, in order.")
 
 
+class WebhookTryView(Shown):
+    """One try to tell of a job's end."""
+
+    at: AwareDatetime = Field(description="When it ended.")
+    status_code: int | None = Field(description="What the receiver answered; null where it did not.")
+    error: str | None = Field(description="What kept us from an answer, in a word.")
+
+
+class WebhookView(Shown):
+    """Where a job's end is told, and how far that has come."""
+
+    url: str = Field(description="As submitted.")
+    status: NotificationStatus | None = Field(description="Null until the job has ended.")
+    attempts: list[WebhookTryView] = Field(description="The last 10 tries, the oldest first.")
+    next_attempt_at: AwareDatetime | None = Field(description="Of one that is `pending`: not before.")
+
+
 class JobSummary(Shown):
     """A job without content."""
 
@@ -247,6 +280,7 @@ class JobView(JobSummary):
     usage: UsageView | None = Field(description="Tokens of the answer.")
     served_by: ServedByView | None = Field(description="What answered.")
     error: JobError | None = Field(description="Once `failed` or `expired`.")
+    webhook: WebhookView | None = Field(description="Null where the submission names no `webhook_url`.")
 
 
 class ErasureView(Shown):

@@ -7,6 +7,8 @@ from producer.lookup import Lookup
 from quarry.clock import Clock
 from quarry.errors import JobChanged, NotCancellable, StoreUnavailable
 from quarry.job import Cancelled, Job, JobStatus, abandoned, advance, effective_status
+from quarry.queue.base import JobQueue
+from quarry.queue.reminders import remind
 from quarry.store.base import JobStore
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
@@ -24,6 +26,7 @@ class Canceller:
     store: JobStore
     lookup: Lookup
     clock: Clock
+    reminders: JobQueue | None = None
 
     async def cancel(self, tenant: str, request_id: str) -> tuple[Job, bool]:
         """Cancel a job; (the job, whether it was cancelled already). Repeating it is harmless.
@@ -55,4 +58,5 @@ class Canceller:
         cancelled = advance(abandoned(job), Cancelled(), now)
         await self.store.replace(cancelled, job, now)
         _log.info(Event.JOB_CANCELLED, request_id=job.request_id, tenant=job.tenant)
+        await remind(self.reminders, cancelled, now)
         return cancelled

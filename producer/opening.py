@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import timedelta
 from typing import Final
 
+from producer.admission import Telling
 from producer.auth.gate import Gate
 from producer.auth.principal import DEFAULT_TENANT
 from producer.auth.schemes import Means, schemes
@@ -88,15 +89,16 @@ def _context(
     results = Results(backing.payloads, clock, timedelta(seconds=settings.store.url_seconds))
     waiters = Waiters(store, clock, settings.api.waiters, metrics)
     lookup = Lookup(store, results, waiters, clock, settings.api.lookup_max_bytes, backing.keeping, backing.erasures)
+    telling = Telling(settings.takes_webhooks, settings.webhooks.allow_loopback, settings.publishes)
     return Context(
         gate=gate,
         witness=witness,
         submitter=Submitter(
-            store, backing.payloads, backing.lanes, routes, tenants, settings.job, clock, metrics, tracing, limiter
+            store, backing.payloads, backing.lanes, routes, tenants, settings.job, clock, metrics, tracing, limiter, telling
         ),
         lookup=lookup,
         following=Following(store, lookup, clock, settings.api.followers, metrics),
-        canceller=Canceller(store, lookup, clock),
+        canceller=Canceller(store, lookup, clock, backing.reminders),
         eraser=Eraser(store, backing.erasures, backing.payloads, clock),
         bodies=Bodies(settings.api.inflight_body_bytes),
         health=health,

@@ -125,6 +125,13 @@ class Submission(Strict):
     max_attempts: int | None = Field(
         None, ge=1, le=10, description="Attempt budget (default 3). What waits for capacity spends none."
     )
+    webhook_url: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2048,
+        description="Called by POST once the job has ended: an https URL of the public internet. Signed, repeated until it answers "
+        "with 2xx, and perhaps more than once.",
+    )
     metadata: dict[MetadataKey, MetadataValue] | None = Field(None, max_length=16, description="Yours; shown, never sent on.")
     custom_id: Bounded | None = Field(None, description="Your own name for the job; need not be unique.")
     idempotency_key: str | None = Field(

@@ -22,6 +22,7 @@ from functools import partial
 from typing import Final
 
 from producer import admission, idempotency
+from producer.admission import NOBODY, Telling
 from producer.body import Body
 from producer.limiting import Limiter
 from producer.problems import kind_of, whereabouts
@@ -85,6 +86,7 @@ class Submitter:
         metrics: ProducerMetrics,
         tracing: Tracing = OFF,
         limiter: Limiter | None = None,
+        telling: Telling = NOBODY,
     ) -> None:
         self._store = store
         self._payloads = payloads
@@ -97,6 +99,7 @@ class Submitter:
         self._metrics = metrics
         self._tracing = tracing
         self.limiter = limiter or Limiter(store, tenants, clock)
+        self._telling = telling
         # One at a time: what it needs of memory on the way is needed once.
         self._reading = asyncio.Semaphore(1)
 
@@ -174,12 +177,15 @@ class Submitter:
         """A job, its invocation as it is stored, and its key. Of a large invocation, nothing else is left."""
         value, now = body.parse() if isinstance(body, Body) else body, self._clock.now()
         policy = self.tenants.of(tenant)
-        admitted = admission.read(value, self._limits, self._routes, policy)
+        admitted = admission.read(value, self._limits, self._routes, policy, self._telling)
         name = idempotency.agreed(header_key, admitted.submission.idempotency_key)
         key = None
         if name is not None and isinstance(value, dict):
             key = idempotency.made(tenant, name, idempotency.fingerprint(value), now)
-        job = admission.job_of(admitted, tenant=tenant, request_id=new_request_id(now), limits=self._limits, now=now, policy=policy)
+        request_id, told = new_request_id(now), self._telling
+        job = admission.job_of(
+            admitted, tenant=tenant, request_id=request_id, limits=self._limits, now=now, policy=policy, telling=told
+        )
         if key is not None:
             job = replace(job, key_digest=digest(key.key))
         return job if _stays(job, admitted.content) else replace(job, invocation=Invocation()), admitted.content, key

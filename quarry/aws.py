@@ -148,6 +148,16 @@ async def secrets_client(region: str, session: AioSession | None = None) -> Asyn
         yield client
 
 
+@asynccontextmanager
+async def events_client(service: str, region: str, connections: int, session: AioSession | None = None) -> AsyncIterator[Any]:
+    """A client of SNS (`sns`) or EventBridge (`events`), for ends of jobs. What is sent twice has the same id."""
+    config = AioConfig(
+        **_EVERY, read_timeout=5, max_pool_connections=connections, retries={"mode": "standard", "total_max_attempts": 2}
+    )
+    async with _client(service, region, config, session) as client:
+        yield client
+
+
 async def read_secret(client: Any, name: str) -> str:
     """The text of a secret. It is looked for each time anew.
 

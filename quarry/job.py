@@ -18,6 +18,7 @@ from typing import Final
 from quarry.attempts import REDRIVEN, Attempted, AttemptOutcome, Failure
 from quarry.deadline import has_passed
 from quarry.invocation import Completion, Fallback, Invocation, Usage
+from quarry.notification import Channel, Notification, owed
 
 #: One job that kills its worker takes the jobs beside it along, so take-overs have a budget of their own.
 MAX_TAKEOVERS: Final = 5
@@ -129,6 +130,9 @@ class Job(Attempted):
     payload: StoredObject | None = None
     #: The trace that it is worked in, so that every message of the job says it, whoever sends it: a submission, a sweep, a redrive.
     traceparent: str | None = None
+    #: Whom to tell when it ends, and whether the operator's topic and event bus hear of it.
+    webhook_url: str | None = None
+    publish: bool = False
     #: By which the row of its idempotency key is found; None where it came without one.
     key_digest: str | None = None
 
@@ -159,6 +163,20 @@ class Job(Attempted):
     error: Failure | None = None
     #: Set in the same write as the outcome, cleared once the dead letter is sent.
     bury_reason: str | None = None
+    #: Word of its end, owed since the same write; None before, and where nobody wants any.
+    webhook: Notification | None = None
+    events: Notification | None = None
+
+    @property
+    def notifications(self) -> Mapping[Channel, Notification]:
+        """By channel, those that are owed or were."""
+        both = {Channel.WEBHOOK: self.webhook, Channel.EVENTS: self.events}
+        return {channel: each for channel, each in both.items() if each}
+
+    @property
+    def owes(self) -> Mapping[Channel, Notification]:
+        """By channel, what is left to do."""
+        return {channel: each for channel, each in self.notifications.items() if each.is_owed}
 
     def is_held(self, now: datetime) -> bool:
         """Whether somebody may still be working it."""
@@ -316,7 +334,7 @@ def advance(job: Job, event: Event, now: datetime) -> Job:
     # Every other event ends the lease, if there was one, and closes what was open.
     changed = replace(changed, lease=None, open_attempts=())
     if status.is_terminal:
-        return replace(changed, finished_at=now, check_at=None)
+        return _told(replace(changed, finished_at=now), now)
     return replace(changed, check_at=changed.available_at + CHECK_AFTER)
 
 
@@ -410,7 +428,15 @@ def _redriven(job: Job, event: Redriven, now: datetime) -> Job:
         result_object=None,
         error=None,
         bury_reason=None,
+        webhook=None,
+        events=None,
     )
+
+
+def _told(job: Job, now: datetime) -> Job:
+    """A job that has just ended, with what it owes; the sweep looks after that as after a job that waits."""
+    webhook, events = owed(now) if job.webhook_url else None, owed(now) if job.publish else None
+    return replace(job, webhook=webhook, events=events, check_at=now + CHECK_AFTER if webhook or events else None)
 
 
 CALL_CUT: Final = Failure("call_cut", "The service had to stop during the attempt; whether the call was billed is unknown.")
@@ -457,8 +483,16 @@ def wordless(job: Job) -> Job:
 WORDLESS: Final = "The content of this job is not stored, and so not what was said of it."
 
 
-def check_later(job: Job, at: datetime) -> Job:
-    """The job, with the sweep to look at it again at `at`."""
+def notified(job: Job, channel: Channel, notification: Notification) -> Job:
+    """The job after a try to tell of its end. The sweep goes on looking after it for as long as anything is owed."""
+    told = replace(job, webhook=notification) if channel is Channel.WEBHOOK else replace(job, events=notification)
+    changed = replace(told, revision=job.revision + 1)
+    due = [each.next_attempt_at for each in changed.owes.values() if each.next_attempt_at]
+    return replace(changed, check_at=min(due) + CHECK_AFTER if due else None)
+
+
+def check_later(job: Job, at: datetime | None) -> Job:
+    """The job, with the sweep to look at it again at `at`, or no more."""
     return replace(job, check_at=at, revision=job.revision + 1)
 
 

@@ -10,8 +10,8 @@ from quarry.aws import dynamodb_client, s3_client, sqs_client
 from quarry.clock import CorrectedClock
 from quarry.erasure.dynamodb import DynamoErasures
 from quarry.job import Priority
-from quarry.queue.base import visibility_for
-from quarry.queue.sqs import SqsDeadLetters, SqsQueue, resolve_urls
+from quarry.queue.base import REMINDER_VISIBILITY, visibility_for
+from quarry.queue.sqs import SqsDeadLetters, SqsQueue, resolve_urls, webhooks_urls
 from quarry.settings import Settings
 from quarry.store.dynamodb import DynamoStore
 from quarry.store.payloads import S3Payloads
@@ -44,6 +44,8 @@ class Backing:
     payloads: S3Payloads
     lanes: Mapping[Priority, SqsQueue]
     dead_letters: SqsDeadLetters
+    #: Where reminders are put; None where nobody is told of anything.
+    reminders: SqsQueue | None
     queue_urls: Mapping[Priority, str]
     dynamodb: "DynamoDBClient"
     sqs: "SQSClient"
@@ -74,8 +76,12 @@ async def opened(
         urls, dlq_url = await resolve_urls(sqs, settings.queue)
         visibility = visibility_for(settings.worker.lease_seconds)
         lanes = {lane: SqsQueue(sqs, url, dlq_url, visibility=visibility, lane=lane) for lane, url in urls.items()}
+        reminders = None
+        if settings.takes_webhooks or settings.publishes:
+            reminders = SqsQueue(sqs, *await webhooks_urls(sqs, settings.queue), visibility=REMINDER_VISIBILITY)
         stack.push_async_callback(store.close)
-        for queue in lanes.values():
+        for queue in filter(None, (*lanes.values(), reminders)):
             stack.push_async_callback(queue.close)
         erasures = DynamoErasures(dynamodb, settings.store.table)
-        yield Backing(store, keeping, erasures, payloads, lanes, SqsDeadLetters(sqs, dlq_url), urls, dynamodb, sqs)
+        dead = SqsDeadLetters(sqs, dlq_url)
+        yield Backing(store, keeping, erasures, payloads, lanes, dead, reminders, urls, dynamodb, sqs)

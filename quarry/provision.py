@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from quarry.aws import sync_config, sync_session
 from quarry.errors import ConfigurationError
 from quarry.job import Priority
-from quarry.queue.base import visibility_for
+from quarry.queue.base import REMINDER_VISIBILITY, visibility_for
 from quarry.settings import QueueSettings, Settings
 from quarry.store.item import LISTED
 from quarry.store.payloads import expiration_days
@@ -83,6 +83,20 @@ def _queues(sqs: "SQSClient", settings: QueueSettings, visibility: int) -> Itera
             "RedrivePolicy": f'{{"deadLetterTargetArn":"{dlq_arn}","maxReceiveCount":"{MAX_RECEIVE_COUNT}"}}',
         }
         yield _queue(sqs, settings.name_of(lane), attributes)[1]
+    yield from _webhooks(sqs, settings)
+
+
+def _webhooks(sqs: "SQSClient", settings: QueueSettings) -> Iterator[str]:
+    """The queue of reminders. What is on it for longer than its schedule lasts is of no use."""
+    _, name, dlq = settings.webhooks
+    dlq_arn, line = _queue(sqs, dlq, {"MessageRetentionPeriod": str(RETENTION_SECONDS)})
+    yield line
+    attributes = {
+        "VisibilityTimeout": str(int(REMINDER_VISIBILITY.total_seconds())),
+        "MessageRetentionPeriod": str(RETENTION_SECONDS),
+        "RedrivePolicy": f'{{"deadLetterTargetArn":"{dlq_arn}","maxReceiveCount":"{MAX_RECEIVE_COUNT}"}}',
+    }
+    yield _queue(sqs, name, attributes)[1]
 
 
 def _queue(sqs: "SQSClient", name: str, attributes: dict[str, str]) -> tuple[str, str]:

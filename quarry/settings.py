@@ -89,6 +89,11 @@ class QueueSettings(Group):
     low_url: str | None = Field(None, description="URL of the low lane's queue; wins over the name and over URL-low.")
     dlq_url: str | None = Field(None, description="URL of the dead-letter queue; wins over the name.")
 
+    @property
+    def webhooks(self) -> tuple[str | None, str, str]:
+        """The queue of reminders: its URL, None where it has to be looked up; its name; and that of its dead-letter queue's."""
+        return self.url and f"{self.url}-webhooks", f"{self.name}-webhooks", f"{self.name}-webhooks-dlq"
+
     def name_of(self, lane: Priority) -> str:
         """The name of a lane's queue, where nothing says its URL."""
         return f"{self.name}{_suffix(lane)}"
@@ -219,6 +224,48 @@ class WorkerSettings(Group):
     def weights(self) -> dict[Priority, int]:
         """The weights of the lanes."""
         return dict(zip(Priority, map(int, self.lane_weights.split(",")), strict=True))
+
+
+class WebhookSettings(Group):
+    """Telling callers of their jobs' ends, by HTTP."""
+
+    enabled: bool | None = Field(
+        None,
+        description="Whether submissions may name a `webhook_url`, and workers call it. By default in `local` only: workers then "
+        "open connections to hosts that callers choose. Where it is on, the queue NAME-webhooks has to be there.",
+    )
+    allow_loopback: bool = Field(
+        False,
+        description="Let webhooks lead to this machine, by http too and on every port. Possible in `local` only: it is for "
+        "receivers that you run beside it.",
+    )
+    concurrency: int = Field(
+        20,
+        ge=2,
+        le=500,
+        description="Webhooks that a worker calls at a time, beside its slots; half are for one tenant, a quarter for one host. "
+        "Too few: they come late; too many: memory and sockets.",
+    )
+    timeout_seconds: int = Field(
+        10, ge=1, le=60, description="How long a receiver may take to answer. Too long: slow receivers hold up the others."
+    )
+
+
+class EventSettings(Group):
+    """Telling the operator's own systems of every job's end."""
+
+    sns_topic_arn: str | None = Field(
+        None,
+        pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$",
+        description="SNS topic that every job's end is published to, without content; give the same to API and workers. A wrong "
+        "one: nothing is published, and the log says so.",
+    )
+    event_bus_name: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_./-]{1,256}$",
+        description="EventBridge event bus that every job's end is put on, without content; give the same to API and workers. A "
+        "wrong one: nothing is put there, and the log says so.",
+    )
 
 
 class BreakerSettings(Group):
@@ -514,6 +561,8 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     store: StoreSettings = StoreSettings()
     worker: WorkerSettings = WorkerSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    events: EventSettings = EventSettings()
     breaker: BreakerSettings = BreakerSettings()
     limiter: LimiterSettings = LimiterSettings()
     api: ApiSettings = ApiSettings()
@@ -539,10 +588,25 @@ class Settings(BaseSettings):
                 f"QUARRY_WORKER__DRAIN_SECONDS ({self.worker.drain_seconds}) is not below QUARRY_WORKER__GRACE_SECONDS "
                 f"({self.worker.grace_seconds}): the worker would be killed while it drains; lower the one or raise the other"
             )
+        if self.webhooks.allow_loopback and self.environment is not Environment.LOCAL:
+            raise ValueError(
+                f"QUARRY_WEBHOOKS__ALLOW_LOOPBACK is set, which QUARRY_ENVIRONMENT={self.environment} does not allow; callers "
+                "could reach what runs beside the worker"
+            )
         if self.log_content == "plain" and self.environment is not Environment.LOCAL:
             raise ValueError("QUARRY_LOG_CONTENT=plain is possible in `local` only; use `masked`, or `off`")
         self._check_auth()
         return self
+
+    @property
+    def takes_webhooks(self) -> bool:
+        """Whether a submission may name a URL to be told at."""
+        return self.environment is Environment.LOCAL if self.webhooks.enabled is None else self.webhooks.enabled
+
+    @property
+    def publishes(self) -> bool:
+        """Whether there is somewhere to publish every job's end."""
+        return bool(self.events.sns_topic_arn or self.events.event_bus_name)
 
     def _check_auth(self) -> None:
         named = listed(self.api.auth or "")

@@ -27,6 +27,9 @@ locals {
     QUARRY_JOB__RETENTION_DAYS = tostring(var.retention_days)
     },
     var.kms_key_arn == null ? {} : { QUARRY_STORE__KMS_KEY_ID = var.kms_key_arn },
+    var.webhooks ? { QUARRY_WEBHOOKS__ENABLED = "true" } : {},
+    var.event_topic_arn == null ? {} : { QUARRY_EVENTS__SNS_TOPIC_ARN = var.event_topic_arn },
+    var.event_bus_arn == null ? {} : { QUARRY_EVENTS__EVENT_BUS_NAME = split(":event-bus/", var.event_bus_arn)[1] },
   )
   measured_environment = var.cloudwatch_metrics ? { QUARRY_EMF__NAMESPACE = module.observability.namespace } : {}
   worker_environment   = { QUARRY_WORKER__LEASE_SECONDS = tostring(var.lease_seconds) }

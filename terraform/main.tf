@@ -53,6 +53,7 @@ module "observability" {
   late_seconds           = var.late_seconds
   queue_names            = module.queues.queue_names
   dead_letter_queue_name = module.queues.dead_letter_queue_name
+  webhook_queue_names    = { queue = module.queues.webhooks.name, dead_letter = module.queues.webhooks.dead_letter_name }
   table_name             = module.job_table.name
   cluster_name           = aws_ecs_cluster.this.name
   worker_service_name    = "${var.name}-worker"
@@ -74,6 +75,9 @@ module "roles" {
   job_table_arn          = module.job_table.arn
   queue_arns             = module.queues.queue_arns
   dead_letter_queue_arns = [module.queues.dead_letter_queue_arn]
+  webhook_queue_arns     = { queue = module.queues.webhooks.arn, dead_letter = module.queues.webhooks.dead_letter_arn }
+  event_topic_arn        = var.event_topic_arn
+  event_bus_arn          = var.event_bus_arn
   payload_bucket_arn     = module.payload_bucket.arn
   cluster_name           = aws_ecs_cluster.this.name
   kms_key_arns           = var.kms_key_arn == null ? [] : [var.kms_key_arn]

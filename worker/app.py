@@ -28,7 +28,7 @@ from quarry.inference.routes import Routes
 from quarry.inference.routes_file import load_routes
 from quarry.job import Priority
 from quarry.opening import Connections, opened
-from quarry.queue.base import Lanes
+from quarry.queue.base import JobQueue, Lanes
 from quarry.settings import BreakerSettings, Settings, ecs_endpoints, is_set
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
@@ -52,6 +52,7 @@ from worker.invoke import Invoker
 from worker.isolation import Isolation
 from worker.lease import Leases
 from worker.loop import Loop, always_open
+from worker.notify.opening import opened_consumer
 from worker.process import Steps
 from worker.protection import gated, opened_protection
 from worker.providers import opened_providers
@@ -84,6 +85,8 @@ class Ports:
     lanes: Lanes
     payloads: Payloads
     queue_urls: Mapping[Priority, str]
+    #: Where the ends of jobs are told from; None where nobody is told.
+    reminders: JobQueue | None = None
 
 
 async def run(settings: Settings) -> int:
@@ -107,7 +110,7 @@ async def run(settings: Settings) -> int:
         # Each job has at most one write to the table under way, plus a renewal, plus one of its text.
         connections = Connections(table=3 * most, bucket=most, queues=most + len(Priority) * settings.worker.receivers + 16)
         backing = await stack.enter_async_context(opened(settings, clock, session, connections, tenants))
-        ports = Ports(backing.store, backing.erasures, backing.lanes, backing.payloads, backing.queue_urls)
+        ports = Ports(backing.store, backing.erasures, backing.lanes, backing.payloads, backing.queue_urls, backing.reminders)
         providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock, tenants))
         inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
@@ -146,6 +149,10 @@ async def run(settings: Settings) -> int:
             file.keep(providers.follow, [tenants_file]),
             publisher.keep(),
         ]
+        if backing.reminders:
+            poll = poll_for(drain_seconds)
+            telling = opened_consumer(settings, backing.reminders, ports.store, tenants, session, clock, metrics, poll)
+            sides.append((await stack.enter_async_context(telling)).keep())
         if protection:
             sides.append(protection.keep())
         code = await supervise(loop, sides, leases, health, drain_seconds)
@@ -170,7 +177,7 @@ def parts(
     worker, store, lanes = settings.worker, ports.store, ports.lanes
     fronts, isolation = Fronts(lanes, clock.monotonic()), Isolation()
     leases = Leases(store, lanes, clock, metrics, owner=owner, lease_seconds=worker.lease_seconds)
-    recorder, content = Recorder(store, ports.payloads, clock, tracing), ContentLog(settings.log_content, tenants)
+    recorder, content = Recorder(store, ports.payloads, clock, tracing, ports.reminders), ContentLog(settings.log_content, tenants)
     reporter = Reporter(metrics, health, fronts, clock, tracing, content)
     steps = Steps(
         claimer=Claimer(store, leases, clock, tracing),
@@ -199,7 +206,20 @@ def parts(
     interval = worker.sweep_seconds
     keeping = Keeping(tenants, timedelta(days=settings.job.retention_days))
     eraser = Eraser(store, ports.erasures, ports.payloads, clock)
-    sweep = Sweep(store, lanes, recorder, reporter, fronts, clock, metrics, eraser, keeping, owner=owner, interval_seconds=interval)
+    sweep = Sweep(
+        store,
+        lanes,
+        recorder,
+        reporter,
+        fronts,
+        clock,
+        metrics,
+        eraser,
+        keeping,
+        owner=owner,
+        interval_seconds=interval,
+        reminders=ports.reminders,
+    )
     return loop, leases, sweep
 
 

@@ -8,6 +8,8 @@ from quarry.backoff import Backoff
 from quarry.clock import Clock
 from quarry.errors import CancelRequested, ClaimRefused, JobChanged, LeaseLost, PayloadsUnavailable, StoreUnavailable
 from quarry.job import Job, Succeeded, abandoned, advance, wordless
+from quarry.queue.base import JobQueue
+from quarry.queue.reminders import remind
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
@@ -25,11 +27,14 @@ _PATIENCE: Final = Backoff(base_seconds=0.1, ceiling_seconds=5)
 class Recorder:
     """Writes verdicts into the table."""
 
-    def __init__(self, store: JobStore, payloads: Payloads, clock: Clock, tracing: Tracing = OFF) -> None:
+    def __init__(
+        self, store: JobStore, payloads: Payloads, clock: Clock, tracing: Tracing = OFF, reminders: JobQueue | None = None
+    ) -> None:
         self._store = store
         self._payloads = payloads
         self._clock = clock
         self._tracing = tracing
+        self._reminders = reminders
 
     async def record(self, verdict: Verdict, held: HeldLease) -> tuple[Job, Verdict]:
         """Write a verdict on a held job; returns the job as written, and the verdict that stands.
@@ -60,6 +65,7 @@ class Recorder:
             return seen, Verdict(None, Release(now, "job_changed"))
         except StoreUnavailable:
             return seen, of_unavailable_store(now, 1.0)
+        await remind(self._reminders, job, now)
         return job, verdict
 
     async def _until_known(self, verdict: Verdict, held: HeldLease) -> tuple[Job, Verdict]:
@@ -101,6 +107,7 @@ class Recorder:
         await self._store.record(job, held.token)
         if job.status.is_terminal and not job.store_content:
             await self._forget(job)
+        await remind(self._reminders, job, self._clock.now())
         return job
 
     async def _forget(self, job: Job) -> None:

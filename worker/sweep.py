@@ -16,11 +16,20 @@ from quarry.clock import Clock
 from quarry.envelope import Envelope
 from quarry.erasure.eraser import Erased, Eraser
 from quarry.erasure.tombstone import Tombstone
-from quarry.errors import CancelRequested, ClaimRefused, DeadlinePassed, JobChanged, TakenOverTooOften, TransportError
+from quarry.errors import (
+    AlreadyFinished,
+    CancelRequested,
+    ClaimRefused,
+    DeadlinePassed,
+    JobChanged,
+    TakenOverTooOften,
+    TransportError,
+)
 from quarry.ids import new_token
 from quarry.job import CHECK_AFTER, Job, Lease, check_later
-from quarry.queue.base import Lanes
+from quarry.queue.base import JobQueue, Lanes
 from quarry.queue.lanes import announce
+from quarry.queue.reminders import remind
 from quarry.store.base import JobStore
 from quarry.store.expressions import why_refused
 from quarry.telemetry.events import Event
@@ -88,6 +97,7 @@ class Sweep:
         *,
         owner: str,
         interval_seconds: int,
+        reminders: JobQueue | None = None,
     ) -> None:
         self._store = store
         self._lanes = lanes
@@ -100,6 +110,7 @@ class Sweep:
         self._keeping = keeping
         self._owner = owner
         self._interval = timedelta(seconds=interval_seconds)
+        self._reminders = reminders
         self._token = new_token()
 
     async def keep(self) -> None:
@@ -166,6 +177,8 @@ class Sweep:
             case None | TakenOverTooOften():
                 # The last take-over too many is buried by whoever receives the message.
                 return await self._send(job, now)
+            case AlreadyFinished() if job.check_at and job.check_at <= now:
+                return await self._remind(job, now)
         return False  # held, or finished since the index was written
 
     async def _record(self, refusal: ClaimRefused) -> bool:
@@ -174,6 +187,17 @@ class Sweep:
             return False
         self._reporter.refused(refusal, job, verdict)
         self._metrics.swept.labels("recorded").inc()
+        return True
+
+    async def _remind(self, job: Job, now: datetime) -> bool:
+        """Have told what an ended job owes; where that is done, the index merely does not know it yet."""
+        if not await remind(self._reminders, job, now):
+            return False
+        due = [each.next_attempt_at or now for each in job.owes.values()]
+        later = now + max(CHECK_AFTER, now - min(due)) if due else None
+        with suppress(JobChanged):
+            await self._store.replace(check_later(job, later), job, now)
+        self._metrics.swept.labels("reminded").inc()
         return True
 
     async def _send(self, job: Job, now: datetime) -> bool:

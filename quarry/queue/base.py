@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeAlias
 
-from quarry.envelope import Envelope
 from quarry.errors import QueueUnavailable
 from quarry.job import CLOCK_MARGIN, Priority
 
@@ -30,10 +29,21 @@ class Delivery:
     lane: Priority = Priority.NORMAL
 
 
+class Message(Protocol):
+    """What can be sent: an envelope, or a reminder."""
+
+    @property
+    def tenant(self) -> str:
+        """Whose it is."""
+
+    def to_wire(self) -> str:
+        """Its body."""
+
+
 class JobQueue(Protocol):
     """A lane and its dead-letter queue, which the lanes share. At least once, in no order."""
 
-    async def send(self, envelopes: Sequence[Envelope]) -> list[QueueUnavailable | None]:
+    async def send(self, envelopes: Sequence[Message]) -> list[QueueUnavailable | None]:
         """Put envelopes on the queue, any number.
 
         Returns:
@@ -140,6 +150,10 @@ class DeadLetters(Protocol):
 
 #: How long a dead letter that was looked at stays out of sight. Our own choice: time enough to look at tens of thousands.
 LOOK: Final = timedelta(minutes=5)
+
+
+#: A reminder that a worker died with comes again after this; longer than the longest call (`QUARRY_WEBHOOKS__TIMEOUT_SECONDS`).
+REMINDER_VISIBILITY: Final = timedelta(seconds=90)
 
 
 def visibility_for(lease_seconds: int) -> timedelta:

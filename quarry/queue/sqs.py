@@ -15,10 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from quarry.aws import DENIED, code_of, said, unavailable
 from quarry.batching import Batcher
 from quarry.clock import from_epoch_ms
-from quarry.envelope import Envelope
 from quarry.errors import ConfigurationError, QueueUnavailable
 from quarry.job import Priority
-from quarry.queue.base import LOOK, DeadDelivery, Delivery
+from quarry.queue.base import LOOK, DeadDelivery, Delivery, Message
 from quarry.settings import QueueSettings
 
 if TYPE_CHECKING:
@@ -56,11 +55,11 @@ class SqsQueue:
         self._dlq_url = dlq_url
         self._lane = lane
         self._visibility_seconds = int(visibility.total_seconds())
-        self._sends: Batcher[Envelope, None] = Batcher(self._send_batch, limit=BATCH_MAX_ENTRIES, concurrency=16)
+        self._sends: Batcher[Message, None] = Batcher(self._send_batch, limit=BATCH_MAX_ENTRIES, concurrency=16)
         self._acks: Batcher[Delivery, None] = Batcher(self._ack_batch, limit=BATCH_MAX_ENTRIES, gather_seconds=_ACKS_GATHER_SECONDS)
         self._changes: Batcher[tuple[Delivery, int], None] = Batcher(self._change_batch, limit=BATCH_MAX_ENTRIES)
 
-    async def send(self, envelopes: Sequence[Envelope]) -> list[QueueUnavailable | None]:
+    async def send(self, envelopes: Sequence[Message]) -> list[QueueUnavailable | None]:
         results = await asyncio.gather(*map(self._sends.submit, envelopes), return_exceptions=True)
         return [_as_unavailable(result) for result in results]
 
@@ -116,7 +115,7 @@ class SqsQueue:
         """Wait until what was handed in has been sent."""
         await asyncio.gather(self._sends.close(), self._acks.close(), self._changes.close())
 
-    async def _send_batch(self, envelopes: Sequence[Envelope]) -> Sequence[None | Exception]:
+    async def _send_batch(self, envelopes: Sequence[Message]) -> Sequence[None | Exception]:
         entries: list[Any] = [
             # The group makes the queue fair between tenants; on a standard queue it orders nothing.
             {"Id": str(i), "MessageBody": envelope.to_wire(), "MessageGroupId": envelope.tenant}
@@ -195,6 +194,19 @@ async def resolve_urls(client: "SQSClient", settings: QueueSettings) -> tuple[di
             await _check(client, url, variable)
         lanes[lane] = url or await _url_of(client, settings.name_of(lane), "QUARRY_QUEUE__NAME")
     return lanes, settings.dlq_url or await _url_of(client, f"{settings.name}-dlq", "QUARRY_QUEUE__DLQ_URL")
+
+
+async def webhooks_urls(client: "SQSClient", settings: QueueSettings) -> tuple[str, str]:
+    """The URLs of the queue of reminders, and of its dead-letter queue.
+
+    Raises:
+        ConfigurationError, QueueUnavailable: as for `resolve_urls`.
+    """
+    url, name, dlq = settings.webhooks
+    if url:
+        await _check(client, url, "QUARRY_QUEUE__URL")
+        return url, f"{url}-dlq"
+    return await _url_of(client, name, "QUARRY_QUEUE__NAME"), await _url_of(client, dlq, "QUARRY_QUEUE__NAME")
 
 
 async def _check(client: "SQSClient", url: str, variable: str) -> None:

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from quarry.envelope import Envelope
 from quarry.job import Job, JobStatus, Lease
+from quarry.notification import Channel
 
 #: Many beats long, and short enough for the rows of many short lives. Our own choice.
 HEARTBEAT_LIFE: Final = timedelta(minutes=1)
@@ -265,6 +266,14 @@ class JobStore(Protocol):
 
         Raises:
             StoreUnavailable: a later delivery may send it again.
+        """
+
+    async def note(self, job: Job, seen: Job, channel: Channel) -> None:
+        """Note what came of a try to tell of a job's end: `job` is what `notified` made of `seen`. Nothing else of it is written.
+
+        Raises:
+            JobChanged: somebody else noted a try on that channel since `seen` was read, or the job went back to work, or is gone.
+            StoreUnavailable: unknown.
         """
 
     async def take_notices(self, owner: str) -> Sequence[CancelNotice]:

@@ -20,6 +20,7 @@ from quarry.envelope import Envelope
 from quarry.errors import CancelRequested, ConfigurationError, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
 from quarry.ids import last_request_id_at, new_token
 from quarry.job import Job, JobStatus, Lease, effective_status
+from quarry.notification import Channel
 from quarry.store import expressions
 from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece, Tally
 from quarry.store.item import (
@@ -208,6 +209,11 @@ class DynamoStore:
 
     async def clear_bury(self, job: Job) -> None:
         await self._guarded(expressions.clear_bury(self._table, job))
+
+    async def note(self, job: Job, seen: Job, channel: Channel) -> None:
+        _, refused = await self._guarded(expressions.note(self._table, job, seen.notifications[channel], channel))
+        if refused:
+            raise JobChanged("somebody else has told of it meanwhile")
 
     async def take_notices(self, owner: str) -> Sequence[CancelNotice]:
         found = (await self._call("query", **expressions.notices(self._table, owner)))["Items"]

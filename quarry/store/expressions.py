@@ -38,6 +38,7 @@ from quarry.errors import (
     TakenOverTooOften,
 )
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease
+from quarry.notification import Channel, Notification
 from quarry.store.base import HEARTBEAT_LIFE, Heartbeat, IdempotencyKey, KeyHolder, Mark, Origin, Piece, Tally
 from quarry.store.item import (
     FOLLOWED,
@@ -49,8 +50,10 @@ from quarry.store.item import (
     job_key,
     list_partition,
     notice_key,
+    notification_json,
     piece_item,
     role_key,
+    shard_of,
     tally_key,
     text_key,
     to_item,
@@ -75,7 +78,7 @@ _QUEUED, _PROCESSING, _RETRYING = ({"S": status.value} for status in (JobStatus.
 _OWNED: Final = (
     "available_at", "status", "status_reason", "revision", "attempts", "takeovers", "snoozes", "open_attempts",
     "attempt_history", "waits", "lease_token", "lease_owner", "lease_expires_at", "check_pk", "check_at", "started_at",
-    "finished_at", "result", "result_object", "degraded", "error", "bury_reason", "expires_at",
+    "finished_at", "result", "result_object", "degraded", "error", "bury_reason", "expires_at", "webhook", "events",
 )  # fmt: skip
 #: What a redrive changes beside that.
 _REDRIVEN: Final = ("generation", "model", "deadline_at", "max_attempts", "attempts_before")
@@ -245,6 +248,20 @@ def clear_bury(table: str, job: Job) -> Request:
         "#generation = :generation AND attribute_exists(#bury_reason)",
         {":generation": attribute(job.generation)},
     )
+
+
+def note(table: str, job: Job, seen: Notification, channel: Channel) -> Request:
+    """Note a try to tell of a job's end, where nobody has noted one since. Nothing else of the job is written."""
+    name, values = channel.value, {":one": attribute(1), ":generation": attribute(job.generation)}
+    values |= {":after": {"S": notification_json(job.notifications[channel])}, ":seen": {"S": notification_json(seen)}}
+    update = f"SET #{name} = :after, #revision = #revision + :one"
+    if job.check_at:
+        update += ", #check_at = :check_at, #check_pk = :check_pk"
+        values |= {":check_at": attribute(job.check_at), ":check_pk": {"S": str(shard_of(job.request_id))}}
+    else:
+        update += " REMOVE #check_at, #check_pk"
+    condition = f"#generation = :generation AND #{name} = :seen"
+    return guarded_update(table, job_key(job.tenant, job.request_id), update, condition, values)
 
 
 def leave_notice(table: str, job: Job, lease: Lease) -> Request:

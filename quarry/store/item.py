@@ -21,6 +21,7 @@ from quarry.attempts import Attempt, AttemptOutcome, Failure, Wait
 from quarry.clock import from_epoch_ms, to_epoch_ms
 from quarry.invocation import Completion, Fallback, Invocation, Target, Usage, result_document
 from quarry.job import Job, JobStatus, Lease, Priority, StatusReason, StoredObject, status_for_readers
+from quarry.notification import Notification, NotificationStatus, Try
 from quarry.store.base import Look, Mark, Piece
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "brief": job.brief or None,
         "delivered_at": job.delivered_at,
         "traceparent": job.traceparent,
+        "webhook_url": job.webhook_url,
+        "publish": job.publish or None,
         "key_digest": job.key_digest,
         "erasing": job.erasing or None,
     }
@@ -171,6 +174,7 @@ def changing(job: Job, retention_ms: int) -> Item:
         "degraded": job.degraded,
         "error": json_text(asdict(job.error)) if job.error else None,
         "bury_reason": job.bury_reason,
+        **{channel.value: notification_json(each) for channel, each in job.notifications.items()},
         "expires_at": ttl(erase_at + _SLACK if erase_at else kept_until) if kept_until else None,
     }
     return _attributes(values)
@@ -238,6 +242,10 @@ def from_item(item: Mapping[str, Any]) -> Job:
         degraded=get.text("degraded"),
         error=_made(Failure, error) if error else None,
         bury_reason=get.text("bury_reason"),
+        webhook_url=get.text("webhook_url"),
+        publish="publish" in item,
+        webhook=_notification_in(get.parsed("webhook")),
+        events=_notification_in(get.parsed("events")),
     )
 
 
@@ -394,6 +402,28 @@ def _attempt_in(value: dict[str, Any]) -> Attempt:
         fallbacks=tuple(_made(Fallback, each) for each in value.get("fallbacks", ())),
         adapted=tuple(value.get("adapted", ())),
         retry_at=from_epoch_ms(retry_at) if retry_at is not None else None,
+    )
+
+
+def notification_json(notification: Notification) -> str:
+    """As it is stored. The same one is always the same text: a write can require it."""
+    attempts = [
+        {"at": to_epoch_ms(each.at), "status_code": each.status_code, "error": each.error} for each in notification.attempts
+    ]
+    at = notification.next_attempt_at
+    values = {"status": notification.status.value, "tries": notification.tries, "attempts": attempts}
+    return json_text(values | ({"next_attempt_at": to_epoch_ms(at)} if at else {}))
+
+
+def _notification_in(value: dict[str, Any] | None) -> Notification | None:
+    if value is None:
+        return None
+    at = value.get("next_attempt_at")
+    return Notification(
+        NotificationStatus(value["status"]),
+        value["tries"],
+        tuple(Try(from_epoch_ms(each["at"]), each["status_code"], each["error"]) for each in value["attempts"]),
+        from_epoch_ms(at) if at is not None else None,
     )
 
 

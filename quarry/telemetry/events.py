@@ -44,6 +44,10 @@ class Event(StrEnum):
     RECORD_REFUSED = "record.refused"  # error, outcome (the job fails, for good)
     RECORD_FAILED = "record.failed"  # error, tries
     RECORD_ABANDONED = "record.abandoned"  # outcome (the worker had to end first; the job will be taken over)
+    REMINDER_FAILED = "reminder.failed"  # error (nobody is told of the job's end yet: the sweep does it again)
+    NOTIFICATION_ATTEMPTED = "notification.attempted"  # channel, status, tries, status_code, error (those that there are)
+    SIGNING_KEY_MISSING = "signing_key.missing"  # tenant, error (nothing is sent to that tenant's receivers)
+    PUBLISHING_FAILED = "publishing.failed"  # error (by SNS or EventBridge; it is done again)
     PAYLOAD_LEFT = "payload.left"  # error (of a job whose content is not stored: what it asked is erased later, with the rest)
     DELIVERY_BURIED = "delivery.buried"  # reason
     SETTLEMENT_FAILED = "settlement.failed"  # error

@@ -73,6 +73,10 @@ class WorkerMetrics:
             "quarry_swept_total", "Jobs that the sweep found without a message, or that were over, by what it did.", ["outcome"],
             registry=registry,
         )  # fmt: skip
+        self.notifications = Counter(
+            "quarry_notifications_total", "Tries to tell of a job's end, by what became of them.", ["channel", "outcome"],
+            registry=registry,
+        )  # fmt: skip
         self.clock_offset = Gauge(
             "quarry_clock_offset_seconds", "How far AWS's clock is ahead of this machine's; small offsets count as none.",
             registry=registry,

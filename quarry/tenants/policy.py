@@ -7,6 +7,7 @@ from typing import Final
 from quarry.tenants.guard import Guard
 from quarry.tenants.limits import Limits
 from quarry.tenants.privacy import Privacy
+from quarry.tenants.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     guard: Guard = field(default_factory=Guard)
     privacy: Privacy = field(default_factory=Privacy)
+    webhooks: Webhooks = field(default_factory=Webhooks)
 
 
 #: What holds where nothing is said.

@@ -18,6 +18,7 @@ from quarry.tenants.guard import GUARD_TABLE
 from quarry.tenants.limits import LIMITS, Limits
 from quarry.tenants.policy import PLAIN, Policy, Tenants
 from quarry.tenants.privacy import PRIVACY, Privacy
+from quarry.tenants.webhooks import WEBHOOKS, Webhooks
 from quarry.toml_fields import Field, Kind, named, table
 from quarry.toml_file import TomlFile
 
@@ -28,6 +29,7 @@ POLICY: Final[Mapping[str, Field]] = {
     "limits": Field(table(LIMITS, Limits), "How much may be asked for."),
     "guard": Field(GUARD_TABLE, "What texts may hold."),
     "privacy": Field(table(PRIVACY, Privacy), "What is kept, and for how long."),
+    "webhooks": Field(table(WEBHOOKS, Webhooks), "How it is told of its jobs' ends."),
 }
 _POLICY: Final = table(POLICY, Policy)
 

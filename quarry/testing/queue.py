@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 from quarry.clock import Clock
-from quarry.envelope import Envelope
 from quarry.errors import QueueUnavailable
 from quarry.ids import new_token
 from quarry.job import Priority
-from quarry.queue.base import Delivery, visibility_for
+from quarry.queue.base import Delivery, Message, visibility_for
 from quarry.testing.faults import Fallible
 
 Operation: TypeAlias = Literal["send", "receive", "ack", "release", "resend", "extend", "bury"]
@@ -155,7 +154,7 @@ class MemoryQueue(Fallible[Operation]):
 
     # --- the port -----------------------------------------------------------------------------------------------------
 
-    async def send(self, envelopes: Sequence[Envelope]) -> list[QueueUnavailable | None]:
+    async def send(self, envelopes: Sequence[Message]) -> list[QueueUnavailable | None]:
         return [self._send(envelope) for envelope in envelopes]
 
     async def receive(self, limit: int, wait: timedelta) -> list[Delivery]:
@@ -198,7 +197,7 @@ class MemoryQueue(Fallible[Operation]):
 
     # --- how it is done -----------------------------------------------------------------------------------------------
 
-    def _send(self, envelope: Envelope) -> QueueUnavailable | None:
+    def _send(self, envelope: Message) -> QueueUnavailable | None:
         try:
             with self._strike("send"):
                 self.put(envelope.to_wire(), group=envelope.tenant)

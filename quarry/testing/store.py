@@ -10,7 +10,8 @@ from typing import Literal, TypeAlias
 from quarry.envelope import Envelope
 from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
 from quarry.invocation import Invocation
-from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Claimed, Job, JobStatus, Lease, advance, effective_status
+from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Claimed, Job, JobStatus, Lease, advance, effective_status, notified
+from quarry.notification import Channel
 from quarry.store.base import (
     HEARTBEAT_LIFE,
     Booking,
@@ -31,7 +32,7 @@ from quarry.testing.faults import Fallible
 Operation: TypeAlias = Literal[
     "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "list", "claim", "renew", "record",
     "replace",
-    "request_cancel", "clear_bury", "take_notices", "add_text", "look", "due", "take_role", "beat", "heartbeats", "book",
+    "request_cancel", "clear_bury", "note", "take_notices", "add_text", "look", "due", "take_role", "beat", "heartbeats", "book",
     "unfinished", "put_tally", "tally",
 ]  # fmt: skip
 #: DynamoDB's limit, of names and values together. Here it is held against the item's JSON, which is a little longer.
@@ -224,6 +225,14 @@ class MemoryStore(Fallible[Operation]):
             if row and row.job.generation == job.generation:
                 row.job = replace(row.job, bury_reason=None)
 
+    async def note(self, job: Job, seen: Job, channel: Channel) -> None:
+        with self._strike("note"):
+            row = self._rows.get((job.tenant, job.request_id))
+            known = seen.notifications[channel]
+            if row is None or row.job.generation != job.generation or row.job.notifications.get(channel) != known:
+                raise JobChanged("somebody else has told of it meanwhile")
+            row.job = replace(notified(row.job, channel, job.notifications[channel]), check_at=job.check_at)
+
     async def take_notices(self, owner: str) -> Sequence[CancelNotice]:
         with self._strike("take_notices"):
             return self._notices.pop(owner, [])
@@ -304,4 +313,5 @@ def _without_content(job: Job) -> Job:
     return replace(
         job, invocation=Invocation(), payload=None, result=None, result_object=None, error=None, attempt_history=(),
         open_attempts=(), stream=False, key_digest=None, lease=None, check_at=None, bury_reason=None, attempts_before=0,
+        webhook_url=None, publish=False, webhook=None, events=None,
     )  # fmt: skip

@@ -66,3 +66,51 @@ run "no_wildcard" {
 
   expect_failures = [var.cluster_name]
 }
+
+run "telling" {
+  command = plan
+
+  module {
+    source = "./modules/roles"
+  }
+
+  variables {
+    webhook_queue_arns = {
+      queue       = "arn:aws:sqs:us-east-1:123456789012:quarry-jobs-webhooks"
+      dead_letter = "arn:aws:sqs:us-east-1:123456789012:quarry-jobs-webhooks-dlq"
+    }
+    event_topic_arn = "arn:aws:sns:us-east-1:123456789012:ends"
+    event_bus_arn   = "arn:aws:events:us-east-1:123456789012:event-bus/ends"
+  }
+
+  assert {
+    condition = { for each in jsondecode(output.worker_policy_json).Statement : each.Sid => [each.Action, each.Resource] if contains(["PublishEnds", "PutEnds"], each.Sid) } == {
+      PublishEnds = [["sns:Publish"], ["arn:aws:sns:us-east-1:123456789012:ends"]]
+      PutEnds     = [["events:PutEvents"], ["arn:aws:events:us-east-1:123456789012:event-bus/ends"]]
+    }
+    error_message = "A worker may publish to that topic and that bus, and to no other."
+  }
+  assert {
+    condition     = !strcontains(output.producer_policy_json, "sns:") && !strcontains(output.producer_policy_json, "events:") && !strcontains(output.producer_policy_json, "webhooks-dlq\",\"sqs:Receive")
+    error_message = "The producer publishes nothing."
+  }
+  assert {
+    condition     = alltrue([for each in jsondecode(output.producer_policy_json).Statement : !contains(each.Action, "sqs:ReceiveMessage")])
+    error_message = "The producer sends reminders, of jobs that it cancels, and takes none."
+  }
+}
+
+run "no_bus_but_one" {
+  command = plan
+
+  module {
+    source = "./modules/roles"
+  }
+
+  variables {
+    event_bus_arn   = "arn:aws:events:us-east-1:123456789012:event-bus/*"
+    event_topic_arn = "arn:aws:sns:us-east-1:123456789012:*"
+  }
+
+  expect_failures = [var.event_bus_arn, var.event_topic_arn]
+}

@@ -39,8 +39,8 @@ run "visibility_follows_the_lease" {
     error_message = "Without a key, SQS encrypts under its own."
   }
   assert {
-    condition     = length(aws_sqs_queue_policy.tls_only) == 4 && alltrue([for policy in aws_sqs_queue_policy.tls_only : jsondecode(policy.policy).Statement[0].Effect == "Deny"])
-    error_message = "All four queues refuse requests without TLS."
+    condition     = length(aws_sqs_queue_policy.tls_only) == 6 && alltrue([for policy in aws_sqs_queue_policy.tls_only : jsondecode(policy.policy).Statement[0].Effect == "Deny"])
+    error_message = "All six queues refuse requests without TLS."
   }
 }
 

@@ -16,9 +16,10 @@ PACKAGES = ("quarry", "producer", "worker")
 #: A package name stands for everything in it that no other line names.
 LAYERS = (
     ("quarry", "quarry.masking", "quarry.clock", "quarry.backoff", "quarry.deadline", "quarry.batching", "quarry.invocation"),
-    ("quarry.ids", "quarry.attempts", "quarry.job", "quarry.keys.key"),
+    ("quarry.ids", "quarry.attempts", "quarry.notification", "quarry.job", "quarry.keys.key"),
     ("quarry.errors",),
     ("quarry.envelope", "quarry.settings", "quarry.toml_file", "quarry.sentences"),
+    ("quarry.webhooks",),
     ("quarry.explanation", "quarry.capacity"),
     ("quarry.access",),
     ("quarry.tenants", "quarry.guard"),
@@ -37,6 +38,7 @@ LAYERS = (
 PURE = (
     "quarry.job",
     "quarry.attempts",
+    "quarry.notification",
     "quarry.invocation",
     "quarry.dialects",
     "quarry.envelope",
@@ -59,6 +61,10 @@ PURE = (
     "quarry.tenants.keeping",
     "quarry.tenants.limits",
     "quarry.tenants.policy",
+    "quarry.tenants.webhooks",
+    "quarry.webhooks.addresses",
+    "quarry.webhooks.event",
+    "quarry.webhooks.reminder",
     "quarry.tenants.privacy",
     "quarry.erasure.tombstone",
     "quarry.erasure.expressions",

@@ -7,7 +7,7 @@ from prometheus_client.metrics import Counter, Gauge, Histogram, MetricWrapperBa
 
 from quarry.telemetry.metrics import LATENCY_BUCKETS, FilesMetrics, InferenceMetrics, ProducerMetrics, WorkerMetrics
 
-LABELS = {"provider", "region", "model", "outcome", "reason", "route", "method", "code", "direction", "limit", "lane"}
+LABELS = {"provider", "region", "model", "outcome", "reason", "route", "method", "code", "direction", "limit", "lane", "channel"}
 CATALOGUE: list[MetricWrapperBase] = [
     metric
     for catalogue in (ProducerMetrics, WorkerMetrics, InferenceMetrics, FilesMetrics)

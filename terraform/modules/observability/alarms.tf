@@ -50,7 +50,30 @@ locals {
     }
   }
 
-  alarms = merge(local.lanes_late, local.counted_events, local.table_events, local.unanswered, local.refused, {
+  # Reminders that are due and that nobody takes, and those that nobody can read. One that waits for its next try is delayed at most
+  # 15 minutes at a time.
+  webhooks = var.webhook_queue_names == null ? {} : {
+    "webhooks-wait" = {
+      runbook    = "webhooks-wait"
+      says       = "Nobody sees to webhooks and events"
+      namespace  = "AWS/SQS"
+      metric     = "ApproximateAgeOfOldestMessage"
+      dimensions = { QueueName = var.webhook_queue_names.queue }
+      statistic  = "Maximum"
+      over       = 3600
+    }
+    "webhooks-dead" = {
+      runbook    = "webhooks-dead"
+      says       = "Reminders of webhooks and events could not be read"
+      namespace  = "AWS/SQS"
+      metric     = "ApproximateNumberOfMessagesVisible"
+      dimensions = { QueueName = var.webhook_queue_names.dead_letter }
+      statistic  = "Maximum"
+      over       = 0
+    }
+  }
+
+  alarms = merge(local.lanes_late, local.webhooks, local.counted_events, local.table_events, local.unanswered, local.refused, {
     "dead-letters" = {
       runbook    = "dead-letters"
       says       = "Jobs have failed for good"

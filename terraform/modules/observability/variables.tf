@@ -36,6 +36,15 @@ variable "dead_letter_queue_name" {
   type        = string
 }
 
+variable "webhook_queue_names" {
+  description = "Names of the queue of reminders and of its dead-letter queue; null where nobody is told of jobs' ends."
+  type = object({
+    queue       = string
+    dead_letter = string
+  })
+  default = null
+}
+
 variable "table_name" {
   description = "Name of the job table."
   type        = string

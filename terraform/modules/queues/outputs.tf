@@ -28,6 +28,16 @@ output "dead_letter_queue_name" {
   value       = aws_sqs_queue.dead_letter.name
 }
 
+output "webhooks" {
+  description = "The queue of reminders, which have the ends of jobs told, and its dead-letter queue: `arn`, `name`, `dead_letter_arn`, `dead_letter_name`."
+  value = {
+    arn              = aws_sqs_queue.webhooks.arn
+    name             = aws_sqs_queue.webhooks.name
+    dead_letter_arn  = aws_sqs_queue.webhooks_dead_letter.arn
+    dead_letter_name = aws_sqs_queue.webhooks_dead_letter.name
+  }
+}
+
 output "visibility_seconds" {
   description = "Visibility timeout of the lanes' queues: the lease, and a margin for clocks."
   value       = local.visibility_seconds

@@ -7,11 +7,14 @@ locals {
   region    = local.arn[3]
   account   = local.arn[4]
 
-  lanes   = sort(values(var.queue_arns))
-  dlqs    = sort(var.dead_letter_queue_arns)
-  keys    = sort(var.kms_key_arns)
-  objects = "${var.payload_bucket_arn}/*/*"
-  tasks   = var.cluster_name == null ? [] : ["arn:${local.partition}:ecs:${local.region}:${local.account}:task/${var.cluster_name}/*"]
+  lanes = sort(values(var.queue_arns))
+  dlqs  = sort(var.dead_letter_queue_arns)
+  # Reminders, and where those go that cannot be read.
+  webhooks     = var.webhook_queue_arns == null ? [] : [var.webhook_queue_arns.queue]
+  webhook_dlqs = var.webhook_queue_arns == null ? [] : [var.webhook_queue_arns.dead_letter]
+  keys         = sort(var.kms_key_arns)
+  objects      = "${var.payload_bucket_arn}/*/*"
+  tasks        = var.cluster_name == null ? [] : ["arn:${local.partition}:ecs:${local.region}:${local.account}:task/${var.cluster_name}/*"]
 
   # The table's partitions that belong to no tenant begin with #: keys of callers, notices to workers, heartbeats, roles of workers.
   # No tenant's name begins with it.

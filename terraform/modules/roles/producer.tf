@@ -4,13 +4,13 @@ locals {
       Sid      = "FindQueues"
       Effect   = "Allow"
       Action   = ["sqs:GetQueueUrl"]
-      Resource = concat(local.lanes, local.dlqs)
+      Resource = concat(local.lanes, local.dlqs, local.webhooks, local.webhook_dlqs)
     },
     {
       Sid      = "SendJobs"
       Effect   = "Allow"
       Action   = ["sqs:GetQueueAttributes", "sqs:SendMessage"]
-      Resource = local.lanes
+      Resource = concat(local.lanes, local.webhooks)
     },
     {
       Sid      = "FindTable"

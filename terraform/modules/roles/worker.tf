@@ -4,19 +4,19 @@ locals {
       Sid      = "FindQueues"
       Effect   = "Allow"
       Action   = ["sqs:GetQueueUrl"]
-      Resource = concat(local.lanes, local.dlqs)
+      Resource = concat(local.lanes, local.dlqs, local.webhooks, local.webhook_dlqs)
     },
     {
       Sid      = "WorkLanes"
       Effect   = "Allow"
       Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"]
-      Resource = local.lanes
+      Resource = concat(local.lanes, local.webhooks)
     },
     {
       Sid      = "BuryJobs"
       Effect   = "Allow"
       Action   = ["sqs:SendMessage"]
-      Resource = local.dlqs
+      Resource = concat(local.dlqs, local.webhook_dlqs)
     },
     {
       Sid      = "FindTable"
@@ -126,6 +126,18 @@ locals {
       Effect   = "Allow"
       Action   = ["secretsmanager:GetSecretValue"]
       Resource = sort(var.provider_secret_arns)
+    },
+    {
+      Sid      = "PublishEnds"
+      Effect   = "Allow"
+      Action   = ["sns:Publish"]
+      Resource = var.event_topic_arn == null ? [] : [var.event_topic_arn]
+    },
+    {
+      Sid      = "PutEnds"
+      Effect   = "Allow"
+      Action   = ["events:PutEvents"]
+      Resource = var.event_bus_arn == null ? [] : [var.event_bus_arn]
     },
     {
       # The ECS agent asks with the task's role. There is no key for "this task", nor for its service.

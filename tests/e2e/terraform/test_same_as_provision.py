@@ -55,7 +55,7 @@ module "payload_bucket" {{
   retention_days = 30
 }}
 """
-LANES: Final = [*(f"-{lane}" if lane is not Priority.NORMAL else "" for lane in Priority), "-dlq"]
+LANES: Final = [*(f"-{lane}" if lane is not Priority.NORMAL else "" for lane in Priority), "-dlq", "-webhooks", "-webhooks-dlq"]
 
 
 class Made:
@@ -142,7 +142,7 @@ def test_queues_are_alike(made: Made, lane: str) -> None:
     ours, theirs = made.queue(BY_US + lane), made.queue(BY_TERRAFORM + lane)
     assert theirs == ours
     assert {"VisibilityTimeout", "MessageRetentionPeriod"} <= set(theirs)
-    assert ("RedrivePolicy" in theirs) == (lane != "-dlq")
+    assert ("RedrivePolicy" in theirs) == (not lane.endswith("-dlq"))
 
 
 def test_only_the_lanes_send_dead_letters(made: Made) -> None:

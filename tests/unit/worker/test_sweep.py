@@ -1,13 +1,15 @@
 """The sweep: what has no message gets one, what is over is recorded, and a backlog is left alone."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from quarry.errors import QueueUnavailable, StoreUnavailable
-from quarry.job import CHECK_AFTER, MAX_TAKEOVERS, JobStatus
-from quarry.testing import a_claimed_job, a_job, a_lease
+from quarry.job import CHECK_AFTER, MAX_TAKEOVERS, Expired, JobStatus, advance, notified
+from quarry.notification import Channel, NotificationStatus, owed, settled
+from quarry.testing import MemoryQueue, a_claimed_job, a_job, a_lease
 from tests.unit.worker.conftest import SWEEP_SECONDS, Bench
 from worker.front import Front
 from worker.outcome import Ack, Bury
@@ -202,3 +204,30 @@ def test_the_front_is_the_longest_wait_of_late() -> None:
     assert front.seconds(201) == 20 + 51
     front.empty(210)
     assert front.seconds(210) == 0
+
+
+async def test_an_end_that_nobody_was_reminded_of(bench: Bench) -> None:
+    """The worker died between record and reminder, or the queue was away: the sweep reminds, and less often the longer it takes."""
+    reminders = MemoryQueue(bench.clock)
+    bench.sweep._reminders = reminders  # noqa: SLF001 - as its composition root does
+    job = bench.store.put(advance(a_job(webhook_url="https://hooks.example.com/"), Expired(), bench.clock.now()))
+    assert await swept(bench) == 0
+    for count, minutes in enumerate((2, 2, 4, 8), start=1):
+        await bench.clock.advance(minutes * 60)
+        assert await swept(bench) == 1
+        assert len(reminders.bodies) == count
+    told = notified(
+        bench.store.job(job.request_id), Channel.WEBHOOK, settled(owed(bench.clock.now()), NotificationStatus.DELIVERED)
+    )
+    bench.store.put(told)
+    await bench.clock.advance(24 * 3600)
+    assert await swept(bench) == 0
+
+
+async def test_an_end_that_has_been_told_leaves_the_index(bench: Bench) -> None:
+    """Two channels may end at the same time, each seeing the other one open."""
+    ended = advance(a_job(webhook_url="https://hooks.example.com/"), Expired(), bench.clock.now())
+    job = bench.store.put(replace(ended, webhook=settled(owed(bench.clock.now()), NotificationStatus.DELIVERED)))
+    await bench.clock.advance(LATER)
+    await swept(bench)
+    assert bench.store.job(job.request_id).check_at is None

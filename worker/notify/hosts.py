@@ -1,0 +1,67 @@
+"""Who may be called now: bounds for each tenant and each host, so that a dead one does not hold up others. Pure, takes `now`."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+#: While a bound is reached: a call takes seconds. Our own choice.
+_FULL: Final = timedelta(seconds=3)
+#: A host that does not answer is left alone for this long at first, then twice as long each time. Our own choices.
+_QUIET: Final = timedelta(seconds=10)
+_QUIET_MAX: Final = timedelta(minutes=10)
+#: After so many in a row. Our own choice.
+_FAILURES: Final = 3
+#: So many hosts that failed are remembered: callers choose the names.
+_REMEMBERED: Final = 10_000
+
+
+@dataclass(slots=True)
+class _Silence:
+    """A host that did not answer: how often in a row, and until when it is left alone, on the monotonic clock."""
+
+    failures: int = 0
+    until: float = 0.0
+
+
+class Hosts:
+    """Counts the calls under way of this worker."""
+
+    def __init__(self, concurrency: int) -> None:
+        """`concurrency`: of all of them; half of it is for one tenant, a quarter for one host."""
+        self._of_tenant, self._of_host = max(1, concurrency // 2), max(1, concurrency // 4)
+        self._tenants: Counter[str] = Counter()
+        self._hosts: Counter[str] = Counter()
+        self._silent: dict[str, _Silence] = {}
+
+    def wait(self, tenant: str, host: str, now: float) -> timedelta | None:
+        """None where the host may be called for the tenant, else when to ask again."""
+        silence = self._silent.get(host)
+        if silence and now < silence.until:
+            return timedelta(seconds=silence.until - now)
+        # After a silence, one call tells whether it is over.
+        most = 1 if silence and silence.failures >= _FAILURES else self._of_host
+        full = self._hosts[host] >= most or self._tenants[tenant] >= self._of_tenant
+        return _FULL if full else None
+
+    def begin(self, tenant: str, host: str) -> None:
+        """A call begins."""
+        self._tenants[tenant] += 1
+        self._hosts[host] += 1
+
+    def end(self, tenant: str, host: str, now: float, *, answered: bool) -> None:
+        """A call has ended; `answered` where there was an answer, whatever it said."""
+        for counter, key in ((self._tenants, tenant), (self._hosts, host)):
+            counter[key] -= 1
+            if not counter[key]:
+                del counter[key]
+        if answered:
+            self._silent.pop(host, None)
+            return
+        silence = self._silent.setdefault(host, _Silence())
+        silence.failures += 1
+        if silence.failures >= _FAILURES:
+            quiet = min(_QUIET * 2.0 ** min(silence.failures - _FAILURES, 20), _QUIET_MAX)
+            silence.until = now + quiet.total_seconds()
+        while len(self._silent) > _REMEMBERED:
+            del self._silent[next(iter(self._silent))]
