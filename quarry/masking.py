@@ -3,7 +3,7 @@ numbers with check digits are looked at as what they are once their shape fits.
 
 It finds shapes, not people: names, street addresses and what is written in words stay. See docs/howto/privacy.md.
 
-Sources of the rules (read in November 2026): Luhn: ISO/IEC 7812-1, annex B. US SSN: SSA, POMS RM 10201.035 (no area 000, 666, 9xx;
+The rules, as they are widely known; their documents are named here and were not read for this (November 2026): Luhn: ISO/IEC 7812-1, annex B. US SSN: SSA, POMS RM 10201.035 (no area 000, 666, 9xx;
 no group 00; no serial 0000). UK NINO: HMRC, NIM39110. DE identification number: ISO/IEC 7064 MOD 11,10. FR NIR: key 97 minus the
 number modulo 97, Corsica's 2A and 2B as 19 and 18 (INSEE). BR CPF: two check digits modulo 11 (Receita Federal).
 """
@@ -70,7 +70,9 @@ def cards_in(text: str) -> Iterator[Span]:
         groups = [(run.start() + each.start(), run.start() + each.end()) for each in re.finditer(r"\d+", run[0])]
         first = 0
         while first < len(groups):
-            last = next((each for each in _ends(groups, first) if is_luhn(text[groups[first][0] : groups[each][1]])), None)
+            # The longest: the first groups of a card number may be right by chance.
+            right = [each for each in _ends(groups, first) if is_luhn(text[groups[first][0] : groups[each][1]])]
+            last = right[-1] if right else None
             if last is not None:
                 yield groups[first][0], groups[last][1]
             first = first + 1 if last is None else last + 1
