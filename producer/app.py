@@ -78,7 +78,8 @@ async def _supervise(serving: asyncio.Task[None], *sides: Coroutine[Any, Any, No
     await asyncio.wait({serving, *beside}, return_when=asyncio.FIRST_COMPLETED)
     dead = [task for task in beside if task.done()]
     for task in dead:
-        _log.error(Event.SERVICE_FAILED, error=repr(task.exception()))
+        error = task.exception()
+        _log.error(Event.SERVICE_FAILED, error=type(error).__name__ if error else "ended", exc_info=error)
     for task in (serving, *beside):
         if not task.done():
             task.cancel()

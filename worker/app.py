@@ -232,7 +232,8 @@ async def supervise(loop: Loop, sides: Iterable[Coroutine[Any, Any, None]], leas
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     dead = [task for task in serving if task.done()]
     for task in dead:
-        _log.error(Event.SERVICE_FAILED, error=repr(task.exception()))
+        error = task.exception()
+        _log.error(Event.SERVICE_FAILED, error=type(error).__name__ if error else "ended", exc_info=error)
     # Renewals go on during the drain: what is still running must keep its lease. Without them, a lease is all that is left.
     await drain(loop, leases, health, min(seconds, leases.seconds / 3) if dead else seconds)
     for task in tasks:

@@ -77,7 +77,7 @@ def _raise_first(errors: Iterator[BaseException]) -> None:
     for error in errors:
         if not isinstance(error, Exception) or isinstance(error, TransportError):
             raise error
-        _log.error(Event.SWEEP_FAILED, error=repr(error))
+        _log.error(Event.SWEEP_FAILED, error=type(error).__name__, exc_info=error)
 
 
 class Sweep:

@@ -46,16 +46,9 @@ def test_every_action_is_pinned_and_listed() -> None:
 
 def test_every_image_that_is_pulled_is_listed() -> None:
     """With its tag: base images, and those that Compose starts and that are not ours."""
-    bases = {
-        found
-        for path in (ROOT / "docker").glob("*.Dockerfile")
-        for found in re.findall(r"^ARG BASE=(\S+)$", path.read_text(), re.MULTILINE)
-    }
-    froms = {
-        found
-        for path in (ROOT / "docker").glob("*.Dockerfile")
-        for found in re.findall(r"^FROM (\S+)", path.read_text(), re.MULTILINE)
-    }
+    dockerfiles = "\n".join(path.read_text() for path in (ROOT / "docker").glob("*.Dockerfile"))
+    bases = set(re.findall(r"^ARG BASE=(\S+)$", dockerfiles, re.MULTILINE))
+    froms = set(re.findall(r"^FROM (\S+)", dockerfiles, re.MULTILINE))
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
     started = {each["image"] for each in services if "${TAG" not in each["image"]}
     listed = set(re.findall(r"^\| `([a-z/]+:[\w.-]+)` \| `docker", PAGE, re.MULTILINE))
