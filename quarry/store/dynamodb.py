@@ -211,7 +211,9 @@ class DynamoStore:
         await self._guarded(expressions.clear_bury(self._table, job))
 
     async def note(self, job: Job, seen: Job, channel: Channel) -> None:
-        _, refused = await self._guarded(expressions.note(self._table, job, seen.notifications[channel], channel))
+        _, refused = await self._guarded(
+            expressions.note(self._table, job, seen.notifications[channel], channel, self._retention_ms(job))
+        )
         if refused:
             raise JobChanged("somebody else has told of it meanwhile")
 

@@ -53,7 +53,6 @@ from quarry.store.item import (
     notification_json,
     piece_item,
     role_key,
-    shard_of,
     tally_key,
     text_key,
     to_item,
@@ -250,14 +249,16 @@ def clear_bury(table: str, job: Job) -> Request:
     )
 
 
-def note(table: str, job: Job, seen: Notification, channel: Channel) -> Request:
+def note(table: str, job: Job, seen: Notification, channel: Channel, retention_ms: int) -> Request:
     """Note a try to tell of a job's end, where nobody has noted one since. Nothing else of the job is written."""
     name, values = channel.value, {":one": attribute(1), ":generation": attribute(job.generation)}
     values |= {":after": {"S": notification_json(job.notifications[channel])}, ":seen": {"S": notification_json(seen)}}
     update = f"SET #{name} = :after, #revision = #revision + :one"
-    if job.check_at:
+    # Once nothing is owed, a job that is to be erased in time is in the index for that.
+    item = changing(job, retention_ms)
+    if "check_at" in item:
         update += ", #check_at = :check_at, #check_pk = :check_pk"
-        values |= {":check_at": attribute(job.check_at), ":check_pk": {"S": str(shard_of(job.request_id))}}
+        values |= {":check_at": item["check_at"], ":check_pk": item["check_pk"]}
     else:
         update += " REMOVE #check_at, #check_pk"
     condition = f"#generation = :generation AND #{name} = :seen"

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 from functools import partial
 from typing import Any
 
@@ -71,31 +70,6 @@ def test_a_hook_outlives_the_worker_that_owed_it(stack: Stack) -> None:
             eventually(lambda: stack.job(request_id)["webhook"]["status"] == "delivered")
         assert "check_at" not in stack.item(request_id)
     assert [each.headers["webhook-id"] for each in receiver.received] == [f"evt_{request_id}_0"]
-
-
-def test_a_dead_host_does_not_hold_up_the_others(stack: Stack) -> None:
-    """A receiver that takes calls and never answers, many jobs for it, few calls at a time: another one is told at once. Of a
-    cancelled job too, which no worker has seen.
-
-    Red when: `worker/notify/hosts.py`:
-    `full = self._hosts[host] >= most or self._tenants[tenant] >= self._of_tenant` -> `full = False`
-    """
-    tell(stack)
-    stack.env |= {"QUARRY_WEBHOOKS__CONCURRENCY": "4", "QUARRY_WEBHOOKS__TIMEOUT_SECONDS": "60"}
-    with socket.create_server(("127.0.0.1", 0)) as dead, receiving() as receiver, stack.running_api() as api:
-        url = f"http://127.0.0.1:{dead.getsockname()[1]}/"
-        stack.submit_many(20, webhook_url=url)
-        with stack.running_worker():
-            dead.accept()
-            request_id = stack.submit(prompt="Hi", webhook_url=receiver.url.replace("127.0.0.1", "localhost"))
-            eventually(lambda: receiver.received)
-        cancelled = stack.submit(prompt="Hi", webhook_url=receiver.url)
-        assert api.post(f"/v1/jobs/{cancelled}/cancel").json()["status"] == "cancelled"
-        with stack.running_worker("two"):
-            eventually(lambda: len(receiver.received) == 2)
-    told = [verify(each.body, each.headers, [SECRET]) for each in receiver.received]
-    ends = [(each["type"], each["data"]["request_id"]) for each in told]
-    assert ends == [("job.completed", request_id), ("job.cancelled", cancelled)]
 
 
 def test_the_operator_hears_of_every_end(stack: Stack) -> None:
