@@ -3,10 +3,10 @@ numbers with check digits are looked at as what they are once their shape fits.
 
 It finds shapes, not people: names, street addresses and what is written in words stay. See docs/howto/privacy.md.
 
-The rules, as they are widely known; their documents are named here and were not read for this (November 2026): Luhn: ISO/IEC 7812-1,
-annex B. US SSN: SSA, POMS RM 10201.035 (no area 000, 666, 9xx; no group 00; no serial 0000). UK NINO: HMRC, NIM39110. DE
-identification number: ISO/IEC 7064 MOD 11,10. FR NIR: key 97 minus the number modulo 97, Corsica's 2A and 2B as 19 and 18 (INSEE). BR
-CPF: two check digits modulo 11 (Receita Federal).
+The rules, as they are widely known; their documents are named here and were not read for this (November 2026): Luhn: ISO/IEC
+7812-1, annex B. US SSN: SSA, POMS RM 10201.035 (no area 000, 666, 9xx; no group 00; no serial 0000). UK NINO: HMRC, NIM39110. DE
+identification number: ISO/IEC 7064 MOD 11,10. FR NIR: key 97 minus the number modulo 97, Corsica's 2A and 2B as 19 and 18 (INSEE).
+BR CPF: two check digits modulo 11 (Receita Federal).
 """
 
 import re
