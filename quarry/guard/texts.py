@@ -40,9 +40,23 @@ def texts_in(value: Any, steps: Steps = (), *, values_only: bool = False) -> Ite
 
 def _joined(values: Sequence[Any]) -> str:
     """What blocks of text say together; empty where there are less than two."""
-    texts = [each if isinstance(each, str) else each.get("text") for each in values if isinstance(each, str | Mapping)]
-    said = [text for text in texts if isinstance(text, str)]
+    said = [text for each in values for text in _said(each)]
     return "".join(said) if len(said) > 1 else ""
+
+
+def _said(block: Any) -> Iterator[str]:
+    """What a block says as text, in whatever it is wrapped."""
+    if isinstance(block, str):
+        yield block
+    elif isinstance(block, Mapping):
+        if isinstance(text := block.get("text"), str):
+            yield text
+        if isinstance(guarded := block.get("guardContent"), Mapping):
+            yield from _said(guarded.get("text"))
+        if isinstance(cited := block.get("citationsContent"), Mapping) and isinstance(
+            content := cited.get("content"), list | tuple
+        ):
+            yield from (text for each in content for text in _said(each))
 
 
 def _decoded(encoded: str, steps: Steps) -> Iterator[tuple[Steps, str]]:

@@ -30,6 +30,8 @@ def b64(text: str) -> str:
         ([{"text": "project basi"}, {"text": "lisk"}], ()),
         ([{"text": "project basi"}, {"image": {}}, {"text": "lisk"}], ()),
         (["project basi", "lisk"], ()),
+        ([{"text": "project basi"}, {"guardContent": {"text": {"text": "lisk"}}}], ()),
+        ([{"text": "project basi"}, {"citationsContent": {"content": [{"text": "l"}, {"text": "isk"}]}}], ()),
         ({"json": {"project basilisk": 1}}, ("json",)),
         ({"source": {"bytes": b64("the project basilisk")}}, ("source", "bytes")),
         ({"a": {"b": [1, None, True, 2.5, {"c": "project basilisk"}]}}, ("a", "b", 4, "c")),
