@@ -19,23 +19,30 @@ _BINARY: Final = "bytes"
 def texts_in(value: Any, steps: Steps = (), *, values_only: bool = False) -> Iterator[tuple[Steps, str]]:
     """The texts of a JSON value, which is nested no deeper than a request may be; a member's name stands where the member does.
 
-    With `values_only`, each text once: no names, and nothing joined.
+    Numbers are texts too, as they are written. With `values_only`, each text once: no names, no numbers, and nothing joined.
     """
     if isinstance(value, str):
         yield steps, value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        if not values_only:
+            yield steps, str(value)
     elif isinstance(value, Mapping):
-        for name, each in value.items():
-            if not values_only:
-                yield (*steps, name), name
-            if name == _BINARY and isinstance(each, str):
-                yield from _decoded(each, (*steps, name))
-            else:
-                yield from texts_in(each, (*steps, name), values_only=values_only)
+        yield from _members(value, steps, values_only)
     elif isinstance(value, list | tuple):
         if not values_only and (joined := _joined(value)):
             yield steps, joined
         for i, each in enumerate(value):
             yield from texts_in(each, (*steps, i), values_only=values_only)
+
+
+def _members(value: Mapping[str, Any], steps: Steps, values_only: bool) -> Iterator[tuple[Steps, str]]:
+    for name, each in value.items():
+        if not values_only:
+            yield (*steps, name), name
+        if name == _BINARY and isinstance(each, str):
+            yield from _decoded(each, (*steps, name))
+        else:
+            yield from texts_in(each, (*steps, name), values_only=values_only)
 
 
 def _joined(values: Sequence[Any]) -> str:

@@ -64,6 +64,15 @@ def test_a_place_says_nothing_of_the_text() -> None:
     assert all("basilisk" not in str(step) for steps in places(value) for step in steps)
 
 
+def test_a_number_is_found_as_it_is_written() -> None:
+    """What is true or false is none."""
+    number, truth = Forbidden("a", r"\b\d{16}\b"), Forbidden("b", "true|1")
+
+    assert places({"json": {"card": 4111111111111111}}, number) == [("json", "card")]
+    assert places({"json": [4111111111111111.5]}, number) == [("json", 0)]
+    assert places({"json": True}, truth) == []
+
+
 def test_capitals_differ_where_that_is_said() -> None:
     assert places("ACME", Forbidden("a", "acme", case_sensitive=True)) == []
     assert places("acme", Forbidden("a", "acme", case_sensitive=True)) == [()]
