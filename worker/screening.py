@@ -36,7 +36,8 @@ async def answered(completion: Completion, guard: Guard) -> Completion:
 
     It was paid for, and would be again: so it is an outcome, and no failure.
     """
-    found = await _found(completion.content, "output", guard)
+    # The text too, as callers get it: of its blocks, however they are wrapped.
+    found = await _found((completion.content, completion.text), "output", guard)
     if not found:
         return completion
     flagged = replace(completion, flags=_names(found))

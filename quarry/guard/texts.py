@@ -19,18 +19,15 @@ _BINARY: Final = "bytes"
 def texts_in(value: Any, steps: Steps = (), *, values_only: bool = False) -> Iterator[tuple[Steps, str]]:
     """The texts of a JSON value, which is nested no deeper than a request may be; a member's name stands where the member does.
 
-    With `values_only`, each text once: no names, and nothing joined.
+    Numbers are texts too, as they are written. With `values_only`, each text once: no names, no numbers, and nothing joined.
     """
     if isinstance(value, str):
         yield steps, value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        if not values_only:
+            yield steps, str(value)
     elif isinstance(value, Mapping):
-        for name, each in value.items():
-            if not values_only:
-                yield (*steps, name), name
-            if name == _BINARY and isinstance(each, str):
-                yield from _decoded(each, (*steps, name))
-            else:
-                yield from texts_in(each, (*steps, name), values_only=values_only)
+        yield from _members(value, steps, values_only)
     elif isinstance(value, list | tuple):
         if not values_only and (joined := _joined(value)):
             yield steps, joined
@@ -38,11 +35,35 @@ def texts_in(value: Any, steps: Steps = (), *, values_only: bool = False) -> Ite
             yield from texts_in(each, (*steps, i), values_only=values_only)
 
 
+def _members(value: Mapping[str, Any], steps: Steps, values_only: bool) -> Iterator[tuple[Steps, str]]:
+    for name, each in value.items():
+        if not values_only:
+            yield (*steps, name), name
+        if name == _BINARY and isinstance(each, str):
+            yield from _decoded(each, (*steps, name))
+        else:
+            yield from texts_in(each, (*steps, name), values_only=values_only)
+
+
 def _joined(values: Sequence[Any]) -> str:
     """What blocks of text say together; empty where there are less than two."""
-    texts = [each if isinstance(each, str) else each.get("text") for each in values if isinstance(each, str | Mapping)]
-    said = [text for text in texts if isinstance(text, str)]
+    said = [text for each in values for text in _said(each)]
     return "".join(said) if len(said) > 1 else ""
+
+
+def _said(block: Any) -> Iterator[str]:
+    """What a block says as text, in whatever it is wrapped."""
+    if isinstance(block, str):
+        yield block
+    elif isinstance(block, Mapping):
+        if isinstance(text := block.get("text"), str):
+            yield text
+        if isinstance(guarded := block.get("guardContent"), Mapping):
+            yield from _said(guarded.get("text"))
+        if isinstance(cited := block.get("citationsContent"), Mapping) and isinstance(
+            content := cited.get("content"), list | tuple
+        ):
+            yield from (text for each in content for text in _said(each))
 
 
 def _decoded(encoded: str, steps: Steps) -> Iterator[tuple[Steps, str]]:

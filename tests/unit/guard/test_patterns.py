@@ -30,6 +30,8 @@ def b64(text: str) -> str:
         ([{"text": "project basi"}, {"text": "lisk"}], ()),
         ([{"text": "project basi"}, {"image": {}}, {"text": "lisk"}], ()),
         (["project basi", "lisk"], ()),
+        ([{"text": "project basi"}, {"guardContent": {"text": {"text": "lisk"}}}], ()),
+        ([{"text": "project basi"}, {"citationsContent": {"content": [{"text": "l"}, {"text": "isk"}]}}], ()),
         ({"json": {"project basilisk": 1}}, ("json",)),
         ({"source": {"bytes": b64("the project basilisk")}}, ("source", "bytes")),
         ({"a": {"b": [1, None, True, 2.5, {"c": "project basilisk"}]}}, ("a", "b", 4, "c")),
@@ -60,6 +62,15 @@ def test_a_place_says_nothing_of_the_text() -> None:
 
     assert set(places(value)) == {("tools",)}
     assert all("basilisk" not in str(step) for steps in places(value) for step in steps)
+
+
+def test_a_number_is_found_as_it_is_written() -> None:
+    """What is true or false is none."""
+    number, truth = Forbidden("a", r"\b\d{16}\b"), Forbidden("b", "true|1")
+
+    assert places({"json": {"card": 4111111111111111}}, number) == [("json", "card")]
+    assert places({"json": [4111111111111111.5]}, number) == [("json", 0)]
+    assert places({"json": True}, truth) == []
 
 
 def test_capitals_differ_where_that_is_said() -> None:

@@ -67,7 +67,11 @@ async def test_an_answer_that_is_flagged_stays() -> None:
     "content",
     [
         ({"toolUse": {"toolUseId": "t", "name": "pay", "input": {"card": "4111111111111111"}}},),
+        ({"toolUse": {"toolUseId": "t", "name": "pay", "input": {"card": 4111111111111111}}},),
+        ({"native": {"card": 4111111111111111.0}},),
         ({"text": "41111111"}, {"text": "11111111"}),
+        ({"text": "41111111"}, {"citationsContent": {"content": [{"text": "11111111"}]}}),
+        ({"citationsContent": {"content": [{"text": "41111111"}]}}, {"citationsContent": {"content": [{"text": "11111111"}]}}),
         ({"native": {"content": [{"type": "text", "text": "\uff14111111111111111"}]}},),
         ({"reasoningContent": {"reasoningText": {"text": "4111111111111111"}}},),
     ],
