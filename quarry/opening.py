@@ -53,11 +53,18 @@ class Backing:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, clock: CorrectedClock, session: "AioSession", connections: Connections, tenants: Tenants | None = None
+    settings: Settings,
+    clock: CorrectedClock,
+    session: "AioSession",
+    connections: Connections,
+    tenants: Tenants | None = None,
+    *,
+    telling: bool = True,
 ) -> AsyncIterator[Backing]:
     """Open it for the length of the block, and see that it is there; what was handed in goes out at the end.
 
-    `clock` is set right by the table's answers. `tenants`, if they are not to be read from their file.
+    `clock` is set right by the table's answers. `tenants`, if they are not to be read from their file. `telling`: whether
+    the queue of reminders is needed.
 
     Raises:
         ConfigurationError: something of it is not there, or may not be seen.
@@ -77,7 +84,7 @@ async def opened(
         visibility = visibility_for(settings.worker.lease_seconds)
         lanes = {lane: SqsQueue(sqs, url, dlq_url, visibility=visibility, lane=lane) for lane, url in urls.items()}
         reminders = None
-        if settings.takes_webhooks or settings.publishes:
+        if telling and (settings.takes_webhooks or settings.publishes):
             reminders = SqsQueue(sqs, *await webhooks_urls(sqs, settings.queue), visibility=REMINDER_VISIBILITY)
         stack.push_async_callback(store.close)
         for queue in filter(None, (*lanes.values(), reminders)):

@@ -65,6 +65,8 @@ class Recorder:
             return seen, Verdict(None, Release(now, "job_changed"))
         except StoreUnavailable:
             return seen, of_unavailable_store(now, 1.0)
+        if job.status.is_terminal and not job.store_content:
+            await self._forget(job)
         await remind(self._reminders, job, now)
         return job, verdict
 

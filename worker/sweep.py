@@ -72,6 +72,14 @@ async def _each(look: Callable[[T], Awaitable[bool]], found: Sequence[T]) -> int
     return done
 
 
+async def _outcome(round_: Awaitable[int]) -> int | TransportError:
+    """At how many something was done, or what cut it short."""
+    try:
+        return await round_
+    except TransportError as error:
+        return error
+
+
 def _raise_first(errors: Iterator[BaseException]) -> None:
     """A service that is away ends the round. What else went wrong is a bug, met on one job: the others must not wait for it."""
     for error in errors:
@@ -137,9 +145,15 @@ class Sweep:
         promises = await self._eraser.erasures.due(now, ROUND_LIMIT)
         found = await self._store.due(due_before(now, self._fronts.seconds(self._clock.monotonic())), ROUND_LIMIT)
         over = await self._eraser.erasures.over(now, ROUND_LIMIT)
-        done = await _each(self._keep, promises) + await _each(self._erase, over) + await _each(self._look_at, found)
+        # Each by itself: a bucket that refuses to delete must not keep jobs from being sent again.
+        rounds = [_each(self._keep, promises), _each(self._look_at, found), _each(self._erase, over)]
+        told = [await _outcome(each) for each in rounds]
+        done = sum(each for each in told if isinstance(each, int))
         if done:
             _log.info(Event.SWEEP_FINISHED, found=len(promises) + len(over) + len(found), done=done)
+        for error in told:
+            if isinstance(error, TransportError):
+                raise error
         return done
 
     async def _erase(self, pointer: tuple[str, str]) -> bool:
@@ -177,6 +191,8 @@ class Sweep:
             case None | TakenOverTooOften():
                 # The last take-over too many is buried by whoever receives the message.
                 return await self._send(job, now)
+            case AlreadyFinished() if self._keeping.is_over(job, now):
+                return await self._erase(pointer)
             case AlreadyFinished() if job.check_at and job.check_at <= now:
                 return await self._remind(job, now)
         return False  # held, or finished since the index was written
@@ -191,12 +207,14 @@ class Sweep:
 
     async def _remind(self, job: Job, now: datetime) -> bool:
         """Have told what an ended job owes; where that is done, the index merely does not know it yet."""
-        if not await remind(self._reminders, job, now):
-            return False
+        reminded = await remind(self._reminders, job, now)
         due = [each.next_attempt_at or now for each in job.owes.values()]
+        # Later also where it could not be done: it must not be in front of others for ever.
         later = now + max(CHECK_AFTER, now - min(due)) if due else None
         with suppress(JobChanged):
             await self._store.replace(check_later(job, later), job, now)
+        if not reminded:
+            return False
         self._metrics.swept.labels("reminded").inc()
         return True
 

@@ -12,7 +12,7 @@ from quarry.clock import from_epoch_ms
 from quarry.erasure.tombstone import Tombstone
 from quarry.job import CLOCK_MARGIN, Job
 from quarry.store.expressions import Request, guarded_update
-from quarry.store.item import Item, attribute, idempotency_item_key, job_key, kept_partition, shard_of, ttl
+from quarry.store.item import Item, attribute, idempotency_item_key, job_key, kept_partition, owed_partition, shard_of, ttl
 
 SORT_KEY: Final = "tombstone"
 #: Behind every piece of a job's text, and before everything else of it.
@@ -114,13 +114,18 @@ def texts(table: str, tenant: str, request_id: str) -> Request:
 
 
 def deliver(table: str, job: Job, now: datetime, erase_at: datetime) -> Request:
-    """Out of the lists, and to be erased soon."""
+    """Out of the lists, and to be erased soon. Where somebody is still to be told of its end, then as well."""
     return guarded_update(
         table,
         job_key(job.tenant, job.request_id),
-        "SET #delivered_at = :now, #check_at = :erase_at REMOVE #list_pk",
-        "attribute_not_exists(#delivered_at) AND begins_with(#check_pk, :kept)",
-        {":now": attribute(now), ":erase_at": attribute(erase_at), ":kept": {"S": kept_partition(shard_of(job.request_id))}},
+        "SET #delivered_at = :now, #check_at = :erase_at, #check_pk = :kept REMOVE #list_pk",
+        "attribute_not_exists(#delivered_at) AND #check_pk IN (:kept, :owed)",
+        {
+            ":now": attribute(now),
+            ":erase_at": attribute(erase_at),
+            ":kept": {"S": kept_partition(shard_of(job.request_id))},
+            ":owed": {"S": owed_partition(shard_of(job.request_id))},
+        },
     )
 
 

@@ -32,6 +32,7 @@ from quarry.store.item import (
     job_key,
     look_in,
     notice_key,
+    owed_partition,
     status_in,
     tally_key,
 )
@@ -230,7 +231,8 @@ class DynamoStore:
         return look_in(await self._pages(expressions.look(self._table, tenant, request_id, since)))
 
     async def due(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        requests = (expressions.due(self._table, shard, before, limit) for shard in range(SHARDS))
+        partitions = (each for shard in range(SHARDS) for each in (str(shard), owed_partition(shard)))
+        requests = (expressions.due(self._table, partition, before, limit) for partition in partitions)
         pages = await asyncio.gather(*(self._call("query", **request) for request in requests))
         items = sorted((item for page in pages for item in page["Items"]), key=lambda item: int(item["check_at"]["N"]))
         return [(item["tenant"]["S"], item["request_id"]["S"]) for item in items[:limit]]

@@ -250,7 +250,9 @@ def clear_bury(table: str, job: Job) -> Request:
 
 
 def note(table: str, job: Job, seen: Notification, channel: Channel, retention_ms: int) -> Request:
-    """Note a try to tell of a job's end, where nobody has noted one since. Nothing else of the job is written."""
+    """Note a try to tell of a job's end, where nobody has noted one since, and it was not read and is to be erased. Nothing else of
+    the job is written.
+    """
     name, values = channel.value, {":one": attribute(1), ":generation": attribute(job.generation)}
     values |= {":after": {"S": notification_json(job.notifications[channel])}, ":seen": {"S": notification_json(seen)}}
     update = f"SET #{name} = :after, #revision = #revision + :one"
@@ -261,7 +263,7 @@ def note(table: str, job: Job, seen: Notification, channel: Channel, retention_m
         values |= {":check_at": item["check_at"], ":check_pk": item["check_pk"]}
     else:
         update += " REMOVE #check_at, #check_pk"
-    condition = f"#generation = :generation AND #{name} = :seen"
+    condition = f"#generation = :generation AND #{name} = :seen AND attribute_not_exists(#delivered_at)"
     return guarded_update(table, job_key(job.tenant, job.request_id), update, condition, values)
 
 
@@ -377,14 +379,14 @@ def look(table: str, tenant: str, request_id: str, since: Mark) -> Request:
     }
 
 
-def due(table: str, shard: int, before: datetime, limit: int) -> Request:
-    """Jobs of one shard that should be looked at."""
+def due(table: str, partition: str, before: datetime, limit: int) -> Request:
+    """Jobs of one partition of the index that should be looked at."""
     return {
         "TableName": table,
         "IndexName": "by_check",
         "KeyConditionExpression": "#pk = :pk AND #at <= :before",
         "ExpressionAttributeNames": {"#pk": "check_pk", "#at": "check_at"},
-        "ExpressionAttributeValues": {":pk": {"S": str(shard)}, ":before": attribute(before)},
+        "ExpressionAttributeValues": {":pk": {"S": partition}, ":before": attribute(before)},
         "Limit": limit,
     }
 

@@ -7,7 +7,8 @@ Two sparse indexes:
 
 * `by_tenant`: `list_pk` = `TENANT#SHARD`, sorted by `request_id`, which sorts by creation. Sharded, because one index partition
   takes about 1,000 writes a second.
-* `by_check`: `check_pk` = `SHARD`, sorted by `check_at`; only jobs that are not terminal are in it.
+* `by_check`: `check_pk` = `SHARD`, sorted by `check_at`: jobs that are not over. Those that are over, and of whose end somebody is
+  still to be told, are in `owed#SHARD`; those that are to be erased in time, in `kept#SHARD`.
 """
 
 import json
@@ -23,6 +24,7 @@ from quarry.invocation import Completion, Fallback, Invocation, Target, Usage, r
 from quarry.job import Job, JobStatus, Lease, Priority, StatusReason, StoredObject, status_for_readers
 from quarry.notification import Notification, NotificationStatus, Try
 from quarry.store.base import Look, Mark, Piece
+from quarry.tenants.privacy import GRACE
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -37,6 +39,7 @@ JOB_SORT_KEY: Final = "job"
 KEY_SORT_KEY: Final = "key"
 
 _KEPT: Final = "kept#"
+_OWED: Final = "owed#"
 #: A job that is erased in time outlives that in the table, unseen: without its record nobody would look for its objects. Our own
 #: choice.
 _SLACK: Final = timedelta(days=7)
@@ -144,7 +147,7 @@ def changing(job: Job, retention_ms: int) -> Item:
     """The part of a job's item that changes in its life: what every write after the first is made of."""
     lease = job.lease
     kept_until = job.finished_at + timedelta(milliseconds=retention_ms) if job.finished_at else None
-    erase_at = kept_until if job.brief else None
+    erase_at = _erased_at(job, kept_until) if kept_until and job.brief else None
     values: dict[str, Any] = {
         "model": job.model,
         "deadline_at": job.deadline_at,
@@ -180,10 +183,22 @@ def changing(job: Job, retention_ms: int) -> Item:
     return _attributes(values)
 
 
+def _erased_at(job: Job, kept_until: datetime) -> datetime:
+    """What was read goes soon, whoever writes the job meanwhile."""
+    return min(kept_until, job.delivered_at + GRACE) if job.delivered_at else kept_until
+
+
 def check_partition(job: Job, erase_at: datetime | None) -> str | None:
-    """The partition of the index `by_check` that a job is in: of work, or of what is to be erased."""
+    """The partition of the index `by_check` that a job is in: of work, of ends to be told, or of what is to be erased."""
     shard = shard_of(job.request_id)
-    return str(shard) if job.check_at else kept_partition(shard) if erase_at else None
+    if job.check_at:
+        return owed_partition(shard) if job.status.is_terminal else str(shard)
+    return kept_partition(shard) if erase_at else None
+
+
+def owed_partition(shard: int) -> str:
+    """A partition of the index `by_check`, of jobs that are over, and of whose end somebody is still to be told."""
+    return f"{_OWED}{shard}"
 
 
 def kept_partition(shard: int) -> str:

@@ -231,6 +231,8 @@ class MemoryStore(Fallible[Operation]):
             known = seen.notifications[channel]
             if row is None or row.job.generation != job.generation or row.job.notifications.get(channel) != known:
                 raise JobChanged("somebody else has told of it meanwhile")
+            if row.job.delivered_at:
+                raise JobChanged("it was read, and is to be erased")
             row.job = replace(notified(row.job, channel, job.notifications[channel]), check_at=job.check_at)
 
     async def take_notices(self, owner: str) -> Sequence[CancelNotice]:
@@ -285,7 +287,7 @@ class MemoryStore(Fallible[Operation]):
 
     async def unfinished(self) -> Mapping[str, int]:
         with self._strike("unfinished"):
-            return Counter(job.tenant for job in self.jobs if job.check_at)
+            return Counter(job.tenant for job in self.jobs if job.check_at and not job.status.is_terminal)
 
     async def put_tally(self, tally: Tally) -> None:
         with self._strike("put_tally"):

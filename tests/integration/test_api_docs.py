@@ -13,7 +13,7 @@ from tests.support.stack import Stack
 PATHS = {
     ("post", "/v1/jobs"), ("get", "/v1/jobs"), ("post", "/v1/jobs/bulk"), ("post", "/v1/jobs/lookup"),
     ("get", "/v1/jobs/{request_id}"), ("get", "/v1/jobs/{request_id}/explanation"), ("get", "/v1/jobs/{request_id}/events"),
-    ("post", "/v1/jobs/{request_id}/cancel"), ("get", "/livez"), ("get", "/readyz"),
+    ("post", "/v1/jobs/{request_id}/cancel"), ("delete", "/v1/jobs/{request_id}"), ("get", "/livez"), ("get", "/readyz"),
 }  # fmt: skip
 
 
@@ -45,6 +45,9 @@ def test_every_call_is_described(document: dict[str, Any]) -> None:
                 # Its items are described; 204 has none.
                 streams = {"text/event-stream"} if status == "200" else set()
                 assert answer.get("content", {}).keys() == streams
+                continue
+            if status == "204":
+                assert "content" not in answer
                 continue
             [(media_type, content)] = answer["content"].items()
             assert media_type == ("application/problem+json" if problem else "application/json"), (path, status)
@@ -80,7 +83,7 @@ def test_the_description_has_the_fields_of_the_contract(document: dict[str, Any]
     assert set(submission["properties"]) == {
         "prompt", "messages", "native", "model", "system", "max_tokens", "temperature", "top_p", "stop_sequences", "converse",
         "stream", "allowed_regions", "deadline_seconds", "max_attempts", "metadata", "custom_id", "idempotency_key",
-        "priority",
+        "priority", "store_content", "webhook_url",
     }  # fmt: skip
     assert submission["additionalProperties"] is False
     headers = [each["name"] for each in document["paths"]["/v1/jobs"]["post"]["parameters"]]

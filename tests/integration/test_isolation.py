@@ -121,6 +121,7 @@ ATTACKS: Mapping[Operation, ByIds] = {
         {"url": f"/v1/jobs/{it}/events", "headers": {"Last-Event-ID": "1.1.1.1"}},
     ],
     ("POST", "/v1/jobs/{request_id}/cancel"): lambda _, it: [{"url": f"/v1/jobs/{it}/cancel"}],
+    ("DELETE", "/v1/jobs/{request_id}"): lambda _, it: [{"url": f"/v1/jobs/{it}"}],
     ("POST", "/v1/jobs/lookup"): lambda scene, it: [
         {"url": "/v1/jobs/lookup", "json": {"request_ids": ids}} for ids in ([it], [scene.own, it, NONE], [it, it, scene.own])
     ],

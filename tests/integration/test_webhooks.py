@@ -54,7 +54,7 @@ def test_a_receiver_is_told_of_the_end(stack: Stack) -> None:
 def test_a_hook_outlives_the_worker_that_owed_it(stack: Stack) -> None:
     """Killed between record and reminder, which here is lost: the sweep of another worker finds what is owed.
 
-    Red when: `worker/sweep.py`: `if not await remind(self._reminders, job, now):` -> `if True:`
+    Red when: `worker/sweep.py`: `reminded = await remind(self._reminders, job, now)` -> `reminded = True`
     """
     tell(stack)
     stack.env["QUARRY_WORKER__SWEEP_SECONDS"] = "1"

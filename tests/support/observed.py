@@ -34,7 +34,7 @@ _SLOW, _FULL, _BAD = "take your time", "come back later", "no such thing"
 
 @contextmanager
 def observed(stack: Stack, simulator: Simulator, directory: Path) -> Iterator[Prometheus]:
-    """An API and a worker that have been through all of it, twice, so that counters have grown. Their routes file is wrong now."""
+    """An API and a worker that have been through all of it, twice, so that counters have grown. Their files are wrong now."""
     stack.use(simulator)
     routes = stack.declare(_ROUTES)
     for region, act in _HARM.values():
@@ -42,20 +42,25 @@ def observed(stack: Stack, simulator: Simulator, directory: Path) -> Iterator[Pr
     simulator.rule(match={"text_contains": _SLOW}, act={"text": "One word after the other. " * 5, "event_seconds": 0.5})
     simulator.rule(match={"text_contains": _FULL, "region": REGIONS[0]}, act={"error": "ThrottlingException"})
     simulator.rule(match={"text_contains": _BAD}, act={"error": "ValidationException"})
-    port = str(free_port())
+    tenants = directory / "tenants.toml"
+    tenants.write_text("[default]\n")
+    port, following = str(free_port()), {"QUARRY_TENANTS_FILE": str(tenants)}
     with ExitStack() as running:
-        api = running.enter_context(stack.running_api(QUARRY_API__METRICS_PORT=port))
+        api = running.enter_context(stack.running_api(QUARRY_API__METRICS_PORT=port, **following))
         settings = {"QUARRY_WORKER__LEASE_SECONDS": "10", "QUARRY_BREAKER__OPEN_SECONDS": "600"}
-        worker = running.enter_context(stack.running_worker(**settings))
+        worker = running.enter_context(stack.running_worker(**settings, **following))
         targets = {"producer": [f"127.0.0.1:{port}"], "worker": [stack.probes(worker).removeprefix("http://")]}
         prometheus = running.enter_context(watching(directory, targets))
         _round(stack)
         # What is new has to be seen before it grows.
         _seen(prometheus)
-        # The earlier routes go on serving.
+        # The earlier routes go on serving, and the earlier policies hold.
         routes.write_text("[routes")
+        tenants.write_text("[default")
         _round(stack)
-        eventually(lambda: prometheus.ask("sum(quarry_routes_refused) == 2"), what="the routes file to be refused")
+        eventually(
+            lambda: prometheus.ask("sum(quarry_routes_refused) + sum(quarry_tenants_refused) == 4"), what="both to be refused"
+        )
         _seen(prometheus)
         assert api.get("/readyz").status_code == 200
         yield prometheus

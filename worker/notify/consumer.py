@@ -104,7 +104,7 @@ class Consumer:
             return
         job = await self._store.get(reminder.tenant, reminder.request_id)
         notification = job.notifications.get(reminder.channel) if job else None
-        if job is None or notification is None or _is_stale(reminder, job, notification):
+        if job is None or job.erasing or notification is None or _is_stale(reminder, job, notification):
             await self._queue.ack(delivery)
             return
         left = (notification.next_attempt_at or self._clock.now()) - self._clock.now()

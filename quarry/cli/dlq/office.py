@@ -64,7 +64,9 @@ async def office(settings: "Settings") -> AsyncIterator[Office]:
     """
     clock = CorrectedClock()
     # Reading a page asks all shards at once.
-    async with opened(settings, clock, new_session(), Connections(table=2 * CHUNK, bucket=CHUNK, queues=CHUNK)) as backing:
+    async with opened(
+        settings, clock, new_session(), Connections(table=2 * CHUNK, bucket=CHUNK, queues=CHUNK), telling=False
+    ) as backing:
         yield Office(backing.store, backing.erasures, backing.payloads, backing.lanes, backing.dead_letters, clock)
 
 

@@ -1,0 +1,69 @@
+"""The sweep has three things to do, and none of them keeps it from the others."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+from quarry.erasure.eraser import Eraser
+from quarry.errors import TransportError
+from quarry.job import Expired, Job, advance
+from quarry.notification import Channel, Notification, NotificationStatus, Try, settled
+from quarry.queue.reminders import remind
+from quarry.testing import MemoryQueue, a_job
+from tests.unit.worker.conftest import Bench
+from worker.notify.consumer import Consumer
+
+
+async def rounds(bench: Bench, count: int) -> None:
+    """Some of them, a minute apart."""
+    for _ in range(count):
+        await bench.clock.advance(60)
+        bench.nothing_waits()
+        with suppress(TransportError):
+            await bench.sweep.once()
+
+
+async def test_a_bucket_that_deletes_nothing_does_not_stop_what_lost_its_message(bench: Bench) -> None:
+    """What was promised to be erased is tried again each time; the others are sent all the same."""
+    doomed = a_job()
+    await bench.store.create(doomed)
+    bench.payloads.fail_next("erase", times=1000)
+    await Eraser(bench.store, bench.erasures, bench.payloads, bench.clock).erase(doomed.tenant, doomed.request_id)
+    await bench.store.create(a_job())
+    await rounds(bench, 20)
+    assert bench.count("quarry_swept_total", outcome="resent") >= 1
+
+
+async def test_ends_that_nobody_can_be_told_of_are_not_in_front_of_others_for_ever(bench: Bench) -> None:
+    """Where webhooks were switched off while some were owed: a round looks at a thousand jobs."""
+    for _ in range(1000):
+        bench.store.put(advance(a_job(webhook_url="https://hooks.example.com/x"), Expired(), bench.clock.now()))
+    await bench.store.create(a_job(created_at=bench.clock.now() + timedelta(seconds=10)))
+    await rounds(bench, 20)
+    assert bench.count("quarry_swept_total", outcome="resent") >= 1
+
+
+class Told:
+    """Whom it told of what."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.jobs: list[Job] = []
+        self._bench = bench
+
+    async def tell(self, job: Job, notification: Notification) -> Notification:
+        self.jobs.append(job)
+        return settled(notification, NotificationStatus.DELIVERED, Try(self._bench.clock.now(), 204))
+
+
+async def test_nobody_is_told_of_a_job_that_is_being_erased(bench: Bench) -> None:
+    """It was promised that nobody sees it any more, though the call under way still came to its end."""
+    call = await bench.call(webhook_url="https://hooks.example.com/x")
+    await Eraser(bench.store, bench.erasures, bench.payloads, bench.clock).erase("default", call.job.request_id)
+    await call.answered()
+    job, told = bench.store.job(call.job.request_id), Told(bench)
+    queue = MemoryQueue(bench.clock, visibility=timedelta(seconds=30))
+    assert await remind(queue, job, bench.clock.now())
+    consumer = Consumer(queue, bench.store, {Channel.WEBHOOK: told}, bench.clock, bench.metrics, concurrency=1, poll=timedelta(0))
+    [reminder] = await queue.receive(1, timedelta(0))
+    await consumer.see_to(reminder)
+    assert told.jobs == []
+    assert await queue.receive(1, timedelta(0)) == []
