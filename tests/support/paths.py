@@ -154,18 +154,25 @@ def _running(walk: Walk, api: httpx.Client) -> None:
 
 
 def _erasing(walk: Walk) -> None:
-    """By a caller, and by the worker that held the job when it was asked for."""
+    """By a caller, by the worker that held the job when it was asked for, and by an operator."""
     stack = walk.stack
     with walk.api() as api, walk.worker("eraser", QUARRY_WORKER__SWEEP_SECONDS="1"):
         keyed = api.post("/v1/jobs", json={"prompt": LARGE}, headers={"Idempotency-Key": "erased"}).json()["request_id"]
         told, large = stack.submit(prompt="A story, please.", stream=True), stack.submit(prompt="A large answer.", max_tokens=10)
+        more = api.post("/v1/jobs", json={"prompt": LARGE}, headers={"Idempotency-Key": "by an operator"}).json()["request_id"]
+        others = [more, stack.submit(prompt="A story, please.", stream=True), stack.submit(prompt="A large answer.", max_tokens=10)]
+        for request_id in others:
+            assert stack.finished(request_id)["status"] == "completed"
+        walk.operator("erase", "--tenant", "default", "--yes", *(part for each in others for part in ("--request-id", each)))
         for request_id in (keyed, told, large):
             assert stack.finished(request_id)["status"] == "completed"
             assert api.delete(f"/v1/jobs/{request_id}").status_code == 204
         running = stack.submit(prompt=f"A story, and it takes its time. {LARGE}", stream=True, idempotency_key="stopped")
         eventually(lambda: stack.job(running)["status"] == "processing")
         assert api.delete(f"/v1/jobs/{running}").status_code == 202
-        eventually(lambda: api.delete(f"/v1/jobs/{running}").status_code == 204)
+        record = {"pk": {"S": f"default#{running}"}, "sk": {"S": "job"}}
+        table = stack.client("dynamodb")
+        eventually(lambda: "Item" not in table.get_item(TableName=stack.name, Key=record), seconds=60)
 
 
 def _callers(walk: Walk) -> None:

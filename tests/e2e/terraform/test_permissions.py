@@ -64,7 +64,15 @@ def test_what_is_used_is_what_is_granted(roles: Roles, witnesses: dict[str, Witn
 
 
 #: What the walk does not ask of the emulator: models, and keys of other providers.
-ELSEWHERE = {"converse", "converse_stream", "invoke_model", "invoke_endpoint", "get_secret_value", "get_caller_identity"}
+ELSEWHERE = {
+    "apply_guardrail",
+    "converse",
+    "converse_stream",
+    "invoke_model",
+    "invoke_endpoint",
+    "get_secret_value",
+    "get_caller_identity",
+}
 #: They make things, for tests and on one machine, and refuse a real account.
 LOCAL = "quarry/provision.py", "quarry/local", "quarry/simulator", "quarry/testing"
 
@@ -122,12 +130,13 @@ FORBIDDEN: list[tuple[str, str, str, dict[str, Any], str, str]] = [
     ("producer", "sqs", "receive_message", {"QueueUrl": QUEUE}, "sqs:ReceiveMessage", LANE),
     ("producer", "sqs", "delete_message", {"QueueUrl": QUEUE, "ReceiptHandle": "none"}, "sqs:DeleteMessage", LANE),
     ("producer", "sqs", "send_message", {"QueueUrl": DEAD, "MessageBody": "{}"}, "sqs:SendMessage", DLQ),
-    ("producer", "dynamodb", "delete_item", {"TableName": "NAME", "Key": JOB}, "dynamodb:DeleteItem", _table("NAME")),
+    ("producer", "dynamodb", "delete_table", {"TableName": "NAME-unknown"}, "dynamodb:DeleteTable", _table("NAME-unknown")),
+    ("producer", "s3", "delete_object", {"Bucket": "NAME", "Key": RESULT}, "s3:DeleteObject", f"arn:aws:s3:::NAME/{RESULT}"),
     ("producer", "dynamodb", "scan", {"TableName": "NAME"}, "dynamodb:Scan", _table("NAME")),
     ("producer", "s3", "get_object", {"Bucket": "NAME", "Key": PAYLOAD}, "s3:GetObject", f"arn:aws:s3:::NAME/{PAYLOAD}"),
     ("producer", "s3", "put_object", {"Bucket": "NAME", "Key": RESULT}, "s3:PutObject", f"arn:aws:s3:::NAME/{RESULT}"),
     ("operator", "sqs", "purge_queue", {"QueueUrl": QUEUE}, "sqs:PurgeQueue", LANE),
-    ("operator", "dynamodb", "put_item", {"TableName": "NAME", "Item": JOB}, "dynamodb:PutItem", _table("NAME")),
+    ("operator", "dynamodb", "scan", {"TableName": "NAME"}, "dynamodb:Scan", _table("NAME")),
 ]  # fmt: skip
 
 
@@ -221,6 +230,7 @@ JUDGED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "PartiQL": ("dynamodb", "batch_execute_statement", {"Statements": [{"Statement": INSERT}]}),
     "Converse": ("bedrock-runtime", "converse", TALK),
     "ConverseStream": ("bedrock-runtime", "converse_stream", TALK),
+    "DeleteVersions": ("s3", "delete_objects", {"Delete": {"Objects": [{"Key": PAYLOAD, "VersionId": "null"}]}}),
     "InferenceProfile": ("bedrock-runtime", "invoke_model", {"modelId": NAMED_PROFILE, "body": "{}"}),
 }  # fmt: skip
 
@@ -238,6 +248,8 @@ def test_a_gap_that_is_closed_is_needed(roles: Roles, gap: Gap, component: str) 
         given["QueueUrl"] = f"{roles.stack.aws_url}/{ACCOUNT}/{roles.stack.name}{suffix}"
     elif service == "dynamodb":
         given = {"Statements": [{"Statement": each["Statement"].replace("NAME", roles.stack.name)} for each in given["Statements"]]}
+    elif service == "s3":
+        given["Bucket"] = roles.stack.name
     own = roles.policy(component)
     assert _refusal(roles, own, service, operation, given) == gap.emulator_action
     assert _refusal(roles, also(own, [gap.statement(own)]), service, operation, given) is None
@@ -248,7 +260,7 @@ def test_a_gap_that_is_closed_is_needed(roles: Roles, gap: Gap, component: str) 
     [
         ("worker", "dynamodb:GetItem", KEYS_PARTITION, "get_item", "Key"),
         ("worker", "dynamodb:PutItem", KEYS_PARTITION, "put_item", "Item"),
-        ("worker", "dynamodb:DeleteItem", "default#0", "delete_item", "Key"),
+        ("worker", "dynamodb:DeleteItem", KEYS_PARTITION, "delete_item", "Key"),
         ("producer", "dynamodb:PutItem", KEYS_PARTITION, "put_item", "Item"),
         ("producer", "dynamodb:GetItem", "#workers", "get_item", "Key"),
     ],
