@@ -9,7 +9,7 @@ import pytest
 from quarry.guard.patterns import Forbidden, Side, findings
 from quarry.guard.texts import Steps, texts_in
 
-SECRET = Forbidden("codename", r"project\s+basilisk")
+SECRET = Forbidden("codename", r"\bproject\s+basilisk\b")
 
 
 def places(value: Any, *forbidden: Forbidden, side: Side = "input") -> list[Steps]:
@@ -18,6 +18,10 @@ def places(value: Any, *forbidden: Forbidden, side: Side = "input") -> list[Step
 
 def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+def tags(text: str) -> str:
+    return "".join(chr(0xE0000 + ord(each)) for each in text)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,10 @@ def b64(text: str) -> str:
         ([{"text": "project basi"}, {"text": "lisk"}], ()),
         ([{"text": "project basi"}, {"image": {}}, {"text": "lisk"}], ()),
         (["project basi", "lisk"], ()),
+        (f"see {tags('project basilisk')}", ()),
+        (f"see{tags('project basilisk')}there", ()),
+        (f"project {tags('basilisk')}", ()),
+        (f"project ba{tags('x')}silisk", ()),
         ([{"text": "project basi"}, {"guardContent": {"text": {"text": "lisk"}}}], ()),
         ([{"text": "project basi"}, {"citationsContent": {"content": [{"text": "l"}, {"text": "isk"}]}}], ()),
         ({"json": {"project basilisk": 1}}, ("json",)),
@@ -61,6 +69,7 @@ def test_a_place_says_nothing_of_the_text() -> None:
     value = {"tools": {"x project basilisk": {"deep": ["project basilisk"]}}}
 
     assert set(places(value)) == {("tools",)}
+    assert set(places({"a": {tags("project basilisk"): "project basilisk"}})) == {("a",)}
     assert all("basilisk" not in str(step) for steps in places(value) for step in steps)
 
 
