@@ -73,6 +73,22 @@ def test_a_place_says_nothing_of_the_text() -> None:
     assert all("basilisk" not in str(step) for steps in places(value) for step in steps)
 
 
+@pytest.mark.parametrize(
+    "sent", [b"\xff project basilisk", *("the project basilisk".encode(each) for each in ("utf-16", "utf-16-le", "utf-16-be"))]
+)
+def test_a_document_of_text_is_looked_at_whatever_its_encoding(sent: bytes) -> None:
+    document = {"format": "txt", "source": {"bytes": base64.b64encode(sent).decode()}}
+
+    assert set(places({"document": document})) == {("document", "source", "bytes")}
+    assert places({"image": {**document, "format": ["png"]}}) == ([] if sent[:1] > b"\xf0" else [("image", "source", "bytes")])
+
+
+def test_utf_16_is_read_as_such_where_it_says_so() -> None:
+    sent = {"format": "md", "source": {"bytes": base64.b64encode("die Größe".encode("utf-16")).decode()}}
+
+    assert places(sent, Forbidden("a", "größe")) == [("source", "bytes")]
+
+
 def test_a_number_is_found_as_it_is_written() -> None:
     """What is true or false is none."""
     number, truth = Forbidden("a", r"\b\d{16}\b"), Forbidden("b", "true|1")
