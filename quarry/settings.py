@@ -162,12 +162,13 @@ class WorkerSettings(Group):
         description="Slots that only `high` may take (by default a twentieth of all: none of fewer than 20). Too many: idle "
         "slots; too few: `high` waits until a call ends.",
     )
-    spare_slots: int | None = Field(
-        None,
+    spare_slots: int = Field(
+        0,
         ge=0,
-        le=2000,
-        description="Slots on top of the others, for tenants that hold less than their fair share (by default an eighth as many, "
-        "at least one). Too many: memory; too few: a tenant waits behind another's backlog. 0 does without fairness.",
+        le=1000,
+        description="Slots on top of the others, for tenants that hold less than their fair share; an eighth as many is a good "
+        "number. With 0 a tenant waits behind another's backlog, where the queue does not help; with others, several workers work "
+        "a backlog more slowly while more than one tenant is there.",
     )
     lease_seconds: int = Field(
         60,
@@ -209,11 +210,6 @@ class WorkerSettings(Group):
     )
     metrics_port: Port = Field(9090, description="Port of /livez, /readyz and /metrics; 0 takes any free one.")
     metrics_host: str = Field("127.0.0.1", description="Address that port listens on; 0.0.0.0 in a container.")
-
-    @property
-    def spare(self) -> int:
-        """Slots on top of the others. An eighth is our own choice."""
-        return max(self.slots // 8, 1) if self.spare_slots is None else self.spare_slots
 
     @property
     def reserved(self) -> int:

@@ -103,7 +103,7 @@ async def run(settings: Settings) -> int:
     file, tenants_file = RoutesFile(settings.routes_file, load, files, clock), TenantsFile(settings.tenants_file, files, clock)
     tenants = tenants_file.tenants
     slots, drain_seconds = settings.worker.slots, settings.worker.drain_seconds
-    most = slots + settings.worker.spare
+    most = slots + settings.worker.spare_slots
     async with AsyncExitStack() as stack:
         tracing = await stack.enter_async_context(opened_tracing(settings, "worker"))
         session = new_session()
@@ -195,11 +195,11 @@ def parts(
         worker.weights,
         slots=worker.slots,
         receivers=worker.receivers,
-        spare=worker.spare,
+        spare=worker.spare_slots,
         reserved=worker.reserved,
         ageing_seconds=worker.lane_ageing_seconds,
     )
-    shares = Shares(tenants, slots=worker.slots, spare=worker.spare, reserved=worker.reserved)
+    shares = Shares(tenants, slots=worker.slots, spare=worker.spare_slots, reserved=worker.reserved)
     loop = Loop(lanes, steps, metrics, clock, fronts, isolation, turns, shares, poll=poll, gate=gate, tracing=tracing)
     for lane in lanes:
         metrics.front.labels(lane).set_function(partial(_front_seconds, fronts[lane], clock))

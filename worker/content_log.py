@@ -18,8 +18,11 @@ _log = get_logger(__name__)
 Mode: TypeAlias = Literal["off", "masked", "plain"]
 #: Of each text in the log. Our own choice: a line stays below what log routers cut (16 KiB for Docker's, moby/moby issue 34855).
 _SHOWN_CHARACTERS: Final = 4_000
-#: What is looked at for that: more, so that nothing is cut where it would no longer be known for what it is.
+#: What is looked at for that: more, since an answer may have megabytes.
 _READ_CHARACTERS: Final = 5_000
+#: Of what was cut there, the end is not shown: half a number is not known for one. The longest that a cut leaves unknown is an
+#: e-mail address before the dot in its domain: 64 + 1 + 63 + 1 characters.
+_CUT_CHARACTERS: Final = 192
 
 
 class ContentLog:
@@ -44,7 +47,8 @@ class ContentLog:
             return None
         if self._mode == "plain":
             return text[:_SHOWN_CHARACTERS]
-        return masked(text[:_READ_CHARACTERS], kinds)[:_SHOWN_CHARACTERS]
+        shown = masked(text[:_READ_CHARACTERS], kinds)
+        return (shown[:-_CUT_CHARACTERS] if len(text) > _READ_CHARACTERS else shown)[:_SHOWN_CHARACTERS]
 
 
 def _asked(job: Job) -> str:

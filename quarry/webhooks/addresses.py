@@ -7,6 +7,7 @@ not known to be harmless is refused.
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -29,6 +30,9 @@ _URL: Final = re.compile(
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 #: At least two labels, and the last begins with a letter: what is all digits, or 0x…, some libraries take for an IPv4 address.
 _NAME: Final = re.compile(rf"(?=.{{4,253}}\Z)(?:{_LABEL}\.)+(?=[a-z]){_LABEL}")
+#: How a label in its ASCII form begins, and what none of them may hold: control characters and halves of UTF-16.
+_ENCODED: Final = "xn--"
+_NO_LETTERS: Final = ("Cc", "Cs")
 _PATTERN: Final = re.compile(rf"(?:\*\.)?{_NAME.pattern}")
 
 #: Names that never lead to the public internet, or mean this machine or its network. Sources: IANA's Special-Use Domain Names, RFC
@@ -121,6 +125,8 @@ def checked(url: str, rules: Rules) -> Address:
     ip = _ip(host)
     if ip is None and not _NAME.fullmatch(host) and host != "localhost":
         raise ValueError("must name a host such as hooks.example.com, or an address in its usual form")
+    if ip is None and not all(_is_right_if_encoded(each) for each in host.split(".")):
+        raise ValueError("must name a host whose labels that begin with xn-- are punycode")
     here = rules.loopback and (host == "localhost" or (ip is not None and _is_loopback(ip)))
     if scheme != "https" and not (here and scheme == "http"):
         raise ValueError("must begin with https://")
@@ -166,6 +172,19 @@ def _check_public(host: str, ip: IPAddress | None, port: int, rules: Rules) -> N
         raise ValueError("names a host that is not allowed here")
     if port != HTTPS_PORT and port not in rules.ports:
         raise ValueError(f"names port {port}; allowed here: {', '.join(map(str, sorted({HTTPS_PORT, *rules.ports})))}")
+
+
+def _is_right_if_encoded(label: str) -> bool:
+    """Whether what begins as the ASCII form of other letters is that of some, and their only one (RFC 3492, RFC 5890)."""
+    if not label.startswith(_ENCODED):
+        return True
+    code = label.removeprefix(_ENCODED)
+    try:
+        text = code.encode().decode("punycode")
+        again = text.encode("punycode").decode()
+    except UnicodeError:
+        return False
+    return again == code and not text.isascii() and not any(unicodedata.category(each) in _NO_LETTERS for each in text)
 
 
 def _matches(host: str, pattern: str) -> bool:

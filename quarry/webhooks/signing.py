@@ -83,7 +83,7 @@ def verify(
     keys = [signing_key(secret) for secret in secrets]
     if not keys:
         raise ValueError("no secret was given")
-    given = {name.lower(): value for name, value in headers.items()}
+    given = {name.lower(): value for name, value in headers.items() if isinstance(name, str)}
     event_id, stamp, signatures = (_header(given, name) for name in (ID, TIMESTAMP, SIGNATURE))
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
         raise InvalidWebhook(f"{TIMESTAMP} is no time in whole seconds")
@@ -91,15 +91,19 @@ def verify(
     # Every pair is compared, so that the time taken does not tell which secret it was.
     if not sum(hmac.compare_digest(ours, theirs) for theirs in _digests(signatures) for ours in expected):
         raise InvalidWebhook(f"no signature in {SIGNATURE} is by one of these secrets")
-    if abs((time.time() if now is None else now) - int(stamp)) > tolerance_seconds:
+    # In this order: of what is no number, every comparison is false.
+    if not abs((time.time() if now is None else now) - int(stamp)) <= tolerance_seconds:
         raise InvalidWebhook(f"{TIMESTAMP} is more than {tolerance_seconds:g} s away from now")
     return _event(payload)
 
 
-def _header(given: Mapping[str, str], name: str) -> str:
+def _header(given: Mapping[str, Any], name: str) -> str:
     value = given.get(name)
     if not value:
         raise InvalidWebhook(f"there is no {name}")
+    # Whatever the types say: a stranger chose it, and frameworks hand on bytes, lists, and bytes as halves of letters.
+    if not isinstance(value, str) or any("\ud800" <= each <= "\udfff" for each in value):
+        raise InvalidWebhook(f"{name} is no text")
     return value
 
 

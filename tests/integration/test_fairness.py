@@ -78,7 +78,7 @@ def test_a_single_job_passes_anothers_backlog(stack: Stack, simulator: Simulator
     simulator.rule(act={"delay_seconds": CALL_SECONDS})
     with ExitStack() as running:
         running.enter_context(stack.running_api(**ASKING))
-        worker = running.enter_context(stack.running_worker(QUARRY_WORKER__SLOTS="20"))
+        worker = running.enter_context(stack.running_worker(QUARRY_WORKER__SLOTS="20", QUARRY_WORKER__SPARE_SLOTS="3"))
         noisy, quiet = (running.enter_context(closing(Tenant(stack, name))) for name in ("noisy", "quiet"))
         quiet.single()
         ids = noisy.submit(400)
@@ -121,8 +121,8 @@ def test_ten_thousand_jobs_of_one_tenant_do_not_slow_down_another(stack: Stack, 
             eventually(stack.queue_is_empty, seconds=600)
         return found
 
-    without = run(2000, QUARRY_WORKER__SPARE_SLOTS="0")
-    found = run(10_000)
+    without = run(2000)
+    found = run(10_000, QUARRY_WORKER__SPARE_SLOTS="12")
     told: dict[str, str] = {}
     with figures("one tenant has 10,000 jobs, another one a single job") as table:
         for what, samples, asked in (

@@ -58,8 +58,9 @@ def observed(stack: Stack, simulator: Simulator, directory: Path) -> Iterator[Pr
         routes.write_text("[routes")
         tenants.write_text("[default")
         _round(stack)
-        for kind in ("routes", "tenants"):
-            eventually(lambda kind=kind: prometheus.ask(f"sum(quarry_{kind}_refused) == 2"), what=f"the {kind} file to be refused")
+        eventually(
+            lambda: prometheus.ask("sum(quarry_routes_refused) + sum(quarry_tenants_refused) == 4"), what="both to be refused"
+        )
         _seen(prometheus)
         assert api.get("/readyz").status_code == 200
         yield prometheus

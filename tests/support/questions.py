@@ -36,6 +36,7 @@ def questions() -> Iterator[Question]:
 _QUIET: Final[Mapping[str, str]] = {
     "Jobs that lost their message, found in ten minutes": "none has lost its message",
     "Asked of the ECS agent": "there is none",
+    "Tries to tell of a job's end": "nobody asked to be told",
     "QuarryProcessGone": "every process answers",
     "QuarryNoWorkers": "there is one",
     "QuarryQuotaUsedUp": "nobody waits for five seconds",

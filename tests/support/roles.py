@@ -134,11 +134,12 @@ class Roles:
 
     def enforced(self, component: str, *, but: str = "", where: str = "") -> dict[str, str]:
         """The environment of a component under its own policy, and what the emulator asks beside it; `but` one action, where a
-        resource ends with `where`.
+        resource ends with `where`. The roles are those of a service without webhooks.
         """
         own = self.policy(component)
         wanted = [gap for gap in gaps() if component in gap.components and (gap.aws_action != but or where)]
-        return self.assumed(also(without(own, but, where), [gap.statement(own) for gap in wanted]))
+        assumed = self.assumed(also(without(own, but, where), [gap.statement(own) for gap in wanted]))
+        return assumed | {"QUARRY_WEBHOOKS__ENABLED": "false"}
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from quarry.tenants.policy import Tenants
 from quarry.webhooks.addresses import Address, checked
 from quarry.webhooks.event import encoded, event, event_id
 from quarry.webhooks.signing import signed
-from worker.notify.hosts import Hosts
+from worker.notify.hosts import Hosts, Where
 from worker.notify.post import Answered, Poster, Unanswered
 from worker.notify.secrets import SigningSecrets
 
@@ -78,7 +78,7 @@ class WebhookTeller:
         if not keys:
             # Unsigned, it would be worth nothing to whom it is for, and anybody could send the like.
             return retried(notification, Try(self._clock.now(), error="no_secret"), self._draw())
-        if wait := self._hosts.wait(job.tenant, address.host, self._clock.monotonic()):
+        if wait := self._hosts.wait(_where(job, address), self._clock.monotonic()):
             return Later(wait)
         return self._outcome(notification, await self._post(job, address, keys, include_result=policy.include_result))
 
@@ -86,12 +86,11 @@ class WebhookTeller:
         body = encoded(event(job, include_result=include_result))
         headers = signed(body, event_id=event_id(job), at=int(self._clock.now().timestamp()), keys=keys)
         answer: Answered | Unanswered = Unanswered("broken_off")
-        self._hosts.begin(job.tenant, address.host)
+        self._hosts.begin(_where(job, address))
         try:
             answer = await self._poster.post(address, body, headers)
         finally:
-            now = self._clock.monotonic()
-            self._hosts.end(job.tenant, address.host, now, answered=isinstance(answer, Answered))
+            self._hosts.end(_where(job, address), self._clock.monotonic(), answered=isinstance(answer, Answered))
         return answer
 
     def _outcome(self, notification: Notification, answer: Answered | Unanswered) -> Notification:
@@ -106,3 +105,7 @@ class WebhookTeller:
                 return retried(notification, Try(now, code), self._draw(), hint)
             case Unanswered(error):
                 return retried(notification, Try(now, error=error), self._draw())
+
+
+def _where(job: Job, address: Address) -> Where:
+    return job.tenant, address.host, address.port

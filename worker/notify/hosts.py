@@ -1,9 +1,13 @@
-"""Who may be called now: bounds for each tenant and each host, so that a dead one does not hold up others. Pure, takes `now`."""
+"""Who may be called now: bounds for each tenant and each of its hosts, so that a dead one does not hold up others.
+
+Pure, takes `now`. What one tenant's calls come to says nothing of another's: who names a port that does not answer must not silence
+a host for all.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 #: While a bound is reached: a call takes seconds. Our own choice.
 _FULL: Final = timedelta(seconds=3)
@@ -15,10 +19,14 @@ _FAILURES: Final = 3
 #: So many hosts that failed are remembered: callers choose the names.
 _REMEMBERED: Final = 10_000
 
+#: Whom calls are for, and where they lead: a tenant, a host and a port.
+Where: TypeAlias = tuple[str, str, int]
+_Key = TypeVar("_Key")
+
 
 @dataclass(slots=True)
 class _Silence:
-    """A host that did not answer: how often in a row, and until when it is left alone, on the monotonic clock."""
+    """A tenant's host that did not answer: how often in a row, and until when it is left alone, on the monotonic clock."""
 
     failures: int = 0
     until: float = 0.0
@@ -28,40 +36,45 @@ class Hosts:
     """Counts the calls under way of this worker."""
 
     def __init__(self, concurrency: int) -> None:
-        """`concurrency`: of all of them; half of it is for one tenant, a quarter for one host."""
+        """`concurrency`: of all of them; half of it is for one tenant, a quarter for one of its hosts."""
         self._of_tenant, self._of_host = max(1, concurrency // 2), max(1, concurrency // 4)
         self._tenants: Counter[str] = Counter()
-        self._hosts: Counter[str] = Counter()
-        self._silent: dict[str, _Silence] = {}
+        self._hosts: Counter[Where] = Counter()
+        self._silent: dict[Where, _Silence] = {}
 
-    def wait(self, tenant: str, host: str, now: float) -> timedelta | None:
+    def wait(self, where: Where, now: float) -> timedelta | None:
         """None where the host may be called for the tenant, else when to ask again."""
-        silence = self._silent.get(host)
+        silence = self._silent.get(where)
         if silence and now < silence.until:
             return timedelta(seconds=silence.until - now)
         # After a silence, one call tells whether it is over.
         most = 1 if silence and silence.failures >= _FAILURES else self._of_host
-        full = self._hosts[host] >= most or self._tenants[tenant] >= self._of_tenant
+        full = self._hosts[where] >= most or self._tenants[where[0]] >= self._of_tenant
         return _FULL if full else None
 
-    def begin(self, tenant: str, host: str) -> None:
+    def begin(self, where: Where) -> None:
         """A call begins."""
-        self._tenants[tenant] += 1
-        self._hosts[host] += 1
+        self._tenants[where[0]] += 1
+        self._hosts[where] += 1
 
-    def end(self, tenant: str, host: str, now: float, *, answered: bool) -> None:
+    def end(self, where: Where, now: float, *, answered: bool) -> None:
         """A call has ended; `answered` where there was an answer, whatever it said."""
-        for counter, key in ((self._tenants, tenant), (self._hosts, host)):
-            counter[key] -= 1
-            if not counter[key]:
-                del counter[key]
+        _less(self._tenants, where[0])
+        _less(self._hosts, where)
         if answered:
-            self._silent.pop(host, None)
+            self._silent.pop(where, None)
             return
-        silence = self._silent.setdefault(host, _Silence())
+        silence = self._silent.setdefault(where, _Silence())
         silence.failures += 1
         if silence.failures >= _FAILURES:
             quiet = min(_QUIET * 2.0 ** min(silence.failures - _FAILURES, 20), _QUIET_MAX)
             silence.until = now + quiet.total_seconds()
         while len(self._silent) > _REMEMBERED:
             del self._silent[next(iter(self._silent))]
+
+
+def _less(counter: Counter[_Key], key: _Key) -> None:
+    """By one; what is none is forgotten, since callers choose the names."""
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]

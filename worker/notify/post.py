@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv6Address
 from ssl import SSLContext
 from typing import Final
 
@@ -77,12 +78,14 @@ async def poster(
 
 
 def _url(address: Address) -> URL:
-    """As the client takes it, from the parts that were checked: nothing reads the caller's text a second time."""
-    host = address.host
-    url = URL.build(
+    """As the client takes it, from the parts that were checked, not from the caller's text."""
+    host = f"[{address.host}]" if isinstance(address.ip, IPv6Address) else address.host
+    built = URL.build(
         scheme=address.scheme, host=host, port=address.port, path=address.path, query_string=address.query, encoded=True
     )
-    if url.host != host or url.port != address.port:
+    # Parsed, since what was built only remembers what it was given. Not `host`, which is decoded: `xn--...` is what is looked up.
+    url = URL(str(built), encoded=True)
+    if url.raw_host != address.host or url.port != address.port:
         raise ValueError("the client reads the address otherwise than we do")
     return url
 

@@ -1,53 +1,79 @@
-"""Bounds for tenants and hosts: a dead one does not hold up the others."""
+"""Bounds for tenants and their hosts: a dead one does not hold up the others."""
 
 from datetime import timedelta
 
-from worker.notify.hosts import Hosts
+import pytest
+
+from worker.notify.hosts import Hosts, Where
+
+DEAD: Where = ("t", "dead", 443)
 
 
-def call(hosts: Hosts, host: str, now: float, *, answered: bool) -> None:
-    assert hosts.wait("t", host, now) is None
-    hosts.begin("t", host)
-    hosts.end("t", host, now, answered=answered)
+def call(hosts: Hosts, where: Where, now: float, *, answered: bool) -> None:
+    assert hosts.wait(where, now) is None
+    hosts.begin(where)
+    hosts.end(where, now, answered=answered)
+
+
+def silent(where: Where) -> Hosts:
+    """A host that was called three times by then, and did not answer."""
+    hosts = Hosts(8)
+    for _ in range(3):
+        call(hosts, where, 0, answered=False)
+    return hosts
 
 
 def test_one_host_and_one_tenant_have_a_share() -> None:
     """A quarter and a half of all calls at a time; what ends makes room."""
     hosts = Hosts(8)
     for host in ("a", "a", "b", "b"):
-        assert hosts.wait("one", host, 0) is None
-        hosts.begin("one", host)
-    assert hosts.wait("one", "c", 0)
-    assert hosts.wait("two", "a", 0)
-    assert hosts.wait("two", "c", 0) is None
-    hosts.end("one", "a", 0, answered=True)
-    assert hosts.wait("two", "a", 0) is None
+        assert hosts.wait(("one", host, 443), 0) is None
+        hosts.begin(("one", host, 443))
+    assert hosts.wait(("one", "c", 443), 0)
+    hosts.end(("one", "a", 443), 0, answered=True)
+    assert hosts.wait(("one", "b", 443), 0)
+    assert hosts.wait(("one", "a", 443), 0) is None
 
 
 def test_a_silent_host_is_left_alone_for_longer_and_longer() -> None:
     """After three failures in a row; then one call at a time asks whether it is back; an answer of any kind ends it."""
-    hosts, now, quiet = Hosts(8), 0.0, []
-    for _ in range(3):
-        call(hosts, "dead", now, answered=False)
+    hosts, now, quiet = silent(DEAD), 0.0, []
     for _ in range(8):
-        wait = hosts.wait("t", "dead", now)
+        wait = hosts.wait(DEAD, now)
         assert wait
         quiet.append(wait)
         now += wait.total_seconds()
-        assert hosts.wait("t", "dead", now) is None
-        hosts.begin("t", "dead")
-        assert hosts.wait("t", "dead", now) == timedelta(seconds=3)
-        hosts.end("t", "dead", now, answered=False)
+        assert hosts.wait(DEAD, now) is None
+        hosts.begin(DEAD)
+        assert hosts.wait(DEAD, now) == timedelta(seconds=3)
+        hosts.end(DEAD, now, answered=False)
     assert [each.total_seconds() for each in quiet] == [10, 20, 40, 80, 160, 320, 600, 600]
-    call(hosts, "dead", now + 600, answered=True)
-    assert hosts.wait("t", "dead", now + 600) is None
+    call(hosts, DEAD, now + 600, answered=True)
+    assert hosts.wait(DEAD, now + 600) is None
 
 
-def test_others_are_not_touched() -> None:
-    """By the silence of one host."""
+@pytest.mark.parametrize("other", [("t", "well", 443), ("t", "dead", 8443), ("u", "dead", 443)])
+def test_others_are_not_touched(other: Where) -> None:
+    """By the silence of one tenant's host at one port: other hosts, other ports, and other tenants, whose host it is too."""
+    hosts = silent(DEAD)
+    assert hosts.wait(DEAD, 0)
+    assert hosts.wait(other, 0) is None
+    call(hosts, other, 0, answered=True)
+    assert hosts.wait(DEAD, 0)
+
+
+def test_a_tenant_cannot_use_up_a_host_of_all() -> None:
+    """Its calls to a host that is slow leave room for another's to the same."""
     hosts = Hosts(8)
-    for _ in range(5):
-        hosts.begin("t", "dead")
-        hosts.end("t", "dead", 0, answered=False)
-    assert hosts.wait("t", "dead", 0)
-    assert hosts.wait("t", "well", 0) is None
+    for _ in range(2):
+        hosts.begin(("one", "slow", 443))
+    assert hosts.wait(("one", "slow", 443), 0)
+    assert hosts.wait(("two", "slow", 443), 0) is None
+
+
+def test_a_tenants_probe_does_not_end_anothers_silence() -> None:
+    """Nor does its failure begin one."""
+    hosts = silent(DEAD)
+    for _ in range(2):
+        call(hosts, ("u", "dead", 443), 0, answered=False)
+    assert hosts.wait(("u", "dead", 443), 0) is None

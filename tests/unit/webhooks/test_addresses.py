@@ -25,6 +25,30 @@ def test_what_is_allowed(url: str, parts: tuple[str, int, str, str]) -> None:
     assert (address.host, address.port, address.path, address.query) == parts
 
 
+@pytest.mark.parametrize("label", ["xn--mnchen-3ya", "XN--MNCHEN-3YA", "xn--fiqs8s", "xn--fa-hia", "xn--ls8h", "a--b", "ab--c"])
+def test_names_in_their_ascii_form(label: str) -> None:
+    """What is called is what was written, in lower case: no library's idea of the letters."""
+    assert checked(f"https://{label}.com/", PUBLIC).host == f"{label.lower()}.com"
+
+
+#: No code; a control character; only ASCII in it; a half of a letter; beyond Unicode; another way to write a letter.
+@pytest.mark.parametrize(
+    "label", ["xn--0", "xn--a", "xn--a-b-0", "xn--" + "a" * 59, "xn--a-", "xn--", "xn--99999999", "xn---fiqs8s"]
+)
+def test_what_only_begins_like_an_ascii_form(label: str) -> None:
+    """It could be submitted, and never be called."""
+    for url in (f"https://{label}.com/", f"https://hooks.{label}.example.com/"):
+        with pytest.raises(ValueError, match="must name a host"):
+            checked(url, PUBLIC)
+
+
+def test_a_half_of_a_letter_is_none() -> None:
+    """Of UTF-16, in an ASCII form: right by the code, and no text."""
+    label = "xn--" + "\ud800".encode("punycode").decode()
+    with pytest.raises(ValueError, match="punycode"):
+        checked(f"https://{label}.com/", PUBLIC)
+
+
 @pytest.mark.parametrize(
     ("address", "public"),
     [

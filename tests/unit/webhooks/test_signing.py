@@ -1,6 +1,7 @@
 """Signatures: as the specification has them, and what is not believed."""
 
 import base64
+import math
 from typing import Any
 
 import pytest
@@ -56,6 +57,29 @@ def test_what_is_not_believed(changes: dict[str, str | None], why: str) -> None:
     with pytest.raises(InvalidWebhook, match=why) as refused:
         verify(BODY, given, [SECRET], now=AT)
     assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+@pytest.mark.parametrize("value", ["\udcff", "msg\ud800", b"v1,AAAA", ["v1,AAAA"], ("a", "b"), 1614265330, {"a": 1}])
+def test_a_header_that_is_no_text(name: str, value: Any) -> None:
+    """Frameworks differ in what they hand on: bytes, lists, halves of letters. A stranger chooses it: it is refused, no fault."""
+    with pytest.raises(InvalidWebhook, match=f"^{name} is no text"):
+        verify(BODY, headers(SECRET) | {name: value}, [SECRET], now=AT)
+
+
+@pytest.mark.parametrize("name", [b"webhook-id", 1, None])
+def test_a_name_of_a_header_that_is_no_text(name: Any) -> None:
+    """It is none of ours."""
+    assert verify(BODY, {**headers(SECRET), name: "x"}, [SECRET], now=AT)
+    with pytest.raises(InvalidWebhook, match="there is no webhook-id"):
+        verify(BODY, {name: "x"}, [SECRET], now=AT)
+
+
+@pytest.mark.parametrize(("now", "tolerance"), [(AT, math.nan), (AT + 10**9, math.nan), (math.nan, 300), (math.inf, 300), (AT, -1)])
+def test_no_number_lets_nothing_through(now: float, tolerance: float) -> None:
+    """A bound that cannot be compared is reached."""
+    with pytest.raises(InvalidWebhook, match="webhook-timestamp"):
+        verify(BODY, headers(SECRET), [SECRET], tolerance, now=now)
 
 
 @pytest.mark.parametrize("now", [AT - 301, AT + 301])

@@ -59,6 +59,33 @@ def test_nothing_is_cut_where_it_would_not_be_known_any_more(monkeypatch: pytest
         assert len(line["asked"]) <= 4_000
 
 
+@pytest.mark.parametrize(
+    ("secret", "begins"),
+    [
+        ("4111 1111 1111 1111", "4"),
+        ("4-1-1-1-1-1-1-1-1-1-1-1-1-1-1-1", "4"),
+        ("+49 30 1234567", "+49"),
+        ("2 55 08 14 168 025 38", "2"),
+        ("q" * 64 + "@" + "d" * 63 + ".example", "q"),
+        ("q@" + "d" * 63 + ".example", "q"),
+    ],
+)
+def test_what_the_reading_cuts_is_not_shown(secret: str, begins: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands before it is masked to so little that the end of what was read would be shown, where half a number is none."""
+    for read in range(len(secret) + 1):
+        before = (f"{'x' * 40}@example.com; " * 200)[: 5_000 - read - 2] + ". "
+        [line] = logged("masked", monkeypatch, replace(JOB, invocation=an_invocation(before + secret + " y" * 2_000)))
+        assert begins not in line["asked"], read
+        assert line["asked"].startswith("[email]; [email]"), read
+
+
+def test_what_is_read_to_its_end_is_shown_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (f"{'x' * 40}@example.com; " * 200)[:4_980] + " 4111 1111 1111 1111"
+    assert len(text) == 5_000
+    [line] = logged("masked", monkeypatch, replace(JOB, invocation=an_invocation(text)))
+    assert line["asked"].endswith(" [card]")
+
+
 @pytest.mark.parametrize("environment", [each for each in Environment if each is not Environment.LOCAL])
 def test_unmasked_it_is_never_written_where_it_matters(environment: Environment) -> None:
     with pytest.raises(ValueError, match="QUARRY_LOG_CONTENT"):
