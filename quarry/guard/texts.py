@@ -57,18 +57,18 @@ def _joined(values: Sequence[Any]) -> str:
 
 
 def _said(block: Any) -> Iterator[str]:
-    """What a block says as text, in whatever it is wrapped."""
+    """What a block says as text, in what Converse wraps it. No deeper: a text that is wrapped many times would be many texts."""
     if isinstance(block, str):
         yield block
     elif isinstance(block, Mapping):
-        if isinstance(text := block.get("text"), str):
-            yield text
-        if isinstance(guarded := block.get("guardContent"), Mapping):
-            yield from _said(guarded.get("text"))
-        if isinstance(cited := block.get("citationsContent"), Mapping) and isinstance(
-            content := cited.get("content"), list | tuple
-        ):
-            yield from (text for each in content for text in _said(each))
+        guarded, cited = block.get("guardContent"), block.get("citationsContent")
+        inner = cited.get("content") if isinstance(cited, Mapping) else None
+        wrapped = (
+            block,
+            guarded.get("text") if isinstance(guarded, Mapping) else None,
+            *(inner if isinstance(inner, list | tuple) else ()),
+        )
+        yield from (text for each in wrapped if isinstance(each, Mapping) and isinstance(text := each.get("text"), str))
 
 
 def _decoded(encoded: str, steps: Steps) -> Iterator[tuple[Steps, str]]:

@@ -89,6 +89,15 @@ def test_utf_16_is_read_as_such_where_it_says_so() -> None:
     assert places(sent, Forbidden("a", "größe")) == [("source", "bytes")]
 
 
+def test_what_is_wrapped_many_times_is_not_many_texts() -> None:
+    """Or a small request would be a long search."""
+    value: Any = {"text": "a" * 1000}
+    for _ in range(50):
+        value = {"citationsContent": {"content": [value, {"text": "b"}]}}
+
+    assert sum(len(text) for _, text in texts_in([value])) < 10_000
+
+
 def test_a_number_is_found_as_it_is_written() -> None:
     """What is true or false is none."""
     number, truth = Forbidden("a", r"\b\d{16}\b"), Forbidden("b", "true|1")
