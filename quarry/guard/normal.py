@@ -6,6 +6,7 @@ that look the same stay what they are.
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Final
 
 #: What is never shown: Default_Ignorable_Code_Point of DerivedCoreProperties.txt, Unicode 16.0 (soft hyphen, zero-width spaces and
@@ -16,6 +17,18 @@ _UNSEEN: Final = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
     "\ud800-\udfff]"
 )
+
+#: Tags, which nobody sees and some models read as the ASCII that they repeat. Source: block E0000 of The Unicode Standard 16.0.
+_TAGS: Final = {0xE0000 + each: each for each in range(0x20, 0x7F)}
+_UNTAGGED: Final = re.compile("[^\U000e0020-\U000e007e]+")
+
+
+def readings(text: str) -> Iterator[str]:
+    """A text normalised, as it may be read: where it has tags, without them, with them as letters, and them alone."""
+    yield normalised(text)
+    if not text.isascii() and (tags := _UNTAGGED.sub("", text)):
+        yield normalised(text.translate(_TAGS))
+        yield normalised(tags.translate(_TAGS))
 
 
 def normalised(text: str) -> str:

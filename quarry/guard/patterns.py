@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from quarry.guard.normal import normalised
+from quarry.guard.normal import normalised, readings
 from quarry.guard.texts import Steps
 
 #: Which texts: what is sent to a model, or what it answers.
@@ -66,16 +66,16 @@ def findings(forbidden: Iterable[Forbidden], side: Side, texts: Iterable[tuple[S
     if not sought:
         return
     for steps, text in texts:
-        seen = normalised(text).encode()
+        seen = [reading.encode() for reading in readings(text)]
         for each in sought:
-            if each.is_in(seen):
+            if any(map(each.is_in, seen)):
                 yield Finding(each, _told(steps, sought))
 
 
 def _told(steps: Steps, sought: list[Forbidden]) -> Steps:
     """A place, up to where its own names are what is forbidden."""
     for i, step in enumerate(steps):
-        if isinstance(step, str) and any(each.is_in(normalised(step).encode()) for each in sought):
+        if isinstance(step, str) and any(each.is_in(reading.encode()) for reading in readings(step) for each in sought):
             return steps[:i]
     return steps
 

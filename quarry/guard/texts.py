@@ -6,6 +6,7 @@ as one, or a word could be cut in two.
 
 import base64
 import binascii
+import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -14,6 +15,8 @@ Steps: TypeAlias = tuple[str | int, ...]
 
 #: Converse's binary members. A document of text is one too.
 _BINARY: Final = "bytes"
+#: Documents that are text. Source: `DocumentFormat` of Bedrock Runtime's service model in botocore 1.43.117 (November 2026).
+_TEXT_FORMATS: Final = ("txt", "md", "csv", "html")
 
 
 def texts_in(value: Any, steps: Steps = (), *, values_only: bool = False) -> Iterator[tuple[Steps, str]]:
@@ -39,6 +42,8 @@ def _members(value: Mapping[str, Any], steps: Steps, values_only: bool) -> Itera
     for name, each in value.items():
         if not values_only:
             yield (*steps, name), name
+        if name == "source" and value.get("format") in _TEXT_FORMATS and isinstance(each, Mapping):
+            yield from _otherwise(each.get(_BINARY), (*steps, name, _BINARY), values_only)
         if name == _BINARY and isinstance(each, str):
             yield from _decoded(each, (*steps, name))
         else:
@@ -52,18 +57,18 @@ def _joined(values: Sequence[Any]) -> str:
 
 
 def _said(block: Any) -> Iterator[str]:
-    """What a block says as text, in whatever it is wrapped."""
+    """What a block says as text, in what Converse wraps it. No deeper: a text that is wrapped many times would be many texts."""
     if isinstance(block, str):
         yield block
     elif isinstance(block, Mapping):
-        if isinstance(text := block.get("text"), str):
-            yield text
-        if isinstance(guarded := block.get("guardContent"), Mapping):
-            yield from _said(guarded.get("text"))
-        if isinstance(cited := block.get("citationsContent"), Mapping) and isinstance(
-            content := cited.get("content"), list | tuple
-        ):
-            yield from (text for each in content for text in _said(each))
+        guarded, cited = block.get("guardContent"), block.get("citationsContent")
+        inner = cited.get("content") if isinstance(cited, Mapping) else None
+        wrapped = (
+            block,
+            guarded.get("text") if isinstance(guarded, Mapping) else None,
+            *(inner if isinstance(inner, list | tuple) else ()),
+        )
+        yield from (text for each in wrapped if isinstance(each, Mapping) and isinstance(text := each.get("text"), str))
 
 
 def _decoded(encoded: str, steps: Steps) -> Iterator[tuple[Steps, str]]:
@@ -72,3 +77,17 @@ def _decoded(encoded: str, steps: Steps) -> Iterator[tuple[Steps, str]]:
         yield steps, base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, ValueError):
         return
+
+
+def _otherwise(encoded: Any, steps: Steps, values_only: bool) -> Iterator[tuple[Steps, str]]:
+    """A document of text that is no UTF-8: as UTF-16 where it says so, and with marks in place of what cannot be read."""
+    try:
+        document = base64.b64decode(encoded, validate=True) if isinstance(encoded, str) else b""
+    except (binascii.Error, ValueError):
+        return
+    try:
+        document.decode()
+    except UnicodeDecodeError:
+        yield steps, document.decode(errors="replace")
+        if not values_only and document.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            yield steps, document.decode("utf-16", errors="replace")

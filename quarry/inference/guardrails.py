@@ -5,7 +5,7 @@ it has not passed. Source of the operation: botocore 1.43.117, `bedrock-runtime/
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -24,6 +24,15 @@ from quarry.invocation import Completion, Guardrail, Invocation, Json, Target, U
 _TIMEOUT_SECONDS: Final = 20.0
 _TRIES: Final = 3
 _PAUSE_SECONDS: Final = 1.0
+#: Names of members that are Converse's, and so no caller's words: they are not sent. Source: `Message` and `ContentBlock` of
+#: Bedrock Runtime's service model in botocore 1.43.117 (November 2026), as far as they hold text.
+_SHAPE: Final = frozenset(
+    {
+        "role", "content", "text", "toolUse", "toolUseId", "name", "input", "toolResult", "json", "status", "type", "cachePoint",
+        "guardContent", "citationsContent", "citations", "reasoningContent", "reasoningText", "signature",
+        "image", "document", "video", "audio", "format", "source", "bytes",
+    }
+)  # fmt: skip
 
 
 class GuardedProvider:
@@ -45,7 +54,7 @@ class GuardedProvider:
         if guardrail is None:
             return await self.provider.invoke(target, invocation, timeout=timeout, labels=labels, heard=heard)
         asked = (invocation.system, invocation.messages, invocation.stop_sequences, invocation.converse, invocation.native)
-        if (blocked := await self._ruled(guardrail, "INPUT", asked, target)) is not None:
+        if (blocked := await self._ruled(guardrail, "INPUT", _said(asked), target)) is not None:
             return Completion(blocked, "guardrail_intervened", filtered=True, usage=Usage(), served_by=target)
         answer = await self.provider.invoke(target, replace(invocation, guardrail=None), timeout=timeout, labels=labels)
         try:
@@ -59,21 +68,21 @@ class GuardedProvider:
     async def _checked(self, guardrail: Guardrail, answer: Completion, target: Target) -> tuple[Json, ...] | None:
         for _ in range(_TRIES - 1):
             try:
-                return await self._ruled(guardrail, "OUTPUT", answer.content, target)
+                return await self._ruled(guardrail, "OUTPUT", _answered(answer), target)
             except GuardrailUnavailable:
                 await self._clock.sleep(_PAUSE_SECONDS)
-        return await self._ruled(guardrail, "OUTPUT", answer.content, target)
+        return await self._ruled(guardrail, "OUTPUT", _answered(answer), target)
 
     async def _ruled(
-        self, guardrail: Guardrail, source: Literal["INPUT", "OUTPUT"], content: Any, target: Target
+        self, guardrail: Guardrail, source: Literal["INPUT", "OUTPUT"], texts: Iterable[str], target: Target
     ) -> tuple[Json, ...] | None:
-        """What is to be said in place of a content; None where it may stay.
+        """What is to be said in place of texts; None where they may stay.
 
         Raises:
             GuardrailUnavailable: it did not judge, and time helps.
             GuardrailUnusable: it cannot be asked as it is declared.
         """
-        text = "\n".join(_said(content))
+        text = "\n".join(texts)
         if not text.strip():
             return None
         client = self._clients.get(guardrail.region)
@@ -108,5 +117,13 @@ def _ruling(answer: Mapping[str, Any]) -> tuple[Json, ...] | None:
 
 
 def _said(content: Any) -> Iterator[str]:
-    """Each text once, and no member's name."""
-    return (text for _, text in texts_in(content, values_only=True))
+    """Each text by itself and blocks of text as one: a model may read them either way. With numbers, and names not Converse's."""
+    return (text for steps, text in texts_in(content) if text not in _SHAPE or steps[-1:] != (text,))
+
+
+def _answered(answer: Completion) -> Iterator[str]:
+    """The text as callers get it, and once, for it may come back masked; then all else."""
+    if not any("native" in block for block in answer.content):  # whose text is in its body
+        yield answer.text
+    for block in answer.content:
+        yield from _said({name: each for name, each in block.items() if not (name == "text" and isinstance(each, str))})

@@ -35,6 +35,11 @@ RESULT = {"toolResult": {"toolUseId": "t", "content": [image(4), {"text": "abc"}
             messages({"document": {"source": {"bytes": "YWJjZGU="}}}),
             ("messages", 0, "content", 0, "document", "source", "bytes"),
         ),
+        (
+            Bounds(max_text_characters=4),
+            messages({"document": {"format": "txt", "source": {"bytes": "/2JjZGU="}}}),
+            ("messages", 0, "content", 0, "document", "source", "bytes"),
+        ),
         (Bounds(max_total_characters=5), {"prompt": "abc", "system": "abc"}, ("prompt",)),
         (Bounds(max_attachments=0), messages(image(1)), ("messages", 0, "content", 0, "image")),
         (Bounds(max_attachments=1), messages(image(1), RESULT), ("messages", 0, "content", 1, "toolResult", "content", 0, "image")),

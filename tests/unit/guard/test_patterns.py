@@ -9,7 +9,7 @@ import pytest
 from quarry.guard.patterns import Forbidden, Side, findings
 from quarry.guard.texts import Steps, texts_in
 
-SECRET = Forbidden("codename", r"project\s+basilisk")
+SECRET = Forbidden("codename", r"\bproject\s+basilisk\b")
 
 
 def places(value: Any, *forbidden: Forbidden, side: Side = "input") -> list[Steps]:
@@ -18,6 +18,10 @@ def places(value: Any, *forbidden: Forbidden, side: Side = "input") -> list[Step
 
 def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+def tags(text: str) -> str:
+    return "".join(chr(0xE0000 + ord(each)) for each in text)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,10 @@ def b64(text: str) -> str:
         ([{"text": "project basi"}, {"text": "lisk"}], ()),
         ([{"text": "project basi"}, {"image": {}}, {"text": "lisk"}], ()),
         (["project basi", "lisk"], ()),
+        (f"see {tags('project basilisk')}", ()),
+        (f"see{tags('project basilisk')}there", ()),
+        (f"project {tags('basilisk')}", ()),
+        (f"project ba{tags('x')}silisk", ()),
         ([{"text": "project basi"}, {"guardContent": {"text": {"text": "lisk"}}}], ()),
         ([{"text": "project basi"}, {"citationsContent": {"content": [{"text": "l"}, {"text": "isk"}]}}], ()),
         ({"json": {"project basilisk": 1}}, ("json",)),
@@ -61,7 +69,33 @@ def test_a_place_says_nothing_of_the_text() -> None:
     value = {"tools": {"x project basilisk": {"deep": ["project basilisk"]}}}
 
     assert set(places(value)) == {("tools",)}
+    assert set(places({"a": {tags("project basilisk"): "project basilisk"}})) == {("a",)}
     assert all("basilisk" not in str(step) for steps in places(value) for step in steps)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\xff project basilisk", *("the project basilisk".encode(each) for each in ("utf-16", "utf-16-le", "utf-16-be"))]
+)
+def test_a_document_of_text_is_looked_at_whatever_its_encoding(sent: bytes) -> None:
+    document = {"format": "txt", "source": {"bytes": base64.b64encode(sent).decode()}}
+
+    assert set(places({"document": document})) == {("document", "source", "bytes")}
+    assert places({"image": {**document, "format": ["png"]}}) == ([] if sent[:1] > b"\xf0" else [("image", "source", "bytes")])
+
+
+def test_utf_16_is_read_as_such_where_it_says_so() -> None:
+    sent = {"format": "md", "source": {"bytes": base64.b64encode("die Größe".encode("utf-16")).decode()}}
+
+    assert places(sent, Forbidden("a", "größe")) == [("source", "bytes")]
+
+
+def test_what_is_wrapped_many_times_is_not_many_texts() -> None:
+    """Or a small request would be a long search."""
+    value: Any = {"text": "a" * 1000}
+    for _ in range(50):
+        value = {"citationsContent": {"content": [value, {"text": "b"}]}}
+
+    assert sum(len(text) for _, text in texts_in([value])) < 10_000
 
 
 def test_a_number_is_found_as_it_is_written() -> None:

@@ -56,11 +56,12 @@ class Model:
     """A provider that was asked or not."""
 
     asked: list[Invocation] = field(default_factory=list)
+    says: tuple[dict[str, Any], ...] = ({"text": "An answer"},)
 
     async def invoke(self, target: Target, invocation: Invocation, *, heard: Any = None, **_: Any) -> Completion:
         assert heard is None
         self.asked.append(invocation)
-        return Completion(({"text": "An answer"},), "end_turn", filtered=False, usage=Usage(3, 4, 7), served_by=target)
+        return Completion(self.says, "end_turn", filtered=False, usage=Usage(3, 4, 7), served_by=target)
 
 
 async def asked(judge: Judge, model: Model, guardrail: Guardrail | None = EAST) -> Completion:
@@ -71,18 +72,46 @@ async def asked(judge: Judge, model: Model, guardrail: Guardrail | None = EAST) 
 
 
 async def test_what_is_asked_and_answered_passes() -> None:
-    """Every text once, tools' results too; the version that is declared."""
+    """Every text, tools' results too, with the names in them; the version that is declared."""
     judge, model = Judge([NONE, NONE]), Model()
 
     answer = await asked(judge, model)
 
     assert answer.text == "An answer"
     assert [(each["source"], each["content"]) for each in judge.asked] == [
-        ("INPUT", [{"text": {"text": "user\nHello\nb"}}]),
+        ("INPUT", [{"text": {"text": "user\nHello\na\nb"}}]),
         ("OUTPUT", [{"text": {"text": "An answer"}}]),
     ]
     assert {(each["guardrailIdentifier"], each["guardrailVersion"]) for each in judge.asked} == {("east", "1")}
     assert model.asked == [HELLO]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"text": "a kra"}, {"text": "ken"}],
+        [{"text": "a"}, {"text": "kraken"}],
+        [{"toolResult": {"content": [{"json": {"a kraken": 1}}]}}],
+    ],
+)
+async def test_no_word_is_kept_from_it(content: list[dict[str, Any]]) -> None:
+    """Neither cut in two, nor stuck to another, nor as a member's name."""
+    judge = Judge([NONE, NONE])
+    provider = GuardedProvider(Model(), {"us-east-1": judge}, FakeClock())
+    asks = Invocation(messages=({"role": "user", "content": content},), guardrail=EAST)
+
+    await provider.invoke(CHAT, asks, timeout=timedelta(seconds=9), labels={})
+
+    assert "kraken" in judge.asked[0]["content"][0]["text"]["text"].split()
+
+
+async def test_numbers_and_the_text_of_an_answer_are_judged_as_they_are_read() -> None:
+    judge = Judge([NONE, NONE])
+    uses = {"toolUse": {"toolUseId": "t", "name": "pay", "input": {"card": 4111111111111111}}}
+
+    await asked(judge, Model(says=({"text": "a kra"}, {"text": "ken"}, uses)))
+
+    assert judge.asked[1]["content"] == [{"text": {"text": "a kraken\nt\npay\ncard\n4111111111111111"}}]
 
 
 async def test_what_is_blocked_is_not_asked() -> None:
