@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from os import environ
-from typing import Final
+from typing import Any, Final
 from unittest.mock import patch
 
 import httpx
@@ -172,6 +172,13 @@ def _erasing(walk: Walk) -> None:
         assert api.delete(f"/v1/jobs/{running}").status_code == 202
         record = {"pk": {"S": f"default#{running}"}, "sk": {"S": "job"}}
         table = stack.client("dynamodb")
+        eventually(lambda: "Item" not in table.get_item(TableName=stack.name, Key=record), seconds=60)
+        brief = stack.submit(prompt="A large answer.", max_tokens=10, store_content=False)
+        assert stack.finished(brief)["status"] == "completed"
+        record["pk"] = {"S": f"default#{brief}"}
+        # It was read long ago.
+        past: dict[str, Any] = {"ExpressionAttributeValues": {":past": {"N": "1"}}}
+        table.update_item(TableName=stack.name, Key=record, UpdateExpression="SET delivered_at = :past, check_at = :past", **past)
         eventually(lambda: "Item" not in table.get_item(TableName=stack.name, Key=record), seconds=60)
 
 

@@ -145,13 +145,14 @@ def test_queues_are_alike(made: Made, lane: str) -> None:
     assert ("RedrivePolicy" in theirs) == (not lane.endswith("-dlq"))
 
 
-def test_only_the_lanes_send_dead_letters(made: Made) -> None:
-    """What Terraform adds: the dead-letter queue names the lanes, all three."""
+@pytest.mark.parametrize(("dead", "sources"), [("-dlq", LANES[:3]), ("-webhooks-dlq", ["-webhooks"])])
+def test_only_the_lanes_send_dead_letters(made: Made, dead: str, sources: list[str]) -> None:
+    """What Terraform adds: a dead-letter queue names its sources, all three lanes, or that of reminders."""
     sqs = made.client("sqs")
-    url = sqs.get_queue_url(QueueName=f"{BY_TERRAFORM}-dlq")["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=BY_TERRAFORM + dead)["QueueUrl"]
     allowed = json.loads(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["RedriveAllowPolicy"])
     assert allowed["redrivePermission"] == "byQueue"
-    assert {arn.rpartition(":")[2] for arn in allowed["sourceQueueArns"]} == {BY_TERRAFORM + lane for lane in LANES[:-1]}
+    assert {arn.rpartition(":")[2] for arn in allowed["sourceQueueArns"]} == {BY_TERRAFORM + each for each in sources}
 
 
 def test_tables_are_alike(made: Made) -> None:
