@@ -84,6 +84,10 @@ NARROW: Final = {
 UNMET: Final[dict[type[errors.QuarryError], str]] = {
     errors.RequestLimitReached: "made without a look at any request, by the words of a ceiling",
     errors.TokenLimitReached: "likewise",
+    errors.ContentForbidden: "not brought about here yet: test_guard.py does, and looks for no canary",
+    errors.GuardrailUnavailable: "likewise",
+    errors.GuardrailUnusable: "likewise",
+    errors.AnswerUnchecked: "likewise",
 }
 
 
