@@ -105,7 +105,9 @@ def test_a_backlog_takes_it_from_one_to_three_workers_and_back(scaled: Scaled) -
         simulator.drop(rule)
         within("one worker", 120, loop, lambda: len(scaled.tasks()) == 1)
     seen, tracking = changes(loop), f"{NAME}-worker-backlog-per-task"
-    assert [each for each in seen if each[1] > each[0]] == [(1, 2, tracking), (2, 3, tracking)]
+    # A task tells nothing while it starts, which takes several minutes of this clock on a busy machine: meanwhile more may be asked
+    # for. Where it takes less than a minute, three are enough: `bench/autoscaling` has start-up times.
+    assert [each for each in seen if each[1] > each[0]][:2] == [(1, 2, tracking), (2, 3, tracking)]
     assert seen[-1][1:] == (1, tracking)
     assert {scaled.stack.finished(each, seconds=60)["status"] for each in accepted} == {"completed"}
 
@@ -115,6 +117,7 @@ PUT_OFF: Final = 150
 FAILING_MINUTES: Final = 20
 
 
+@pytest.mark.long
 def test_jobs_that_nobody_can_answer_start_no_worker(scaled: Scaled) -> None:
     """The target fails and is left alone; jobs are put off, and the queue hides them as it hides what is worked.
 
@@ -143,6 +146,7 @@ def test_jobs_that_nobody_can_answer_start_no_worker(scaled: Scaled) -> None:
 
 def test_a_job_wakes_an_empty_service_which_then_sleeps_again(scaled: Scaled) -> None:
     """From no task to the first answer, and back to none."""
+    scaled.emulated.aws.simulator.reset()
     scaled.apply("-refresh=false", min_tasks=0)
     loop = scaled.loop()
     with running(loop, SECONDS_A_MINUTE):
