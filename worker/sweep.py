@@ -10,6 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 from quarry.clock import Clock
@@ -72,10 +73,10 @@ async def _each(look: Callable[[T], Awaitable[bool]], found: Sequence[T]) -> int
     return done
 
 
-async def _outcome(round_: Awaitable[int]) -> int | TransportError:
+async def _outcome(look: Callable[[], Awaitable[int]]) -> int | TransportError:
     """At how many something was done, or what cut it short."""
     try:
-        return await round_
+        return await look()
     except TransportError as error:
         return error
 
@@ -146,7 +147,7 @@ class Sweep:
         found = await self._store.due(due_before(now, self._fronts.seconds(self._clock.monotonic())), ROUND_LIMIT)
         over = await self._eraser.erasures.over(now, ROUND_LIMIT)
         # Each by itself: a bucket that refuses to delete must not keep jobs from being sent again.
-        rounds = [_each(self._keep, promises), _each(self._look_at, found), _each(self._erase, over)]
+        rounds = partial(_each, self._keep, promises), partial(_each, self._look_at, found), partial(_each, self._erase, over)
         told = [await _outcome(each) for each in rounds]
         done = sum(each for each in told if isinstance(each, int))
         if done:
