@@ -10,6 +10,7 @@ from quarry.notification import Channel, NotificationStatus, Try, retried, settl
 from quarry.testing import NOW
 from tests.contract.tables import Table
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 URL = "https://hooks.example.com/hook?key=1"
 
 
