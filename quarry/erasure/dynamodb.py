@@ -12,6 +12,7 @@ from quarry.erasure import expressions
 from quarry.erasure.tombstone import Tombstone
 from quarry.errors import JobChanged, StoreUnavailable
 from quarry.job import Job
+from quarry.store.expressions import due
 from quarry.store.item import SHARDS, Item, kept_partition
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class DynamoErasures:
         return [each for each in await asyncio.gather(*found) if each and each.check_at and each.check_at <= before]
 
     async def _due(self, partition: Callable[[int], str], before: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        requests = (expressions.due(self._table, partition(shard), before, limit) for shard in range(SHARDS))
+        requests = (due(self._table, partition(shard), before, limit) for shard in range(SHARDS))
         pages = await asyncio.gather(*(self._call("query", **request) for request in requests))
         items = sorted((item for page in pages for item in page["Items"]), key=lambda item: int(item["check_at"]["N"]))
         return [(item["tenant"]["S"], item["request_id"]["S"]) for item in items[:limit]]

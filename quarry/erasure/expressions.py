@@ -142,15 +142,3 @@ def postpone(table: str, job: Job, erase_at: datetime) -> Request:
             ":kept": {"S": kept_partition(shard_of(job.request_id))},
         },
     )
-
-
-def due(table: str, partition: str, before: datetime, limit: int) -> Request:
-    """What is in one partition of the index and should be looked at: tombstones, or jobs that are over."""
-    return {
-        "TableName": table,
-        "IndexName": "by_check",
-        "KeyConditionExpression": "#pk = :pk AND #at <= :before",
-        "ExpressionAttributeNames": {"#pk": "check_pk", "#at": "check_at"},
-        "ExpressionAttributeValues": {":pk": {"S": partition}, ":before": attribute(before)},
-        "Limit": limit,
-    }

@@ -380,7 +380,7 @@ def look(table: str, tenant: str, request_id: str, since: Mark) -> Request:
 
 
 def due(table: str, partition: str, before: datetime, limit: int) -> Request:
-    """Jobs of one partition of the index that should be looked at."""
+    """What should be looked at of one partition of the index: jobs that wait, ends to be told, what is over, tombstones."""
     return {
         "TableName": table,
         "IndexName": "by_check",
