@@ -19,10 +19,12 @@ DEBUG = {"QUARRY_LOG_LEVEL": "debug"}
 def jobs_of_every_kind(stack: Stack, simulator: Simulator, api: httpx.Client) -> list[str]:
     """Small, large, streamed, failed for good, and with an idempotency key; all of them over."""
     simulator.rule({"error": "ModelErrorException", "message": CANARY}, match={"text_contains": "fails"})
+    # Of a text that comes at once, no more is written beside the job than its first words.
+    simulator.rule({"text": f"{CANARY} " * 60, "tokens_per_second": 200}, match={"text_contains": "Slowly"})
     asked: list[dict[str, Any]] = [
         {"prompt": CANARY, "system": CANARY, "metadata": {"subject": CANARY}, "custom_id": CANARY},
         {"prompt": LARGE},
-        {"prompt": CANARY, "stream": True},
+        {"prompt": f"Slowly: {CANARY}", "stream": True, "max_tokens": 4_000},
         {"prompt": f"This fails: {CANARY}", "max_attempts": 1},
         {"prompt": CANARY, "idempotency_key": "once"},
     ]
@@ -54,8 +56,9 @@ def test_an_erased_job_is_nowhere(stack: Stack, simulator: Simulator) -> None:
         ids = [*jobs_of_every_kind(stack, simulator, api), stack.submit(prompt=f"A huge answer: {CANARY}", max_tokens=60_000)]
         link = stack.finished(ids[-1])["result"]["url"]
         assert fetched(link).status_code == 200
-        where = {each.split(":")[0] for each in found(stack, CANARY)}
-        assert where == {"table", "bucket"}, where
+        where = found(stack, CANARY)
+        assert {each.split(":")[0] for each in where} == {"table", "bucket"}, where
+        assert "#text#" in str(where)
         for request_id in ids:
             answer = api.delete(f"/v1/jobs/{request_id}")
             assert (answer.status_code, answer.content) == (204, b""), answer.text

@@ -29,7 +29,7 @@ LATE_SECONDS: Final = 2
 UNRECORDABLE: Final = "not to be recorded"
 #: Errors that a model's provider answers with, by the route on which they are met.
 REFUSALS: Final[dict[str, dict[str, Any]]] = {
-    "throttled": {"error": "ThrottlingException"},
+    "throttled": {"error": "ThrottlingException", "headers": {"Retry-After": "60"}},
     "not-ready": {"error": "ModelNotReadyException"},
     "unavailable": {"error": "ServiceUnavailableException"},
     "broken": {"error": "ModelErrorException"},

@@ -58,6 +58,7 @@ def guarded(it: Loud, api: httpx.Client) -> None:
 def unasked(it: Loud, api: httpx.Client, worker: Process) -> None:
     """The worker meets those, targets that are asked no faster than they grant, and a job that has no time left."""
     late = _submit(it, api, model="late", deadline_seconds=LATE_SECONDS)
+    _submit(it, api, model="throttled")  # which nobody asks for as long as its throttle said
     small = _submit(it, api, model="tokens", max_tokens=1)
     jobs = [body(it.canaries, model="requests")] * _MANY
     assert api.post("/v1/jobs/bulk", json={"jobs": jobs}).status_code == 202
@@ -65,7 +66,7 @@ def unasked(it: Loud, api: httpx.Client, worker: Process) -> None:
     # The first of these takes more than the target has by then, and the other one finds nothing left.
     for _ in range(2):
         _submit(it, api, model="tokens", max_tokens=60_000)
-    for code in (*_GUARD_SAID, "request_limit_reached", "token_limit_reached"):
+    for code in (*_GUARD_SAID, "limit_reached", "request_limit_reached", "token_limit_reached"):
         _logged(worker, f'"error": "{code}"')
     it.stack.finished(late)
 
