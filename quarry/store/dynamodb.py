@@ -1,4 +1,4 @@
-"""The store port on Amazon DynamoDB: sends what `expressions.py` builds and reads what comes back.
+"""The store port on Amazon DynamoDB: sends what `expressions.py` and `worker_rows.py` build and reads what comes back.
 
 Concurrent `create` calls share batches (each entry stands or falls alone); keyed ones are transactions of their own.
 """
@@ -21,7 +21,7 @@ from quarry.errors import CancelRequested, ConfigurationError, JobChanged, Lease
 from quarry.ids import last_request_id_at, new_token
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.notification import Channel
-from quarry.store import expressions
+from quarry.store import expressions, worker_rows
 from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece, Tally
 from quarry.store.item import (
     SHARDS,
@@ -31,11 +31,10 @@ from quarry.store.item import (
     idempotency_item_key,
     job_key,
     look_in,
-    notice_key,
     owed_partition,
     status_in,
-    tally_key,
 )
+from quarry.store.refusals import why_refused
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -169,7 +168,7 @@ class DynamoStore:
             raise StoreUnavailable("DynamoDB did not say what was claimed")
         # Where it would go through if judged again, the job moved between the two writes of a take-over.
         moved = StoreUnavailable("the job moved while it was being claimed", applied=False)
-        raise expressions.why_refused(seen, envelope, now) or moved
+        raise why_refused(seen, envelope, now) or moved
 
     async def renew(self, job: Job, expires_at: datetime, *, answered: bool = False) -> None:
         token = _token(job)
@@ -204,7 +203,7 @@ class DynamoStore:
         if asked.lease:
             # A lost notice is not worth an error: the holder's next renewal is refused.
             with suppress(BotoCoreError, ClientError):
-                notice = expressions.leave_notice(self._table, asked, asked.lease)
+                notice = worker_rows.leave_notice(self._table, asked, asked.lease)
                 await self._client.put_item(**notice)
         return asked
 
@@ -219,8 +218,8 @@ class DynamoStore:
             raise JobChanged("somebody else has told of it meanwhile")
 
     async def take_notices(self, owner: str) -> Sequence[CancelNotice]:
-        found = (await self._call("query", **expressions.notices(self._table, owner)))["Items"]
-        keys = [notice_key(owner, item["request_id"]["S"]) for item in found]
+        found = (await self._call("query", **worker_rows.notices(self._table, owner)))["Items"]
+        keys = [worker_rows.notice_key(owner, item["request_id"]["S"]) for item in found]
         await asyncio.gather(*(self._call("delete_item", TableName=self._table, Key=key) for key in keys))
         return [CancelNotice(item["request_id"]["S"], item["token"]["S"]) for item in found]
 
@@ -238,30 +237,30 @@ class DynamoStore:
         return [(item["tenant"]["S"], item["request_id"]["S"]) for item in items[:limit]]
 
     async def take_role(self, role: str, lease: Lease, now: datetime) -> bool:
-        _, refused = await self._guarded(expressions.take_role(self._table, role, lease, now))
+        _, refused = await self._guarded(worker_rows.take_role(self._table, role, lease, now))
         return not refused
 
     async def beat(self, heartbeat: Heartbeat) -> None:
-        await self._call("put_item", **expressions.beat(self._table, heartbeat))
+        await self._call("put_item", **worker_rows.beat(self._table, heartbeat))
 
     async def heartbeats(self, now: datetime) -> Sequence[Heartbeat]:
         found: list[Item] = []
         start: Item | None = None
         while True:
-            answer = await self._call("query", **expressions.heartbeats(self._table, now, start))
+            answer = await self._call("query", **worker_rows.heartbeats(self._table, now, start))
             found += answer["Items"]
             # An answer ends at 1 MB, rows that TTL has yet to delete included.
             if not (start := answer.get("LastEvaluatedKey")):
-                return [expressions.heartbeat_in(item) for item in found]
+                return [worker_rows.heartbeat_in(item) for item in found]
 
     async def book(self, name: str, stretch: timedelta, latest: datetime, now: datetime, seen: datetime | None) -> Booking:
         until = seen
         if now + stretch > latest:
             return Booking(until, booked=False)
         for _ in range(_BOOKINGS):
-            how = expressions.book_on if until and until >= now else expressions.book_anew
+            how = worker_rows.book_on if until and until >= now else worker_rows.book_anew
             item, refused = await self._guarded(how(self._table, name, stretch, latest, now) | {"ReturnValues": "ALL_NEW"})
-            until = expressions.booked_until(item)
+            until = worker_rows.booked_until(item)
             if not refused:
                 return Booking(until, booked=True)
             if until and until + stretch > latest:
@@ -273,13 +272,13 @@ class DynamoStore:
         return Counter(item["tenant"]["S"] for page in pages for item in page)
 
     async def put_tally(self, tally: Tally) -> None:
-        await self._call("put_item", **expressions.put_tally(self._table, tally))
+        await self._call("put_item", **worker_rows.put_tally(self._table, tally))
 
     async def tally(self) -> Tally | None:
         # As a batch of one: by itself the API may read jobs, and nothing of what workers keep.
-        request = {self._table: {"Keys": [tally_key()]}}
+        request = {self._table: {"Keys": [worker_rows.tally_key()]}}
         found = (await self._call("batch_get_item", RequestItems=request))["Responses"].get(self._table, [])
-        return expressions.tally_in(found[0]) if found else None
+        return worker_rows.tally_in(found[0]) if found else None
 
     async def close(self) -> None:
         """Wait until what was handed in has been sent."""
@@ -373,7 +372,7 @@ def _page(jobs: Sequence[Job], limit: int, *, end: bool) -> JobPage:
 
 def _can_take_over(seen: Job, envelope: Envelope, lease: Lease, now: datetime) -> bool:
     ours = seen.lease is not None and seen.lease.token == lease.token
-    return not ours and expressions.why_refused(seen, envelope, now) is None
+    return not ours and why_refused(seen, envelope, now) is None
 
 
 def _token(job: Job) -> str:

@@ -80,31 +80,6 @@ def idempotency_item_key(tenant: str, digest: str) -> Item:
     return {"pk": {"S": f"{tenant}#idempotency#{digest}"}, "sk": {"S": KEY_SORT_KEY}}
 
 
-def notice_key(owner: str, request_id: str) -> Item:
-    """The primary key of a notice to a worker. A tenant's name is never empty, so no job's key begins like this."""
-    return {"pk": {"S": f"#notices#{owner}"}, "sk": {"S": request_id}}
-
-
-def worker_key(worker: str) -> Item:
-    """The primary key of a worker's heartbeat: all of them are one partition."""
-    return {"pk": {"S": "#workers"}, "sk": {"S": worker}}
-
-
-def budget_key(name: str) -> Item:
-    """The primary key of what is booked of a budget: a partition of its own, since all of a tenant's calls may write there."""
-    return {"pk": {"S": f"#budgets#{name}"}, "sk": {"S": "until"}}
-
-
-def tally_key() -> Item:
-    """The primary key of the tally: one row for all tenants."""
-    return {"pk": {"S": "#tally"}, "sk": {"S": "queued"}}
-
-
-def role_key(role: str) -> Item:
-    """The primary key of the lease of a role."""
-    return {"pk": {"S": "#roles"}, "sk": {"S": role}}
-
-
 def shard_of(request_id: str) -> int:
     """Which index shard a job is in: by the random end of its id."""
     return int(request_id[-2:], 16) % SHARDS

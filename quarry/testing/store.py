@@ -25,8 +25,9 @@ from quarry.store.base import (
     Piece,
     Tally,
 )
-from quarry.store.expressions import digest, why_refused
+from quarry.store.expressions import digest
 from quarry.store.item import to_item
+from quarry.store.refusals import why_refused
 from quarry.testing.faults import Fallible
 
 Operation: TypeAlias = Literal[

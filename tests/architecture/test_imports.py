@@ -75,6 +75,8 @@ PURE = (
     "quarry.erasure.expressions",
     "quarry.store.expressions",
     "quarry.store.item",
+    "quarry.store.refusals",
+    "quarry.store.worker_rows",
     "quarry.keys.key",
     "quarry.keys.expressions",
     "quarry.deadletters.fates",
