@@ -21,7 +21,7 @@ from quarry.explanation import explanation
 from quarry.ids import is_request_id
 from quarry.job import Job, effective_status
 from quarry.store.base import JobStore
-from quarry.store.item import result_json
+from quarry.store.json_forms import result_json
 from quarry.tenants.keeping import Keeping
 from quarry.tenants.privacy import GRACE
 

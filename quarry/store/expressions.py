@@ -36,12 +36,12 @@ from quarry.store.item import (
     idempotency_item_key,
     job_key,
     list_partition,
-    notification_json,
     piece_item,
     text_key,
     to_item,
     ttl,
 )
+from quarry.store.json_forms import notification_json
 
 #: The keyword arguments of one DynamoDB call.
 Request: TypeAlias = dict[str, Any]

@@ -75,6 +75,7 @@ PURE = (
     "quarry.erasure.expressions",
     "quarry.store.expressions",
     "quarry.store.item",
+    "quarry.store.json_forms",
     "quarry.store.refusals",
     "quarry.store.worker_rows",
     "quarry.keys.key",
