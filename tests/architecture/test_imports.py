@@ -36,7 +36,9 @@ LAYERS = (
 
 #: What decides: it never awaits, logs, or reads clock, environment or randomness.
 PURE = (
-    "quarry.job",
+    "quarry.job.events",
+    "quarry.job.record",
+    "quarry.job.transitions",
     "quarry.attempts",
     "quarry.notification",
     "quarry.invocation",

@@ -82,7 +82,7 @@ def test_while_s3_is_away_a_large_submission_is_refused_and_a_small_one_taken(st
 def test_a_job_whose_payload_cannot_be_loaded_waits_and_costs_no_attempt(stack: Stack, simulator: Simulator) -> None:
     """S3 away from the worker: no call, no attempt spent; when S3 is back, the job runs.
 
-    Red when: `quarry/job.py`: `given_back = job.given_back()` -> `given_back = job`
+    Red when: `quarry/job/transitions.py`: `given_back = job.given_back()` -> `given_back = job`
     """
     stack.use(simulator)
     with stack.running_api() as api:

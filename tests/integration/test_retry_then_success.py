@@ -7,7 +7,7 @@ from tests.support.stack import Stack
 def test_a_failing_model_is_tried_again_and_answers(stack: Stack, simulator: Simulator) -> None:
     """Two errors, then an answer: three attempts, each in the history with its outcome.
 
-    Red when: `quarry/job.py`, after `def _retry_scheduled(`:
+    Red when: `quarry/job/transitions.py`, after `def _retry_scheduled(`:
     `_ended_failed(job, event, now, event.resume_at)` -> `job.given_back()`
     """
     stack.use(simulator)
