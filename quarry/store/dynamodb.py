@@ -1,6 +1,7 @@
-"""The store port on Amazon DynamoDB: sends what `expressions.py` and `worker_rows.py` build and reads what comes back.
+"""The store port on Amazon DynamoDB: sends what `expressions.py` and `worker_rows.py` build, and reads what comes back.
 
-Concurrent `create` calls share batches (each entry stands or falls alone); keyed ones are transactions of their own.
+How it is called is in `table.py`. Concurrent `create` calls share batches (each entry stands or falls alone); keyed ones are
+transactions of their own.
 """
 
 import asyncio
@@ -12,13 +13,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from quarry.aws import DENIED, code_of, said, unavailable
+from quarry.aws import DENIED
 from quarry.batching import Batcher
 from quarry.envelope import Envelope
-from quarry.errors import CancelRequested, ConfigurationError, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
-from quarry.ids import last_request_id_at, new_token
+from quarry.errors import CancelRequested, JobChanged, LeaseLost, StoreUnavailable
+from quarry.ids import last_request_id_at
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.notification import Channel
 from quarry.store import expressions, worker_rows
@@ -35,55 +35,29 @@ from quarry.store.item import (
     status_in,
 )
 from quarry.store.refusals import why_refused
+from quarry.store.table import NOT_SO, DynamoTable, cancellation_reasons, store_unavailable
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 #: Source: the DynamoDB service model in botocore 1.43.117 (November 2026).
 BATCH_MAX_STATEMENTS: Final = 25
-BATCH_MAX_GETS: Final = 100
-#: How often what a batch read left over is asked for again.
-_BATCH_GET_ROUNDS: Final = 5
 #: How many index pages a filtered list reads before it answers with what it has.
 _LIST_MAX_ROUNDS: Final = 5
 #: How often a budget is asked that turns out to be other than it was believed to be.
 _BOOKINGS: Final = 4
-#: A condition that does not hold, of a write by itself and of one in a transaction.
-_REFUSED: Final = "ConditionalCheckFailedException"
-_NOT_SO: Final = "ConditionalCheckFailed"
 
 
-class DynamoStore:
+class DynamoStore(DynamoTable):
     """The job table."""
 
     def __init__(
         self, client: "DynamoDBClient", table: str, retention: timedelta, kept_for: Callable[[Job], timedelta] | None = None
     ) -> None:
         """`kept_for` says for how long after its end a job is kept; without it, all are for `retention`."""
-        self._client: Any = client
-        self._table = table
+        super().__init__(client, table)
         self._kept_for = kept_for or (lambda _: retention)
         self._creates: Batcher[Job, None] = Batcher(self._create_batch, limit=BATCH_MAX_STATEMENTS, concurrency=16)
-
-    async def check(self) -> None:
-        """See that the table is there.
-
-        Raises:
-            ConfigurationError: it is not, or we may not see it.
-            StoreUnavailable: DynamoDB did not answer.
-        """
-        try:
-            await self._client.describe_table(TableName=self._table)
-        except (BotoCoreError, ClientError) as error:
-            if code_of(error) in DENIED:
-                raise ConfigurationError(
-                    f"QUARRY_STORE__TABLE: the table {self._table!r} may not be seen: {said(error)}"
-                ) from error
-            if code_of(error) == "ResourceNotFoundException":
-                raise ConfigurationError(
-                    f"QUARRY_STORE__TABLE: the table {self._table!r} does not exist; `quarry provision` makes it locally"
-                ) from error
-            raise _unavailable("describe", error) from error
 
     async def create(self, job: Job) -> None:
         await self._creates.submit(job)
@@ -93,9 +67,9 @@ class DynamoStore:
         try:
             await self._transact(request)
         except (BotoCoreError, ClientError) as error:
-            reasons = _reasons(error)
-            if not reasons or reasons[0].get("Code") != _NOT_SO:
-                raise _unavailable("create", error) from error
+            reasons = cancellation_reasons(error)
+            if not reasons or reasons[0].get("Code") != NOT_SO:
+                raise store_unavailable("create", error) from error
             holder = expressions.holder_in(reasons[0]["Item"])
             # A repeat after a lost answer meets its own key.
             return None if holder.request_id == job.request_id else holder
@@ -110,9 +84,9 @@ class DynamoStore:
         try:
             await self._transact(expressions.withdraw(self._table, job, key))
         except (BotoCoreError, ClientError) as error:
-            if any(reason.get("Code") == _NOT_SO for reason in _reasons(error)):
+            if any(reason.get("Code") == NOT_SO for reason in cancellation_reasons(error)):
                 return False
-            raise _unavailable("withdraw", error) from error
+            raise store_unavailable("withdraw", error) from error
         return True
 
     async def get(self, tenant: str, request_id: str) -> Job | None:
@@ -295,31 +269,6 @@ class DynamoStore:
         # A statement that the answer does not name may or may not have been carried out.
         return [*written, *(StoreUnavailable("DynamoDB did not say whether it wrote") for _ in jobs[len(written) :])]
 
-    async def _items(self, tenant: str, request_ids: Sequence[str], how: Mapping[str, Any]) -> Sequence[Item]:
-        wanted = [job_key(tenant, request_id) for request_id in dict.fromkeys(request_ids)]
-        found: list[Item] = []
-        for _ in range(_BATCH_GET_ROUNDS):
-            if not wanted:
-                return found
-            answer = await self._call("batch_get_item", RequestItems={self._table: {"Keys": wanted[:BATCH_MAX_GETS], **how}})
-            found += answer["Responses"].get(self._table, [])
-            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            wanted = [*left, *wanted[BATCH_MAX_GETS:]]
-        if wanted:
-            raise StoreUnavailable("DynamoDB did not read all keys", applied=False)
-        return found
-
-    async def _pages(self, request: Mapping[str, Any]) -> Sequence[Item]:
-        """All that a query finds: an answer ends at 1 MB."""
-        found: list[Item] = []
-        start: dict[str, Any] = {}
-        while True:
-            answer = await self._call("query", **request, **start)
-            found += answer["Items"]
-            if not (last := answer.get("LastEvaluatedKey")):
-                return found
-            start = {"ExclusiveStartKey": last}
-
     async def _list_once(self, tenant: str, lowest: str, highest: str, count: int) -> Sequence[Job]:
         shards = await asyncio.gather(*(self._list_shard(tenant, shard, lowest, highest, count) for shard in range(SHARDS)))
         merged = heapq.merge(*shards, key=lambda job: job.request_id, reverse=True)
@@ -336,32 +285,6 @@ class DynamoStore:
             if len(jobs) >= count or not (last := answer.get("LastEvaluatedKey")):
                 return jobs[:count]
             request["ExclusiveStartKey"] = last
-
-    async def _guarded(self, request: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
-        """One conditional update: (the new or the old item, whether it was refused)."""
-        try:
-            answer = await self._client.update_item(**request)
-        except (BotoCoreError, ClientError) as error:
-            if isinstance(error, ClientError) and code_of(error) == _REFUSED:
-                refused: Any = error.response
-                return refused.get("Item"), True
-            if code_of(error) == "ValidationException":
-                raise RecordRefused(f"DynamoDB refused to write: {error}") from error
-            raise _unavailable("write", error) from error
-        return answer.get("Attributes"), False
-
-    async def _transact(self, request: Mapping[str, Any]) -> None:
-        """One transaction; where it meets another one on the same item, which is over in milliseconds, again."""
-        async for attempt in AsyncRetrying(stop=_CONFLICT_STOP, wait=_CONFLICT_WAIT, retry=_IF_CONFLICT, reraise=True):
-            with attempt:
-                # One token for all sendings of this try: a repeat after a lost answer is then no second transaction.
-                await self._client.transact_write_items(**request, ClientRequestToken=new_token())
-
-    async def _call(self, operation: str, **request: Any) -> Any:
-        try:
-            return await getattr(self._client, operation)(**request)
-        except (BotoCoreError, ClientError) as error:
-            raise _unavailable(operation, error) from error
 
 
 def _page(jobs: Sequence[Job], limit: int, *, end: bool) -> JobPage:
@@ -388,25 +311,3 @@ def _created(error: Mapping[str, Any] | None, *, repeated: bool) -> None | Excep
     applied = None if repeated or error.get("Code") == "InternalServerError" else False
     why = [error.get("Code"), error.get("Message") if error.get("Code") in DENIED else None]
     return StoreUnavailable(f"DynamoDB refused to create: {': '.join(filter(None, why))}", applied=applied)
-
-
-def _reasons(error: BaseException) -> Sequence[Any]:
-    """Why a transaction was cancelled, item by item; empty where it was not that."""
-    answer: Any = error.response if isinstance(error, ClientError) else {}
-    return answer.get("CancellationReasons") or ()
-
-
-def _is_conflict(error: BaseException) -> bool:
-    codes = {reason.get("Code") for reason in _reasons(error)}
-    # With a failed condition beside it, another try would end the same way.
-    return "TransactionConflict" in codes and _NOT_SO not in codes
-
-
-#: Our own choice.
-_CONFLICT_STOP: Final = stop_after_attempt(4)
-_CONFLICT_WAIT: Final = wait_random_exponential(multiplier=0.02, max=0.2)
-_IF_CONFLICT: Final = retry_if_exception(_is_conflict)
-
-
-def _unavailable(verb: str, error: Exception) -> StoreUnavailable:
-    return unavailable(StoreUnavailable, "DynamoDB", verb, error)
