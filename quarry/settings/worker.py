@@ -41,9 +41,9 @@ class WorkerSettings(Group):
         0,
         ge=0,
         le=1000,
-        description="Slots on top of the others, for tenants that hold less than their fair share; an eighth as many is a good "
-        "number. With 0 a tenant waits behind another's backlog, where the queue does not help; with others, several workers work "
-        "a backlog more slowly while more than one tenant is there.",
+        description="Slots on top of the others, for jobs of `high` and `normal` whose tenants hold less than their fair share; an "
+        "eighth as many is a good number. With 0, who comes while all slots are taken waits for one. With others, several workers "
+        "work a tenant's backlog in these lanes more slowly: set `demote_over_per_minute` in tenants.toml as well.",
     )
     lease_seconds: int = Field(
         60,

@@ -141,7 +141,7 @@ def test_ten_thousand_jobs_of_one_tenant_do_not_slow_down_another(stack: Stack, 
     Red when: `producer/limiting.py`: `return Priority.LOW if await` -> `return priority if await`: nothing is demoted.
     """
     stack.use(simulator)
-    simulator.rule(act={"delay_seconds": 1.0})
+    simulator.rule(act={"delay_seconds": 2.0})
 
     backlogs: list[int] = []
 
