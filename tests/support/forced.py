@@ -11,8 +11,8 @@ from quarry.envelope import Envelope
 from tests.support.canaries import Canaries
 from tests.support.issuer import b64
 from tests.support.keys import with_key
-from tests.support.leaks import TENANT, Loud, model_of, routes
-from tests.support.processes import Process, eventually
+from tests.support.leaks import HOOKS, TENANT, Loud, model_of, routes
+from tests.support.processes import Process, eventually, free_port
 
 #: The tenant that may say less than others, and not often.
 NARROW_TENANT: Final = "narrow"
@@ -21,6 +21,10 @@ FIELDS: Final = (
     "prompt", "messages", "native", "system", "max_tokens", "temperature", "top_p", "stop_sequences", "converse", "stream",
     "allowed_regions", "priority", "deadline_seconds", "max_attempts", "idempotency_key", "model", "custom_id",
 )  # fmt: skip
+#: Limits that are met once, and then kept to, by the routes on which they are.
+LIMITS: Final = ("requests", "tokens")
+#: For so long a call is under way whose job has no more time than that.
+LATE_SECONDS: Final = 2
 #: What an answer has in it that the table shall refuse.
 UNRECORDABLE: Final = "not to be recorded"
 #: Errors that a model's provider answers with, by the route on which they are met.
@@ -42,7 +46,7 @@ ACTS: Final[dict[str, dict[str, Any]]] = {
     "timed-out": {"reset": True},
     "paid-once": {"reset": True},
     "slow": {"delay_seconds": 2.0},
-    "late": {"delay_seconds": 1.5, "error": "ModelErrorException"},
+    "late": {"delay_seconds": LATE_SECONDS, "error": "ServiceUnavailableException"},
     "unrecordable": {"text": f"{{answer}} {UNRECORDABLE}"},
     "ceiling": {},
 }
@@ -54,7 +58,7 @@ def prepare(it: Loud) -> None:
     """Routes, and what the models behind them do: each says more than it should."""
     words = it.canaries["provider's words"]
     policies = it.stack.directory / "tenants.toml"
-    policies.write_text(f"""
+    policies.write_text(f"""{HOOKS}
 [tenants.{NARROW_TENANT}.limits]
 requests_per_minute = 1
 [[tenants.{NARROW_TENANT}.guard.forbidden]]
@@ -62,12 +66,17 @@ name = "words"
 pattern = "{it.canaries["forbidden"]}"
 """)
     it.stack.env["QUARRY_TENANTS_FILE"] = str(policies)
-    it.stack.declare(routes({name: SETTINGS.get(name, "") for name in (*REFUSALS, *ACTS)}, it.simulator.url))
+    it.stack.declare(routes({name: SETTINGS.get(name, "") for name in (*REFUSALS, *ACTS, *LIMITS)}, it.simulator.url))
     for route, act in REFUSALS.items():
         it.simulator.rule({**act, "message": f"{act.get('message', '')}{words}"}, match={"model": model_of(route)})
     for route, act in ACTS.items():
         said = {"text": act["text"].format(answer=it.canaries["answer"])} if "text" in act else {}
         it.simulator.rule(act | said, match={"model": model_of(route)})
+    for limit in LIMITS:
+        throttle = f"Too many {limit}, please wait before trying again. {words}"
+        it.simulator.rule({"error": "ThrottlingException", "message": throttle}, match={"model": model_of(limit)}, times=1)
+    # What is refused gives none of the tokens back that were taken for it.
+    it.simulator.rule({"error": "ValidationException", "message": words}, match={"model": model_of("tokens")})
     # It quotes the key that it was sent, as some do.
     quoted = f"Incorrect API key provided: {it.canaries['key of a provider']}. {words}"
     it.simulator.rule({"error": "invalid_api_key", "status": 401, "message": quoted}, match={"model": "gpt-oss-120b"})
@@ -176,8 +185,7 @@ def refused(it: Loud, api: httpx.Client) -> None:
 
 def limited(it: Loud, api: httpx.Client) -> None:
     """What a tenant must not say, and more than it may."""
-    token = it.issuer.token(it.issuer.claims(tenant=NARROW_TENANT))
-    narrow = {"Authorization": f"Bearer {it.canaries.add('token of another', token)}"}
+    narrow = it.as_tenant(NARROW_TENANT)
     forbidden = {"prompt": f"Do say {it.canaries['forbidden']}", "system": it.canaries["system"]}
     has("content_refused", api.post("/v1/jobs", json=forbidden, headers=narrow))
     prompt = {"prompt": it.canaries["prompt"]}
@@ -272,11 +280,13 @@ def submitted(it: Loud, api: httpx.Client) -> dict[str, str]:
         return made
 
     # What fails is left alone for a while: the route of a job that comes later is not asked before.
-    jobs = {route: submit(model=route) for route in (*REFUSALS, *ACTS, "chat") if route != "late"}
+    jobs = {route: submit(model=route) for route in (*REFUSALS, *ACTS) if route != "late"}
     jobs |= {f"{route} again": submit(model=route) for route in ("throttled", "broken", "ceiling")}
     jobs |= {
-        "answered": submit(),
+        "answered": submit(webhook_url=f"http://127.0.0.1:{free_port()}/{c['webhook']}?key={c['webhook']}"),
         "streamed": submit(stream=True),
+        # In chat completions there are no words for fields of a model's own.
+        "chat": submit(model="chat", converse={}),
         "native": submit_native(api, c),
         "gone": api.post("/v1/jobs", json={"prompt": f"{c['large prompt']} " * 1000}).json()["request_id"],
         "too often": submit(),
@@ -327,6 +337,7 @@ def worked(it: Loud, api: httpx.Client, worker: Process, jobs: dict[str, str]) -
     for name in ("answered", "streamed", "native", "broken", "rejected", "too-long", "malformed", "timed-out", "paid-once", "gone",
                  "too often", "cancelled"):  # fmt: skip
         it.stack.finished(jobs[name])
+    eventually(lambda: it.stack.job(jobs["chat"])["status_reason"] == "blocked")
     it.stack.send(Envelope(jobs["answered"], TENANT).to_wire())
     # Of a job under way there is another message, and then its lease is taken away.
     slow = submit(model="slow")
@@ -334,10 +345,8 @@ def worked(it: Loud, api: httpx.Client, worker: Process, jobs: dict[str, str]) -
     it.stack.send(Envelope(slow, TENANT).to_wire())
     logged("ClaimedElsewhere")
     it.change(slow, "SET lease_token = :other", {":other": {"S": "somebody-else"}})
-    late = submit(model="late", deadline_seconds=1)
     with it.aws["dynamodb"].refusing("ValidationException", operation="UpdateItem", within=UNRECORDABLE):
         it.stack.finished(submit(model="unrecordable"))
-    it.stack.finished(late)
     logged('"outcome": "LeaseLost"')
     with it.aws["dynamodb"].refusing("InternalServerError", status=500, operation="UpdateItem"):
         submit()

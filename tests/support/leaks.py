@@ -1,6 +1,8 @@
 """A whole stack that talks as much as it can, and everything that it said: to its logs, metrics, traces, audit log and callers."""
 
+import base64
 import re
+import secrets
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -17,18 +19,20 @@ from tests.support.keys import created, secret_of, with_key
 from tests.support.processes import ROOT, Process, fetched, free_port, quarry
 from tests.support.proxy import leading_to
 from tests.support.quoting import QuotingProxy
-from tests.support.routing import target
+from tests.support.routing import REGIONS, target
 from tests.support.simulator import Simulator, simulating
 from tests.support.stack import Stack
 
 #: What a caller said of a job, or a model answered: its owner is shown it, by answers that are no refusals.
-SHOWN: Final = frozenset({"metadata key", "metadata value", "custom id", "answer", "provider's words"})
+SHOWN: Final = frozenset({"metadata key", "metadata value", "custom id", "answer", "provider's words", "webhook"})
 #: A name that a caller made up stands in the path of its fault, as they wrote it; and so does an id that they looked up.
 NAMED: Final = frozenset({"field name", "name in a query", "id of no job"})
 #: What is buried as it came, so that somebody can look at it.
 BURIED: Final = frozenset({"poison"})
 
 TENANT: Final = "acme"
+#: A policy by which that tenant's webhooks are signed.
+HOOKS: Final = f'[tenants.{TENANT}.webhooks]\nsecret_env = ["HOOKS"]\n'
 #: Each has a route and a model of its own, so that none is spared or left alone for what another one does.
 _MODEL: Final = "amazon.{}-v1:0"
 _LOUD: Final = {
@@ -86,6 +90,11 @@ class Loud:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
             connection.sendall(request)
             yield
+
+    def as_tenant(self, name: str) -> dict[str, str]:
+        """A credential of another tenant."""
+        token = self.issuer.token(self.issuer.claims(tenant=name))
+        return {"Authorization": f"Bearer {self.canaries.add(f'token of {name}', token)}"}
 
     def typed(self, *arguments: str, **env: str) -> "subprocess.Popen[bytes]":
         """A command, begun; what it prints is kept by `ended`."""
@@ -154,15 +163,16 @@ _HEADERS: Final = (
 
 
 def routes(names: Mapping[str, str], simulator_url: str) -> str:
-    """A routes.toml with the default route, one of chat completions, and one for each name, whose further settings are given. Of
-    `late`, another target answers where its own fails; that of `ceiling` is asked once a minute.
+    """A routes.toml with the default route, two of chat completions, and one for each name, whose further settings are given. Of
+    `late`, another region would answer where the first one does not; that of `ceiling` is asked once a minute.
     """
     declared = target(model=model_of("default"))
     for name, settings in names.items():
         bound = "requests_per_minute = 1\n" if name == "ceiling" else ""
         declared += f"\n[routes.{name}]\n{settings}\n" + target(model=model_of(name), route=name) + bound
-    declared += target(model=model_of("default"), route="late")
+    declared += target(REGIONS[1], model=model_of("late"), route="late")
     declared += target("", provider="gateway", model="gpt-oss-120b", route="chat")
+    declared += target("", provider="gateway", model="gpt-oss-20b", route="judged")
     return f"""{declared}
 [providers.gateway]
 kind = "openai"
@@ -188,6 +198,8 @@ def loud(stack: Stack) -> Iterator[Loud]:
             "AWS_SECRET_ACCESS_KEY": canaries["secret of AWS"],
             "AWS_SESSION_TOKEN": canaries["session of AWS"],
             "GATEWAY_KEY": canaries["key of a provider"],
+            "HOOKS": canaries.add("secret of webhooks", f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"),
+            "QUARRY_WEBHOOKS__ALLOW_LOOPBACK": "true",
             "QUARRY_AUDIT__FILE": str(stack.directory / "audit.jsonl"),
         }
         key, reader = created(stack, "--tenant", TENANT), created(stack, "--tenant", TENANT, "--scope", "reader")

@@ -9,15 +9,15 @@ from aiohttp import web
 
 
 @contextmanager
-def served_beside(app: web.Application) -> Iterator[str]:
-    """Serve while the block runs; yields the URL."""
+def served_beside(app: web.Application, port: int = 0) -> Iterator[str]:
+    """Serve while the block runs, on any port where none is given; yields the URL."""
     loop, started, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
     urls: list[str] = []
 
     async def serve() -> None:
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
         urls.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
         started.set()
         await ended.wait()

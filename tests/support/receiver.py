@@ -39,9 +39,9 @@ class Receiver:
 
 
 @contextmanager
-def receiving(answers: Sequence[int] = ()) -> Iterator[Receiver]:
+def receiving(answers: Sequence[int] = (), port: int = 0) -> Iterator[Receiver]:
     """A receiver for the length of the block."""
     receiver, app = Receiver(answers=list(answers)), web.Application()
     app.router.add_route("*", "/{path:.*}", receiver._take)  # noqa: SLF001 - its own
-    with served_beside(app) as receiver.url:
+    with served_beside(app, port) as receiver.url:
         yield receiver
