@@ -5,7 +5,7 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -114,9 +114,18 @@ class Lookup:
             tenant, status=query.status, created_after=query.created_after, limit=query.limit, after=after, now=now
         )
         return {
-            "jobs": [summary_out(job, now) for job in page.jobs if not self.keeping.is_over(job, now)],
+            "jobs": [summary_out(job, now) for job in await self._readable(tenant, page.jobs, now)],
             "next_cursor": page.next_after and to_cursor(page.next_after),
         }
+
+    async def _readable(self, tenant: str, jobs: Sequence[Job], now: datetime) -> Sequence[Job]:
+        """Those whose time is not over. A list does not tell whose content is not stored: of jobs that would be over if theirs were
+        not, the records are asked, which is few where the sweep keeps up.
+        """
+        jobs = [job for job in jobs if not self.keeping.is_over(job, now)]
+        doubtful = {job.request_id for job in jobs if self.keeping.is_over(replace(job, store_content=False), now)}
+        stored = await self.store.storing_content(tenant, sorted(doubtful)) if doubtful else frozenset[str]()
+        return [job for job in jobs if job.request_id in stored or job.request_id not in doubtful]
 
     async def look_up(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Any]:
         """Jobs by id, in order, unknown ones with an `error`; results inline until they have as much as they may.

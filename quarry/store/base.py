@@ -193,6 +193,13 @@ class JobStore(Protocol):
             StoreUnavailable: try again.
         """
 
+    async def storing_content(self, tenant: str, request_ids: Sequence[str]) -> frozenset[str]:
+        """Those of up to 100 jobs whose content is stored, which lists do not carry; those that are being erased are left out.
+
+        Raises:
+            StoreUnavailable: try again.
+        """
+
     async def list(
         self,
         tenant: str,

@@ -26,6 +26,7 @@ from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, 
 from quarry.store.item import (
     SHARDS,
     STATUS_ONLY,
+    STORING_ONLY,
     Item,
     from_item,
     idempotency_item_key,
@@ -128,6 +129,10 @@ class DynamoStore:
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
         items = await self._items(tenant, request_ids, STATUS_ONLY)
         return dict(status_in(item, now) for item in items if "erasing" not in item)
+
+    async def storing_content(self, tenant: str, request_ids: Sequence[str]) -> frozenset[str]:
+        items = await self._items(tenant, request_ids, STORING_ONLY)
+        return frozenset(item["request_id"]["S"] for item in items if not {"store_content", "erasing"} & item.keys())
 
     async def list(
         self,

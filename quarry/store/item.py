@@ -63,6 +63,9 @@ STATUS_ONLY: Final = {
     "ExpressionAttributeNames": {"#status": "status"},
 }
 
+#: What of a job is read to know whether its content is stored.
+STORING_ONLY: Final = {"ProjectionExpression": "request_id, store_content, erasing"}
+
 
 def job_key(tenant: str, request_id: str) -> Item:
     """The primary key of a job."""

@@ -30,10 +30,9 @@ from quarry.store.item import to_item
 from quarry.testing.faults import Fallible
 
 Operation: TypeAlias = Literal[
-    "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "list", "claim", "renew", "record",
-    "replace",
-    "request_cancel", "clear_bury", "note", "take_notices", "add_text", "look", "due", "take_role", "beat", "heartbeats", "book",
-    "unfinished", "put_tally", "tally",
+    "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "storing_content", "list", "claim",
+    "renew", "record", "replace", "request_cancel", "clear_bury", "note", "take_notices", "add_text", "look", "due", "take_role",
+    "beat", "heartbeats", "book", "unfinished", "put_tally", "tally",
 ]  # fmt: skip
 #: DynamoDB's limit, of names and values together. Here it is held against the item's JSON, which is a little longer.
 _ITEM_MAX_BYTES = 409_600
@@ -143,6 +142,11 @@ class MemoryStore(Fallible[Operation]):
             found = {each: self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows}
             return {request_id: effective_status(job, now) for request_id, job in found.items() if not job.erasing}
 
+    async def storing_content(self, tenant: str, request_ids: Sequence[str]) -> frozenset[str]:
+        with self._strike("storing_content"):
+            found = (self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows)
+            return frozenset(job.request_id for job in found if job.store_content and not job.erasing)
+
     async def list(
         self,
         tenant: str,
@@ -159,6 +163,7 @@ class MemoryStore(Fallible[Operation]):
                 for job in reversed(self.jobs)
                 if job.tenant == tenant
                 and not job.erasing
+                and not job.delivered_at
                 and status in (None, effective_status(job, now))
                 and (created_after is None or job.created_at > created_after)
                 and (after is None or job.request_id < after)
@@ -315,5 +320,6 @@ def _without_content(job: Job) -> Job:
     return replace(
         job, invocation=Invocation(), payload=None, result=None, result_object=None, error=None, attempt_history=(),
         open_attempts=(), stream=False, key_digest=None, lease=None, check_at=None, bury_reason=None, attempts_before=0,
+        store_content=True, brief=False, delivered_at=None,
         webhook_url=None, publish=False, webhook=None, events=None,
     )  # fmt: skip

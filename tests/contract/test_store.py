@@ -227,6 +227,15 @@ async def test_a_list_shows_every_job_once_newest_first(table: Table, limit: int
     assert await everything(table, limit) == listed
 
 
+async def test_whose_content_is_stored_is_asked_beside_the_list(table: Table) -> None:
+    """The list does not carry it. Unknown jobs are left out."""
+    stored, brief = await table.submitted(), await table.submitted(store_content=False, brief=True)
+    assert {(job.store_content, job.brief) for job in await everything(table, 10)} == {(True, False)}
+    ids = [stored.request_id, brief.request_id, new_request_id(NOW)]
+    assert await table.store.storing_content(table.tenant, ids) == {stored.request_id}
+    assert await table.store.storing_content("somebody-else", ids) == frozenset()
+
+
 async def test_after_the_last_job_there_is_no_page(table: Table) -> None:
     """`next_after` is None when nothing follows, also where the last page is full."""
     await ten_jobs(table)
