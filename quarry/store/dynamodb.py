@@ -6,7 +6,7 @@ Concurrent `create` calls share batches (each entry stands or falls alone); keye
 import asyncio
 import heapq
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -17,12 +17,20 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from quarry.aws import DENIED, code_of, said, unavailable
 from quarry.batching import Batcher
 from quarry.envelope import Envelope
-from quarry.errors import CancelRequested, ConfigurationError, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
+from quarry.errors import (
+    CancelRequested,
+    ConfigurationError,
+    JobChanged,
+    LeaseLost,
+    RecordRefused,
+    RecordUnreadable,
+    StoreUnavailable,
+)
 from quarry.ids import last_request_id_at, new_token
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.notification import Channel
 from quarry.store import expressions
-from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece, Tally
+from quarry.store.base import Booking, CancelNotice, Found, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece, Tally
 from quarry.store.item import (
     SHARDS,
     STATUS_ONLY,
@@ -31,6 +39,7 @@ from quarry.store.item import (
     from_item,
     idempotency_item_key,
     job_key,
+    jobs_in,
     look_in,
     notice_key,
     owed_partition,
@@ -122,9 +131,8 @@ class DynamoStore:
         item = answer.get("Item")
         return from_item(item) if item else None
 
-    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
-        jobs = map(from_item, await self._items(tenant, request_ids, {"ConsistentRead": True}))
-        return {job.request_id: job for job in jobs}
+    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> Found:
+        return Found(*_parted(jobs_in(await self._items(tenant, request_ids, {"ConsistentRead": True}))))
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
         items = await self._items(tenant, request_ids, STATUS_ONLY)
@@ -148,17 +156,18 @@ class DynamoStore:
         highest = after or "g"  # above every hexadecimal digit
         if lowest > highest:
             return JobPage((), None)
-        jobs: list[Job] = []
+        found: list[Job | RecordUnreadable] = []
         for _ in range(_LIST_MAX_ROUNDS):
             # One more than is shown, to know whether anything follows.
             ahead = await self._list_once(tenant, lowest, highest, limit + 1)
-            jobs += [job for job in ahead[:limit] if status in (None, effective_status(job, now))]
+            found += [each for each in ahead[:limit] if status is None or _may_be(status, each, now)]
             if len(ahead) <= limit:
-                return _page(jobs, limit, end=True)
+                return _page(found, limit, end=True)
             highest = ahead[limit - 1].request_id
-            if len(jobs) >= limit:
-                return _page(jobs, limit, end=False)
-        return JobPage(tuple(jobs), highest)
+            if len(found) >= limit:
+                return _page(found, limit, end=False)
+        jobs, unreadable = _parted(found)
+        return JobPage(tuple(jobs), highest, tuple(unreadable))
 
     async def claim(self, envelope: Envelope, lease: Lease, now: datetime) -> Job:
         request = expressions.claim(self._table, envelope, lease, now)
@@ -326,21 +335,21 @@ class DynamoStore:
                 return found
             start = {"ExclusiveStartKey": last}
 
-    async def _list_once(self, tenant: str, lowest: str, highest: str, count: int) -> Sequence[Job]:
+    async def _list_once(self, tenant: str, lowest: str, highest: str, count: int) -> Sequence[Job | RecordUnreadable]:
         shards = await asyncio.gather(*(self._list_shard(tenant, shard, lowest, highest, count) for shard in range(SHARDS)))
-        merged = heapq.merge(*shards, key=lambda job: job.request_id, reverse=True)
-        return [job for job, _ in zip(merged, range(count), strict=False)]
+        merged = heapq.merge(*shards, key=lambda each: each.request_id, reverse=True)
+        return [each for each, _ in zip(merged, range(count), strict=False)]
 
-    async def _list_shard(self, tenant: str, shard: int, lowest: str, highest: str, count: int) -> Sequence[Job]:
+    async def _list_shard(self, tenant: str, shard: int, lowest: str, highest: str, count: int) -> Sequence[Job | RecordUnreadable]:
         # Both ends are included, and `highest` was shown already: one more is read and dropped.
         request = expressions.listed(self._table, tenant, shard, lowest, highest, count + 1)
-        jobs: list[Job] = []
+        found: list[Job | RecordUnreadable] = []
         while True:
             answer = await self._call("query", **request)
-            jobs += [job for job in map(from_item, answer["Items"]) if job.request_id != highest]
+            found += [each for each in jobs_in(answer["Items"]) if each.request_id != highest]
             # An answer ends at 1 MB, whatever was asked for.
-            if len(jobs) >= count or not (last := answer.get("LastEvaluatedKey")):
-                return jobs[:count]
+            if len(found) >= count or not (last := answer.get("LastEvaluatedKey")):
+                return found[:count]
             request["ExclusiveStartKey"] = last
 
     async def _guarded(self, request: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
@@ -370,10 +379,22 @@ class DynamoStore:
             raise _unavailable(operation, error) from error
 
 
-def _page(jobs: Sequence[Job], limit: int, *, end: bool) -> JobPage:
-    shown = tuple(jobs[:limit])
-    more = len(jobs) > limit or not end
-    return JobPage(shown, shown[-1].request_id if more and shown else None)
+def _may_be(status: JobStatus, found: Job | RecordUnreadable, now: datetime) -> bool:
+    """Whether it has this status, as far as anybody can tell."""
+    return isinstance(found, RecordUnreadable) or effective_status(found, now) is status
+
+
+def _parted(found: Iterable[Job | RecordUnreadable]) -> tuple[list[Job], list[str]]:
+    """Those that can be read, and the ids of those that cannot."""
+    seen = list(found)
+    return [each for each in seen if isinstance(each, Job)], [each.request_id for each in seen if not isinstance(each, Job)]
+
+
+def _page(found: Sequence[Job | RecordUnreadable], limit: int, *, end: bool) -> JobPage:
+    shown = found[:limit]
+    more = len(found) > limit or not end
+    jobs, unreadable = _parted(shown)
+    return JobPage(tuple(jobs), shown[-1].request_id if more and shown else None, tuple(unreadable))
 
 
 def _can_take_over(seen: Job, envelope: Envelope, lease: Lease, now: datetime) -> bool:

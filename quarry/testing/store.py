@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from quarry.envelope import Envelope
-from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
+from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordRefused, RecordUnreadable, StoreUnavailable
 from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Claimed, Job, JobStatus, Lease, advance, effective_status, notified
 from quarry.notification import Channel
@@ -16,6 +16,7 @@ from quarry.store.base import (
     HEARTBEAT_LIFE,
     Booking,
     CancelNotice,
+    Found,
     Heartbeat,
     IdempotencyKey,
     JobPage,
@@ -42,6 +43,7 @@ _ITEM_MAX_BYTES = 409_600
 class _Row:
     job: Job
     recorded_token: str | None = None
+    is_spoiled: bool = False
 
 
 class MemoryStore(Fallible[Operation]):
@@ -75,6 +77,10 @@ class MemoryStore(Fallible[Operation]):
         """Set a job to whatever the test needs, without any guard."""
         self._rows[job.tenant, job.request_id] = _Row(job)
         return job
+
+    def spoil(self, job: Job) -> None:
+        """Make a job's record one that nobody can read."""
+        self._rows[job.tenant, job.request_id].is_spoiled = True
 
     def found(self, tenant: str, request_id: str) -> Job | None:
         """A job, or None."""
@@ -131,11 +137,14 @@ class MemoryStore(Fallible[Operation]):
     async def get(self, tenant: str, request_id: str) -> Job | None:
         with self._strike("get"):
             row = self._rows.get((tenant, request_id))
+            if row and row.is_spoiled:
+                raise RecordUnreadable(request_id)
             return row.job if row else None
 
-    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
+    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> Found:
         with self._strike("get_many"):
-            return {each: self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows}
+            rows = [self._rows[tenant, each] for each in request_ids if (tenant, each) in self._rows]
+            return Found((row.job for row in rows if not row.is_spoiled), (row.job.request_id for row in rows if row.is_spoiled))
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
         with self._strike("statuses"):
@@ -158,18 +167,23 @@ class MemoryStore(Fallible[Operation]):
         now: datetime,
     ) -> JobPage:
         with self._strike("list"):
+            spoiled = {request_id for (_, request_id), row in self._rows.items() if row.is_spoiled}
             jobs = [
                 _without_content(job)
                 for job in reversed(self.jobs)
                 if job.tenant == tenant
                 and not job.erasing
                 and not job.delivered_at
-                and status in (None, effective_status(job, now))
+                and (job.request_id in spoiled or status in (None, effective_status(job, now)))
                 and (created_after is None or job.created_at > created_after)
                 and (after is None or job.request_id < after)
             ]
             page = tuple(jobs[:limit])
-            return JobPage(page, page[-1].request_id if len(jobs) > limit else None)
+            return JobPage(
+                tuple(job for job in page if job.request_id not in spoiled),
+                page[-1].request_id if len(jobs) > limit else None,
+                tuple(job.request_id for job in page if job.request_id in spoiled),
+            )
 
     async def claim(self, envelope: Envelope, lease: Lease, now: datetime) -> Job:
         with self._strike("claim"):

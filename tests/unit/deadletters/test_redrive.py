@@ -275,7 +275,7 @@ async def test_a_run_that_was_interrupted_goes_on(yard: Yard) -> None:
 
     async def run(stop_at: int) -> None:
         async with aclosing(failed_jobs(yard.store, selection, yard.clock)) as found:
-            chosen = [job async for job in found]
+            chosen = [job async for job in found if isinstance(job, Job)]
         await yard.clock.run(yard.redriver().run(ids(chosen[:stop_at]), 0, timedelta(0)))
 
     await run(stop_at=27)
