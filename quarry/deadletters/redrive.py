@@ -73,6 +73,8 @@ class CanaryFailed(QuarryError):
 
 def redriven(job: Job, terms: Terms, now: datetime) -> Job | str:
     """The job as it is put back to work, or why it is not."""
+    if job.erasing:
+        return "it is being erased, and cannot be put back to work"
     seen = effective_status(job, now)
     if seen is JobStatus.EXPIRED and seen is not job.status:
         job = advance(job, Expired(), now)  # as a worker would have written by and by
