@@ -140,13 +140,14 @@ class Submitter:
                 job, content, key = await asyncio.to_thread(read)
         else:
             job, content, key = read()
-        is_new = await self._let_in(job, key)
+        if is_new := await self._let_in(job, key):
+            job = replace(job, priority=await self.limiter.lane(tenant, job.priority))
         with self._tracing.creation(job) as span:
             job = replace(job, traceparent=span.traceparent) if span.traceparent else job
             accepted = await self._made_durable(job, content, key)
             if accepted.replayed:
                 if is_new:
-                    self.limiter.leave(tenant)
+                    self.limiter.leave(tenant, job.priority)
                 span.tell({"quarry.request_id": accepted.job.request_id, "quarry.replayed": True})
             return accepted
 
@@ -239,7 +240,9 @@ class Submitter:
             if failure:
                 span.fail(type(failure).__name__)
         if failure is None:
-            _log.info(Event.JOB_SUBMITTED, request_id=job.request_id, tenant=job.tenant, model=job.model)
+            _log.info(
+                Event.JOB_SUBMITTED, request_id=job.request_id, tenant=job.tenant, model=job.model, priority=job.priority.value
+            )
             return Accepted(job)
         if failure.applied is False and await self._withdraw(job, key):
             _log.warning(Event.JOB_WITHDRAWN, request_id=job.request_id, error=str(failure))

@@ -14,7 +14,7 @@ class Event(StrEnum):
     DRAIN_STARTED = "drain.started"  # in_flight, drain_seconds
     DRAIN_FINISHED = "drain.finished"  # cut
 
-    JOB_SUBMITTED = "job.submitted"  # tenant, model
+    JOB_SUBMITTED = "job.submitted"  # tenant, model, priority
     JOB_WITHDRAWN = "job.withdrawn"  # error
     JOB_REPLAYED = "job.replayed"  # tenant
     JOB_CANCELLED = "job.cancelled"  # tenant

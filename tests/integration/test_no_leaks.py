@@ -132,7 +132,8 @@ def test_nothing_leaks_whatever_goes_wrong(all_loud: Loud) -> None:
 def test_every_error_is_met() -> None:
     """A new one needs a way to bring it about here; those that are no more than families of others need none.
 
-    Red when: `quarry/errors.py`: `class JobChanged(QuarryError):` -> `class Unheard(QuarryError):`
+    Red when: `quarry/errors/invocation.py`:
+    `refused: InvocationError | None = None` -> `refused = type("Unheard", (QuarryError,), {})`
     """
     named = set(MET) | set(UNMET)
     assert [each.__name__ for each in classes() if each not in named and not each.__subclasses__()] == []

@@ -26,7 +26,7 @@ def test_a_failing_model_is_tried_again_and_answers(stack: Stack, simulator: Sim
 def test_a_throttle_costs_no_attempt(stack: Stack, simulator: Simulator) -> None:
     """Two throttles are more than the budget of one attempt: waiting for capacity is free.
 
-    Red when: `quarry/errors.py`, after `class Throttled(`: `lacks_capacity = True` -> `lacks_capacity = False`
+    Red when: `quarry/errors/invocation.py`, after `class Throttled(`: `lacks_capacity = True` -> `lacks_capacity = False`
     """
     stack.use(simulator)
     simulator.rule(act={"error": "ThrottlingException"}, times=2)

@@ -17,7 +17,6 @@ from quarry.job import Cancelled, Expired, Job, JobStatus, Priority, StatusReaso
 from quarry.testing import NOW, a_claimed_job, a_job, an_envelope
 from tests.unit.deadletters.conftest import TERMS, Yard, ids
 
-
 ERASING = "it is being erased, and cannot be put back to work"
 
 

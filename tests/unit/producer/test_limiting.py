@@ -10,6 +10,7 @@ from producer.limiting import Limiter
 from producer.quotas import headers
 from producer.submit import Accepted
 from quarry.errors import Quota, RateLimited, StoreUnavailable
+from quarry.job import Priority
 from quarry.store.base import Tally
 from quarry.tenants.limits import Limits
 from quarry.tenants.policy import Policy, Tenants
@@ -188,6 +189,51 @@ def test_header_fields_by_the_draft() -> None:
         "RateLimit-Policy": '"requests";q=60;w=60, "queued-jobs";q=1000',
         "RateLimit": '"requests";r=12;t=1, "queued-jobs";r=0',
     }
+
+
+# --- what keeps its priority ------------------------------------------------------------------------------------------
+
+
+async def test_what_is_beyond_waits_in_the_low_lane_and_nothing_is_refused(producer: Producer) -> None:
+    """By submissions, whichever priority they ask for; `low` has none to lose. Another tenant's keep theirs."""
+    limited(producer, demote_over_per_minute=3)
+    asked = ["low", "high", "normal", "low", None, "high", "normal"]
+    lanes = [(await submit(producer, priority=each) if each else await submit(producer)).job.priority for each in asked]
+    assert lanes == ["low", "high", "normal", "low", "normal", "low", "low"]
+    assert (await submit(producer, "other", priority="high")).job.priority == "high"
+    assert [producer.lanes[lane].visible_count for lane in Priority] == [2, 2, 4]
+    await producer.clock.advance(20)
+    assert [(await submit(producer)).job.priority for _ in range(2)] == ["normal", "low"]
+    assert headers(producer.submitter.limiter.quotas("acme")) == {}
+
+
+async def test_processes_share_what_keeps_its_priority_and_requests_are_counted_apart(producer: Producer) -> None:
+    """Whoever spends it, it is spent once."""
+    other = limited(producer, demote_over_per_minute=4, requests_per_minute=6)
+    lanes = [await other.lane("acme", Priority.NORMAL) for _ in range(2)]
+    await producer.clock.advance(5)
+    await other.tidy()
+    lanes += [(await submit(producer)).job.priority for _ in range(6)]
+    assert lanes == [Priority.NORMAL] * 4 + [Priority.LOW] * 4
+    with pytest.raises(RateLimited):
+        await submit(producer)
+
+
+async def test_a_replay_loses_nobodys_priority(producer: Producer) -> None:
+    """It makes no job."""
+    limited(producer, demote_over_per_minute=2)
+    for _ in range(5):
+        await submit(producer, key="k")
+    assert [(await submit(producer)).job.priority for _ in range(2)] == ["normal", "low"]
+
+
+async def test_a_bulk_submission_keeps_the_priority_of_its_first_jobs(producer: Producer) -> None:
+    """With a write for all that come at once."""
+    limited(producer, demote_over_per_minute=60)
+    verdicts = await producer.submitter.submit_many("acme", [{"prompt": str(i)} for i in range(100)])
+    lanes = [each.job.priority for each in verdicts if isinstance(each, Accepted)]
+    assert lanes == [Priority.NORMAL] * 60 + [Priority.LOW] * 40
+    assert producer.store.bookings <= 15
 
 
 # --- jobs under way ---------------------------------------------------------------------------------------------------
