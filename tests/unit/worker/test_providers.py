@@ -1,5 +1,6 @@
 """Opening providers: what is refused at the start, and what they are called."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -141,6 +142,13 @@ class Ruling:
         return {"action": "NONE", "outputs": []}
 
 
+class Hasty(FakeClock):
+    """Nobody waits."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
 GUARDRAIL = Guardrail("eu-west-3", "gr1abc2def3g", "3")
 GUARDED = Tenants(Policy(guard=Guard(guardrails={"eu-west-3": GUARDRAIL})))
 
@@ -165,9 +173,7 @@ async def test_a_guardrail_that_comes_while_the_worker_runs_is_asked(monkeypatch
         assert asked == ["eu-west-3 INPUT", "eu-west-3 OUTPUT"]
 
 
-async def test_a_guardrail_whose_region_cannot_be_opened_refuses_the_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clock: FakeClock
-) -> None:
+async def test_a_guardrail_whose_region_cannot_be_opened_refuses_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Loudly, and what held before goes on holding: the policy that wants the guardrail never holds without it."""
 
     @asynccontextmanager
@@ -178,12 +184,12 @@ async def test_a_guardrail_whose_region_cannot_be_opened_refuses_the_file(
     monkeypatch.setattr("worker.providers.bedrock_client", bedrock)
     path = tmp_path / "tenants.toml"
     path.write_text("")
-    file = TenantsFile(str(path), FilesMetrics(CollectorRegistry()), clock)
+    file = TenantsFile(str(path), FilesMetrics(CollectorRegistry()), Hasty())
     async with opened() as providers:
         file.prepare = providers.follow_tenants
         path.write_text('[default.guard.guardrails.eu-west-3]\nid = "gr1abc2def3g"\nversion = "3"\n')
         with capture_logs() as logs:
-            await clock.run(file.look())
+            await file.look()
     assert [(each["event"], each["error"]) for each in logs] == [("tenants.refused", "eu-west-3 is nowhere")]
     assert file.tenants.of("acme").guard.guardrails == {}
 
