@@ -97,7 +97,7 @@ class Leasing:
         share, now, at = known.share, self._clock.now(), self._clock.monotonic()
         if share.spend(at):
             return 0  # of a share that somebody before us took
-        if at >= share.refused_until:
+        if share.may_ask(at):
             requests = share.wanted(known.waiting, share.bucket.level(share.until, now), at) if self._hoards else 1
             for count in dict.fromkeys((requests, 1)):
                 booking = await self._store.book(name, share.bucket.stretch(count), share.bucket.latest(now), now, share.until)

@@ -67,6 +67,10 @@ class Limiter:
         if lane is not Priority.LOW and (bucket := self._undemoted(tenant)):
             self._leasing.return_one(_undemoted_name(tenant), bucket)
 
+    def give_up(self, tenant: str) -> None:
+        """What was let in last has failed and made no job: it is not under way."""
+        self._queues.leave(tenant)
+
     def quotas(self, tenant: str) -> tuple[Quota, ...]:
         """How a tenant stands, as far as this process knows."""
         bucket, limit = self._requests(tenant), self._tenants.of(tenant).limits.queued_jobs

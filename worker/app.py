@@ -112,6 +112,7 @@ async def run(settings: Settings) -> int:
         backing = await stack.enter_async_context(opened(settings, clock, session, connections, tenants))
         ports = Ports(backing.store, backing.erasures, backing.lanes, backing.payloads, backing.queue_urls, backing.reminders)
         providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock, tenants))
+        file.prepare, tenants_file.prepare = providers.follow, providers.follow_tenants
         inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
         governor = Governor(inference, clock, wait_seconds=float(settings.limiter.wait_seconds), draw=random.random)
@@ -146,7 +147,7 @@ async def run(settings: Settings) -> int:
             sweep.keep(),
             Counting(ports.store, tenants, clock, owner=owner).keep(),
             heart.keep(),
-            file.keep(providers.follow, [tenants_file]),
+            file.keep(beside=[tenants_file]),
             publisher.keep(),
         ]
         if backing.reminders:

@@ -30,6 +30,7 @@
     ├── OutOfTime                       no call may begin any more
     ├── JobChanged                      the job is no longer what was read: read again
     ├── RecordRefused                   the table will never take this record
+    ├── RecordUnreadable                no version that we know has written this record
     ├── TransportError                  time helps
     │   ├── QueueUnavailable
     │   ├── StoreUnavailable
@@ -75,6 +76,7 @@ from quarry.errors.delivery import (
     NoRecord,
     NotYetDue,
     RecordRefused,
+    RecordUnreadable,
     StaleGeneration,
     TakenOverTooOften,
     UnsupportedEnvelope,
@@ -195,6 +197,7 @@ __all__ = [
     "QuotaExceeded",
     "RateLimited",
     "RecordRefused",
+    "RecordUnreadable",
     "RequestLimitReached",
     "ResidencyForbids",
     "StaleGeneration",

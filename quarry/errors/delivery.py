@@ -83,3 +83,11 @@ class JobChanged(QuarryError):
 
 class RecordRefused(QuarryError):
     """The table will never take this record, however often it is asked: it is too large, or a bug."""
+
+
+class RecordUnreadable(QuarryError):
+    """A record that no version which this one knows has written: damaged, or of a version to come. Nothing is done with it."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"the record of job {request_id} cannot be read by this version")
+        self.request_id = request_id

@@ -7,7 +7,7 @@ transactions of their own.
 import asyncio
 import heapq
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -17,19 +17,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 from quarry.aws import DENIED
 from quarry.batching import Batcher
 from quarry.envelope import Envelope
-from quarry.errors import CancelRequested, JobChanged, LeaseLost, StoreUnavailable
+from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordUnreadable, StoreUnavailable
 from quarry.ids import last_request_id_at
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.notification import Channel
 from quarry.store import expressions, worker_rows
-from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece, Tally
+from quarry.store.base import Booking, CancelNotice, Found, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece, Tally
 from quarry.store.item import (
     SHARDS,
     STATUS_ONLY,
+    STORING_ONLY,
     Item,
     from_item,
     idempotency_item_key,
     job_key,
+    jobs_in,
     look_in,
     owed_partition,
     status_in,
@@ -94,13 +96,16 @@ class DynamoStore(DynamoTable):
         item = answer.get("Item")
         return from_item(item) if item else None
 
-    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
-        jobs = map(from_item, await self._items(tenant, request_ids, {"ConsistentRead": True}))
-        return {job.request_id: job for job in jobs}
+    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> Found:
+        return Found(*_parted(jobs_in(await self._items(tenant, request_ids, {"ConsistentRead": True}))))
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
         items = await self._items(tenant, request_ids, STATUS_ONLY)
         return dict(status_in(item, now) for item in items if "erasing" not in item)
+
+    async def storing_content(self, tenant: str, request_ids: Sequence[str]) -> frozenset[str]:
+        items = await self._items(tenant, request_ids, STORING_ONLY)
+        return frozenset(item["request_id"]["S"] for item in items if not {"store_content", "erasing"} & item.keys())
 
     async def list(
         self,
@@ -116,17 +121,18 @@ class DynamoStore(DynamoTable):
         highest = after or "g"  # above every hexadecimal digit
         if lowest > highest:
             return JobPage((), None)
-        jobs: list[Job] = []
+        found: list[Job | RecordUnreadable] = []
         for _ in range(_LIST_MAX_ROUNDS):
             # One more than is shown, to know whether anything follows.
             ahead = await self._list_once(tenant, lowest, highest, limit + 1)
-            jobs += [job for job in ahead[:limit] if status in (None, effective_status(job, now))]
+            found += [each for each in ahead[:limit] if status is None or _may_be(status, each, now)]
             if len(ahead) <= limit:
-                return _page(jobs, limit, end=True)
+                return _page(found, limit, end=True)
             highest = ahead[limit - 1].request_id
-            if len(jobs) >= limit:
-                return _page(jobs, limit, end=False)
-        return JobPage(tuple(jobs), highest)
+            if len(found) >= limit:
+                return _page(found, limit, end=False)
+        jobs, unreadable = _parted(found)
+        return JobPage(tuple(jobs), highest, tuple(unreadable))
 
     async def claim(self, envelope: Envelope, lease: Lease, now: datetime) -> Job:
         request = expressions.claim(self._table, envelope, lease, now)
@@ -269,28 +275,40 @@ class DynamoStore(DynamoTable):
         # A statement that the answer does not name may or may not have been carried out.
         return [*written, *(StoreUnavailable("DynamoDB did not say whether it wrote") for _ in jobs[len(written) :])]
 
-    async def _list_once(self, tenant: str, lowest: str, highest: str, count: int) -> Sequence[Job]:
+    async def _list_once(self, tenant: str, lowest: str, highest: str, count: int) -> Sequence[Job | RecordUnreadable]:
         shards = await asyncio.gather(*(self._list_shard(tenant, shard, lowest, highest, count) for shard in range(SHARDS)))
-        merged = heapq.merge(*shards, key=lambda job: job.request_id, reverse=True)
-        return [job for job, _ in zip(merged, range(count), strict=False)]
+        merged = heapq.merge(*shards, key=lambda each: each.request_id, reverse=True)
+        return [each for each, _ in zip(merged, range(count), strict=False)]
 
-    async def _list_shard(self, tenant: str, shard: int, lowest: str, highest: str, count: int) -> Sequence[Job]:
+    async def _list_shard(self, tenant: str, shard: int, lowest: str, highest: str, count: int) -> Sequence[Job | RecordUnreadable]:
         # Both ends are included, and `highest` was shown already: one more is read and dropped.
         request = expressions.listed(self._table, tenant, shard, lowest, highest, count + 1)
-        jobs: list[Job] = []
+        found: list[Job | RecordUnreadable] = []
         while True:
             answer = await self._call("query", **request)
-            jobs += [job for job in map(from_item, answer["Items"]) if job.request_id != highest]
+            found += [each for each in jobs_in(answer["Items"]) if each.request_id != highest]
             # An answer ends at 1 MB, whatever was asked for.
-            if len(jobs) >= count or not (last := answer.get("LastEvaluatedKey")):
-                return jobs[:count]
+            if len(found) >= count or not (last := answer.get("LastEvaluatedKey")):
+                return found[:count]
             request["ExclusiveStartKey"] = last
 
 
-def _page(jobs: Sequence[Job], limit: int, *, end: bool) -> JobPage:
-    shown = tuple(jobs[:limit])
-    more = len(jobs) > limit or not end
-    return JobPage(shown, shown[-1].request_id if more and shown else None)
+def _may_be(status: JobStatus, found: Job | RecordUnreadable, now: datetime) -> bool:
+    """Whether it has this status, as far as anybody can tell."""
+    return isinstance(found, RecordUnreadable) or effective_status(found, now) is status
+
+
+def _parted(found: Iterable[Job | RecordUnreadable]) -> tuple[list[Job], list[str]]:
+    """Those that can be read, and the ids of those that cannot."""
+    seen = list(found)
+    return [each for each in seen if isinstance(each, Job)], [each.request_id for each in seen if not isinstance(each, Job)]
+
+
+def _page(found: Sequence[Job | RecordUnreadable], limit: int, *, end: bool) -> JobPage:
+    shown = found[:limit]
+    more = len(found) > limit or not end
+    jobs, unreadable = _parted(shown)
+    return JobPage(tuple(jobs), shown[-1].request_id if more and shown else None, tuple(unreadable))
 
 
 def _can_take_over(seen: Job, envelope: Envelope, lease: Lease, now: datetime) -> bool:

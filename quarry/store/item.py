@@ -13,13 +13,14 @@ Two sparse indexes:
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from quarry.attempts import Failure
 from quarry.clock import from_epoch_ms, to_epoch_ms
+from quarry.errors import RecordUnreadable
 from quarry.job import Job, JobStatus, Lease, Priority, StatusReason, StoredObject, status_for_readers
 from quarry.store.base import Look, Mark, Piece
 from quarry.store.json_forms import (
@@ -68,6 +69,9 @@ STATUS_ONLY: Final = {
     "ProjectionExpression": "request_id, #status, deadline_at, erasing",
     "ExpressionAttributeNames": {"#status": "status"},
 }
+
+#: What of a job is read to know whether its content is stored.
+STORING_ONLY: Final = {"ProjectionExpression": "request_id, store_content, erasing"}
 
 
 def job_key(tenant: str, request_id: str) -> Item:
@@ -188,7 +192,27 @@ def kept_partition(shard: int) -> str:
 
 
 def from_item(item: Mapping[str, Any]) -> Job:
-    """Read a job back, from a whole item or from what the index carries."""
+    """Read a job back, from a whole item or from what the index carries.
+
+    Raises:
+        RecordUnreadable: no version that we know has written it.
+    """
+    try:
+        return _job_in(item)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RecordUnreadable(item["request_id"]["S"]) from error
+
+
+def jobs_in(items: Iterable[Mapping[str, Any]]) -> Iterator[Job | RecordUnreadable]:
+    """Each that can be read, and what is wrong with each other one."""
+    for item in items:
+        try:
+            yield from_item(item)
+        except RecordUnreadable as error:
+            yield error
+
+
+def _job_in(item: Mapping[str, Any]) -> Job:
     get = _Reader(item)
     token, expires_at = get.text("lease_token"), get.instant("lease_expires_at")
     lease = Lease(token, get.text("lease_owner") or "", expires_at) if token and expires_at else None

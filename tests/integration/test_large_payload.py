@@ -49,8 +49,7 @@ def test_fifteen_megabytes_reach_the_model_whole(stack: Stack, simulator: Simula
 def test_a_keyed_replay_needs_no_second_object(stack: Stack) -> None:
     """Even while S3 is away: the job is there already.
 
-    Red when: `producer/submit.py`:
-    `holder = None if _stays(job, content) else await self._store.key_holder(key, job.created_at)` -> `holder = None`
+    Red when: `producer/submit.py`: `(not _stays(job, content) or self._replays.is_recent(key))` -> `False`
     """
     body, headers = {"prompt": "x" * 100_000}, {"Idempotency-Key": "once"}
     with stack.running_api() as api:
@@ -66,7 +65,7 @@ def test_a_keyed_replay_needs_no_second_object(stack: Stack) -> None:
 def test_while_s3_is_away_a_large_submission_is_refused_and_a_small_one_taken(stack: Stack) -> None:
     """503 with `Retry-After`, and nothing of it is stored or queued.
 
-    Red when: `producer/submit.py`, after `return await self._submit_keyed(job, content, key)`:
+    Red when: `producer/submit.py`, after `return await self._submit_keyed(job, content, key, holder)`:
     `job = await self._set_apart(job, content)` -> `await self._store.create(job); job = await self._set_apart(job, content)`
     """
     with stack.running_api(AWS_ENDPOINT_URL_S3="http://127.0.0.1:1") as api:
