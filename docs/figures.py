@@ -229,6 +229,7 @@ def _most(values: Sequence[float]) -> str:
 
 _BLOCKS: Final[Mapping[str, tuple[str, Told]]] = {
     "containers": ("containers", _plain),
+    "fairness": ("fairness", _plain),
     "terraform": ("terraform", _plain),
     "autoscaling-burst": ("autoscaling-burst", _burst),
     "performance-where": ("performance", _where),

@@ -87,6 +87,14 @@ def outcome_table() -> str:
 
 def cases() -> Iterator[tuple[str, outcome.Verdict]]:
     """What happened, in words, and what follows."""
+    yield from _worked()
+    yield from _refused()
+    yield "the store does not answer the claim", outcome.of_unavailable_store(NOW, 0.5)
+    yield from _not_claimed()
+
+
+def _worked() -> Iterator[tuple[str, outcome.Verdict]]:
+    """After the claim."""
     held, spent = a_claimed_job(), a_claimed_job(max_attempts=1)
     late = a_claimed_job(deadline_at=NOW + timedelta(seconds=1))
     interrupted = outcome.Interrupted
@@ -128,8 +136,12 @@ def cases() -> Iterator[tuple[str, outcome.Verdict]]:
     yield "the same, after a target had refused, and the route declares an answer for that", decided(too_late, route=declaring)
     yield "it should run alone, and another one already does", decided(interrupted(why.MAKING_WAY, call_started=False))
     yield "lease lost while working", decided(interrupted(why.LEASE_LOST, call_started=True))
+
+
+def _refused() -> Iterator[tuple[str, outcome.Verdict]]:
+    """Where a claim does not go through."""
     refusals: Mapping[str, errors.ClaimRefused] = {
-        "claim refused: another worker has it": errors.ClaimedElsewhere(held, _SOON),
+        "claim refused: another worker has it": errors.ClaimedElsewhere(a_claimed_job(), _SOON),
         "claim refused: not yet due": errors.NotYetDue(a_job(), _SOON),
         "claim refused: it is over": errors.AlreadyFinished(a_job(status=job.JobStatus.COMPLETED)),
         "claim refused: it is over, and its dead letter may be missing": errors.AlreadyFinished(
@@ -143,7 +155,10 @@ def cases() -> Iterator[tuple[str, outcome.Verdict]]:
     }
     for words, refusal in refusals.items():
         yield words, outcome.of_refusal(refusal, NOW)
-    yield "the store does not answer the claim", outcome.of_unavailable_store(NOW, 0.5)
+
+
+def _not_claimed() -> Iterator[tuple[str, outcome.Verdict]]:
+    """Of messages for which nothing is claimed."""
     fresh, old = a_delivery("{", sent_at=NOW), a_delivery("{", sent_at=NOW - timedelta(hours=25))
     yield "a message that is no envelope", outcome.of_unreadable(errors.MalformedEnvelope("x"), fresh, NOW)
     yield "an envelope of a newer version", outcome.of_unreadable(errors.UnsupportedEnvelope("x"), fresh, NOW)

@@ -24,7 +24,7 @@ from quarry.inference.verdicts import scrub
 from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, Job, Priority
 from quarry.settings import JobSettings
-from quarry.store.item import invocation_json
+from quarry.store.json_forms import invocation_json
 from quarry.tenants.guard import Guard
 from quarry.tenants.limits import Limits
 from quarry.tenants.policy import PLAIN, Policy

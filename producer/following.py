@@ -19,7 +19,7 @@ from quarry.clock import Clock
 from quarry.errors import JobNotFound, Overloaded, PayloadLost, TransportError
 from quarry.job import Job, JobStatus, effective_status
 from quarry.store.base import JobStore, Look
-from quarry.store.item import json_text
+from quarry.store.json_forms import json_text
 from quarry.telemetry.metrics import ProducerMetrics
 
 #: What a stream holds, for the OpenAPI document.

@@ -1,35 +1,25 @@
-"""Lets a tenant's submissions in, or says when to come again. A tenant without limits costs nothing here.
+"""Lets a tenant's submissions in, or says when to come again; and says which of them keep their priority. A tenant without limits
+costs nothing here.
 
 Where the table does not answer while a share is needed, the submission fails as it would have a moment later: it needs the table
 itself. Nobody is let in unasked.
 """
 
-import asyncio
-from dataclasses import dataclass, field
 from math import ceil
 from typing import Final
 
+from producer.leasing import Leasing
 from producer.queued import Queues
-from producer.shares import REFUSAL_SECONDS, Bucket, Share
+from producer.shares import Bucket
 from quarry.clock import Clock
-from quarry.errors import Quota, RateLimited, StoreUnavailable
+from quarry.errors import Quota, RateLimited
+from quarry.job import Priority
 from quarry.store.base import JobStore
 from quarry.tenants.limits import Limits
 from quarry.tenants.policy import Tenants
 
 REQUESTS: Final = "requests"
 _MINUTE: Final = 60
-#: Between looks for shares that rest. Our own choice.
-_TIDY_SECONDS: Final = 1.0
-
-
-@dataclass(slots=True)
-class _Tenant:
-    """What this process knows of one tenant's requests."""
-
-    share: Share
-    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    waiting: int = 0
 
 
 class Limiter:
@@ -40,12 +30,9 @@ class Limiter:
     """
 
     def __init__(self, store: JobStore, tenants: Tenants, clock: Clock, *, hoards: bool = True) -> None:
-        self._store = store
         self._tenants = tenants
-        self._clock = clock
-        self._hoards = hoards
         self._queues = Queues(store, clock)
-        self._known: dict[str, _Tenant] = {}
+        self._leasing = Leasing(store, clock, hoards=hoards)
 
     async def enter(self, tenant: str) -> None:
         """Let one submission in.
@@ -62,97 +49,82 @@ class Limiter:
             self._queues.leave(tenant)
             raise
 
-    async def _spend(self, tenant: str) -> None:
-        """One of the tenant's requests a minute."""
-        if (known := self._of(tenant)) is None or known.share.spend(self._clock.monotonic()):
-            return
-        known.waiting += 1
-        try:
-            async with known.asking:
-                await self._enter(tenant, known)
-        finally:
-            known.waiting -= 1
+    async def lane(self, tenant: str, priority: Priority) -> Priority:
+        """On which lane a submission waits that was let in: `low` for what a tenant submits beyond what keeps its priority.
 
-    def leave(self, tenant: str) -> None:
-        """What was let in last was no new submission: it costs nothing."""
+        Raises:
+            StoreUnavailable: nobody can tell.
+        """
+        if priority is Priority.LOW or (bucket := self._undemoted(tenant)) is None:
+            return priority
+        return Priority.LOW if await self._leasing.spend(_undemoted_name(tenant), bucket) else priority
+
+    def leave(self, tenant: str, lane: Priority) -> None:
+        """What was let in last, on this lane, was no new submission: it costs nothing."""
         self._queues.leave(tenant)
-        if known := self._of(tenant):
-            known.share.return_one(self._clock.monotonic())
+        if bucket := self._requests(tenant):
+            self._leasing.return_one(tenant, bucket)
+        if lane is not Priority.LOW and (bucket := self._undemoted(tenant)):
+            self._leasing.return_one(_undemoted_name(tenant), bucket)
+
+    def give_up(self, tenant: str) -> None:
+        """What was let in last has failed and made no job: it is not under way."""
+        self._queues.leave(tenant)
 
     def quotas(self, tenant: str) -> tuple[Quota, ...]:
         """How a tenant stands, as far as this process knows."""
-        known, limit = self._of(tenant), self._tenants.of(tenant).limits.queued_jobs
-        requests = () if known is None else (self._quota(known.share),)
+        bucket, limit = self._requests(tenant), self._tenants.of(tenant).limits.queued_jobs
+        requests = () if bucket is None else (self._quota(tenant, bucket),)
         return (*requests, *self._queues.quotas(tenant, limit)) if limit else requests
 
     @property
     def known_count(self) -> int:
-        """How many tenants it keeps something of."""
-        return len(self._known)
+        """How many buckets it keeps something of."""
+        return len(self._leasing.known)
 
     async def tidy(self) -> None:
         """Give back the shares that rest."""
-        for tenant, known in list(self._known.items()):
-            if not known.waiting and known.share.is_forgotten(self._clock.monotonic()):
-                del self._known[tenant]
-            elif rests := known.share.resting(self._clock.monotonic()):
-                known.share.let_go()
-                await self._give_back(tenant, known.share, rests)
+        await self._leasing.tidy()
 
     async def keep(self) -> None:
         """Tidy, for ever. Supervised: if this ends, the process stops."""
-        while True:
-            await self._clock.sleep(_TIDY_SECONDS)
-            await self.tidy()
+        await self._leasing.keep()
 
-    async def _enter(self, tenant: str, known: _Tenant) -> None:
-        share, now, at = known.share, self._clock.now(), self._clock.monotonic()
-        if share.spend(at):
-            return  # of a share that somebody before us took
-        if at >= share.refused_until:
-            requests = share.wanted(known.waiting, share.bucket.level(share.until, now), at) if self._hoards else 1
-            for count in dict.fromkeys((requests, 1)):
-                booking = await self._store.book(tenant, share.bucket.stretch(count), share.bucket.latest(now), now, share.until)
-                share.until = booking.until
-                if booking.booked:
-                    share.take(count, booking.until, now, at)
-                    share.spend(at)
-                    return
-            share.refused_until = at + REFUSAL_SECONDS
-        seconds = max(ceil(share.bucket.seconds_until_one(share.until, now)), 1)
-        raise RateLimited(
-            f"{share.bucket.per_minute:,} requests a minute are allowed, and no more now; there is room for one in {seconds} s",
-            retry_after_seconds=seconds,
-            quotas=(Quota(REQUESTS, share.bucket.per_minute, 0, _MINUTE, seconds),),
-        )
+    async def _spend(self, tenant: str) -> None:
+        """One of the tenant's requests a minute."""
+        bucket = self._requests(tenant)
+        if bucket is not None and (seconds := await self._leasing.spend(tenant, bucket)):
+            raise RateLimited(
+                f"{bucket.per_minute:,} requests a minute are allowed, and no more now; there is room for one in {seconds} s",
+                retry_after_seconds=seconds,
+                quotas=(Quota(REQUESTS, bucket.per_minute, 0, _MINUTE, seconds),),
+            )
 
-    async def _give_back(self, tenant: str, share: Share, requests: int) -> None:
-        now = self._clock.now()
-        try:
-            booking = await self._store.book(tenant, -share.bucket.stretch(requests), share.bucket.latest(now), now, share.until)
-        except StoreUnavailable:
-            return  # it fills again
-        share.until = booking.until
+    def _quota(self, tenant: str, bucket: Bucket) -> Quota:
+        left = self._leasing.left(tenant, bucket)
+        more = None if left >= bucket.depth else max(ceil(1 / bucket.per_second), 1)
+        return Quota(REQUESTS, bucket.per_minute, left, _MINUTE, more)
 
-    def _quota(self, share: Share) -> Quota:
-        now, at = self._clock.now(), self._clock.monotonic()
-        left = share.held(at) + max(int(share.bucket.level(share.until, now)), 0)
-        more = None if left >= share.bucket.depth else max(ceil(1 / share.bucket.per_second), 1)
-        return Quota(REQUESTS, share.bucket.per_minute, min(left, share.bucket.depth), _MINUTE, more)
+    def _requests(self, tenant: str) -> Bucket | None:
+        """What a tenant may submit, by what the file says now; None where that is not limited."""
+        if (bucket := bucket_of(self._tenants.of(tenant).limits)) is None:
+            self._leasing.forget(tenant)
+        return bucket
 
-    def _of(self, tenant: str) -> _Tenant | None:
-        """A tenant that has such a limit, by what the file says now; None where it has none."""
-        bucket = bucket_of(self._tenants.of(tenant).limits)
-        if bucket is None:
-            self._known.pop(tenant, None)
-            return None
-        known = self._known.get(tenant)
-        if known is None or known.share.bucket != bucket:
-            known = self._known[tenant] = _Tenant(Share(bucket, self._clock.monotonic()))
-        return known
+    def _undemoted(self, tenant: str) -> Bucket | None:
+        """What of it keeps its priority."""
+        rate = self._tenants.of(tenant).limits.demote_over_per_minute
+        if rate is None:
+            self._leasing.forget(_undemoted_name(tenant))
+        return Bucket(rate, rate) if rate else None
 
 
 def bucket_of(limits: Limits) -> Bucket | None:
     """The bucket of these limits, if they have one."""
     rate = limits.requests_per_minute
     return Bucket(rate, limits.burst_requests or rate) if rate else None
+
+
+def _undemoted_name(tenant: str) -> str:
+    """What the bucket is called in the table. No tenant's name has a dot."""
+    return f"{tenant}.undemoted"

@@ -5,7 +5,7 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,15 +16,18 @@ from producer.results import SHOWN_MAX_BYTES, Results
 from producer.waiting import Waiters
 from quarry.clock import Clock
 from quarry.erasure.base import Erasures
-from quarry.errors import FieldFault, InvalidSubmission, JobNotFound, PayloadLost, QuarryError, StoreUnavailable
+from quarry.errors import FieldFault, InvalidSubmission, JobNotFound, PayloadLost, QuarryError, RecordUnreadable, StoreUnavailable
 from quarry.explanation import explanation
 from quarry.ids import is_request_id
 from quarry.job import Job, effective_status
 from quarry.store.base import JobStore
-from quarry.store.item import result_json
+from quarry.store.json_forms import result_json
+from quarry.telemetry.events import Event
+from quarry.telemetry.logs import get_logger
 from quarry.tenants.keeping import Keeping
 from quarry.tenants.privacy import GRACE
 
+_log = get_logger(__name__)
 #: Results of one lookup, together.
 LOOKUP_RESULTS_MAX_BYTES: Final = 5 * 1024 * 1024
 _NOT_FOUND: Final = "no such job"
@@ -113,10 +116,21 @@ class Lookup:
         page = await self.store.list(
             tenant, status=query.status, created_after=query.created_after, limit=query.limit, after=after, now=now
         )
+        for each in page.unreadable:
+            _log.error(Event.RECORD_UNREADABLE, request_id=each, tenant=tenant)
         return {
-            "jobs": [summary_out(job, now) for job in page.jobs if not self.keeping.is_over(job, now)],
+            "jobs": [summary_out(job, now) for job in await self._readable(tenant, page.jobs, now)],
             "next_cursor": page.next_after and to_cursor(page.next_after),
         }
+
+    async def _readable(self, tenant: str, jobs: Sequence[Job], now: datetime) -> Sequence[Job]:
+        """Those whose time is not over. A list does not tell whose content is not stored: of jobs that would be over if theirs were
+        not, the records are asked, which is few where the sweep keeps up.
+        """
+        jobs = [job for job in jobs if not self.keeping.is_over(job, now)]
+        doubtful = {job.request_id for job in jobs if self.keeping.is_over(replace(job, store_content=False), now)}
+        stored = await self.store.storing_content(tenant, sorted(doubtful)) if doubtful else frozenset[str]()
+        return [job for job in jobs if job.request_id in stored or job.request_id not in doubtful]
 
     async def look_up(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Any]:
         """Jobs by id, in order, unknown ones with an `error`; results inline until they have as much as they may.
@@ -128,6 +142,9 @@ class Lookup:
         left = self.results_max_bytes
         rows: list[Awaitable[dict[str, Any]]] = []
         for request_id in request_ids:
+            if request_id in found.unreadable:
+                rows.append(_unreadable(tenant, request_id))
+                continue
             job = found.get(request_id)
             job = None if job and self._is_hidden(job) else job
             size = _shown_bytes(job) if job else 0
@@ -170,6 +187,11 @@ def from_cursor(cursor: str) -> str:
     if not is_request_id(request_id) or to_cursor(request_id) != cursor:
         raise InvalidSubmission(FieldFault("cursor", "is not the `next_cursor` of a page"))
     return request_id
+
+
+async def _unreadable(tenant: str, request_id: str) -> dict[str, Any]:
+    _log.error(Event.RECORD_UNREADABLE, request_id=request_id, tenant=tenant)
+    return _failed(request_id, RecordUnreadable(request_id))
 
 
 def _failed(request_id: str, error: QuarryError) -> dict[str, Any]:

@@ -76,6 +76,10 @@ class Share:
         self._spent = 0
         self._spent_at = at
 
+    def may_ask(self, at: float) -> bool:
+        """Whether the table may be asked, or has refused a moment ago."""
+        return at + _NEARLY >= self.refused_until
+
     def spend(self, at: float) -> bool:
         """Let one request in, if it is held."""
         self._melt(at)

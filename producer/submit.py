@@ -26,6 +26,7 @@ from producer.admission import NOBODY, Telling
 from producer.body import Body
 from producer.limiting import Limiter
 from producer.problems import kind_of, whereabouts
+from producer.replays import Replays
 from quarry.clock import Clock
 from quarry.errors import (
     IdempotencyConflict,
@@ -43,7 +44,7 @@ from quarry.job import Job, JobStatus
 from quarry.queue.base import Lanes
 from quarry.queue.lanes import announce
 from quarry.settings import JobSettings
-from quarry.store.base import IdempotencyKey, JobStore
+from quarry.store.base import IdempotencyKey, JobStore, KeyHolder
 from quarry.store.expressions import digest
 from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
 from quarry.telemetry.events import Event
@@ -100,6 +101,7 @@ class Submitter:
         self._tracing = tracing
         self.limiter = limiter or Limiter(store, tenants, clock)
         self._telling = telling
+        self._replays = Replays(clock)
         # One at a time: what it needs of memory on the way is needed once.
         self._reading = asyncio.Semaphore(1)
 
@@ -140,34 +142,56 @@ class Submitter:
                 job, content, key = await asyncio.to_thread(read)
         else:
             job, content, key = read()
-        is_new = await self._let_in(job, key)
-        with self._tracing.creation(job) as span:
-            job = replace(job, traceparent=span.traceparent) if span.traceparent else job
-            accepted = await self._made_durable(job, content, key)
-            if accepted.replayed:
-                if is_new:
-                    self.limiter.leave(tenant)
-                span.tell({"quarry.request_id": accepted.job.request_id, "quarry.replayed": True})
-            return accepted
+        holder = await self._let_in(job, key)
+        with self._in_its_place(tenant, is_new=holder is None):
+            if holder is None:
+                job = await self._put_on_a_lane(job)
+            with self._tracing.creation(job) as span:
+                job = replace(job, traceparent=span.traceparent) if span.traceparent else job
+                accepted = await self._made_durable(job, content, key, holder)
+                if accepted.replayed:
+                    if holder is None:
+                        self.limiter.leave(tenant, job.priority)
+                    span.tell({"quarry.request_id": accepted.job.request_id, "quarry.replayed": True})
+                return accepted
 
-    async def _let_in(self, job: Job, key: IdempotencyKey | None) -> bool:
-        """Hold a submission against the tenant's limits. False where it passes them since its key has made a job already."""
+    async def _let_in(self, job: Job, key: IdempotencyKey | None) -> KeyHolder | None:
+        """Hold a submission against the tenant's limits; returns whose its key is, where it passes them since that made a job."""
         try:
             await self.limiter.enter(job.tenant)
         except RateLimited:
-            if key is None or await self._store.key_holder(key, job.created_at) is None:
+            if key is None or not self._replays.may_look(job.tenant):
                 raise
-            return False
-        return True
+            if (holder := await self._store.key_holder(key, job.created_at)) is None:
+                raise
+            return holder
+        return None
+
+    @contextmanager
+    def _in_its_place(self, tenant: str, *, is_new: bool) -> Iterator[None]:
+        """What has failed and certainly made no job is not under way. As a request it counts."""
+        try:
+            yield
+        except SubmissionUndecided:
+            raise
+        except Exception:
+            if is_new:
+                self.limiter.give_up(tenant)
+            raise
+
+    async def _put_on_a_lane(self, job: Job) -> Job:
+        """The job with the priority that its tenant's limits leave it."""
+        lane = await self.limiter.lane(job.tenant, job.priority)
+        return job if lane is job.priority else replace(job, priority=lane, demoted_from=job.priority)
 
     def _takes_long(self, tenant: str, body: object) -> bool:
         """Whether a body is worth a thread: it is large, or long to be searched. One that is parsed has come with others."""
         weight = self.tenants.of(tenant).guard.weight
         return (body.large or body.size_bytes * weight > _SEARCH_MAX) if isinstance(body, Body) else bool(weight)
 
-    async def _made_durable(self, job: Job, content: bytes, key: IdempotencyKey | None) -> Accepted:
+    async def _made_durable(self, job: Job, content: bytes, key: IdempotencyKey | None, holder: KeyHolder | None) -> Accepted:
         if key is not None:
-            return await self._submit_keyed(job, content, key)
+            return await self._submit_keyed(job, content, key, holder)
         job = await self._set_apart(job, content)
         with _decided(job):
             await self._store.create(job)
@@ -196,9 +220,10 @@ class Submitter:
             return job
         return replace(job, payload=await self._payloads.put(job.tenant, job.request_id, "payload", content))
 
-    async def _submit_keyed(self, job: Job, content: bytes, key: IdempotencyKey) -> Accepted:
-        # The transaction tells as well, but only once the payload is put.
-        holder = None if _stays(job, content) else await self._store.key_holder(key, job.created_at)
+    async def _submit_keyed(self, job: Job, content: bytes, key: IdempotencyKey, holder: KeyHolder | None) -> Accepted:
+        # The transaction tells as well, but only once the payload is put, and by a write.
+        if holder is None and (not _stays(job, content) or self._replays.is_recent(key)):
+            holder = await self._store.key_holder(key, job.created_at)
         for _ in range(_KEY_TRIES):
             if holder is None:
                 job = await self._set_apart(job, content)
@@ -212,7 +237,7 @@ class Submitter:
             if held is not None and (held.erasing or self._keeping.is_over(held, self._clock.now())):
                 break
             if held is not None and (held.revision > job.revision or await self._touched(held)):
-                return await self._replay(held)
+                return await self._replay(held, key)
             holder = None  # it was withdrawn or touched meanwhile: look again
         raise IdempotencyConflict("the job that this idempotency key stands for is gone; use another key")
 
@@ -224,12 +249,17 @@ class Submitter:
             return False
         return True
 
-    async def _replay(self, job: Job) -> Accepted:
-        """A job that a key already stands for. Where nobody has taken it yet, its message may be lost: another one costs little."""
-        if job.status is JobStatus.QUEUED and job.started_at is None:
-            [failure] = await announce(self._lanes, job)
-            if failure:
-                raise SubmissionUndecided(job.request_id) from failure
+    async def _replay(self, job: Job, key: IdempotencyKey) -> Accepted:
+        """A job that a key already stands for. Where nobody has taken it yet, its message may be lost: another one now and then
+        costs little.
+        """
+        if not self._replays.is_recent(key):
+            self._replays.note(key)
+            if job.status is JobStatus.QUEUED and job.started_at is None:
+                [failure] = await announce(self._lanes, job)
+                if failure:
+                    self._replays.forget(key)
+                    raise SubmissionUndecided(job.request_id) from failure
         _log.info(Event.JOB_REPLAYED, request_id=job.request_id, tenant=job.tenant)
         return Accepted(job, replayed=True)
 
@@ -239,7 +269,9 @@ class Submitter:
             if failure:
                 span.fail(type(failure).__name__)
         if failure is None:
-            _log.info(Event.JOB_SUBMITTED, request_id=job.request_id, tenant=job.tenant, model=job.model)
+            _log.info(
+                Event.JOB_SUBMITTED, request_id=job.request_id, tenant=job.tenant, model=job.model, priority=job.priority.value
+            )
             return Accepted(job)
         if failure.applied is False and await self._withdraw(job, key):
             _log.warning(Event.JOB_WITHDRAWN, request_id=job.request_id, error=str(failure))

@@ -1,6 +1,7 @@
 """What a job knows of its attempts: how many were started, which are open, how the last ones ended, and what it waited for.
 
-`Job` is built on it, and `advance` in `quarry/job.py` says when an attempt begins, ends or is given back. Pure, like it.
+`Job` is built on it, and `advance` in `quarry/job/transitions.py` says when an attempt begins, ends or is given back. Pure, as
+that is.
 """
 
 from dataclasses import dataclass, replace

@@ -54,6 +54,8 @@ class FollowedFile(ABC, Generic[_T]):
         self._seen = self._contents()
         self._refused: str | None = None
         self.current = load()
+        #: Awaited before what is new holds; what it raises refuses it.
+        self.prepare: Callable[[_T], Awaitable[None]] | None = None
 
     @abstractmethod
     def tell_reloaded(self) -> None:
@@ -63,13 +65,8 @@ class FollowedFile(ABC, Generic[_T]):
     def tell_refused(self, error: str) -> None:
         """Log that the file has become wrong."""
 
-    async def keep(
-        self, prepare: Callable[[_T], Awaitable[None]] | None = None, beside: "Sequence[FollowedFile[Any]]" = ()
-    ) -> None:
-        """Look every few seconds, and at once on SIGHUP (away from a terminal), until cancelled; at files `beside` it as well.
-
-        `prepare` is awaited before what is new holds; what it raises refuses it.
-        """
+    async def keep(self, beside: "Sequence[FollowedFile[Any]]" = ()) -> None:
+        """Look every few seconds, and at once on SIGHUP (away from a terminal), until cancelled; at files `beside` it as well."""
         hung_up = asyncio.Event()
         # At a terminal it says that the terminal is gone, and nobody wants what was started there to outlive it.
         if not (sys.stdin and sys.stdin.isatty()):
@@ -78,7 +75,7 @@ class FollowedFile(ABC, Generic[_T]):
             await self._wait(hung_up)
             asked = hung_up.is_set()
             hung_up.clear()
-            await self.look(prepare, asked=asked)
+            await self.look(asked=asked)
             for each in beside:
                 await each.look(asked=asked)
 
@@ -90,7 +87,7 @@ class FollowedFile(ABC, Generic[_T]):
             for task in waiting:
                 task.cancel()
 
-    async def look(self, prepare: Callable[[_T], Awaitable[None]] | None = None, *, asked: bool = False) -> None:
+    async def look(self, *, asked: bool = False) -> None:
         """Take over what the file says now, where it has changed, was refused before, or somebody asks for it."""
         found = await asyncio.to_thread(self._contents)
         if found == self._seen and self._refused is None and not asked:
@@ -101,8 +98,8 @@ class FollowedFile(ABC, Generic[_T]):
             found = await asyncio.to_thread(self._contents)
         try:
             new = await asyncio.to_thread(self._load)
-            if prepare:
-                await prepare(new)
+            if self.prepare:
+                await self.prepare(new)
         except Exception as error:  # noqa: BLE001 - whatever it is, what was said before goes on holding
             self._refuse(str(error) if isinstance(error, QuarryError) else repr(error), asked=asked)
         else:

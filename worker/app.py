@@ -29,7 +29,7 @@ from quarry.inference.routes_file import load_routes
 from quarry.job import Priority
 from quarry.opening import Connections, opened
 from quarry.queue.base import JobQueue, Lanes
-from quarry.settings import BreakerSettings, Settings, ecs_endpoints, is_set
+from quarry.settings import BreakerSettings, Settings, WorkerSettings, ecs_endpoints, is_set
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
@@ -112,6 +112,7 @@ async def run(settings: Settings) -> int:
         backing = await stack.enter_async_context(opened(settings, clock, session, connections, tenants))
         ports = Ports(backing.store, backing.erasures, backing.lanes, backing.payloads, backing.queue_urls, backing.reminders)
         providers = await stack.enter_async_context(opened_providers(file.routes, settings, session, clock, tenants))
+        file.prepare, tenants_file.prepare = providers.follow, providers.follow_tenants
         inference, owner = InferenceMetrics(registry), _owner()
         board = Board(_limits(settings.breaker), inference, clock)
         governor = Governor(inference, clock, wait_seconds=float(settings.limiter.wait_seconds), draw=random.random)
@@ -146,7 +147,7 @@ async def run(settings: Settings) -> int:
             sweep.keep(),
             Counting(ports.store, tenants, clock, owner=owner).keep(),
             heart.keep(),
-            file.keep(providers.follow, [tenants_file]),
+            file.keep(beside=[tenants_file]),
             publisher.keep(),
         ]
         if backing.reminders:
@@ -191,15 +192,7 @@ def parts(
         draw=random.random,
     )
     poll = poll_for(worker.drain_seconds)
-    turns = Turns(
-        worker.weights,
-        slots=worker.slots,
-        receivers=worker.receivers,
-        spare=worker.spare_slots,
-        reserved=worker.reserved,
-        ageing_seconds=worker.lane_ageing_seconds,
-    )
-    shares = Shares(tenants, slots=worker.slots, spare=worker.spare_slots, reserved=worker.reserved)
+    turns, shares = _turns(worker), Shares(tenants, slots=worker.slots, spare=worker.spare_slots, reserved=worker.reserved)
     loop = Loop(lanes, steps, metrics, clock, fronts, isolation, turns, shares, poll=poll, gate=gate, tracing=tracing)
     for lane in lanes:
         metrics.front.labels(lane).set_function(partial(_front_seconds, fronts[lane], clock))
@@ -221,6 +214,18 @@ def parts(
         reminders=ports.reminders,
     )
     return loop, leases, sweep
+
+
+def _turns(worker: WorkerSettings) -> Turns:
+    """Which lane is received from next."""
+    return Turns(
+        worker.weights,
+        slots=worker.slots,
+        receivers=worker.receivers,
+        spare=worker.spare_slots,
+        reserved=worker.reserved,
+        ageing_seconds=worker.lane_ageing_seconds,
+    )
 
 
 async def supervise(loop: Loop, sides: Iterable[Coroutine[Any, Any, None]], leases: Leases, health: Health, seconds: float) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 from quarry.invocation import Completion, result_document
 from quarry.job import Job
 from quarry.masking import masked
-from quarry.store.item import json_text
+from quarry.store.json_forms import json_text
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.tenants.policy import Tenants

@@ -53,7 +53,9 @@ class Fairness:
         self._shares.leave(tenant_of(delivery), delivery.lane, seconds)
 
     def probes(self, lane: Priority) -> int:
-        """For how many messages of a lane a poll may ask though no slot is free for them."""
+        """For how many messages of a lane a poll may ask though no slot is free for them. None of `low`: there backlogs wait."""
+        if lane is Priority.LOW:
+            return 0
         if self._shares.has_company(self._clock.monotonic()):
             return RECEIVE_MAX
         return 0 if self._hand.holds(lane) else 1

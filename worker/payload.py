@@ -5,7 +5,7 @@ from typing import Final
 
 from quarry.invocation import Invocation
 from quarry.job import Event, Job, StoredObject, Succeeded
-from quarry.store.item import invocation_from_json, result_json
+from quarry.store.json_forms import invocation_from_json, result_json
 from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
 from worker.outcome import size_bytes
 

@@ -1,6 +1,7 @@
 """Opening the providers that the routes use: one of each kind, and one for each endpoint that `[providers.NAME]` declares."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -78,14 +79,24 @@ class OpenProviders(Mapping[str, Provider]):
             ConfigurationError: something cannot be opened; then every name leads where it led.
         """
         used = {each.target for route in routes for each in route.targets}
-        regions = {target.region for target in used if target.provider == "bedrock"} | self._tenants.guardrail_regions
-        for region in sorted(regions - self._clients.keys()):
-            self._clients[region] = await self._kept(partial(self._opening.bedrock, region))
+        await self._reach({target.region for target in used if target.provider == "bedrock"} | self._tenants.guardrail_regions)
         specs = {name: routes.providers[name] for name in sorted({target.provider for target in used} & routes.providers.keys())}
         for spec in specs.values():
             if spec not in self._declared:
                 self._declared[spec] = self._guarded(await self._kept(partial(self._opening.declared, spec)))
         self._by_name |= {name: self._declared[spec] for name, spec in specs.items()}
+
+    async def follow_tenants(self, tenants: Tenants) -> None:
+        """Open the regions of these tenants' guardrails, before what is said of them holds.
+
+        Raises:
+            ConfigurationError: one cannot be opened.
+        """
+        await self._reach(tenants.guardrail_regions)
+
+    async def _reach(self, regions: AbstractSet[str]) -> None:
+        for region in sorted(regions - self._clients.keys()):
+            self._clients[region] = await self._kept(partial(self._opening.bedrock, region))
 
     async def _kept(self, opening: Callable[[AsyncExitStack], Awaitable[_T]]) -> _T:
         """What an opening gives. What it had opened until it failed is closed: it may be tried again and again."""

@@ -32,7 +32,7 @@ from quarry.queue.base import JobQueue, Lanes
 from quarry.queue.lanes import announce
 from quarry.queue.reminders import remind
 from quarry.store.base import JobStore
-from quarry.store.expressions import why_refused
+from quarry.store.refusals import why_refused
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.telemetry.metrics import WorkerMetrics

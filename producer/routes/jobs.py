@@ -20,7 +20,7 @@ from producer.routes.context import Caller, Verbs, gone
 from producer.submit import Accepted
 from quarry.erasure.eraser import Erased
 from quarry.errors import FieldFault, InvalidSubmission, RateLimited, StoreUnavailable, SubmissionUndecided
-from quarry.store.item import json_text
+from quarry.store.json_forms import json_text
 from quarry.telemetry.acts import Act
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from quarry.clock import Clock
-from quarry.deadletters.redrive import CHUNK, Done, Report, take
+from quarry.deadletters.redrive import CHUNK, UNREADABLE, Done, Report, take
 from quarry.errors import JobChanged
 from quarry.job import Job, JobStatus, StatusReason, discarded
 from quarry.store.base import JobStore
@@ -22,7 +22,9 @@ async def discard(
         found = await store.get_many(tenant, chunk)
         notes = await asyncio.gather(*(_discard(store, clock, found.get(each), dry_run) for each in chunk))
         for request_id, note in zip(chunk, notes, strict=True):
-            if request_id not in found:
+            if request_id in found.unreadable:
+                report.add(Done(request_id, "skipped", UNREADABLE))
+            elif request_id not in found:
                 report.add(Done(request_id, "unknown", "there is no such job"))
             else:
                 report.add(Done(request_id, "skipped" if note else "discarded", note))

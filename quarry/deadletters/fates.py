@@ -1,6 +1,6 @@
 """What a message in the dead-letter queue is, judged by the record of its job. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -22,6 +22,8 @@ class Fate(StrEnum):
     STRANDED = "stranded"
     #: It points to a job that is not there (any more).
     NO_RECORD = "no_record"
+    #: It points to a job whose record cannot be read by this version: it is left alone.
+    UNREADABLE_RECORD = "unreadable_record"
     #: It is no envelope that we can read, and so has no job.
     UNREADABLE = "unreadable"
 
@@ -63,9 +65,19 @@ def envelope_of(delivery: DeadDelivery) -> Envelope | None:
         return None
 
 
-def judged(delivery: DeadDelivery, envelope: Envelope | None, jobs: Mapping[tuple[str, str], Job]) -> Letter:
-    """A message with its fate; `jobs` are records by (tenant, request id), that of its job among them if there is one."""
-    job = jobs.get((envelope.tenant, envelope.request_id)) if envelope else None
+def judged(
+    delivery: DeadDelivery,
+    envelope: Envelope | None,
+    jobs: Mapping[tuple[str, str], Job],
+    unreadable: Collection[tuple[str, str]] = (),
+) -> Letter:
+    """A message with its fate; `jobs` are records by (tenant, request id), that of its job among them if there is one, or its
+    pointer among those that are `unreadable`.
+    """
+    pointer = (envelope.tenant, envelope.request_id) if envelope else None
+    if pointer in unreadable:
+        return Letter(delivery, envelope, None, Fate.UNREADABLE_RECORD)
+    job = jobs.get(pointer) if pointer else None
     return Letter(delivery, envelope, job, _fate(envelope, job))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from quarry.clock import Clock
 from quarry.deadletters.fates import Letter, envelope_of, judged
 from quarry.deadletters.selection import Selection
-from quarry.errors import QueueUnavailable
+from quarry.errors import QueueUnavailable, RecordUnreadable
 from quarry.job import Job, JobStatus
 from quarry.queue.base import DeadDelivery, DeadLetters
 from quarry.store.base import JobStore
@@ -19,8 +19,10 @@ _PAGE: Final = 250
 _LOOK_MAX: Final = 10
 
 
-async def failed_jobs(store: JobStore, selection: Selection, clock: Clock) -> AsyncGenerator[Job]:
-    """The failed jobs that are meant, newest first, without content, a page in memory at a time."""
+async def failed_jobs(store: JobStore, selection: Selection, clock: Clock) -> AsyncGenerator[Job | RecordUnreadable]:
+    """The failed jobs that are meant, newest first, without content, a page in memory at a time; and after those of each page what
+    of it cannot be read, and so may be meant.
+    """
     after: str | None = None
     while True:
         page = await store.list(
@@ -29,6 +31,8 @@ async def failed_jobs(store: JobStore, selection: Selection, clock: Clock) -> As
         for job in page.jobs:
             if selection.takes_job(job):
                 yield job
+        for request_id in page.unreadable if selection.takes_unreadable else ():
+            yield RecordUnreadable(request_id)
         after = page.next_after
         if after is None:
             return
@@ -55,10 +59,12 @@ class Look:
         envelopes = {each.message_id: envelope_of(each) for each in found}
         pointers = sorted({(envelope.tenant, envelope.request_id) for envelope in envelopes.values() if envelope})
         jobs: dict[tuple[str, str], Job] = {}
+        unreadable: set[tuple[str, str]] = set()
         for tenant, theirs in groupby(pointers, key=lambda pointer: pointer[0]):
             read = await self._store.get_many(tenant, [request_id for _, request_id in theirs])
             jobs |= {(tenant, request_id): job for request_id, job in read.items()}
-        return [judged(each, envelopes[each.message_id], jobs) for each in found]
+            unreadable |= {(tenant, request_id) for request_id in read.unreadable}
+        return [judged(each, envelopes[each.message_id], jobs, unreadable) for each in found]
 
     async def remove(self, letters: Sequence[Letter]) -> None:
         """Remove messages for good."""

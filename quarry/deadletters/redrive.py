@@ -63,12 +63,18 @@ class Report:
         self.tell(done)
 
 
+#: Why nothing is done with some jobs.
+UNREADABLE: Final = "its record cannot be read by this version"
+
+
 class CanaryFailed(QuarryError):
     """The first few failed again, or did not end in time: the others were left alone."""
 
 
 def redriven(job: Job, terms: Terms, now: datetime) -> Job | str:
     """The job as it is put back to work, or why it is not."""
+    if job.erasing:
+        return "it is being erased, and cannot be put back to work"
     seen = effective_status(job, now)
     if seen is JobStatus.EXPIRED and seen is not job.status:
         job = advance(job, Expired(), now)  # as a worker would have written by and by
@@ -129,7 +135,11 @@ class Redriver:
         await self._clock.sleep(self._next_at - self._clock.monotonic())
         self._next_at = max(self._next_at, self._clock.monotonic()) + len(request_ids) / self._rate
         found = await self._store.get_many(self._tenant, request_ids)
-        written = await asyncio.gather(*(self._write(each, found.get(each)) for each in request_ids))
+        for each in request_ids:
+            if each in found.unreadable:
+                self._report.add(Done(each, "skipped", UNREADABLE))
+        readable = [each for each in request_ids if each not in found.unreadable]
+        written = await asyncio.gather(*(self._write(each, found.get(each)) for each in readable))
         jobs = [job for job in written if job]
         if self._dry_run:
             return jobs

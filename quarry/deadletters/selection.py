@@ -21,8 +21,19 @@ BURIED: Final = frozenset(
 #: All that can stand as a reason: why a job failed, what its message is, and what a worker says of a message without a job.
 REASONS: Final = frozenset(
     {reason.value for reason in StatusReason}
-    | {Fate.OVER.value, Fate.STRANDED.value, Fate.NO_RECORD.value, "malformed_envelope", "unsupported_envelope"}
+    | {
+        Fate.OVER.value,
+        Fate.STRANDED.value,
+        Fate.NO_RECORD.value,
+        Fate.UNREADABLE_RECORD.value,
+        "malformed_envelope",
+        "unsupported_envelope",
+    }
 )
+
+
+#: Of one group. Our own choice.
+_NAMED_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +57,16 @@ class Selection:
         """Whether a message is meant: its job, where that failed, else the message itself."""
         if letter.envelope and letter.envelope.tenant != self.tenant:
             return False
+        if letter.fate is Fate.UNREADABLE_RECORD:
+            return self.takes_unreadable
         if letter.fate is Fate.DEAD and letter.job:
             return self.takes_job(letter.job)
         return self._takes(letter.reason, letter.job.model if letter.job else None, letter.delivery.sent_at)
+
+    @property
+    def takes_unreadable(self) -> bool:
+        """Whether jobs are meant of which nothing but the id can be read."""
+        return self.reasons is None or Fate.UNREADABLE_RECORD.value in self.reasons
 
     def _takes(self, reason: str, model: str | None, at: datetime) -> bool:
         return (
@@ -69,6 +87,13 @@ class Group:
     queue_only: int = 0
     oldest: datetime | None = None
     newest: datetime | None = None
+    #: Of jobs that no other verb can show: some of their ids.
+    request_ids: list[str] = field(default_factory=list)
+
+    def name(self, request_id: str) -> None:
+        """Name a job."""
+        if len(self.request_ids) < _NAMED_MAX:
+            self.request_ids.append(request_id)
 
     def see(self, at: datetime) -> None:
         """Widen the span."""
@@ -90,6 +115,8 @@ class Summary:
                 continue
             self._in_queue.add(letter.key)
             group = self._group(letter.reason)
+            if letter.fate is Fate.UNREADABLE_RECORD:
+                group.name(letter.key)
             if letter.fate is Fate.DEAD and letter.job and letter.job.finished_at:
                 group.both += 1
                 group.see(letter.job.finished_at)
@@ -104,6 +131,16 @@ class Summary:
         group = self._group(job.status_reason.value if job.status_reason else "")
         group.records_only += 1
         group.see(job.finished_at or job.created_at)
+
+    def add_unreadable(self, request_id: str) -> None:
+        """Count a job whose record cannot be read."""
+        group = self._group(Fate.UNREADABLE_RECORD.value)
+        if request_id in self._in_queue:
+            # Nobody can tell whether it failed; but its message lies there, and it is there itself.
+            group.both, group.queue_only = group.both + 1, group.queue_only - 1
+            return
+        group.records_only += 1
+        group.name(request_id)
 
     def __iter__(self) -> Iterator[Group]:
         """The largest first."""

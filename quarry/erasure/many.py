@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
 from quarry.clock import Clock
-from quarry.deadletters.redrive import Done, Report, take
+from quarry.deadletters.redrive import UNREADABLE, Done, Report, take
 from quarry.erasure.eraser import Erased, Eraser
+from quarry.errors import RecordUnreadable
 from quarry.job import Job
 from quarry.store.base import JobStore
 
@@ -47,6 +47,9 @@ async def chosen(store: JobStore, choice: Choice, clock: Clock) -> AsyncGenerato
         for job in page.jobs:
             if choice.takes(job):
                 yield job.request_id
+        # Nobody can tell whether they are meant, so they are told of; what cannot be read is not erased.
+        for request_id in page.unreadable:
+            yield request_id
         after = page.next_after
         if after is None:
             return
@@ -69,18 +72,25 @@ class ManyEraser:
         Raises:
             StoreUnavailable: what was told stands; a later run goes on.
         """
-        erase = partial(self._eraser.erase, self._tenant)
         while chunk := await take(request_ids, _AT_ONCE):
             if self._dry_run:
                 found = await self._eraser.store.get_many(self._tenant, chunk)
                 for each in chunk:
-                    self._tell(each, Erased.ERASED if each in found else Erased.UNKNOWN)
+                    known = Erased.ERASED if each in found else Erased.UNKNOWN
+                    self._tell(each, None if each in found.unreadable else known)
                 continue
-            for each, became in zip(chunk, await asyncio.gather(*map(erase, chunk)), strict=True):
+            for each, became in zip(chunk, await asyncio.gather(*map(self._erase, chunk)), strict=True):
                 if became is Erased.ERASING:
                     self._promised.add(each)
                 else:
                     self._tell(each, became)
+
+    async def _erase(self, request_id: str) -> Erased | None:
+        """What became of a job; None where its record cannot be read."""
+        try:
+            return await self._eraser.erase(self._tenant, request_id)
+        except RecordUnreadable:
+            return None
 
     async def wait(self, patience: timedelta) -> None:
         """Wait for those that somebody had to let go of, for so long; the others are told of as `erasing`.
@@ -110,14 +120,21 @@ class ManyEraser:
         for is_last in (False, True):
             await self._eraser.clock.sleep(_LAG_SECONDS)
             async for each in chosen(self._eraser.store, choice, self._eraser.clock):
-                if await self._eraser.store.get(self._tenant, each) is None:
-                    continue  # gone, and the list does not know it yet
+                try:
+                    is_gone = await self._eraser.store.get(self._tenant, each) is None
+                except RecordUnreadable:
+                    continue  # told of before
+                if is_gone:
+                    continue  # and the list does not know it yet
                 if is_last:
                     self._report.add(Done(each, "left"))
                 else:
                     self._tell(each, await self._eraser.erase(self._tenant, each))
 
-    def _tell(self, request_id: str, became: Erased) -> None:
+    def _tell(self, request_id: str, became: Erased | None) -> None:
+        if became is None:
+            self._report.add(Done(request_id, "left", UNREADABLE))
+            return
         note = {
             Erased.ERASING: "a worker has to stop, or the bucket to answer: it is promised",
             Erased.UNKNOWN: "there is no such job",

@@ -2,7 +2,7 @@
 
 A policy orders all candidates before the first one is asked. What an error says of those not yet asked is the same under every
 policy, and follows from two questions: does time help, does another target help (`remaining`, and the attributes of the classes
-in `quarry/errors.py`).
+in `quarry/errors/invocation.py`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -5,7 +5,7 @@ Each write names its guard: *new* (there is no such job), *unheld and unchanged*
 read), *held* (the fencing token is the job's).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -45,6 +45,16 @@ class JobPage:
 
     jobs: tuple[Job, ...]
     next_after: str | None
+    #: Ids of those, of whatever status, whose records cannot be read.
+    unreadable: tuple[str, ...] = ()
+
+
+class Found(dict[str, Job]):
+    """Jobs by id. `unreadable` are the ids of those whose records cannot be read."""
+
+    def __init__(self, jobs: Iterable[Job], unreadable: Iterable[str] = ()) -> None:
+        super().__init__((job.request_id, job) for job in jobs)
+        self.unreadable = frozenset(unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +183,12 @@ class JobStore(Protocol):
         """One job, or None.
 
         Raises:
+            RecordUnreadable: it is there.
             StoreUnavailable: try again.
         """
 
-    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
-        """Up to 100 jobs by id; those that do not exist are left out.
+    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> Found:
+        """Up to 100 jobs by id; those that do not exist are left out. One that cannot be read does not hide the others.
 
         Raises:
             StoreUnavailable: try again.
@@ -188,6 +199,13 @@ class JobStore(Protocol):
         those that are being erased.
 
         Nothing else of the job is read: it is what long-polls ask, many times for each answer.
+
+        Raises:
+            StoreUnavailable: try again.
+        """
+
+    async def storing_content(self, tenant: str, request_ids: Sequence[str]) -> frozenset[str]:
+        """Those of up to 100 jobs whose content is stored, which lists do not carry; those that are being erased are left out.
 
         Raises:
             StoreUnavailable: try again.

@@ -1,90 +1,65 @@
-"""The store port on Amazon DynamoDB: sends what `expressions.py` builds and reads what comes back.
+"""The store port on Amazon DynamoDB: sends what `expressions.py` and `worker_rows.py` build, and reads what comes back.
 
-Concurrent `create` calls share batches (each entry stands or falls alone); keyed ones are transactions of their own.
+How it is called is in `table.py`. Concurrent `create` calls share batches (each entry stands or falls alone); keyed ones are
+transactions of their own.
 """
 
 import asyncio
 import heapq
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from quarry.aws import DENIED, code_of, said, unavailable
+from quarry.aws import DENIED
 from quarry.batching import Batcher
 from quarry.envelope import Envelope
-from quarry.errors import CancelRequested, ConfigurationError, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
-from quarry.ids import last_request_id_at, new_token
+from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordUnreadable, StoreUnavailable
+from quarry.ids import last_request_id_at
 from quarry.job import Job, JobStatus, Lease, effective_status
 from quarry.notification import Channel
-from quarry.store import expressions
-from quarry.store.base import Booking, CancelNotice, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece, Tally
+from quarry.store import expressions, worker_rows
+from quarry.store.base import Booking, CancelNotice, Found, Heartbeat, IdempotencyKey, JobPage, KeyHolder, Look, Mark, Piece, Tally
 from quarry.store.item import (
     SHARDS,
     STATUS_ONLY,
+    STORING_ONLY,
     Item,
     from_item,
     idempotency_item_key,
     job_key,
+    jobs_in,
     look_in,
-    notice_key,
     owed_partition,
     status_in,
-    tally_key,
 )
+from quarry.store.refusals import why_refused
+from quarry.store.table import NOT_SO, DynamoTable, cancellation_reasons, store_unavailable
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 #: Source: the DynamoDB service model in botocore 1.43.117 (November 2026).
 BATCH_MAX_STATEMENTS: Final = 25
-BATCH_MAX_GETS: Final = 100
-#: How often what a batch read left over is asked for again.
-_BATCH_GET_ROUNDS: Final = 5
 #: How many index pages a filtered list reads before it answers with what it has.
 _LIST_MAX_ROUNDS: Final = 5
 #: How often a budget is asked that turns out to be other than it was believed to be.
 _BOOKINGS: Final = 4
-#: A condition that does not hold, of a write by itself and of one in a transaction.
-_REFUSED: Final = "ConditionalCheckFailedException"
-_NOT_SO: Final = "ConditionalCheckFailed"
 
 
-class DynamoStore:
+class DynamoStore(DynamoTable):
     """The job table."""
 
     def __init__(
         self, client: "DynamoDBClient", table: str, retention: timedelta, kept_for: Callable[[Job], timedelta] | None = None
     ) -> None:
         """`kept_for` says for how long after its end a job is kept; without it, all are for `retention`."""
-        self._client: Any = client
-        self._table = table
+        super().__init__(client, table)
         self._kept_for = kept_for or (lambda _: retention)
         self._creates: Batcher[Job, None] = Batcher(self._create_batch, limit=BATCH_MAX_STATEMENTS, concurrency=16)
-
-    async def check(self) -> None:
-        """See that the table is there.
-
-        Raises:
-            ConfigurationError: it is not, or we may not see it.
-            StoreUnavailable: DynamoDB did not answer.
-        """
-        try:
-            await self._client.describe_table(TableName=self._table)
-        except (BotoCoreError, ClientError) as error:
-            if code_of(error) in DENIED:
-                raise ConfigurationError(
-                    f"QUARRY_STORE__TABLE: the table {self._table!r} may not be seen: {said(error)}"
-                ) from error
-            if code_of(error) == "ResourceNotFoundException":
-                raise ConfigurationError(
-                    f"QUARRY_STORE__TABLE: the table {self._table!r} does not exist; `quarry provision` makes it locally"
-                ) from error
-            raise _unavailable("describe", error) from error
 
     async def create(self, job: Job) -> None:
         await self._creates.submit(job)
@@ -94,9 +69,9 @@ class DynamoStore:
         try:
             await self._transact(request)
         except (BotoCoreError, ClientError) as error:
-            reasons = _reasons(error)
-            if not reasons or reasons[0].get("Code") != _NOT_SO:
-                raise _unavailable("create", error) from error
+            reasons = cancellation_reasons(error)
+            if not reasons or reasons[0].get("Code") != NOT_SO:
+                raise store_unavailable("create", error) from error
             holder = expressions.holder_in(reasons[0]["Item"])
             # A repeat after a lost answer meets its own key.
             return None if holder.request_id == job.request_id else holder
@@ -111,9 +86,9 @@ class DynamoStore:
         try:
             await self._transact(expressions.withdraw(self._table, job, key))
         except (BotoCoreError, ClientError) as error:
-            if any(reason.get("Code") == _NOT_SO for reason in _reasons(error)):
+            if any(reason.get("Code") == NOT_SO for reason in cancellation_reasons(error)):
                 return False
-            raise _unavailable("withdraw", error) from error
+            raise store_unavailable("withdraw", error) from error
         return True
 
     async def get(self, tenant: str, request_id: str) -> Job | None:
@@ -121,13 +96,16 @@ class DynamoStore:
         item = answer.get("Item")
         return from_item(item) if item else None
 
-    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
-        jobs = map(from_item, await self._items(tenant, request_ids, {"ConsistentRead": True}))
-        return {job.request_id: job for job in jobs}
+    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> Found:
+        return Found(*_parted(jobs_in(await self._items(tenant, request_ids, {"ConsistentRead": True}))))
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
         items = await self._items(tenant, request_ids, STATUS_ONLY)
         return dict(status_in(item, now) for item in items if "erasing" not in item)
+
+    async def storing_content(self, tenant: str, request_ids: Sequence[str]) -> frozenset[str]:
+        items = await self._items(tenant, request_ids, STORING_ONLY)
+        return frozenset(item["request_id"]["S"] for item in items if not {"store_content", "erasing"} & item.keys())
 
     async def list(
         self,
@@ -143,17 +121,18 @@ class DynamoStore:
         highest = after or "g"  # above every hexadecimal digit
         if lowest > highest:
             return JobPage((), None)
-        jobs: list[Job] = []
+        found: list[Job | RecordUnreadable] = []
         for _ in range(_LIST_MAX_ROUNDS):
             # One more than is shown, to know whether anything follows.
             ahead = await self._list_once(tenant, lowest, highest, limit + 1)
-            jobs += [job for job in ahead[:limit] if status in (None, effective_status(job, now))]
+            found += [each for each in ahead[:limit] if status is None or _may_be(status, each, now)]
             if len(ahead) <= limit:
-                return _page(jobs, limit, end=True)
+                return _page(found, limit, end=True)
             highest = ahead[limit - 1].request_id
-            if len(jobs) >= limit:
-                return _page(jobs, limit, end=False)
-        return JobPage(tuple(jobs), highest)
+            if len(found) >= limit:
+                return _page(found, limit, end=False)
+        jobs, unreadable = _parted(found)
+        return JobPage(tuple(jobs), highest, tuple(unreadable))
 
     async def claim(self, envelope: Envelope, lease: Lease, now: datetime) -> Job:
         request = expressions.claim(self._table, envelope, lease, now)
@@ -169,7 +148,7 @@ class DynamoStore:
             raise StoreUnavailable("DynamoDB did not say what was claimed")
         # Where it would go through if judged again, the job moved between the two writes of a take-over.
         moved = StoreUnavailable("the job moved while it was being claimed", applied=False)
-        raise expressions.why_refused(seen, envelope, now) or moved
+        raise why_refused(seen, envelope, now) or moved
 
     async def renew(self, job: Job, expires_at: datetime, *, answered: bool = False) -> None:
         token = _token(job)
@@ -204,7 +183,7 @@ class DynamoStore:
         if asked.lease:
             # A lost notice is not worth an error: the holder's next renewal is refused.
             with suppress(BotoCoreError, ClientError):
-                notice = expressions.leave_notice(self._table, asked, asked.lease)
+                notice = worker_rows.leave_notice(self._table, asked, asked.lease)
                 await self._client.put_item(**notice)
         return asked
 
@@ -219,8 +198,8 @@ class DynamoStore:
             raise JobChanged("somebody else has told of it meanwhile")
 
     async def take_notices(self, owner: str) -> Sequence[CancelNotice]:
-        found = (await self._call("query", **expressions.notices(self._table, owner)))["Items"]
-        keys = [notice_key(owner, item["request_id"]["S"]) for item in found]
+        found = (await self._call("query", **worker_rows.notices(self._table, owner)))["Items"]
+        keys = [worker_rows.notice_key(owner, item["request_id"]["S"]) for item in found]
         await asyncio.gather(*(self._call("delete_item", TableName=self._table, Key=key) for key in keys))
         return [CancelNotice(item["request_id"]["S"], item["token"]["S"]) for item in found]
 
@@ -238,30 +217,30 @@ class DynamoStore:
         return [(item["tenant"]["S"], item["request_id"]["S"]) for item in items[:limit]]
 
     async def take_role(self, role: str, lease: Lease, now: datetime) -> bool:
-        _, refused = await self._guarded(expressions.take_role(self._table, role, lease, now))
+        _, refused = await self._guarded(worker_rows.take_role(self._table, role, lease, now))
         return not refused
 
     async def beat(self, heartbeat: Heartbeat) -> None:
-        await self._call("put_item", **expressions.beat(self._table, heartbeat))
+        await self._call("put_item", **worker_rows.beat(self._table, heartbeat))
 
     async def heartbeats(self, now: datetime) -> Sequence[Heartbeat]:
         found: list[Item] = []
         start: Item | None = None
         while True:
-            answer = await self._call("query", **expressions.heartbeats(self._table, now, start))
+            answer = await self._call("query", **worker_rows.heartbeats(self._table, now, start))
             found += answer["Items"]
             # An answer ends at 1 MB, rows that TTL has yet to delete included.
             if not (start := answer.get("LastEvaluatedKey")):
-                return [expressions.heartbeat_in(item) for item in found]
+                return [worker_rows.heartbeat_in(item) for item in found]
 
     async def book(self, name: str, stretch: timedelta, latest: datetime, now: datetime, seen: datetime | None) -> Booking:
         until = seen
         if now + stretch > latest:
             return Booking(until, booked=False)
         for _ in range(_BOOKINGS):
-            how = expressions.book_on if until and until >= now else expressions.book_anew
+            how = worker_rows.book_on if until and until >= now else worker_rows.book_anew
             item, refused = await self._guarded(how(self._table, name, stretch, latest, now) | {"ReturnValues": "ALL_NEW"})
-            until = expressions.booked_until(item)
+            until = worker_rows.booked_until(item)
             if not refused:
                 return Booking(until, booked=True)
             if until and until + stretch > latest:
@@ -273,13 +252,13 @@ class DynamoStore:
         return Counter(item["tenant"]["S"] for page in pages for item in page)
 
     async def put_tally(self, tally: Tally) -> None:
-        await self._call("put_item", **expressions.put_tally(self._table, tally))
+        await self._call("put_item", **worker_rows.put_tally(self._table, tally))
 
     async def tally(self) -> Tally | None:
         # As a batch of one: by itself the API may read jobs, and nothing of what workers keep.
-        request = {self._table: {"Keys": [tally_key()]}}
+        request = {self._table: {"Keys": [worker_rows.tally_key()]}}
         found = (await self._call("batch_get_item", RequestItems=request))["Responses"].get(self._table, [])
-        return expressions.tally_in(found[0]) if found else None
+        return worker_rows.tally_in(found[0]) if found else None
 
     async def close(self) -> None:
         """Wait until what was handed in has been sent."""
@@ -296,84 +275,45 @@ class DynamoStore:
         # A statement that the answer does not name may or may not have been carried out.
         return [*written, *(StoreUnavailable("DynamoDB did not say whether it wrote") for _ in jobs[len(written) :])]
 
-    async def _items(self, tenant: str, request_ids: Sequence[str], how: Mapping[str, Any]) -> Sequence[Item]:
-        wanted = [job_key(tenant, request_id) for request_id in dict.fromkeys(request_ids)]
-        found: list[Item] = []
-        for _ in range(_BATCH_GET_ROUNDS):
-            if not wanted:
-                return found
-            answer = await self._call("batch_get_item", RequestItems={self._table: {"Keys": wanted[:BATCH_MAX_GETS], **how}})
-            found += answer["Responses"].get(self._table, [])
-            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            wanted = [*left, *wanted[BATCH_MAX_GETS:]]
-        if wanted:
-            raise StoreUnavailable("DynamoDB did not read all keys", applied=False)
-        return found
-
-    async def _pages(self, request: Mapping[str, Any]) -> Sequence[Item]:
-        """All that a query finds: an answer ends at 1 MB."""
-        found: list[Item] = []
-        start: dict[str, Any] = {}
-        while True:
-            answer = await self._call("query", **request, **start)
-            found += answer["Items"]
-            if not (last := answer.get("LastEvaluatedKey")):
-                return found
-            start = {"ExclusiveStartKey": last}
-
-    async def _list_once(self, tenant: str, lowest: str, highest: str, count: int) -> Sequence[Job]:
+    async def _list_once(self, tenant: str, lowest: str, highest: str, count: int) -> Sequence[Job | RecordUnreadable]:
         shards = await asyncio.gather(*(self._list_shard(tenant, shard, lowest, highest, count) for shard in range(SHARDS)))
-        merged = heapq.merge(*shards, key=lambda job: job.request_id, reverse=True)
-        return [job for job, _ in zip(merged, range(count), strict=False)]
+        merged = heapq.merge(*shards, key=lambda each: each.request_id, reverse=True)
+        return [each for each, _ in zip(merged, range(count), strict=False)]
 
-    async def _list_shard(self, tenant: str, shard: int, lowest: str, highest: str, count: int) -> Sequence[Job]:
+    async def _list_shard(self, tenant: str, shard: int, lowest: str, highest: str, count: int) -> Sequence[Job | RecordUnreadable]:
         # Both ends are included, and `highest` was shown already: one more is read and dropped.
         request = expressions.listed(self._table, tenant, shard, lowest, highest, count + 1)
-        jobs: list[Job] = []
+        found: list[Job | RecordUnreadable] = []
         while True:
             answer = await self._call("query", **request)
-            jobs += [job for job in map(from_item, answer["Items"]) if job.request_id != highest]
+            found += [each for each in jobs_in(answer["Items"]) if each.request_id != highest]
             # An answer ends at 1 MB, whatever was asked for.
-            if len(jobs) >= count or not (last := answer.get("LastEvaluatedKey")):
-                return jobs[:count]
+            if len(found) >= count or not (last := answer.get("LastEvaluatedKey")):
+                return found[:count]
             request["ExclusiveStartKey"] = last
 
-    async def _guarded(self, request: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
-        """One conditional update: (the new or the old item, whether it was refused)."""
-        try:
-            answer = await self._client.update_item(**request)
-        except (BotoCoreError, ClientError) as error:
-            if isinstance(error, ClientError) and code_of(error) == _REFUSED:
-                refused: Any = error.response
-                return refused.get("Item"), True
-            if code_of(error) == "ValidationException":
-                raise RecordRefused(f"DynamoDB refused to write: {error}") from error
-            raise _unavailable("write", error) from error
-        return answer.get("Attributes"), False
 
-    async def _transact(self, request: Mapping[str, Any]) -> None:
-        """One transaction; where it meets another one on the same item, which is over in milliseconds, again."""
-        async for attempt in AsyncRetrying(stop=_CONFLICT_STOP, wait=_CONFLICT_WAIT, retry=_IF_CONFLICT, reraise=True):
-            with attempt:
-                # One token for all sendings of this try: a repeat after a lost answer is then no second transaction.
-                await self._client.transact_write_items(**request, ClientRequestToken=new_token())
-
-    async def _call(self, operation: str, **request: Any) -> Any:
-        try:
-            return await getattr(self._client, operation)(**request)
-        except (BotoCoreError, ClientError) as error:
-            raise _unavailable(operation, error) from error
+def _may_be(status: JobStatus, found: Job | RecordUnreadable, now: datetime) -> bool:
+    """Whether it has this status, as far as anybody can tell."""
+    return isinstance(found, RecordUnreadable) or effective_status(found, now) is status
 
 
-def _page(jobs: Sequence[Job], limit: int, *, end: bool) -> JobPage:
-    shown = tuple(jobs[:limit])
-    more = len(jobs) > limit or not end
-    return JobPage(shown, shown[-1].request_id if more and shown else None)
+def _parted(found: Iterable[Job | RecordUnreadable]) -> tuple[list[Job], list[str]]:
+    """Those that can be read, and the ids of those that cannot."""
+    seen = list(found)
+    return [each for each in seen if isinstance(each, Job)], [each.request_id for each in seen if not isinstance(each, Job)]
+
+
+def _page(found: Sequence[Job | RecordUnreadable], limit: int, *, end: bool) -> JobPage:
+    shown = found[:limit]
+    more = len(found) > limit or not end
+    jobs, unreadable = _parted(shown)
+    return JobPage(tuple(jobs), shown[-1].request_id if more and shown else None, tuple(unreadable))
 
 
 def _can_take_over(seen: Job, envelope: Envelope, lease: Lease, now: datetime) -> bool:
     ours = seen.lease is not None and seen.lease.token == lease.token
-    return not ours and expressions.why_refused(seen, envelope, now) is None
+    return not ours and why_refused(seen, envelope, now) is None
 
 
 def _token(job: Job) -> str:
@@ -389,25 +329,3 @@ def _created(error: Mapping[str, Any] | None, *, repeated: bool) -> None | Excep
     applied = None if repeated or error.get("Code") == "InternalServerError" else False
     why = [error.get("Code"), error.get("Message") if error.get("Code") in DENIED else None]
     return StoreUnavailable(f"DynamoDB refused to create: {': '.join(filter(None, why))}", applied=applied)
-
-
-def _reasons(error: BaseException) -> Sequence[Any]:
-    """Why a transaction was cancelled, item by item; empty where it was not that."""
-    answer: Any = error.response if isinstance(error, ClientError) else {}
-    return answer.get("CancellationReasons") or ()
-
-
-def _is_conflict(error: BaseException) -> bool:
-    codes = {reason.get("Code") for reason in _reasons(error)}
-    # With a failed condition beside it, another try would end the same way.
-    return "TransactionConflict" in codes and _NOT_SO not in codes
-
-
-#: Our own choice.
-_CONFLICT_STOP: Final = stop_after_attempt(4)
-_CONFLICT_WAIT: Final = wait_random_exponential(multiplier=0.02, max=0.2)
-_IF_CONFLICT: Final = retry_if_exception(_is_conflict)
-
-
-def _unavailable(verb: str, error: Exception) -> StoreUnavailable:
-    return unavailable(StoreUnavailable, "DynamoDB", verb, error)

@@ -1,4 +1,4 @@
-"""Every conditional write to the job table, and every query, as data: what is sent to DynamoDB, and nothing that sends it.
+"""Every conditional write to a job, and every query of jobs, as data: what is sent to DynamoDB, and nothing that sends it.
 
 The guards against one another, in time (W1 pauses or dies, W2 takes over):
 
@@ -20,56 +20,32 @@ Rules for whoever edits this file:
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from quarry.clock import EPOCH, from_epoch_ms, to_epoch_ms
-from quarry.deadline import has_passed
+from quarry.clock import to_epoch_ms
 from quarry.envelope import Envelope
-from quarry.errors import (
-    AlreadyFinished,
-    CancelRequested,
-    ClaimedElsewhere,
-    ClaimRefused,
-    DeadlinePassed,
-    NoRecord,
-    NotYetDue,
-    StaleGeneration,
-    TakenOverTooOften,
-)
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, MAX_TAKEOVERS, Job, JobStatus, Lease
 from quarry.notification import Channel, Notification
-from quarry.store.base import HEARTBEAT_LIFE, Heartbeat, IdempotencyKey, KeyHolder, Mark, Origin, Piece, Tally
+from quarry.store.base import IdempotencyKey, KeyHolder, Mark, Piece
 from quarry.store.item import (
     FOLLOWED,
     Item,
     attribute,
-    budget_key,
     changing,
     idempotency_item_key,
     job_key,
     list_partition,
-    notice_key,
-    notification_json,
     piece_item,
-    role_key,
-    tally_key,
     text_key,
     to_item,
     ttl,
-    worker_key,
 )
+from quarry.store.json_forms import notification_json
 
 #: The keyword arguments of one DynamoDB call.
 Request: TypeAlias = dict[str, Any]
 
-_MICROSECOND: Final = timedelta(microseconds=1)
-#: What is booked until an instant that has passed says no more than no row at all: this is for clocks that differ. Our own choice.
-_BUDGET_LIFE: Final = timedelta(hours=1)
-#: Nobody counts any more: it says nothing then. Our own choice.
-_TALLY_LIFE: Final = timedelta(hours=1)
-#: A notice that its worker never read is of no use to anybody else. Our own choice.
-_NOTICE_LIFE: Final = timedelta(hours=1)
 
 _QUEUED, _PROCESSING, _RETRYING = ({"S": status.value} for status in (JobStatus.QUEUED, JobStatus.PROCESSING, JobStatus.RETRYING))
 
@@ -267,78 +243,6 @@ def note(table: str, job: Job, seen: Notification, channel: Channel, retention_m
     return guarded_update(table, job_key(job.tenant, job.request_id), update, condition, values)
 
 
-def leave_notice(table: str, job: Job, lease: Lease) -> Request:
-    """Tell the holder at once of a wish to cancel, in a partition that it reads as one."""
-    item = notice_key(lease.owner, job.request_id) | {
-        "request_id": {"S": job.request_id},
-        "token": {"S": lease.token},
-        "expires_at": attribute(ttl(lease.expires_at + _NOTICE_LIFE)),
-    }
-    return {"TableName": table, "Item": item}
-
-
-def notices(table: str, owner: str) -> Request:
-    """What was left for a worker. Not read consistently: the wish is on the job too, this is only the faster way."""
-    return {
-        "TableName": table,
-        "KeyConditionExpression": "#pk = :pk",
-        "ExpressionAttributeNames": {"#pk": "pk"},
-        "ExpressionAttributeValues": {":pk": notice_key(owner, "")["pk"]},
-    }
-
-
-def beat(table: str, heartbeat: Heartbeat) -> Request:
-    """A worker's row, over its last one. Openings are kept in milliseconds."""
-    openings = {target: attribute(round(seconds * 1000)) for target, seconds in heartbeat.openings.items()}
-    item = worker_key(heartbeat.worker) | {
-        "at": attribute(heartbeat.at),
-        "openings": {"M": openings},
-        "limits": {"M": {target: attribute(word) for target, word in heartbeat.limits.items()}},
-        "slots": attribute(heartbeat.slots),
-        "slots_in_use": attribute(heartbeat.slots_in_use),
-        "expires_at": attribute(ttl(heartbeat.at + HEARTBEAT_LIFE)),
-    }
-    if origin := heartbeat.origin:
-        item["origin"] = {
-            "M": {
-                "service": attribute(origin.service),
-                "revision": attribute(origin.revision),
-                "started_at": attribute(origin.started_at),
-            }
-        }
-    return {"TableName": table, "Item": item}
-
-
-def heartbeats(table: str, now: datetime, start: Item | None = None) -> Request:
-    """The rows of all workers that live; TTL deletes late. Not read consistently: the next reading is seconds away."""
-    request = {
-        "TableName": table,
-        "KeyConditionExpression": "#pk = :pk",
-        "FilterExpression": "#at > :oldest",
-        "ExpressionAttributeNames": {"#pk": "pk", "#at": "at"},
-        "ExpressionAttributeValues": {":pk": worker_key("")["pk"], ":oldest": attribute(now - HEARTBEAT_LIFE)},
-    }
-    return request | ({"ExclusiveStartKey": start} if start else {})
-
-
-def heartbeat_in(item: Mapping[str, Any]) -> Heartbeat:
-    """What a worker's row says; one of another version may have less in it, or more."""
-    none: Item = {"N": "0"}
-    return Heartbeat(
-        worker=item["sk"]["S"],
-        at=from_epoch_ms(int(item["at"]["N"])),
-        openings={target: int(left["N"]) / 1000 for target, left in item.get("openings", {"M": {}})["M"].items()},
-        limits={target: word["S"] for target, word in item.get("limits", {"M": {}})["M"].items()},
-        slots=int(item.get("slots", none)["N"]),
-        slots_in_use=int(item.get("slots_in_use", none)["N"]),
-        origin=_origin_in(item["origin"]["M"]) if "origin" in item else None,
-    )
-
-
-def _origin_in(told: Mapping[str, Any]) -> Origin:
-    return Origin(told["service"]["S"], told["revision"]["S"], from_epoch_ms(int(told["started_at"]["N"])))
-
-
 def listed(table: str, tenant: str, shard: int, lowest: str, highest: str, limit: int) -> Request:
     """A tenant's jobs of one shard whose ids are between these, both included, the newest first."""
     return {
@@ -391,62 +295,6 @@ def due(table: str, partition: str, before: datetime, limit: int) -> Request:
     }
 
 
-def take_role(table: str, role: str, lease: Lease, now: datetime) -> Request:
-    """A role that nobody has, that is ours already, or whose owner has not kept it."""
-    return guarded_update(
-        table,
-        role_key(role),
-        "SET #lease_token = :token, #lease_owner = :owner, #lease_expires_at = :until",
-        "attribute_not_exists(#lease_token) OR #lease_token = :token OR #lease_expires_at <= :lapsed",
-        {
-            ":token": {"S": lease.token},
-            ":owner": {"S": lease.owner},
-            ":until": attribute(lease.expires_at),
-            ":lapsed": attribute(now - CLOCK_MARGIN),
-        },
-    )
-
-
-def book_on(table: str, name: str, stretch: timedelta, latest: datetime, now: datetime) -> Request:
-    """Book a stretch after what is booked, where that reaches beyond `now`."""
-    return guarded_update(
-        table,
-        budget_key(name),
-        "SET #until = #until + :stretch, #expires_at = :expires_at",
-        "#until >= :now AND #until <= :before",
-        {
-            ":stretch": attribute(stretch // _MICROSECOND),
-            ":now": _microseconds(now),
-            ":before": _microseconds(latest - stretch),
-            ":expires_at": attribute(ttl(latest + _BUDGET_LIFE)),
-        },
-    )
-
-
-def book_anew(table: str, name: str, stretch: timedelta, latest: datetime, now: datetime) -> Request:
-    """Book a stretch from now, where nothing is booked beyond it."""
-    return guarded_update(
-        table,
-        budget_key(name),
-        "SET #until = :until, #expires_at = :expires_at",
-        "attribute_not_exists(#until) OR #until < :now",
-        {
-            ":until": _microseconds(now + stretch),
-            ":now": _microseconds(now),
-            ":expires_at": attribute(ttl(latest + _BUDGET_LIFE)),
-        },
-    )
-
-
-def booked_until(item: Mapping[str, Any] | None) -> datetime | None:
-    """Until when a budget is booked."""
-    return EPOCH + int(item["until"]["N"]) * _MICROSECOND if item else None
-
-
-def _microseconds(at: datetime) -> Item:
-    return attribute((at - EPOCH) // _MICROSECOND)
-
-
 def unfinished(table: str, shard: int) -> Request:
     """The tenants of all jobs of one shard that are not over, one for each job."""
     return {
@@ -459,51 +307,7 @@ def unfinished(table: str, shard: int) -> Request:
     }
 
 
-def put_tally(table: str, tally: Tally) -> Request:
-    """The tally, over the last one. Rates are kept by the thousandth."""
-    item = tally_key() | {
-        "at": attribute(tally.at),
-        "queued": {"M": {tenant: attribute(count) for tenant, count in tally.queued.items()}},
-        "falling": {"M": {tenant: attribute(round(rate * 1000)) for tenant, rate in tally.falling.items()}},
-        "expires_at": attribute(ttl(tally.at + _TALLY_LIFE)),
-    }
-    return {"TableName": table, "Item": item}
-
-
-def tally_in(item: Mapping[str, Any]) -> Tally:
-    """What the row of the tally says."""
-    return Tally(
-        at=from_epoch_ms(int(item["at"]["N"])),
-        queued={tenant: int(count["N"]) for tenant, count in item["queued"]["M"].items()},
-        falling={tenant: int(rate["N"]) / 1000 for tenant, rate in item["falling"]["M"].items()},
-    )
-
-
-# --- reading refusals -------------------------------------------------------------------------------------------------
-
-
-def why_refused(job: Job | None, envelope: Envelope, now: datetime) -> ClaimRefused | None:
-    """Why a claim does not go through, judged by the job as it stands; None where it would.
-
-    The order matters: what is over is over whatever else holds, and a live lease hides the rest from us.
-    """
-    if job is None:
-        return NoRecord()
-    if envelope.generation < job.generation:
-        return StaleGeneration(job)
-    if job.status.is_terminal:
-        return AlreadyFinished(job)
-    if job.lease and job.is_held(now):
-        return ClaimedElsewhere(job, job.lease.expires_at)
-    if job.cancel_requested:
-        return CancelRequested(job)
-    if has_passed(job.deadline_at, now):
-        return DeadlinePassed(job)
-    if job.lease and job.takeovers >= MAX_TAKEOVERS:
-        return TakenOverTooOften(job)
-    if job.lease is None and now < job.available_at:
-        return NotYetDue(job, job.available_at)
-    return None
+# --- the keys of idempotency -------------------------------------------------------------------------------------------
 
 
 def digest(key: str) -> str:

@@ -1,7 +1,8 @@
 """Job ⇄ DynamoDB item.
 
 Keys: `pk` = `TENANT#REQUEST_ID`, `sk` = `job`. Structured values (the invocation, the history, the result) are JSON text: the
-table never looks inside, text is smaller than a map, and DynamoDB's numbers know no floats. Instants are whole milliseconds.
+table never looks inside, text is smaller than a map, and DynamoDB's numbers know no floats. Their forms are in `json_forms.py`.
+Instants are whole milliseconds.
 
 Two sparse indexes:
 
@@ -12,24 +13,32 @@ Two sparse indexes:
 """
 
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
-from quarry.attempts import Attempt, AttemptOutcome, Failure, Wait
+from quarry.attempts import Failure
 from quarry.clock import from_epoch_ms, to_epoch_ms
-from quarry.invocation import Completion, Fallback, Invocation, Target, Usage, result_document
+from quarry.errors import RecordUnreadable
 from quarry.job import Job, JobStatus, Lease, Priority, StatusReason, StoredObject, status_for_readers
-from quarry.notification import Notification, NotificationStatus, Try
 from quarry.store.base import Look, Mark, Piece
+from quarry.store.json_forms import (
+    attempt_in,
+    attempt_out,
+    completion_in,
+    completion_out,
+    invocation_in,
+    invocation_json,
+    json_text,
+    made,
+    notification_in,
+    notification_json,
+    wait_in,
+    wait_out,
+)
 from quarry.tenants.privacy import GRACE
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-_Made = TypeVar("_Made", bound="DataclassInstance")
 #: A DynamoDB item or part of one, in the wire form of the low-level API: `{"name": {"S": "value"}}`.
 Item: TypeAlias = dict[str, Any]
 
@@ -43,8 +52,6 @@ _OWED: Final = "owed#"
 #: A job that is erased in time outlives that in the table, unseen: without its record nobody would look for its objects. Our own
 #: choice.
 _SLACK: Final = timedelta(days=7)
-#: Half of a pair, which a model that was cut off may end on: it has no UTF-8, and must be escaped.
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 #: What the list shows, and so what the index `by_tenant` carries: no content. DynamoDB takes at most 20 beside the keys.
 LISTED: Final = (
@@ -63,6 +70,9 @@ STATUS_ONLY: Final = {
     "ExpressionAttributeNames": {"#status": "status"},
 }
 
+#: What of a job is read to know whether its content is stored.
+STORING_ONLY: Final = {"ProjectionExpression": "request_id, store_content, erasing"}
+
 
 def job_key(tenant: str, request_id: str) -> Item:
     """The primary key of a job."""
@@ -78,31 +88,6 @@ def text_key(tenant: str, request_id: str, mark: Mark) -> Item:
 def idempotency_item_key(tenant: str, digest: str) -> Item:
     """The primary key of an idempotency key. `digest` is hexadecimal and so never looks like a request id's job."""
     return {"pk": {"S": f"{tenant}#idempotency#{digest}"}, "sk": {"S": KEY_SORT_KEY}}
-
-
-def notice_key(owner: str, request_id: str) -> Item:
-    """The primary key of a notice to a worker. A tenant's name is never empty, so no job's key begins like this."""
-    return {"pk": {"S": f"#notices#{owner}"}, "sk": {"S": request_id}}
-
-
-def worker_key(worker: str) -> Item:
-    """The primary key of a worker's heartbeat: all of them are one partition."""
-    return {"pk": {"S": "#workers"}, "sk": {"S": worker}}
-
-
-def budget_key(name: str) -> Item:
-    """The primary key of what is booked of a budget: a partition of its own, since all of a tenant's calls may write there."""
-    return {"pk": {"S": f"#budgets#{name}"}, "sk": {"S": "until"}}
-
-
-def tally_key() -> Item:
-    """The primary key of the tally: one row for all tenants."""
-    return {"pk": {"S": "#tally"}, "sk": {"S": "queued"}}
-
-
-def role_key(role: str) -> Item:
-    """The primary key of the lease of a role."""
-    return {"pk": {"S": "#roles"}, "sk": {"S": role}}
 
 
 def shard_of(request_id: str) -> int:
@@ -125,6 +110,7 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "invocation": None if job.payload else invocation_json(job.invocation),
         "payload": json_text(asdict(job.payload)) if job.payload else None,
         "priority": job.priority,
+        "demoted_from": job.demoted_from,
         "custom_id": job.custom_id,
         "metadata": json_text(job.metadata) if job.metadata else None,
         "allowed_regions": json_text(job.allowed_regions) if job.allowed_regions else None,
@@ -163,8 +149,8 @@ def changing(job: Job, retention_ms: int) -> Item:
         "takeovers": job.takeovers,
         "snoozes": job.snoozes,
         "open_attempts": [to_epoch_ms(at) for at in job.open_attempts] or None,
-        "attempt_history": json_text([_attempt_out(each) for each in job.attempt_history]) if job.attempt_history else None,
-        "waits": json_text([_wait_out(each) for each in job.waits]) if job.waits else None,
+        "attempt_history": json_text([attempt_out(each) for each in job.attempt_history]) if job.attempt_history else None,
+        "waits": json_text([wait_out(each) for each in job.waits]) if job.waits else None,
         "lease_token": lease and lease.token,
         "lease_owner": lease and lease.owner,
         "lease_expires_at": lease and lease.expires_at,
@@ -172,7 +158,7 @@ def changing(job: Job, retention_ms: int) -> Item:
         "check_at": job.check_at or erase_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
-        "result": json_text(_completion_out(job.result)) if job.result else None,
+        "result": json_text(completion_out(job.result)) if job.result else None,
         "result_object": json_text(asdict(job.result_object)) if job.result_object else None,
         "degraded": job.degraded,
         "error": json_text(asdict(job.error)) if job.error else None,
@@ -207,7 +193,27 @@ def kept_partition(shard: int) -> str:
 
 
 def from_item(item: Mapping[str, Any]) -> Job:
-    """Read a job back, from a whole item or from what the index carries."""
+    """Read a job back, from a whole item or from what the index carries.
+
+    Raises:
+        RecordUnreadable: no version that we know has written it.
+    """
+    try:
+        return _job_in(item)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RecordUnreadable(item["request_id"]["S"]) from error
+
+
+def jobs_in(items: Iterable[Mapping[str, Any]]) -> Iterator[Job | RecordUnreadable]:
+    """Each that can be read, and what is wrong with each other one."""
+    for item in items:
+        try:
+            yield from_item(item)
+        except RecordUnreadable as error:
+            yield error
+
+
+def _job_in(item: Mapping[str, Any]) -> Job:
     get = _Reader(item)
     token, expires_at = get.text("lease_token"), get.instant("lease_expires_at")
     lease = Lease(token, get.text("lease_owner") or "", expires_at) if token and expires_at else None
@@ -217,9 +223,10 @@ def from_item(item: Mapping[str, Any]) -> Job:
     return Job(
         request_id=item["request_id"]["S"],
         tenant=item["tenant"]["S"],
-        invocation=_invocation_in(get.parsed("invocation") or {}),
+        invocation=invocation_in(get.parsed("invocation") or {}),
         model=item["model"]["S"],
         priority=Priority(item["priority"]["S"]),
+        demoted_from=Priority(demoted_from) if (demoted_from := get.text("demoted_from")) else None,
         custom_id=get.text("custom_id"),
         metadata=get.parsed("metadata") or {},
         stream="stream" in item,
@@ -228,7 +235,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
         delivered_at=get.instant("delivered_at"),
         allowed_regions=tuple(get.parsed("allowed_regions") or ()),
         flags=tuple(get.parsed("flags") or ()),
-        payload=_made(StoredObject, payload) if payload else None,
+        payload=made(StoredObject, payload) if payload else None,
         traceparent=get.text("traceparent"),
         key_digest=get.text("key_digest"),
         erasing="erasing" in item,
@@ -246,21 +253,21 @@ def from_item(item: Mapping[str, Any]) -> Job:
         takeovers=get.count("takeovers"),
         snoozes=get.count("snoozes"),
         open_attempts=tuple(from_epoch_ms(int(each["N"])) for each in item.get("open_attempts", {}).get("L", [])),
-        attempt_history=tuple(_attempt_in(each) for each in get.parsed("attempt_history") or ()),
-        waits=tuple(_wait_in(each) for each in get.parsed("waits") or ()),
+        attempt_history=tuple(attempt_in(each) for each in get.parsed("attempt_history") or ()),
+        waits=tuple(wait_in(each) for each in get.parsed("waits") or ()),
         lease=lease,
         check_at=None if (get.text("check_pk") or "").startswith(_KEPT) else get.instant("check_at"),
         started_at=get.instant("started_at"),
         finished_at=get.instant("finished_at"),
-        result=_completion_in(result) if result else None,
-        result_object=_made(StoredObject, result_object) if result_object else None,
+        result=completion_in(result) if result else None,
+        result_object=made(StoredObject, result_object) if result_object else None,
         degraded=get.text("degraded"),
-        error=_made(Failure, error) if error else None,
+        error=made(Failure, error) if error else None,
         bury_reason=get.text("bury_reason"),
         webhook_url=get.text("webhook_url"),
         publish="publish" in item,
-        webhook=_notification_in(get.parsed("webhook")),
-        events=_notification_in(get.parsed("events")),
+        webhook=notification_in(get.parsed("webhook")),
+        events=notification_in(get.parsed("events")),
     )
 
 
@@ -295,25 +302,6 @@ def status_in(item: Mapping[str, Any], now: datetime) -> tuple[str, JobStatus]:
     return item["request_id"]["S"], status_for_readers(JobStatus(item["status"]["S"]), deadline_at, now)
 
 
-def invocation_json(invocation: Invocation) -> str:
-    """An invocation as it is stored, in the record or beside it. It can be encoded as UTF-8."""
-    return json_text(_invocation_out(invocation))
-
-
-def invocation_from_json(text: str | bytes) -> Invocation:
-    """The reverse.
-
-    Raises:
-        ValueError: it is not JSON.
-    """
-    return _invocation_in(json.loads(text))
-
-
-def result_json(completion: Completion) -> str:
-    """An answer's public form, as it is stored beside the record. It can be encoded as UTF-8."""
-    return json_text(result_document(completion))
-
-
 def ttl(at: datetime) -> int:
     """An instant as DynamoDB's TTL counts it: in seconds."""
     return to_epoch_ms(at) // 1000
@@ -336,11 +324,6 @@ def attribute(value: str | int | bool | datetime | list[int]) -> Item:
 
 def _attributes(values: Mapping[str, Any]) -> Item:
     return {name: attribute(value) for name, value in values.items() if value is not None}
-
-
-def _made(kind: type[_Made], value: Mapping[str, Any]) -> _Made:
-    """A dataclass from JSON. What a newer version added is left out: readers accept what is one version ahead."""
-    return kind(**{field.name: value[field.name] for field in fields(kind) if field.name in value})
 
 
 def _reason(text: str | None) -> StatusReason | None:
@@ -367,114 +350,3 @@ class _Reader:
     def parsed(self, name: str) -> Any:
         found = self._item.get(name)
         return json.loads(found["S"]) if found else None
-
-
-def json_text(value: Any) -> str:
-    """Compact JSON that can be encoded as UTF-8, whatever a model answered."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def _invocation_out(invocation: Invocation) -> dict[str, Any]:
-    # Not `asdict`, which copies: an invocation may have 20 MB.
-    found = ((each.name, getattr(invocation, each.name)) for each in fields(invocation))
-    return {name: value for name, value in found if value not in (None, ())}
-
-
-def _invocation_in(value: dict[str, Any]) -> Invocation:
-    for name in ("messages", "system", "stop_sequences"):
-        if name in value:
-            value[name] = tuple(value[name])
-    return _made(Invocation, value)
-
-
-def _attempt_out(attempt: Attempt) -> dict[str, Any]:
-    values = {
-        "attempt": attempt.attempt,
-        "started_at": to_epoch_ms(attempt.started_at),
-        "finished_at": to_epoch_ms(attempt.finished_at) if attempt.finished_at else None,
-        "outcome": attempt.outcome,
-        "target": attempt.target,
-        "error": asdict(attempt.error) if attempt.error else None,
-        "usage": asdict(attempt.usage) if attempt.usage else None,
-        "fallbacks": [asdict(each) for each in attempt.fallbacks] or None,
-        "adapted": attempt.adapted or None,
-        "retry_at": to_epoch_ms(attempt.retry_at) if attempt.retry_at else None,
-    }
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _attempt_in(value: dict[str, Any]) -> Attempt:
-    finished_at, error, usage, retry_at = (value.get(name) for name in ("finished_at", "error", "usage", "retry_at"))
-    return Attempt(
-        attempt=value["attempt"],
-        started_at=from_epoch_ms(value["started_at"]),
-        finished_at=from_epoch_ms(finished_at) if finished_at is not None else None,
-        outcome=AttemptOutcome(value["outcome"]),
-        target=value.get("target"),
-        error=_made(Failure, error) if error else None,
-        usage=_made(Usage, usage) if usage else None,
-        fallbacks=tuple(_made(Fallback, each) for each in value.get("fallbacks", ())),
-        adapted=tuple(value.get("adapted", ())),
-        retry_at=from_epoch_ms(retry_at) if retry_at is not None else None,
-    )
-
-
-def notification_json(notification: Notification) -> str:
-    """As it is stored. The same one is always the same text: a write can require it."""
-    attempts = [
-        {"at": to_epoch_ms(each.at), "status_code": each.status_code, "error": each.error} for each in notification.attempts
-    ]
-    at = notification.next_attempt_at
-    values = {"status": notification.status.value, "tries": notification.tries, "attempts": attempts}
-    return json_text(values | ({"next_attempt_at": to_epoch_ms(at)} if at else {}))
-
-
-def _notification_in(value: dict[str, Any] | None) -> Notification | None:
-    if value is None:
-        return None
-    at = value.get("next_attempt_at")
-    return Notification(
-        NotificationStatus(value["status"]),
-        value["tries"],
-        tuple(Try(from_epoch_ms(each["at"]), each["status_code"], each["error"]) for each in value["attempts"]),
-        from_epoch_ms(at) if at is not None else None,
-    )
-
-
-def _wait_out(wait: Wait) -> dict[str, Any]:
-    return asdict(wait) | {"began_at": to_epoch_ms(wait.began_at), "until": to_epoch_ms(wait.until)}
-
-
-def _wait_in(value: dict[str, Any]) -> Wait:
-    return replace(
-        _made(Wait, value),
-        began_at=from_epoch_ms(value["began_at"]),
-        until=from_epoch_ms(value["until"]),
-        refusals=tuple(_made(Fallback, each) for each in value["refusals"]),
-    )
-
-
-def _completion_out(completion: Completion) -> dict[str, Any]:
-    # Not `asdict` of the whole, which copies the content.
-    return {
-        "content": completion.content,
-        "stop_reason": completion.stop_reason,
-        "filtered": completion.filtered,
-        "usage": asdict(completion.usage),
-        "served_by": asdict(completion.served_by),
-        "provider_request_id": completion.provider_request_id,
-        **({"flags": completion.flags} if completion.flags else {}),
-    }
-
-
-def _completion_in(value: dict[str, Any]) -> Completion:
-    return Completion(
-        content=tuple(value["content"]),
-        stop_reason=value["stop_reason"],
-        filtered=value["filtered"],
-        usage=_made(Usage, value["usage"]),
-        served_by=_made(Target, value["served_by"]),
-        provider_request_id=value.get("provider_request_id"),
-        flags=tuple(value.get("flags", ())),
-    )

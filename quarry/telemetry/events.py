@@ -14,7 +14,7 @@ class Event(StrEnum):
     DRAIN_STARTED = "drain.started"  # in_flight, drain_seconds
     DRAIN_FINISHED = "drain.finished"  # cut
 
-    JOB_SUBMITTED = "job.submitted"  # tenant, model
+    JOB_SUBMITTED = "job.submitted"  # tenant, model, priority
     JOB_WITHDRAWN = "job.withdrawn"  # error
     JOB_REPLAYED = "job.replayed"  # tenant
     JOB_CANCELLED = "job.cancelled"  # tenant
@@ -43,6 +43,7 @@ class Event(StrEnum):
     TEXT_UNWRITTEN = "text.unwritten"  # error (of a job that is streamed: followers see that text later)
     RECORD_REFUSED = "record.refused"  # error, outcome (the job fails, for good)
     RECORD_FAILED = "record.failed"  # error, tries
+    RECORD_UNREADABLE = "record.unreadable"  # tenant (damaged, or of a newer version: lists leave it out)
     RECORD_ABANDONED = "record.abandoned"  # outcome (the worker had to end first; the job will be taken over)
     REMINDER_FAILED = "reminder.failed"  # error (nobody is told of the job's end yet: the sweep does it again)
     NOTIFICATION_ATTEMPTED = "notification.attempted"  # channel, status, tries, status_code, error (those that there are)

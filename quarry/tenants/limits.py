@@ -15,6 +15,8 @@ class Limits:
     #: Submissions, each item of a bulk one being one; and how many of them may come at once (None: a minute's).
     requests_per_minute: int | None = None
     burst_requests: int | None = None
+    #: What is submitted beyond so many waits in the `low` lane, whatever its priority.
+    demote_over_per_minute: int | None = None
     #: Accepted, and not over yet.
     queued_jobs: int | None = None
     #: What a job may name as its `model`, and in which regions it may be answered.
@@ -47,6 +49,11 @@ LIMITS: Final[Mapping[str, Field]] = {
     ),
     "burst_requests": Field(
         whole(1, 1_000_000), "Jobs that may be submitted at once, after a pause; without it, `requests_per_minute`."
+    ),
+    "demote_over_per_minute": Field(
+        whole(1, 1_000_000),
+        "Jobs a minute that keep their priority; as many may come at once. What is submitted beyond that waits in the `low` lane, "
+        "so that a burst does not hold up what others submit.",
     ),
     "queued_jobs": Field(
         whole(1, 1_000_000_000),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from quarry.envelope import Envelope
-from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordRefused, StoreUnavailable
+from quarry.errors import CancelRequested, JobChanged, LeaseLost, RecordRefused, RecordUnreadable, StoreUnavailable
 from quarry.invocation import Invocation
 from quarry.job import CHECK_AFTER, CLOCK_MARGIN, Claimed, Job, JobStatus, Lease, advance, effective_status, notified
 from quarry.notification import Channel
@@ -16,6 +16,7 @@ from quarry.store.base import (
     HEARTBEAT_LIFE,
     Booking,
     CancelNotice,
+    Found,
     Heartbeat,
     IdempotencyKey,
     JobPage,
@@ -25,15 +26,15 @@ from quarry.store.base import (
     Piece,
     Tally,
 )
-from quarry.store.expressions import digest, why_refused
+from quarry.store.expressions import digest
 from quarry.store.item import to_item
+from quarry.store.refusals import why_refused
 from quarry.testing.faults import Fallible
 
 Operation: TypeAlias = Literal[
-    "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "list", "claim", "renew", "record",
-    "replace",
-    "request_cancel", "clear_bury", "note", "take_notices", "add_text", "look", "due", "take_role", "beat", "heartbeats", "book",
-    "unfinished", "put_tally", "tally",
+    "create", "create_with_key", "key_holder", "withdraw", "get", "get_many", "statuses", "storing_content", "list", "claim",
+    "renew", "record", "replace", "request_cancel", "clear_bury", "note", "take_notices", "add_text", "look", "due", "take_role",
+    "beat", "heartbeats", "book", "unfinished", "put_tally", "tally",
 ]  # fmt: skip
 #: DynamoDB's limit, of names and values together. Here it is held against the item's JSON, which is a little longer.
 _ITEM_MAX_BYTES = 409_600
@@ -43,6 +44,7 @@ _ITEM_MAX_BYTES = 409_600
 class _Row:
     job: Job
     recorded_token: str | None = None
+    is_spoiled: bool = False
 
 
 class MemoryStore(Fallible[Operation]):
@@ -76,6 +78,10 @@ class MemoryStore(Fallible[Operation]):
         """Set a job to whatever the test needs, without any guard."""
         self._rows[job.tenant, job.request_id] = _Row(job)
         return job
+
+    def spoil(self, job: Job) -> None:
+        """Make a job's record one that nobody can read."""
+        self._rows[job.tenant, job.request_id].is_spoiled = True
 
     def found(self, tenant: str, request_id: str) -> Job | None:
         """A job, or None."""
@@ -132,16 +138,24 @@ class MemoryStore(Fallible[Operation]):
     async def get(self, tenant: str, request_id: str) -> Job | None:
         with self._strike("get"):
             row = self._rows.get((tenant, request_id))
+            if row and row.is_spoiled:
+                raise RecordUnreadable(request_id)
             return row.job if row else None
 
-    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> dict[str, Job]:
+    async def get_many(self, tenant: str, request_ids: Sequence[str]) -> Found:
         with self._strike("get_many"):
-            return {each: self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows}
+            rows = [self._rows[tenant, each] for each in request_ids if (tenant, each) in self._rows]
+            return Found((row.job for row in rows if not row.is_spoiled), (row.job.request_id for row in rows if row.is_spoiled))
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
         with self._strike("statuses"):
             found = {each: self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows}
             return {request_id: effective_status(job, now) for request_id, job in found.items() if not job.erasing}
+
+    async def storing_content(self, tenant: str, request_ids: Sequence[str]) -> frozenset[str]:
+        with self._strike("storing_content"):
+            found = (self._rows[tenant, each].job for each in request_ids if (tenant, each) in self._rows)
+            return frozenset(job.request_id for job in found if job.store_content and not job.erasing)
 
     async def list(
         self,
@@ -154,17 +168,23 @@ class MemoryStore(Fallible[Operation]):
         now: datetime,
     ) -> JobPage:
         with self._strike("list"):
+            spoiled = {request_id for (_, request_id), row in self._rows.items() if row.is_spoiled}
             jobs = [
                 _without_content(job)
                 for job in reversed(self.jobs)
                 if job.tenant == tenant
                 and not job.erasing
-                and status in (None, effective_status(job, now))
+                and not job.delivered_at
+                and (job.request_id in spoiled or status in (None, effective_status(job, now)))
                 and (created_after is None or job.created_at > created_after)
                 and (after is None or job.request_id < after)
             ]
             page = tuple(jobs[:limit])
-            return JobPage(page, page[-1].request_id if len(jobs) > limit else None)
+            return JobPage(
+                tuple(job for job in page if job.request_id not in spoiled),
+                page[-1].request_id if len(jobs) > limit else None,
+                tuple(job.request_id for job in page if job.request_id in spoiled),
+            )
 
     async def claim(self, envelope: Envelope, lease: Lease, now: datetime) -> Job:
         with self._strike("claim"):
@@ -315,5 +335,6 @@ def _without_content(job: Job) -> Job:
     return replace(
         job, invocation=Invocation(), payload=None, result=None, result_object=None, error=None, attempt_history=(),
         open_attempts=(), stream=False, key_digest=None, lease=None, check_at=None, bury_reason=None, attempts_before=0,
+        store_content=True, brief=False, delivered_at=None,
         webhook_url=None, publish=False, webhook=None, events=None,
     )  # fmt: skip

@@ -1,5 +1,7 @@
 """What others build on. A name here is never renamed or removed by accident: a change shows up as a change of this file."""
 
+import re
+
 import quarry.testing
 from quarry import errors
 from quarry.cli import COMMANDS
@@ -34,6 +36,17 @@ def test_the_error_codes_of_a_job() -> None:
         "internal_error", "outcome_unknown", "target_not_capable", "region_not_allowed", "circuit_open",
         "limit_reached", "content_refused", "guardrail_unavailable", "guardrail_unusable", "answer_unchecked",
     }  # fmt: skip
+
+
+def test_every_error_is_handed_on_and_drawn() -> None:
+    """Whoever catches one imports it from `quarry.errors`, whose docstring has the tree."""
+    names, found = set(), [errors.QuarryError]
+    while found:
+        each = found.pop()
+        names |= {each.__name__} if each.__module__.startswith("quarry.errors.") else set()
+        found += each.__subclasses__()
+    assert names - set(errors.__all__) == set()
+    assert names - set(re.findall(r"\w+", errors.__doc__ or "")) == set()
 
 
 def test_the_variables_that_deployments_set() -> None:

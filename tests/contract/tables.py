@@ -27,8 +27,8 @@ from quarry.job import (
     advance,
 )
 from quarry.store.base import IdempotencyKey, JobStore
-from quarry.store.item import to_item
-from quarry.testing import NOW, a_completion, a_job, a_lease, an_envelope
+from quarry.store.item import job_key, to_item
+from quarry.testing import NOW, MemoryStore, a_completion, a_job, a_lease, an_envelope
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -90,6 +90,21 @@ class Table:
         else:
             await self.client.put_item(TableName=self.name, Item=to_item(job, int(RETENTION.total_seconds() * 1000)))
         return job
+
+    async def spoil(self, job: Job) -> None:
+        """Give a job a status that there is none of."""
+        if self.client is None:
+            assert isinstance(self.store, MemoryStore)
+            self.store.spoil(job)
+            return
+        names, values = {"#status": "status"}, {":none": {"S": "dreaming"}}
+        await self.client.update_item(
+            TableName=self.name,
+            Key=job_key(job.tenant, job.request_id),
+            UpdateExpression="SET #status = :none",
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+        )
 
     async def submitted(self, **changes: Any) -> Job:
         """A job in the store."""

@@ -85,6 +85,7 @@ async def test_a_job_is_hidden_from_all_readers_until_its_worker_let_go(place: P
     assert seen
     assert seen.erasing
     assert await table.store.statuses(table.tenant, [job.request_id], NOW) == {}
+    assert await table.store.storing_content(table.tenant, [job.request_id]) == frozenset()
     look = await table.store.look(table.tenant, job.request_id, BEGINNING)
     assert look
     assert look.job.erasing

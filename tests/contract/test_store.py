@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from quarry.errors import StoreUnavailable
+from quarry.errors import RecordUnreadable, StoreUnavailable
 from quarry.ids import last_request_id_at, new_request_id
 from quarry.invocation import Invocation
 from quarry.job import (
@@ -225,6 +225,42 @@ async def test_a_list_shows_every_job_once_newest_first(table: Table, limit: int
     jobs = await ten_jobs(table)
     listed = [replace(job, invocation=Invocation(), check_at=None) for job in jobs]
     assert await everything(table, limit) == listed
+
+
+async def test_whose_content_is_stored_is_asked_beside_the_list(table: Table) -> None:
+    """The list does not carry it. Unknown jobs are left out."""
+    stored, brief = await table.submitted(), await table.submitted(store_content=False, brief=True)
+    assert {(job.store_content, job.brief) for job in await everything(table, 10)} == {(True, False)}
+    ids = [stored.request_id, brief.request_id, new_request_id(NOW)]
+    assert await table.store.storing_content(table.tenant, ids) == {stored.request_id}
+    assert await table.store.storing_content("somebody-else", ids) == frozenset()
+
+
+@pytest.mark.parametrize("limit", [1, 3, 10, 100])
+@pytest.mark.parametrize("status", [None, JobStatus.QUEUED])
+async def test_a_record_that_nobody_can_read_hides_no_other(table: Table, limit: int, status: JobStatus | None) -> None:
+    """Whatever the page: it is told of once, by its id; and who asks for it alone is told that it is there."""
+    jobs = [job.request_id for job in await ten_jobs(table)]
+    bad = jobs[2:4]
+    for each in bad:
+        await table.spoil(table.job(request_id=each))
+    good = [each for each in jobs if each not in bad]
+    found: list[str] = []
+    unreadable: list[str] = []
+    after: str | None = None
+    while True:
+        page = await table.store.list(table.tenant, status=status, created_after=None, limit=limit, after=after, now=NOW)
+        assert len(page.jobs) + len(page.unreadable) <= limit
+        found += [job.request_id for job in page.jobs]
+        unreadable += page.unreadable
+        if (after := page.next_after) is None:
+            break
+    assert (found, unreadable) == (good, bad)
+    read = await table.store.get_many(table.tenant, [*good, bad[0]])
+    assert set(read) == set(good)
+    assert read.unreadable == {bad[0]}
+    with pytest.raises(RecordUnreadable, match=bad[0]):
+        await table.store.get(table.tenant, bad[0])
 
 
 async def test_after_the_last_job_there_is_no_page(table: Table) -> None:

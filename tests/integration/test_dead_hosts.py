@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from quarry.notification import SCHEDULE
-from quarry.store.item import json_text
+from quarry.store.json_forms import json_text
 from quarry.webhooks import verify
 from tests.integration.test_webhooks import tell
 from tests.support.processes import eventually, free_port

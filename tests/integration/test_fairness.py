@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from quarry.job import Priority
 from tests.support.figures import figures, written
 from tests.support.keys import ASKING, created, with_key
 from tests.support.processes import eventually
@@ -58,6 +59,13 @@ class Tenant:
         return (started_at - created_at).total_seconds(), (finished_at - created_at).total_seconds()
 
 
+def demoting(stack: Stack, per_minute: int) -> None:
+    """What every tenant submits beyond so much a minute waits in the low lane, from the next start of the API on."""
+    path = stack.directory / "tenants.toml"
+    path.write_text(f"[default.limits]\ndemote_over_per_minute = {per_minute}\n")
+    stack.env["QUARRY_TENANTS_FILE"] = str(path)
+
+
 def put_back(metrics: str) -> int:
     """How many deliveries a worker has put back for the sake of other tenants."""
     return sum(
@@ -94,16 +102,46 @@ def test_a_single_job_passes_anothers_backlog(stack: Stack, simulator: Simulator
     assert max(start for start, _ in busy) < 4
 
 
+def test_a_burst_that_is_demoted_holds_nobody_up(stack: Stack, simulator: Simulator) -> None:
+    """What a tenant submits beyond its allowance waits in the low lane: another's job starts at once, the first one too, though
+    nobody has looked through the backlog. All that was demoted is worked, and nothing of it is put back.
+
+    Red when: `producer/limiting.py`: `return Priority.LOW if await` -> `return priority if await`: nothing is demoted.
+    """
+    stack.use(simulator)
+    simulator.rule(act={"delay_seconds": CALL_SECONDS})
+    with ExitStack() as running:
+        demoting(stack, 20)
+        running.enter_context(stack.running_api(**ASKING))
+        worker = running.enter_context(stack.running_worker(QUARRY_WORKER__SLOTS="20", QUARRY_WORKER__SPARE_SLOTS="3"))
+        noisy, quiet = (running.enter_context(closing(Tenant(stack, name))) for name in ("noisy", "quiet"))
+        idle = [quiet.single() for _ in range(SAMPLES)]
+        ids = noisy.submit(400)
+        busy = [quiet.single() for _ in range(SAMPLES)]
+        waiting = sum(stack.lane_counts(Priority.LOW))
+        eventually(stack.queue_is_empty, seconds=60)
+        jobs = [noisy.job(ids[i]) for i in (0, 200, 399)]
+        returned = put_back(stack.metrics(worker))
+    assert [(job["status"], job["attempts"], job["priority"]) for job in jobs] == [
+        ("completed", 1, "normal"),
+        ("completed", 1, "low"),
+        ("completed", 1, "low"),
+    ]
+    assert waiting > 100
+    assert returned == 0
+    assert max(end for _, end in busy) < 2 * max(end for _, end in idle)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_ten_thousand_jobs_of_one_tenant_do_not_slow_down_another(stack: Stack, simulator: Simulator) -> None:
     """One tenant has 10,000 jobs: another's single job takes less than twice as long as with nobody else there, while they are
-    submitted and afterwards. Without spare slots, in the same run, it waits.
+    submitted and afterwards. Where nothing is demoted and no slots are spare, in the same run, it waits.
 
-    Red when: `worker/shares.py`: `if in_use < share:` -> `if False:`: nobody has spare slots.
+    Red when: `producer/limiting.py`: `return Priority.LOW if await` -> `return priority if await`: nothing is demoted.
     """
     stack.use(simulator)
-    simulator.rule(act={"delay_seconds": 1.0})
+    simulator.rule(act={"delay_seconds": 2.0})
 
     backlogs: list[int] = []
 
@@ -122,12 +160,13 @@ def test_ten_thousand_jobs_of_one_tenant_do_not_slow_down_another(stack: Stack, 
         return found
 
     without = run(2000)
+    demoting(stack, 100)
     found = run(10_000, QUARRY_WORKER__SPARE_SLOTS="12")
     told: dict[str, str] = {}
     with figures("one tenant has 10,000 jobs, another one a single job") as table:
         for what, samples, asked in (
             *((what, samples, "< 2 x idle" if what != "idle" else "-") for what, samples in found.items()),
-            *((f"without spare slots, 2,000 jobs: {what}", samples, "-") for what, samples in without.items()),
+            *((f"nothing demoted, no spare slots, 2,000 jobs: {what}", samples, "-") for what, samples in without.items()),
         ):
             told[what] = _told(samples)
             table.append((what, asked, told[what]))

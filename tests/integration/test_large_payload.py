@@ -49,8 +49,7 @@ def test_fifteen_megabytes_reach_the_model_whole(stack: Stack, simulator: Simula
 def test_a_keyed_replay_needs_no_second_object(stack: Stack) -> None:
     """Even while S3 is away: the job is there already.
 
-    Red when: `producer/submit.py`:
-    `holder = None if _stays(job, content) else await self._store.key_holder(key, job.created_at)` -> `holder = None`
+    Red when: `producer/submit.py`: `(not _stays(job, content) or self._replays.is_recent(key))` -> `False`
     """
     body, headers = {"prompt": "x" * 100_000}, {"Idempotency-Key": "once"}
     with stack.running_api() as api:
@@ -66,7 +65,7 @@ def test_a_keyed_replay_needs_no_second_object(stack: Stack) -> None:
 def test_while_s3_is_away_a_large_submission_is_refused_and_a_small_one_taken(stack: Stack) -> None:
     """503 with `Retry-After`, and nothing of it is stored or queued.
 
-    Red when: `producer/submit.py`, after `return await self._submit_keyed(job, content, key)`:
+    Red when: `producer/submit.py`, after `return await self._submit_keyed(job, content, key, holder)`:
     `job = await self._set_apart(job, content)` -> `await self._store.create(job); job = await self._set_apart(job, content)`
     """
     with stack.running_api(AWS_ENDPOINT_URL_S3="http://127.0.0.1:1") as api:
@@ -82,7 +81,7 @@ def test_while_s3_is_away_a_large_submission_is_refused_and_a_small_one_taken(st
 def test_a_job_whose_payload_cannot_be_loaded_waits_and_costs_no_attempt(stack: Stack, simulator: Simulator) -> None:
     """S3 away from the worker: no call, no attempt spent; when S3 is back, the job runs.
 
-    Red when: `quarry/job.py`: `given_back = job.given_back()` -> `given_back = job`
+    Red when: `quarry/job/transitions.py`: `given_back = job.given_back()` -> `given_back = job`
     """
     stack.use(simulator)
     with stack.running_api() as api:

@@ -34,8 +34,8 @@ def test_every_job_is_on_one_page(api: httpx.Client, ids: list[str], limit: int)
     """No gap and no repeat at the seams, no page above its limit, newest first.
 
     Red when: `quarry/store/dynamodb.py`:
-    `for job in map(from_item, answer["Items"]) if job.request_id != highest]` ->
-    `for job in map(from_item, answer["Items"])]`: a page begins at its cursor instead of after it.
+    `for each in jobs_in(answer["Items"]) if each.request_id != highest]` ->
+    `for each in jobs_in(answer["Items"])]`: a page begins at its cursor instead of after it.
     """
     found = pages(api, limit=limit)
     assert [job["request_id"] for page in found for job in page] == ids

@@ -133,6 +133,7 @@ def test_nothing_leaks_whatever_goes_wrong(all_loud: Loud) -> None:
 def test_every_error_is_met() -> None:
     """A new one needs a way to bring it about here; those that are no more than families of others need none.
 
-    Red when: `quarry/errors.py`: `_TOO_MANY: Final =` -> `Unheard = type("Unheard", (QuarryError,), {}); _TOO_MANY: Final =`
+    Red when: `quarry/errors/invocation.py`:
+    `refused: InvocationError | None = None` -> `refused = type("Unheard", (QuarryError,), {})`
     """
     assert [each.__name__ for each in classes() if each not in MET and not each.__subclasses__()] == []

@@ -8,7 +8,8 @@ from tests.support.stack import Stack
 def test_a_rejected_prompt_fails_after_one_call(stack: Stack, simulator: Simulator) -> None:
     """Neither time nor another target makes a bad request right; the caller reads why.
 
-    Red when: `quarry/errors.py`, after `class InvocationRejected(`: `blames = "caller"` -> `time_helps = True`: three calls.
+    Red when: `quarry/errors/invocation.py`, after `class InvocationRejected(`:
+    `blames = "caller"` -> `time_helps = True`: three calls.
     """
     stack.use(simulator)
     words = "The model returned the following errors: max_tokens: 99 > 10 (role arn:aws:iam::123456789012:role/worker)"

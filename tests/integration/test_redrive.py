@@ -76,7 +76,7 @@ def test_what_was_buried_comes_back(stack: Stack, simulator: Simulator) -> None:
     """Once the fault is mended, `redrive --all` brings every job to an answer; history is kept, and no dead letter is left.
 
     Red when: `quarry/deadletters/tidy.py`: `[*over, *stranded, *lost]` -> `[*stranded, *lost]`
-    Red when: `quarry/job.py`: `attempts_before=job.attempts,` -> `attempts=0,`
+    Red when: `quarry/job/transitions.py`: `attempts_before=job.attempts,` -> `attempts=0,`
     """
     stack.use(simulator)
     # So many failures would open the target's breaker, and the jobs would wait for it at no cost.
@@ -171,7 +171,7 @@ def test_a_message_that_sqs_moved_itself_finds_its_job(stack: Stack) -> None:
 def test_what_is_given_up_is_not_redriven(stack: Stack) -> None:
     """A discarded job stays failed, its dead letter is gone, and `redrive --all` leaves it alone; so do messages without a job.
 
-    Red when: `quarry/job.py`: `status_reason=StatusReason.DISCARDED, bury_reason=None,` -> `bury_reason=None,`
+    Red when: `quarry/job/transitions.py`: `status_reason=StatusReason.DISCARDED, bury_reason=None,` -> `bury_reason=None,`
     """
     stack.env["QUARRY_ROUTES_FILE"] = stack.routes()
     given_up, kept = laid(stack, 2)

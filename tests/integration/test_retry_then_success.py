@@ -7,7 +7,7 @@ from tests.support.stack import Stack
 def test_a_failing_model_is_tried_again_and_answers(stack: Stack, simulator: Simulator) -> None:
     """Two errors, then an answer: three attempts, each in the history with its outcome.
 
-    Red when: `quarry/job.py`, after `def _retry_scheduled(`:
+    Red when: `quarry/job/transitions.py`, after `def _retry_scheduled(`:
     `_ended_failed(job, event, now, event.resume_at)` -> `job.given_back()`
     """
     stack.use(simulator)
@@ -26,11 +26,12 @@ def test_a_failing_model_is_tried_again_and_answers(stack: Stack, simulator: Sim
 def test_a_throttle_costs_no_attempt(stack: Stack, simulator: Simulator) -> None:
     """Two throttles are more than the budget of one attempt: waiting for capacity is free.
 
-    Red when: `quarry/errors.py`, after `class Throttled(`: `lacks_capacity = True` -> `lacks_capacity = False`
+    Red when: `quarry/errors/invocation.py`, after `class Throttled(`: `lacks_capacity = True` -> `lacks_capacity = False`
     """
     stack.use(simulator)
     simulator.rule(act={"error": "ThrottlingException"}, times=2)
-    with stack.running_api(), stack.running_worker():
+    # Without patience, each throttle ends a delivery; with it, the job would wait in its slot.
+    with stack.running_api(), stack.running_worker(QUARRY_LIMITER__WAIT_SECONDS="0"):
         job = stack.finished(stack.submit(prompt="Hello", max_attempts=1))
     assert (job["status"], job["attempts"]) == ("completed", 1)
     assert simulator.calls()["calls"] == 3

@@ -43,7 +43,7 @@ def test_new_targets_and_routes_hold_without_a_restart(stack: Stack, path: Path)
 def test_the_worker_opens_clients_for_new_regions(stack: Stack, path: Path) -> None:
     """Before the new routes hold: no job is lost to a region that has none yet.
 
-    Red when: `worker/app.py`: `file.keep(providers.follow, ` -> `file.keep(None, `
+    Red when: `worker/app.py`: `= providers.follow, providers.follow_tenants` -> `= None, None`
     """
     with stack.running_api(), stack.running_worker() as worker:
         path.write_text(target("ap-southeast-2"))

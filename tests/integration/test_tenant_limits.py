@@ -65,7 +65,7 @@ def test_over_the_limit_is_429_and_nobody_else_notices(scene: Scene) -> None:
     """The sum over both processes is within the limit, by far fewer writes than there are requests; who waits as long as they are
     told is let in, by the other process too.
 
-    Red when: `quarry/store/expressions.py`: ` AND #until <= :before` -> ``
+    Red when: `quarry/store/worker_rows.py`: ` AND #until <= :before` -> ``
     Red when: `producer/shares.py`: `min(max(waiting, rate * SHARE_SECONDS), fair)` -> `1`
     Red when: `producer/shares.py`: `return (1 - self.level(until, now)) / self.per_second` -> `return 0.0 * self.level(until, now)`
     """

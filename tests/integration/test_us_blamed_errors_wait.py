@@ -11,7 +11,7 @@ from tests.support.stack import Stack
 def test_a_job_outlasts_our_own_misconfiguration(stack: Stack, simulator: Simulator, error: str) -> None:
     """While we are refused the job is `queued` and `blocked`, at no cost; once mended it is answered and the worker is ready.
 
-    Red when: `quarry/errors.py`, after `class AccessDenied(`: `blames = "us"` -> `blames = "provider"`
+    Red when: `quarry/errors/invocation.py`, after `class AccessDenied(`: `blames = "us"` -> `blames = "provider"`
     """
     stack.use(simulator)
     simulator.rule(act={"error": error})

@@ -53,6 +53,16 @@ async def test_only_what_is_meant_is_erased(place: Place, job: Job, meant: bool)
     assert (place.store.found(job.tenant, job.request_id) is None) is meant
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_what_nobody_can_read_keeps_no_other_from_being_erased(place: Place, dry_run: bool) -> None:
+    """It is left, and told of, since nobody can say whether it was meant."""
+    damaged, job = place.store.put(a_job()), await place.filled(a_job())
+    place.store.spoil(damaged)
+    assert await erased(place, Choice(TENANT, SOON), dry_run=dry_run) == {"erased": 1, "left": 1}
+    assert (place.store.found(TENANT, job.request_id) is None) is not dry_run
+    assert place.store.found(TENANT, damaged.request_id)
+
+
 async def test_more_than_a_page_is_erased_and_nothing_twice(place: Place) -> None:
     """A dry run says the same, and does nothing."""
     for _ in range(600):

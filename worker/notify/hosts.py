@@ -16,8 +16,8 @@ _QUIET: Final = timedelta(seconds=10)
 _QUIET_MAX: Final = timedelta(minutes=10)
 #: After so many in a row. Our own choice.
 _FAILURES: Final = 3
-#: So many hosts that failed are remembered: callers choose the names.
-_REMEMBERED: Final = 10_000
+#: So many hosts of a tenant that failed are remembered: callers choose the names. Our own choice.
+REMEMBERED: Final = 1_000
 
 #: Whom calls are for, and where they lead: a tenant, a host and a port.
 Where: TypeAlias = tuple[str, str, int]
@@ -40,11 +40,17 @@ class Hosts:
         self._of_tenant, self._of_host = max(1, concurrency // 2), max(1, concurrency // 4)
         self._tenants: Counter[str] = Counter()
         self._hosts: Counter[Where] = Counter()
-        self._silent: dict[Where, _Silence] = {}
+        #: By tenant, the oldest first.
+        self._silent: dict[str, dict[Where, _Silence]] = {}
+
+    @property
+    def remembered(self) -> int:
+        """Of how many hosts something is kept."""
+        return sum(map(len, self._silent.values()))
 
     def wait(self, where: Where, now: float) -> timedelta | None:
         """None where the host may be called for the tenant, else when to ask again."""
-        silence = self._silent.get(where)
+        silence = self._silent.get(where[0], {}).get(where)
         if silence and now < silence.until:
             return timedelta(seconds=silence.until - now)
         # After a silence, one call tells whether it is over.
@@ -61,16 +67,19 @@ class Hosts:
         """A call has ended; `answered` where there was an answer, whatever it said."""
         _less(self._tenants, where[0])
         _less(self._hosts, where)
+        theirs = self._silent.setdefault(where[0], {})
         if answered:
-            self._silent.pop(where, None)
+            theirs.pop(where, None)
+            if not theirs:
+                del self._silent[where[0]]
             return
-        silence = self._silent.setdefault(where, _Silence())
+        silence = theirs.setdefault(where, _Silence())
         silence.failures += 1
         if silence.failures >= _FAILURES:
             quiet = min(_QUIET * 2.0 ** min(silence.failures - _FAILURES, 20), _QUIET_MAX)
             silence.until = now + quiet.total_seconds()
-        while len(self._silent) > _REMEMBERED:
-            del self._silent[next(iter(self._silent))]
+        if len(theirs) > REMEMBERED:
+            del theirs[next(iter(theirs))]
 
 
 def _less(counter: Counter[_Key], key: _Key) -> None:

@@ -23,6 +23,7 @@ _EXPLAINED: Final = {
     "over": "the job was redriven, discarded, or ended otherwise; the next redrive or discard removes the message",
     "stranded": "SQS moved the message of a job that still waits; `quarry dlq redrive --all` sends it again",
     "no_record": "the job of the message is gone; it can only be discarded",
+    "unreadable_record": "this version cannot read the record of the job: it is damaged, or of a newer version",
     "malformed_envelope": "not a message of Quarry; it can only be discarded",
     "unsupported_envelope": "of a newer version of Quarry; redrive it with that",
 }
@@ -51,6 +52,7 @@ async def _summed_up(settings: "Settings", selection: "Selection", limit: int | 
     from quarry.cli.dlq.office import office
     from quarry.deadletters.reading import failed_jobs, looking
     from quarry.deadletters.selection import Summary
+    from quarry.errors import RecordUnreadable
 
     summary = Summary()
     async with office(settings) as here:
@@ -60,7 +62,10 @@ async def _summed_up(settings: "Settings", selection: "Selection", limit: int | 
         async with aclosing(failed_jobs(here.store, selection, here.clock)) as jobs:
             seen = 0
             async for job in jobs:
-                summary.add_job(job)
+                if isinstance(job, RecordUnreadable):
+                    summary.add_unreadable(job.request_id)
+                else:
+                    summary.add_job(job)
                 seen += 1
                 if seen == limit:
                     break
@@ -69,7 +74,11 @@ async def _summed_up(settings: "Settings", selection: "Selection", limit: int | 
 
 def as_table(groups: Sequence["Group"]) -> str:
     """Aligned columns, and a word on each reason that is not a job's."""
-    notes = [f"{group.reason}: {_EXPLAINED[group.reason]}" for group in groups if group.reason in _EXPLAINED]
+    notes = [
+        f"{group.reason}: {_EXPLAINED[group.reason]}" + (f": {' '.join(group.request_ids)}" if group.request_ids else "")
+        for group in groups
+        if group.reason in _EXPLAINED
+    ]
     return "\n".join([columns([_HEAD, *map(_row, groups)]), *([""] if notes else []), *notes])
 
 

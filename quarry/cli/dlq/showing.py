@@ -70,7 +70,7 @@ async def _find(settings: "Settings", wanted: str, tenant: str, with_content: bo
     from quarry.deadletters.reading import looking
     from quarry.deadletters.tidy import names
     from quarry.ids import is_request_id
-    from quarry.store.item import invocation_json
+    from quarry.store.json_forms import invocation_json
 
     found = Found()
     async with office(settings) as here:

@@ -1,5 +1,5 @@
 locals {
-  # The names that `quarry/settings.py` derives from the normal lane's: QUARRY_QUEUE__NAME is all that the services are told.
+  # The names that `quarry/settings/queue.py` derives from the normal lane's: QUARRY_QUEUE__NAME is all that the services are told.
   lanes = {
     high   = "${var.name}-high"
     normal = var.name

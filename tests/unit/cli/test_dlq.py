@@ -133,12 +133,15 @@ def test_ids_are_taken_once() -> None:
 def test_the_table_is_aligned_and_explains_itself() -> None:
     """A column for each place, a line for each reason that is not a job's."""
     groups = [Group("attempts_exhausted", 12, 1, 0, NOW, NOW), Group("stranded", 0, 0, 2, NOW, None)]
+    groups.append(Group("unreadable_record", 0, 2, 0, request_ids=["01a", "01b"]))
     assert listing.as_table(groups).splitlines() == [
         "reason              in both  record only  queue only  oldest                newest",
         "attempts_exhausted  12       1            0           2026-11-21T12:00:00Z  2026-11-21T12:00:00Z",
         "stranded            0        0            2           2026-11-21T12:00:00Z",
+        "unreadable_record   0        2            0",
         "",
         "stranded: SQS moved the message of a job that still waits; `quarry dlq redrive --all` sends it again",
+        "unreadable_record: this version cannot read the record of the job: it is damaged, or of a newer version: 01a 01b",
     ]
 
 

@@ -17,6 +17,8 @@ from quarry.job import Cancelled, Expired, Job, JobStatus, Priority, StatusReaso
 from quarry.testing import NOW, a_claimed_job, a_job, an_envelope
 from tests.unit.deadletters.conftest import TERMS, Yard, ids
 
+ERASING = "it is being erased, and cannot be put back to work"
+
 
 def whats(yard: Yard) -> list[str]:
     return [done.what for done in yard.told]
@@ -67,11 +69,27 @@ def test_what_a_reader_sees_as_expired_can_be_redriven() -> None:
         (a_claimed_job(), "it is processing"),
         (a_claimed_job(deadline_at=NOW), "it is processing"),
         (a_job(status=JobStatus.COMPLETED, generation=1), "it is completed, redriven before"),
+        (a_job(status=JobStatus.FAILED, erasing=True), ERASING),
+        (a_job(status=JobStatus.CANCELLED, erasing=True), ERASING),
+        (a_job(deadline_at=NOW, erasing=True), ERASING),
+        (a_job(erasing=True), ERASING),
     ],
 )
 def test_what_is_not_over_or_well_is_skipped(job: Job, why: str) -> None:
     """With a word why: so the same command can be run twice."""
     assert redriven(job, TERMS, NOW) == why
+
+
+async def test_a_job_that_is_being_erased_is_left_alone(yard: Yard) -> None:
+    """Its owner was promised that nothing more is done with it. Who redrives it is told, and the others are redriven."""
+    erasing, other = yard.job(erasing=True), yard.job()
+    await yard.redrive(erasing, other)
+    assert await yard.now(erasing) == erasing
+    assert yard.sent == [an_envelope(await yard.now(other))]
+    assert [(done.request_id, done.what) for done in yard.told] == [
+        (erasing.request_id, "skipped"),
+        (other.request_id, "redriven"),
+    ]
 
 
 async def test_an_unknown_job_is_told(yard: Yard) -> None:
@@ -275,7 +293,7 @@ async def test_a_run_that_was_interrupted_goes_on(yard: Yard) -> None:
 
     async def run(stop_at: int) -> None:
         async with aclosing(failed_jobs(yard.store, selection, yard.clock)) as found:
-            chosen = [job async for job in found]
+            chosen = [job async for job in found if isinstance(job, Job)]
         await yard.clock.run(yard.redriver().run(ids(chosen[:stop_at]), 0, timedelta(0)))
 
     await run(stop_at=27)

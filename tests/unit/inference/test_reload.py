@@ -37,6 +37,7 @@ class Followed:
         self.file = RoutesFile(str(path), load, FilesMetrics(self.registry), self.clock)
         self.prepared: list[Routes] = []
         self.unready: Exception | None = None
+        self.file.prepare = self.prepare
 
     def write(self, *models: str) -> None:
         targets = "".join(f'[[routes.default.targets]]\nprovider = "echo"\nmodel = "{model}"\n' for model in models)
@@ -50,7 +51,7 @@ class Followed:
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1))
-        task = asyncio.create_task(self.file.keep(self.prepare))
+        task = asyncio.create_task(self.file.keep())
         await self.clock.settle()
         try:
             yield

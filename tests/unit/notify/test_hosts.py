@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from worker.notify.hosts import Hosts, Where
+from worker.notify.hosts import REMEMBERED, Hosts, Where
 
 DEAD: Where = ("t", "dead", 443)
 
@@ -69,6 +69,17 @@ def test_a_tenant_cannot_use_up_a_host_of_all() -> None:
         hosts.begin(("one", "slow", 443))
     assert hosts.wait(("one", "slow", 443), 0)
     assert hosts.wait(("two", "slow", 443), 0) is None
+
+
+def test_a_tenant_that_names_many_dead_hosts_makes_nobody_else_forget() -> None:
+    """What is remembered is bounded for each tenant: of its own hosts, the oldest is forgotten."""
+    hosts = silent(DEAD)
+    for i in range(2 * REMEMBERED):
+        call(hosts, ("u", f"{i}.dead", 443), 0, answered=False)
+    assert hosts.wait(DEAD, 0)
+    assert hosts.remembered == 1 + REMEMBERED
+    call(hosts, DEAD, 600, answered=True)
+    assert hosts.remembered == REMEMBERED
 
 
 def test_a_tenants_probe_does_not_end_anothers_silence() -> None:

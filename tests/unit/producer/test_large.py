@@ -14,7 +14,7 @@ from producer.routes.jobs import Answer
 from quarry.errors import IdempotencyConflict, PayloadLost, PayloadsUnavailable, SubmissionUndecided
 from quarry.invocation import Invocation, result_document
 from quarry.job import Job, Succeeded, advance
-from quarry.store.item import invocation_from_json, invocation_json, result_json
+from quarry.store.json_forms import invocation_from_json, invocation_json, result_json
 from quarry.store.payloads import INLINE_MAX_BYTES
 from quarry.testing import NOW, a_claimed_job, a_completion, an_invocation
 from tests.unit.producer.conftest import Producer

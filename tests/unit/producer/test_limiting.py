@@ -1,6 +1,7 @@
 """A tenant over its limit is told when to come again; another one is not touched."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -8,9 +9,11 @@ import pytest
 
 from producer.limiting import Limiter
 from producer.quotas import headers
+from producer.replays import LOOKS_PER_SECOND
 from producer.submit import Accepted
-from quarry.errors import Quota, RateLimited, StoreUnavailable
-from quarry.store.base import Tally
+from quarry.errors import IdempotencyConflict, QueueUnavailable, Quota, RateLimited, StoreUnavailable, SubmissionUndecided
+from quarry.job import Priority
+from quarry.store.base import IdempotencyKey, KeyHolder, Tally
 from quarry.tenants.limits import Limits
 from quarry.tenants.policy import Policy, Tenants
 from tests.unit.producer.conftest import Producer
@@ -86,6 +89,39 @@ async def test_a_replay_costs_nothing_and_is_answered_over_the_limit(producer: P
         await submit(producer, key="another")
     await producer.clock.advance(1)
     await submit(producer)
+
+
+async def test_over_the_limit_a_replay_writes_nothing(producer: Producer) -> None:
+    """Its key was looked up already."""
+    limited(producer, requests_per_minute=60, burst_requests=1)
+    first = await submit(producer, key="k")
+    producer.store.fail_next("create_with_key", times=99)
+    assert (await submit(producer, key="k")).job.request_id == first.job.request_id
+
+
+async def test_over_the_limit_few_keys_are_looked_up(producer: Producer) -> None:
+    """Refusals are to cost nothing: a new key each time, and the table is asked a few times a second. Another tenant's are."""
+    limited(producer, requests_per_minute=60, burst_requests=1)
+    await submit(producer, key="k")
+    looked: list[str] = []
+    look_up = producer.store.key_holder
+
+    async def counted(key: IdempotencyKey, now: datetime) -> KeyHolder | None:
+        looked.append(key.key)
+        return await look_up(key, now)
+
+    producer.store.key_holder = counted  # type: ignore[method-assign]
+    for i in range(100):
+        with pytest.raises(RateLimited):
+            await submit(producer, key=f"new {i}")
+    assert len(looked) == LOOKS_PER_SECOND
+    with pytest.raises(RateLimited):
+        await submit(producer, key="k")
+    await producer.clock.advance(0.5)
+    assert len(looked) == LOOKS_PER_SECOND
+    await producer.clock.advance(0.5)
+    await producer.submitter.limiter.enter("acme")
+    assert (await submit(producer, key="k")).replayed
 
 
 async def test_what_is_refused_for_its_faults_costs_nothing(producer: Producer) -> None:
@@ -190,6 +226,52 @@ def test_header_fields_by_the_draft() -> None:
     }
 
 
+# --- what keeps its priority ------------------------------------------------------------------------------------------
+
+
+async def test_what_is_beyond_waits_in_the_low_lane_and_nothing_is_refused(producer: Producer) -> None:
+    """By submissions, whichever priority they ask for; `low` has none to lose. Another tenant's keep theirs."""
+    limited(producer, demote_over_per_minute=3)
+    asked = ["low", "high", "normal", "low", None, "high", "normal"]
+    lanes = [(await submit(producer, priority=each) if each else await submit(producer)).job.priority for each in asked]
+    assert lanes == ["low", "high", "normal", "low", "normal", "low", "low"]
+    assert (await submit(producer, "other", priority="high")).job.priority == "high"
+    assert sorted(job.demoted_from for job in producer.store.jobs if job.demoted_from) == ["high", "normal"]
+    assert [producer.lanes[lane].visible_count for lane in Priority] == [2, 2, 4]
+    await producer.clock.advance(20)
+    assert [(await submit(producer)).job.priority for _ in range(2)] == ["normal", "low"]
+    assert headers(producer.submitter.limiter.quotas("acme")) == {}
+
+
+async def test_processes_share_what_keeps_its_priority_and_requests_are_counted_apart(producer: Producer) -> None:
+    """Whoever spends it, it is spent once."""
+    other = limited(producer, demote_over_per_minute=4, requests_per_minute=6)
+    lanes = [await other.lane("acme", Priority.NORMAL) for _ in range(2)]
+    await producer.clock.advance(5)
+    await other.tidy()
+    lanes += [(await submit(producer)).job.priority for _ in range(6)]
+    assert lanes == [Priority.NORMAL] * 4 + [Priority.LOW] * 4
+    with pytest.raises(RateLimited):
+        await submit(producer)
+
+
+async def test_a_replay_loses_nobodys_priority(producer: Producer) -> None:
+    """It makes no job."""
+    limited(producer, demote_over_per_minute=2)
+    for _ in range(5):
+        await submit(producer, key="k")
+    assert [(await submit(producer)).job.priority for _ in range(2)] == ["normal", "low"]
+
+
+async def test_a_bulk_submission_keeps_the_priority_of_its_first_jobs(producer: Producer) -> None:
+    """With a write for all that come at once."""
+    limited(producer, demote_over_per_minute=60)
+    verdicts = await producer.submitter.submit_many("acme", [{"prompt": str(i)} for i in range(100)])
+    lanes = [each.job.priority for each in verdicts if isinstance(each, Accepted)]
+    assert lanes == [Priority.NORMAL] * 60 + [Priority.LOW] * 40
+    assert producer.store.bookings <= 15
+
+
 # --- jobs under way ---------------------------------------------------------------------------------------------------
 
 
@@ -225,6 +307,46 @@ async def test_what_is_not_let_in_is_not_under_way(producer: Producer) -> None:
     await producer.clock.advance(60)
     await submit(producer)
     with pytest.raises(RateLimited, match="under way"):
+        await submit(producer)
+
+
+@pytest.mark.parametrize("operation", ["create_with_key", "create", "book", "send", "conflict"])
+async def test_what_failed_is_not_under_way(producer: Producer, operation: str) -> None:
+    """Where it is known that it made no job, its place is free at once; where it may have made one, not before the next count."""
+    limited(producer, queued_jobs=2, demote_over_per_minute=60)
+    await submit(producer, key="taken")
+    if operation == "send":
+        producer.queue.fail_next("send")
+    elif operation == "conflict":
+        pass
+    else:
+        producer.store.fail_next(operation)  # type: ignore[arg-type]
+    for _ in range(1 if operation != "conflict" else 3):
+        with pytest.raises((StoreUnavailable, QueueUnavailable, IdempotencyConflict)):
+            await submit(producer, prompt="else", key="taken" if operation == "conflict" else "k" if "key" in operation else None)
+    await submit(producer)
+    with pytest.raises(RateLimited):
+        await submit(producer)
+
+
+async def test_what_may_be_under_way_keeps_its_place(producer: Producer) -> None:
+    """Nobody can tell."""
+    limited(producer, queued_jobs=1)
+    producer.store.fail_next("create", known=False)
+    with pytest.raises(SubmissionUndecided):
+        await submit(producer)
+    with pytest.raises(RateLimited):
+        await submit(producer)
+
+
+async def test_a_conflict_is_a_request_like_others(producer: Producer) -> None:
+    """It costs the table a write: who brings about many is limited."""
+    limited(producer, requests_per_minute=60, burst_requests=3)
+    await submit(producer, key="k")
+    for _ in range(2):
+        with pytest.raises(IdempotencyConflict):
+            await submit(producer, prompt="else", key="k")
+    with pytest.raises(RateLimited):
         await submit(producer)
 
 

@@ -1,8 +1,10 @@
 """Reading jobs."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from producer.lookup import LOOKUP_RESULTS_MAX_BYTES, from_cursor, to_cursor
+from producer.requests import ListQuery
 from quarry.errors import InvalidSubmission, JobNotFound
 from quarry.ids import new_request_id
 from quarry.job import Succeeded, advance
@@ -17,6 +19,20 @@ async def test_another_tenants_job_is_not_found(producer: Producer) -> None:
         await producer.lookup.get("default", job.request_id)
     [row] = (await producer.lookup.look_up("default", [job.request_id]))["jobs"]
     assert row["error"]["code"] == "job_not_found"
+
+
+async def test_a_record_that_nobody_can_read_hides_no_other(producer: Producer) -> None:
+    """A list leaves it out, a lookup says in its place that something is wrong here; the log has its id."""
+    good, bad = [producer.store.put(a_job()) for _ in range(2)]
+    producer.store.spoil(bad)
+    with capture_logs() as logs:
+        listed = await producer.lookup.list("default", ListQuery())
+        rows = (await producer.lookup.look_up("default", [bad.request_id, good.request_id]))["jobs"]
+    assert [each["request_id"] for each in listed["jobs"]] == [good.request_id]
+    assert rows[0]["request_id"] == bad.request_id
+    assert rows[0]["error"]["code"] == "internal_error"
+    assert rows[1]["status"] == "queued"
+    assert [(line["event"], line["request_id"]) for line in logs] == [("record.unreadable", bad.request_id)] * 2
 
 
 async def test_results_are_inline_until_there_are_five_mebibytes(producer: Producer) -> None:

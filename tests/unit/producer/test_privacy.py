@@ -134,6 +134,31 @@ async def test_a_job_whose_time_is_over_is_no_job(producer: Producer, reading: s
     assert (await producer.lookup.list("default", ListQuery()))["jobs"] == []
 
 
+async def test_a_list_shows_no_job_whose_content_is_not_stored_after_its_time(producer: Producer) -> None:
+    """Lists do not carry what tells; of those made in the same moment whose content is stored, none is missing."""
+    kept, brief = a_claimed_job(), a_claimed_job(store_content=False, brief=True)
+    for job in (kept, brief):
+        producer.store.put(advance(job, Succeeded(a_completion(CANARY)), NOW))
+
+    async def listed() -> set[str]:
+        return {each["request_id"] for each in (await producer.lookup.list("default", ListQuery()))["jobs"]}
+
+    await producer.clock.advance(DAY - 1)
+    assert await listed() == {kept.request_id, brief.request_id}
+    await producer.clock.advance(1)
+    assert await listed() == {kept.request_id}
+    rule(producer, keep_hours=48)
+    assert await listed() == {kept.request_id, brief.request_id}
+
+
+async def test_a_list_that_is_in_no_doubt_asks_no_records(producer: Producer) -> None:
+    """Of jobs that are not over, or were a moment ago."""
+    producer.store.put(a_claimed_job())
+    producer.store.put(advance(a_claimed_job(), Succeeded(a_completion(CANARY)), NOW))
+    producer.store.fail_next("storing_content")
+    assert len((await producer.lookup.list("default", ListQuery()))["jobs"]) == 2
+
+
 async def test_no_tenant_keeps_jobs_for_longer_than_the_service(producer: Producer) -> None:
     """The bucket would not have them any more."""
     rule(producer, retention_days=365)

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from producer.replays import KNOWN_MAX, Replays
 from producer.submit import Accepted
 from quarry.errors import IdempotencyConflict, QueueUnavailable, StoreUnavailable, SubmissionUndecided
 from quarry.job import CHECK_AFTER, JobStatus, Priority
+from quarry.store.base import IdempotencyKey
+from quarry.testing.builders import NOW
 from tests.unit.producer.conftest import Producer
 
 
@@ -79,6 +82,52 @@ async def test_a_replay_sends_the_message_again_while_nobody_took_the_job(produc
     await producer.canceller.cancel("default", first.job.request_id)
     assert (await producer.submit("k")).job.status is JobStatus.CANCELLED
     assert producer.queue.visible_count == 2
+
+
+async def test_replays_in_a_row_write_and_send_once(producer: Producer) -> None:
+    """Nobody's limit counts them: whoever repeats one key for ever costs reads, and one message a minute."""
+    await producer.submit("k")
+    await producer.submit("k")
+    producer.store.fail_next("create_with_key", times=99)
+    producer.store.fail_next("replace", times=99)
+    for _ in range(50):
+        assert (await producer.submit("k")).replayed
+    assert producer.queue.visible_count == 2
+    await producer.clock.advance(60)
+    producer.store.mend()
+    assert (await producer.submit("k")).replayed
+    assert producer.queue.visible_count == 3
+
+
+async def test_a_replay_after_one_whose_send_failed_sends(producer: Producer) -> None:
+    """Only a message that was taken is not sent again."""
+    await producer.submit("k")
+    producer.queue.fail_next("send")
+    with pytest.raises(SubmissionUndecided):
+        await producer.submit("k")
+    await producer.submit("k")
+    assert producer.queue.visible_count == 2
+
+
+async def test_a_key_that_is_free_again_makes_a_job_even_if_it_was_replayed_lately(producer: Producer) -> None:
+    """What was known of it is of no use then."""
+    first = await producer.submit("k")
+    await producer.clock.advance(timedelta(hours=24).total_seconds() - 1)
+    assert (await producer.submit("k")).replayed
+    await producer.clock.advance(1)
+    again = await producer.submit("k")
+    assert not again.replayed
+    assert again.job.request_id != first.job.request_id
+    assert producer.queue.visible_count == 3
+
+
+def test_what_is_known_of_replays_is_bounded(producer: Producer) -> None:
+    """The oldest is forgotten."""
+    replays = Replays(producer.clock)
+    keys = [IdempotencyKey("default", str(i), "print", NOW) for i in range(KNOWN_MAX + 1)]
+    for key in keys:
+        replays.note(key)
+    assert [replays.is_recent(key) for key in (keys[0], keys[1], keys[-1])] == [False, True, True]
 
 
 async def test_a_job_that_was_promised_again_is_not_withdrawn(producer: Producer) -> None:

@@ -56,19 +56,20 @@ class Provider:
 
 
 class World:
-    """One worker, one lane, and tenants that submit."""
+    """One worker, two lanes, and tenants that submit: to the normal one, if not said otherwise."""
 
     def __init__(
         self, bench: Bench, *, slots: int = 20, spare: int = 3, tenants: Tenants | None = None, seconds: float = CALL_SECONDS
     ) -> None:
         self.bench = bench
         self.queue = TimedQueue(bench.clock, visibility=visibility_for(LEASE_SECONDS))
-        bench.lanes = {Priority.NORMAL: self.queue}
+        self.low = TimedQueue(bench.clock, visibility=visibility_for(LEASE_SECONDS), lane=Priority.LOW)
+        bench.lanes = {Priority.NORMAL: self.queue, Priority.LOW: self.low}
         bench.steps.settler._lanes = bench.lanes  # noqa: SLF001
         bench.steps.invoker._engine._providers = {"bedrock": Provider(bench, seconds)}  # noqa: SLF001
         self.shares = Shares(tenants or Tenants(), slots=slots, spare=spare)
         bench.steps = replace(bench.steps, draw=random.Random(1).random)  # noqa: S311
-        turns = Turns({Priority.NORMAL: 1}, slots=slots, receivers=4, spare=spare)
+        turns = Turns({Priority.NORMAL: 3, Priority.LOW: 1}, slots=slots, receivers=4, spare=spare)
         self.loop = Loop(
             bench.lanes,
             bench.steps,
@@ -91,9 +92,9 @@ class World:
         finally:
             running.cancel()
 
-    async def submit(self, tenant: str, count: int = 1) -> list[str]:
+    async def submit(self, tenant: str, count: int = 1, lane: Priority = Priority.NORMAL) -> list[str]:
         """So many jobs of a tenant; their ids."""
-        jobs = [await self.bench.submitted(tenant=tenant) for _ in range(count)]
+        jobs = [await self.bench.submitted(tenant=tenant, priority=lane) for _ in range(count)]
         return [job.request_id for job in jobs]
 
     def completed(self, tenant: str) -> int:
@@ -149,6 +150,24 @@ async def test_without_spare_slots_it_waits(bench: Bench) -> None:
         await world.submit("noisy", 300)
         assert await world.waited("quiet") > 6
     assert world.put_back == 0
+
+
+async def test_a_backlog_in_the_low_lane_holds_nobody_up_and_is_received_once(bench: Bench) -> None:
+    """What is demoted there need not be looked through: another's job starts at once from the first one on, though calls are long,
+    and nothing is put back.
+    """
+    world = World(bench, seconds=4.0)
+    async with world.running():
+        await world.waited("quiet")
+        await world.submit("noisy", 300, Priority.LOW)
+        busy = []
+        for _ in range(6):
+            busy.append(await world.waited("quiet"))
+            await bench.clock.advance(5)
+        took = await world.until_completed("noisy", 300)
+    assert max(busy) < 0.2
+    assert (world.put_back, world.low.received) == (0, 300)
+    assert took < 1.1 * 300 / 20 * 4.0
 
 
 @pytest.mark.parametrize("seconds", [0.5, 4.0])

@@ -8,7 +8,7 @@ import pytest
 
 from quarry.invocation import Invocation, result_document
 from quarry.job import Job, JobStatus, StatusReason
-from quarry.store.item import invocation_json
+from quarry.store.json_forms import invocation_json
 from quarry.store.payloads import INLINE_MAX_BYTES
 from quarry.testing import a_completion, a_job, an_invocation
 from tests.unit.worker.conftest import Bench

@@ -1,19 +1,28 @@
 """Opening providers: what is refused at the start, and what they are called."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from quarry.aws import new_session
-from quarry.errors import ConfigurationError, InvocationTimedOut
+from quarry.errors import ConfigurationError, GuardrailUnusable, InvocationTimedOut
 from quarry.inference.providers.openai import OpenAIProvider
 from quarry.inference.providers.sagemaker import SageMakerProvider
 from quarry.inference.routes import ProviderSpec, Route, Routes
-from quarry.invocation import Invocation, Target
+from quarry.invocation import Guardrail, Invocation, Target
 from quarry.settings import Environment, load_settings
+from quarry.telemetry.metrics import FilesMetrics
+from quarry.tenants.guard import Guard
+from quarry.tenants.policy import Policy, Tenants
+from quarry.tenants.reload import TenantsFile
 from quarry.testing import FakeClock
 from worker.providers import check_address, opened_providers
 
@@ -119,6 +128,70 @@ async def test_new_routes_get_what_they_need_and_old_ones_keep_it() -> None:
         assert providers["gateway"] is not first
         await providers.follow(routed(Target("gateway", "", "m"), specs=(spec(),)))
         assert providers["gateway"] is first
+
+
+class Ruling:
+    """Bedrock Runtime, as far as guardrails go: nothing is forbidden."""
+
+    def __init__(self, asked: list[str], region: str) -> None:
+        self._asked = asked
+        self._region = region
+
+    async def apply_guardrail(self, **request: Any) -> dict[str, Any]:
+        self._asked.append(f"{self._region} {request['source']}")
+        return {"action": "NONE", "outputs": []}
+
+
+class Hasty(FakeClock):
+    """Nobody waits."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
+GUARDRAIL = Guardrail("eu-west-3", "gr1abc2def3g", "3")
+GUARDED = Tenants(Policy(guard=Guard(guardrails={"eu-west-3": GUARDRAIL})))
+
+
+async def test_a_guardrail_that_comes_while_the_worker_runs_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its region is opened before the policy holds. Until it is, nothing is asked without the guardrail."""
+    asked: list[str] = []
+
+    @asynccontextmanager
+    async def bedrock(region: str, *_: Any) -> AsyncIterator[Ruling]:
+        yield Ruling(asked, region)
+
+    monkeypatch.setattr("worker.providers.bedrock_client", bedrock)
+    question = Invocation(messages=({"role": "user", "content": [{"text": "Hi"}]},), guardrail=GUARDRAIL)
+    async with opened() as providers:
+        call = partial(providers["echo"].invoke, Target("echo", "", "echo"), question, timeout=timedelta(1), labels={})
+        with pytest.raises(GuardrailUnusable):
+            await call()
+        assert asked == []
+        await providers.follow_tenants(GUARDED)
+        assert "Hi" in (await call()).text
+        assert asked == ["eu-west-3 INPUT", "eu-west-3 OUTPUT"]
+
+
+async def test_a_guardrail_whose_region_cannot_be_opened_refuses_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Loudly, and what held before goes on holding: the policy that wants the guardrail never holds without it."""
+
+    @asynccontextmanager
+    async def bedrock(region: str, *_: Any) -> AsyncIterator[Ruling]:
+        raise ConfigurationError(f"{region} is nowhere")
+        yield
+
+    monkeypatch.setattr("worker.providers.bedrock_client", bedrock)
+    path = tmp_path / "tenants.toml"
+    path.write_text("")
+    file = TenantsFile(str(path), FilesMetrics(CollectorRegistry()), Hasty())
+    async with opened() as providers:
+        file.prepare = providers.follow_tenants
+        path.write_text('[default.guard.guardrails.eu-west-3]\nid = "gr1abc2def3g"\nversion = "3"\n')
+        with capture_logs() as logs:
+            await file.look()
+    assert [(each["event"], each["error"]) for each in logs] == [("tenants.refused", "eu-west-3 is nowhere")]
+    assert file.tenants.of("acme").guard.guardrails == {}
 
 
 async def test_what_cannot_be_opened_changes_nothing_and_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from quarry.errors import InvocationRejected
 from quarry.job import WORDLESS, JobStatus, Succeeded, advance
-from quarry.store.item import invocation_json, to_item
+from quarry.store.item import to_item
+from quarry.store.json_forms import invocation_json
 from quarry.tenants.policy import Policy, Tenants
 from quarry.tenants.privacy import Privacy
 from quarry.testing import a_claimed_job, a_completion, a_job, an_invocation
