@@ -48,6 +48,7 @@ MET: Final[dict[type[errors.QuarryError], str]] = {
     errors.StaleGeneration: '"reason": "StaleGeneration"',
     errors.LeaseLost: '"outcome": "LeaseLost"',
     errors.OutOfTime: '"outcome": "Expired"',
+    errors.RecordUnreadable: '"error": "RecordUnreadable"',
     errors.JobChanged: 'reason="job_changed"',
     errors.RecordRefused: '"error": "RecordRefused"',
     errors.ApiUnreachable: "quarry: no API answers at",

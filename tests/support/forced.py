@@ -256,7 +256,6 @@ def broken(it: Loud, api: httpx.Client) -> None:
         has("payloads_unavailable", api.post("/v1/jobs", json={"prompt": large}))
     wrong = api.post("/v1/jobs", json=body(c)).json()["request_id"]
     it.change(wrong, "SET #status = :word", {":word": {"S": c["status"]}})
-    it.spoilt.append(wrong)
     has("internal_error", api.get(f"/v1/jobs/{wrong}"))
     eventually(lambda: crowded(it, api))
 
@@ -356,14 +355,11 @@ def worked(it: Loud, api: httpx.Client, worker: Process, jobs: dict[str, str]) -
 
 
 def typed(it: Loud, api: httpx.Client) -> None:
-    """Commands with a wrong setting, a wrong key, nobody who answers, and a record that nobody can read; and dead letters."""
+    """Commands with a wrong setting, a wrong key, and nobody who answers; and dead letters, with a record that nobody can read."""
     c, base = it.canaries, str(api.base_url)
     told = {"QUARRY_CLIENT__API_KEY": f"quarry_{c['client key']}"}
     wrong = it.typed("worker", QUARRY_WORKER__SLOTS="many", **told)
     refused_ = it.typed("submit", c["prompt"], "--system", c["system"], "--api", base, **told)
     alone = it.typed("submit", c["prompt"], "--idempotency-key", c["idempotency key"], "--api", "http://127.0.0.1:1", **told)
-    blind = it.typed("dlq", "list", "--tenant", TENANT)
-    assert [it.ended(each, "a command") for each in (wrong, refused_, alone, blind)] == [78, 1, 1, 1]
-    for each in it.spoilt:
-        it.change(each, "SET #status = :status", {":status": {"S": "cancelled"}})
-    assert it.ended(it.typed("dlq", "list", "--tenant", TENANT), "a command") == 0
+    letters = it.typed("dlq", "list", "--tenant", TENANT)
+    assert [it.ended(each, "a command") for each in (wrong, refused_, alone, letters)] == [78, 1, 1, 0]

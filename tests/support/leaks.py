@@ -63,8 +63,6 @@ class Loud:
     reader: str
     metrics_ports: dict[str, int]
     answers: list[Said] = field(default_factory=list)
-    #: Jobs whose records make no sense.
-    spoilt: list[str] = field(default_factory=list)
 
     def heard(self, answer: httpx.Response) -> None:
         """Keep an answer, with its head. What is no refusal may show its caller what is theirs."""
