@@ -1,13 +1,34 @@
 """The port with `/livez`, `/readyz` and `/metrics`: small, separate from any public one."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from quarry.errors import ConfigurationError
+
+_READING: Final = ("GET", "HEAD")
+
+
+class _Discreet(web.RequestHandler):
+    """aiohttp's own answers what is no HTTP by quoting it."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """The status tells enough."""
+        return super().handle_error(request, status, exc)
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Discreet(self, loop=asyncio.get_running_loop(), access_log=None)  # type: ignore[arg-type]  # as its own runner does
 
 
 @asynccontextmanager
@@ -22,21 +43,26 @@ async def serve_probes(
         ConfigurationError: the port is taken.
     """
 
-    async def livez(_request: web.Request) -> web.Response:
+    def livez() -> web.Response:
         return web.json_response({"status": "alive"})
 
-    async def readyz(_request: web.Request) -> web.Response:
+    def readyz() -> web.Response:
         reason = unready()
         if reason:
             return web.json_response({"status": "unready", "reason": reason}, status=503)
         return web.json_response({"status": "ready"})
 
-    async def metrics(_request: web.Request) -> web.Response:
+    def metrics() -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    app = web.Application()
-    app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)])
-    runner = web.AppRunner(app, access_log=None)
+    answers: Mapping[str, Callable[[], web.Response]] = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
+
+    async def answered(request: web.BaseRequest) -> web.Response:
+        if request.path not in answers:
+            return web.Response(status=404)
+        return answers[request.path]() if request.method in _READING else web.Response(status=405, headers={"Allow": "GET, HEAD"})
+
+    runner = web.ServerRunner(_Server(answered))
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
