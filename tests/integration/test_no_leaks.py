@@ -107,9 +107,9 @@ def test_nothing_leaks_whatever_goes_wrong(all_loud: Loud) -> None:
     """Not one piece of a canary is where it may not be, in whatever encoding; and every error was met.
 
     Red when: `worker/report.py`: `told_reason(result.stop_reason)}` -> `str(result.content)}`
-    Red when: `quarry/inference/engine.py`: `outcome = error.code` -> `outcome = str(error)`
+    Red when: `quarry/inference/engine.py`: `target.model, error.code).inc()` -> `target.model, str(error)).inc()`
     Red when: `quarry/telemetry/conventions.py`: `finish_reasons": [stop_reason],` -> `finish_reasons": [completion.text],`
-    Red when: `producer/faults.py`: `message = str(error["msg"])` -> `message = str(error["msg"]) + str(error["input"])`
+    Red when: `producer/problems.py`: `detail = kind.detail or str(error)` -> `detail = f"{kind.detail} {error.__cause__}"`
     """
     policies = guard(all_loud)
     prepare(all_loud)

@@ -23,6 +23,7 @@ class Refusal:
     operation: str
     within: bytes
     met: int = 0
+    once: bool = False
 
     def means(self, request: web.Request, body: bytes) -> bool:
         """Whether it is one of them."""
@@ -44,12 +45,18 @@ class QuotingProxy(FaultProxy):
         finally:
             self._refusing = None
 
+    def refuse_once(self, code: str, *, within: str) -> None:
+        """Refuse the next one of those."""
+        self._refusing = Refusal(code, 400, "", within.encode(), once=True)
+
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         refusal = self._refusing
         if refusal is None or not refusal.means(request, body):
             return await super()._serve(request)
         refusal.met += 1
+        if refusal.once:
+            self._refusing = None
         return self._quoting(refusal, f"{request.raw_path} is not valid: {body[:_QUOTED_BYTES].decode(errors='replace')}")
 
     def _quoting(self, refusal: Refusal, words: str) -> web.Response:
