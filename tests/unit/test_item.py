@@ -10,7 +10,7 @@ from botocore.session import get_session
 
 from quarry.attempts import HISTORY_LIMIT, WAITS_LIMIT, Attempt, AttemptOutcome, Failure
 from quarry.invocation import Completion, Fallback, Invocation, Target, Usage
-from quarry.job import MAX_TAKEOVERS, Job, JobStatus, StoredObject, Succeeded, advance
+from quarry.job import MAX_TAKEOVERS, Job, JobStatus, Priority, StoredObject, Succeeded, advance
 from quarry.store.item import LISTED, SHARDS, from_item, job_key, shard_of, to_item
 from quarry.store.payloads import INLINE_MAX_BYTES
 from quarry.testing import NOW, a_claimed_job, a_completion, a_job, an_invocation
@@ -40,6 +40,7 @@ VARIATIONS: tuple[Job, ...] = (
     a_job(invocation=Invocation(), payload=StoredObject("t/1/payload-2.json", 20_000_000, "2")),
     advance(a_claimed_job(), Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")), NOW),
     a_job(allowed_regions=("eu-west-1", "eu-central-1")),
+    a_job(priority=Priority.LOW, demoted_from=Priority.HIGH),
     a_job(traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
     a_job(created_at=NOW + timedelta(milliseconds=123), priority="high", max_attempts=10, generation=3),
 )
