@@ -14,6 +14,7 @@ Two sparse indexes:
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -296,10 +297,12 @@ def _piece_in(item: Mapping[str, Any]) -> Piece:
     return Piece(Mark(claim, call, offset), item["token"]["S"], json.loads(item["text"]["S"]))
 
 
-def status_in(item: Mapping[str, Any], now: datetime) -> tuple[str, JobStatus]:
-    """The request id, and the status for a reader, of an item that was read by `STATUS_ONLY`."""
-    deadline_at = from_epoch_ms(int(item["deadline_at"]["N"]))
-    return item["request_id"]["S"], status_for_readers(JobStatus(item["status"]["S"]), deadline_at, now)
+def statuses_in(items: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[tuple[str, JobStatus]]:
+    """Request ids, and statuses for readers, of items that were read by `STATUS_ONLY`; without those that cannot be read."""
+    for item in items:
+        with suppress(LookupError, ValueError):
+            deadline_at = from_epoch_ms(int(item["deadline_at"]["N"]))
+            yield item["request_id"]["S"], status_for_readers(JobStatus(item["status"]["S"]), deadline_at, now)
 
 
 def ttl(at: datetime) -> int:

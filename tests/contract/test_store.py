@@ -261,6 +261,7 @@ async def test_a_record_that_nobody_can_read_hides_no_other(table: Table, limit:
     assert read.unreadable == {bad[0]}
     with pytest.raises(RecordUnreadable, match=bad[0]):
         await table.store.get(table.tenant, bad[0])
+    assert (await table.store.statuses(table.tenant, [*bad, good[0]], NOW)).keys() == {good[0]}
 
 
 async def test_after_the_last_job_there_is_no_page(table: Table) -> None:
