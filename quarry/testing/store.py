@@ -83,6 +83,10 @@ class MemoryStore(Fallible[Operation]):
         """Make a job's record one that nobody can read."""
         self._rows[job.tenant, job.request_id].is_spoiled = True
 
+    def repair(self, job: Job) -> None:
+        """Make it readable again."""
+        self._rows[job.tenant, job.request_id].is_spoiled = False
+
     def found(self, tenant: str, request_id: str) -> Job | None:
         """A job, or None."""
         row = self._rows.get((tenant, request_id))
