@@ -34,7 +34,7 @@ from quarry.store.item import (
     jobs_in,
     look_in,
     owed_partition,
-    status_in,
+    statuses_in,
 )
 from quarry.store.refusals import why_refused
 from quarry.store.table import NOT_SO, DynamoTable, cancellation_reasons, store_unavailable
@@ -100,8 +100,7 @@ class DynamoStore(DynamoTable):
         return Found(*_parted(jobs_in(await self._items(tenant, request_ids, {"ConsistentRead": True}))))
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
-        items = await self._items(tenant, request_ids, STATUS_ONLY)
-        return dict(status_in(item, now) for item in items if "erasing" not in item)
+        return statuses_in(await self._items(tenant, request_ids, STATUS_ONLY), now)
 
     async def storing_content(self, tenant: str, request_ids: Sequence[str]) -> frozenset[str]:
         items = await self._items(tenant, request_ids, STORING_ONLY)

@@ -14,6 +14,7 @@ Two sparse indexes:
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -294,10 +295,17 @@ def _piece_in(item: Mapping[str, Any]) -> Piece:
     return Piece(Mark(claim, call, offset), item["token"]["S"], json.loads(item["text"]["S"]))
 
 
-def status_in(item: Mapping[str, Any], now: datetime) -> tuple[str, JobStatus]:
-    """The request id, and the status for a reader, of an item that was read by `STATUS_ONLY`."""
-    deadline_at = from_epoch_ms(int(item["deadline_at"]["N"]))
-    return item["request_id"]["S"], status_for_readers(JobStatus(item["status"]["S"]), deadline_at, now)
+def statuses_in(items: Iterable[Mapping[str, Any]], now: datetime) -> dict[str, JobStatus]:
+    """By request id, the statuses for a reader, of items that were read by `STATUS_ONLY`. Those are left out that are being erased,
+    and those that cannot be read: they keep nobody from the others.
+    """
+    found: dict[str, JobStatus] = {}
+    for item in items:
+        with suppress(LookupError, TypeError, ValueError):
+            deadline_at = from_epoch_ms(int(item["deadline_at"]["N"]))
+            if "erasing" not in item:
+                found[item["request_id"]["S"]] = status_for_readers(JobStatus(item["status"]["S"]), deadline_at, now)
+    return found
 
 
 def ttl(at: datetime) -> int:

@@ -259,6 +259,8 @@ async def test_a_record_that_nobody_can_read_hides_no_other(table: Table, limit:
     read = await table.store.get_many(table.tenant, [*good, bad[0]])
     assert set(read) == set(good)
     assert read.unreadable == {bad[0]}
+    statuses = await table.store.statuses(table.tenant, [*good, bad[0]], NOW)
+    assert statuses == dict.fromkeys(good, JobStatus.QUEUED)
     with pytest.raises(RecordUnreadable, match=bad[0]):
         await table.store.get(table.tenant, bad[0])
 

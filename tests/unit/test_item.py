@@ -11,7 +11,7 @@ from botocore.session import get_session
 from quarry.attempts import HISTORY_LIMIT, WAITS_LIMIT, Attempt, AttemptOutcome, Failure
 from quarry.invocation import Completion, Fallback, Invocation, Target, Usage
 from quarry.job import MAX_TAKEOVERS, Job, JobStatus, StoredObject, Succeeded, advance
-from quarry.store.item import LISTED, SHARDS, from_item, job_key, shard_of, to_item
+from quarry.store.item import LISTED, SHARDS, from_item, job_key, shard_of, statuses_in, to_item
 from quarry.store.payloads import INLINE_MAX_BYTES
 from quarry.testing import NOW, a_claimed_job, a_completion, a_job, an_invocation
 from tests.unit.lives import life
@@ -150,3 +150,11 @@ def test_an_item_that_is_one_version_ahead_can_be_read() -> None:
     result["usage"]["novelty"] = result["served_by"]["novelty"] = 1
     item["result"] = {"S": json.dumps(result)}
     assert from_item(item) == job
+
+
+@pytest.mark.parametrize("damage", [{"status": {"S": "dreaming"}}, {"status": {}}, {"deadline_at": {"N": "soon"}}])
+def test_a_status_that_nobody_can_read_hides_no_other(damage: dict[str, Any]) -> None:
+    """All that wait at one time are asked for together: a newer version's job must not keep them waiting."""
+    jobs = [a_job(), a_job(), a_job(erasing=True)]
+    good, bad, erasing = (to_item(job, RETENTION_MS) for job in jobs)
+    assert statuses_in([bad | damage, good, erasing], NOW) == {jobs[0].request_id: JobStatus.QUEUED}
