@@ -231,6 +231,17 @@ async def test_no_more_of_a_tenants_jobs_are_in_flight_than_it_may_have(bench: B
     assert all(job.attempts <= 1 for job in bench.store.jobs)
 
 
+@pytest.mark.parametrize("lane", [Priority.NORMAL, Priority.LOW])
+async def test_a_tenant_that_is_alone_has_all_of_the_slots_that_it_may(bench: Bench, lane: Priority) -> None:
+    """Those rarely wait for a message, though most of what is received is put back."""
+    world = World(bench, tenants=Tenants(named={"few": Policy(Limits(jobs_in_flight=5))}))
+    world.shares.follow(0, 1)
+    async with world.running():
+        await world.submit("few", 200, lane)
+        took = await world.until_completed("few", 200)
+    assert took < 1.1 * 200 / 5 * CALL_SECONDS
+
+
 async def test_a_worker_that_stops_gives_back_what_it_has_in_hand(bench: Bench) -> None:
     """At once, so that somebody else may work it."""
     world = World(bench, spare=3, slots=4, seconds=5.0)
