@@ -211,6 +211,10 @@ ROWS: Final[dict[str, Sequence[Panel]]] = {
             "Tries to tell of a job's end", "reqps",
             [_rate("quarry_notifications_total", "channel, outcome", "{{channel}} {{outcome}}")], stacked=True,
         ),
+        Panel(
+            "What guards found", "reqps", [_rate("quarry_guarded_total", "outcome")], stacked=True,
+            says="In what workers ask and are answered. What the API refuses is handed in with the outcome content_refused.",
+        ),
         Panel("Writes of streamed text", "reqps", [_rate("quarry_text_writes_total", "outcome")]),
     ),
 }  # fmt: skip

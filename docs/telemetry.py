@@ -14,7 +14,7 @@ from quarry import errors, job
 from quarry.notification import Channel, NotificationStatus
 from quarry.telemetry import cloudwatch, events, metrics
 from worker import outcome
-from worker.report import DEGRADED
+from worker.report import DEGRADED, Guarded
 
 
 def metric_catalogue() -> str:
@@ -55,8 +55,9 @@ def label_values() -> str:
         ("quarry_attempts_total", "outcome", (*ended, "LeaseLost"), ""),
         ("quarry_calls_repeated_total", "reason", ("worker_vanished", draining, *billed), ""),
         ("quarry_calls_withheld_total", "reason", ("worker_vanished", draining, *unseen), ""),
+        ("quarry_guarded_total", "outcome", get_args(Guarded), ""),
         ("quarry_lease_renewals_total", "outcome", ("renewed", "failed", "lost", "cancel_requested"), ""),
-        ("quarry_swept_total", "outcome", ("resent", "recorded", "reminded"), ""),
+        ("quarry_swept_total", "outcome", ("resent", "recorded", "reminded", "erased"), ""),
         ("quarry_notifications_total", "channel", tuple(Channel), ""),
         ("quarry_notifications_total", "outcome", tuple(NotificationStatus), ": `pending` is one that is tried again"),
         (

@@ -145,7 +145,7 @@ class Submitter:
         holder = await self._let_in(job, key)
         with self._in_its_place(tenant, is_new=holder is None):
             if holder is None:
-                job = replace(job, priority=await self.limiter.lane(tenant, job.priority))
+                job = await self._put_on_a_lane(job)
             with self._tracing.creation(job) as span:
                 job = replace(job, traceparent=span.traceparent) if span.traceparent else job
                 accepted = await self._made_durable(job, content, key, holder)
@@ -178,6 +178,11 @@ class Submitter:
             if is_new:
                 self.limiter.give_up(tenant)
             raise
+
+    async def _put_on_a_lane(self, job: Job) -> Job:
+        """The job with the priority that its tenant's limits leave it."""
+        lane = await self.limiter.lane(job.tenant, job.priority)
+        return job if lane is job.priority else replace(job, priority=lane, demoted_from=job.priority)
 
     def _takes_long(self, tenant: str, body: object) -> bool:
         """Whether a body is worth a thread: it is large, or long to be searched. One that is parsed has come with others."""

@@ -67,7 +67,7 @@ def explanation(job: Job, now: datetime) -> dict[str, Any]:
 
 
 def _steps(job: Job, now: datetime) -> Iterator[Step]:
-    yield Step(job.created_at, "submitted", f"Submitted for `{job.model}`.")
+    yield Step(job.created_at, "submitted", _submitted(job))
     history = job.visible_history
     if history and history[0].attempt > 1:
         yield Step(history[0].started_at, "forgotten", f"Attempts before number {history[0].attempt} are no longer on record.")
@@ -85,6 +85,11 @@ def _steps(job: Job, now: datetime) -> Iterator[Step]:
     else:
         until = f" Not before {to_rfc3339(job.available_at)}." if job.available_at > now else ""
         yield Step(now, "stands", _ending(job, status) + until)
+
+
+def _submitted(job: Job) -> str:
+    demoted = f" As `{job.demoted_from}`, of which its tenant had submitted its minute's worth: so it waits as `{job.priority}`."
+    return f"Submitted for `{job.model}`.{demoted if job.demoted_from else ''}"
 
 
 def _of_attempt(attempt: Attempt) -> Iterator[Step]:

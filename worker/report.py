@@ -1,11 +1,12 @@
 """Telling what happened to a delivery: metrics, the canonical log line of an attempt, and what `/readyz` should know."""
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from quarry.aws import missing_permission
 from quarry.clock import Clock
 from quarry.errors import (
     ClaimRefused,
+    ContentForbidden,
     GuardrailUnusable,
     InvocationError,
     OutcomeUnknown,
@@ -33,6 +34,8 @@ from worker.outcome import Interrupted, Result, Verdict, pays_once
 _log = get_logger(__name__)
 #: A job that was answered with what its route declares is counted apart: no model answered it.
 DEGRADED: Final = "degraded"
+#: What is asked is refused; an answer is withheld, or a guardrail of Bedrock's has put something in its place, or it is flagged.
+Guarded: TypeAlias = Literal["refused", "withheld", "intervened", "flagged"]
 
 
 class Reporter:
@@ -100,6 +103,8 @@ class Reporter:
             self._metrics.calls_repeated.labels(_reason(result)).inc()
         if _is_withheld(result, verdict):
             self._metrics.calls_withheld.labels(_reason(result)).inc()
+        if found := _guarded(result):
+            self._metrics.guarded.labels(found).inc()
         if job.degraded is not None:
             _log.warning(Event.JOB_DEGRADED, target=fields.get("target"), error=fields.get("error"))
         log = _log.warning if isinstance(verdict.record, Failed) else _log.info
@@ -153,6 +158,20 @@ def _is_withheld(result: Result, verdict: Verdict) -> bool:
     """Whether a call ended unseen here, and is not followed by another one. One that a take-over found is counted by then."""
     unknown = isinstance(verdict.record, Failed) and verdict.record.reason is StatusReason.OUTCOME_UNKNOWN
     return unknown and not isinstance(result, OutcomeUnknown)
+
+
+def _guarded(result: Result) -> Guarded | None:
+    """What a tenant's guard came to; None where it found nothing."""
+    match result:
+        case ContentForbidden():
+            return "refused"
+        case Completion(stop_reason="guardrail_intervened"):
+            return "intervened"
+        case Completion(flags=(_, *_), stop_reason="content_filtered"):
+            return "withheld"
+        case Completion(flags=(_, *_)):
+            return "flagged"
+    return None
 
 
 def _reason(result: Result) -> str:

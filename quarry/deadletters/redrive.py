@@ -21,6 +21,7 @@ from quarry.queue.base import Lanes
 from quarry.queue.lanes import announce
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
+from quarry.tenants.keeping import Keeping
 
 #: How many jobs are under way at once, whatever the rate. Our own choice; one `get_many` of them stays small.
 CHUNK: Final = 25
@@ -97,6 +98,7 @@ class Redriver:
         report: Report,
         tenant: str,
         terms: Terms,
+        keeping: Keeping,
         *,
         rate: float,
         dry_run: bool,
@@ -108,6 +110,7 @@ class Redriver:
         self._report = report
         self._tenant = tenant
         self._terms = terms
+        self._keeping = keeping
         self._rate = rate
         self._dry_run = dry_run
         self._next_at = clock.monotonic()
@@ -150,7 +153,10 @@ class Redriver:
 
     async def _write(self, request_id: str, seen: Job | None) -> Job | None:
         """The successor of a job, on record; None where it is skipped."""
-        job = redriven(seen, self._terms, self._clock.now()) if seen else "there is no such job"
+        now = self._clock.now()
+        job = redriven(seen, self._terms, now) if seen else "there is no such job"
+        if seen and self._keeping.is_over(seen, now):
+            job = "its time is over: it is erased, or will be"
         if seen and isinstance(job, Job) and not self._dry_run:
             job = await self._replace(job, seen)
         if isinstance(job, str):

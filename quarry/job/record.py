@@ -104,6 +104,8 @@ class Job(Attempted):
     max_attempts: int
     #: The lane that its messages are on.
     priority: Priority = Priority.NORMAL
+    #: The priority that it was submitted with, where its tenant had used up what keeps it.
+    demoted_from: Priority | None = None
     custom_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: Its answer's text is kept as it comes, for whoever follows the job.

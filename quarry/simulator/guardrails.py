@@ -14,8 +14,8 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic import Field
 
-from quarry.inference.converse import body_faults
 from quarry.simulator.parts import Part, parsed
+from quarry.simulator.validation import check_members
 from quarry.simulator.wire import GUARDRAIL, Call, Generation, Refusal, read_object, region_of, request_headers, text_of
 
 #: Required members of `GuardrailUsage`. Source: the Bedrock Runtime service model in botocore 1.43.117 (November 2026).
@@ -86,10 +86,12 @@ class Guardrails:
             Refusal: there is no such one, or the body is not the operation's.
         """
         region, body = region_of(request.headers.get("Authorization", "")), await read_object(request)
-        name, version = request.match_info["id"], request.match_info["version"]
-        for fault in body_faults(body, "ApplyGuardrailRequest"):
-            raise Refusal("ValidationException", f"Value at '{fault.path}' failed to satisfy constraint: {fault.message}")
-        if body.keys() < {"source", "content"}:
+        return self.apply(region, request.match_info["id"], request.match_info["version"], body)
+
+    def apply(self, region: str, name: str, version: str, body: dict[str, Any]) -> tuple[Call, dict[str, Any]]:
+        """The same, of a request that was read."""
+        check_members(body, "ApplyGuardrailRequest")
+        if not {"source", "content"} <= body.keys():
             raise Refusal("ValidationException", "A guardrail is applied to a source and a content.")
         guardrail = self._named(region, name, version, "ResourceNotFoundException")
         texts = [each["text"]["text"] for each in body["content"] if "text" in each]

@@ -27,13 +27,22 @@ def check(call: Call) -> None:
     Raises:
         Refusal: a ValidationException.
     """
-    for fault in body_faults(call.body, call.shape):
-        raise _invalid(f"1 validation error detected: Value at '{fault.path}' failed to satisfy constraint: {fault.message}")
-    members = body_members(call.shape)
-    for name, value in call.body.items():
-        _check_bounds(members[name], value, name)
+    check_members(call.body, call.shape)
     _check_conversation(call.body.get("messages", []))
     _check_length(call)
+
+
+def check_members(body: Mapping[str, Any], shape: str) -> None:
+    """Refuse what the service model rules out in a body. `shape` names the input there.
+
+    Raises:
+        Refusal: a ValidationException.
+    """
+    for fault in body_faults(body, shape):
+        raise _invalid(f"1 validation error detected: Value at '{fault.path}' failed to satisfy constraint: {fault.message}")
+    members = body_members(shape)
+    for name, value in body.items():
+        _check_bounds(members[name], value, name)
 
 
 def check_headers(call: Call, shape: str) -> None:

@@ -195,8 +195,8 @@ class JobStore(Protocol):
         """
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
-        """The status that each of up to 100 jobs has for a reader, perhaps a moment old; those that do not exist are left out,
-        those that are being erased, and those whose records cannot be read.
+        """The status that each of up to 100 jobs has for a reader, perhaps a moment old; those that do not exist are left out, and
+        those that are being erased, and those that cannot be read.
 
         Nothing else of the job is read: it is what long-polls ask, many times for each answer.
 

@@ -97,13 +97,14 @@ class DynamoStore(DynamoTable):
         return from_item(item) if item else None
 
     async def get_many(self, tenant: str, request_ids: Sequence[str]) -> Found:
-        return Found(*_parted(jobs_in(await self._items(tenant, request_ids, {"ConsistentRead": True}))))
+        return Found(*_parted(jobs_in(await self._records(tenant, request_ids, {"ConsistentRead": True}))))
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
-        return statuses_in(await self._items(tenant, request_ids, STATUS_ONLY), now)
+        items = await self._records(tenant, request_ids, STATUS_ONLY)
+        return dict(statuses_in((item for item in items if "erasing" not in item), now))
 
     async def storing_content(self, tenant: str, request_ids: Sequence[str]) -> frozenset[str]:
-        items = await self._items(tenant, request_ids, STORING_ONLY)
+        items = await self._records(tenant, request_ids, STORING_ONLY)
         return frozenset(item["request_id"]["S"] for item in items if not {"store_content", "erasing"} & item.keys())
 
     async def list(
@@ -273,6 +274,9 @@ class DynamoStore(DynamoTable):
         written = [_created(each.get("Error"), repeated=repeated) for each in answer.get("Responses", [])]
         # A statement that the answer does not name may or may not have been carried out.
         return [*written, *(StoreUnavailable("DynamoDB did not say whether it wrote") for _ in jobs[len(written) :])]
+
+    async def _records(self, tenant: str, request_ids: Sequence[str], how: Mapping[str, Any]) -> Sequence[Item]:
+        return await self._items((job_key(tenant, request_id) for request_id in dict.fromkeys(request_ids)), how)
 
     async def _list_once(self, tenant: str, lowest: str, highest: str, count: int) -> Sequence[Job | RecordUnreadable]:
         shards = await asyncio.gather(*(self._list_shard(tenant, shard, lowest, highest, count) for shard in range(SHARDS)))

@@ -111,6 +111,7 @@ def to_item(job: Job, retention_ms: int) -> Item:
         "invocation": None if job.payload else invocation_json(job.invocation),
         "payload": json_text(asdict(job.payload)) if job.payload else None,
         "priority": job.priority,
+        "demoted_from": job.demoted_from,
         "custom_id": job.custom_id,
         "metadata": json_text(job.metadata) if job.metadata else None,
         "allowed_regions": json_text(job.allowed_regions) if job.allowed_regions else None,
@@ -226,6 +227,7 @@ def _job_in(item: Mapping[str, Any]) -> Job:
         invocation=invocation_in(get.parsed("invocation") or {}),
         model=item["model"]["S"],
         priority=Priority(item["priority"]["S"]),
+        demoted_from=Priority(demoted_from) if (demoted_from := get.text("demoted_from")) else None,
         custom_id=get.text("custom_id"),
         metadata=get.parsed("metadata") or {},
         stream="stream" in item,
@@ -295,17 +297,12 @@ def _piece_in(item: Mapping[str, Any]) -> Piece:
     return Piece(Mark(claim, call, offset), item["token"]["S"], json.loads(item["text"]["S"]))
 
 
-def statuses_in(items: Iterable[Mapping[str, Any]], now: datetime) -> dict[str, JobStatus]:
-    """By request id, the statuses for a reader, of items that were read by `STATUS_ONLY`. Those are left out that are being erased,
-    and those that cannot be read: they keep nobody from the others.
-    """
-    found: dict[str, JobStatus] = {}
+def statuses_in(items: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[tuple[str, JobStatus]]:
+    """Request ids, and statuses for readers, of items that were read by `STATUS_ONLY`; without those that cannot be read."""
     for item in items:
-        with suppress(LookupError, TypeError, ValueError):
+        with suppress(LookupError, ValueError):
             deadline_at = from_epoch_ms(int(item["deadline_at"]["N"]))
-            if "erasing" not in item:
-                found[item["request_id"]["S"]] = status_for_readers(JobStatus(item["status"]["S"]), deadline_at, now)
-    return found
+            yield item["request_id"]["S"], status_for_readers(JobStatus(item["status"]["S"]), deadline_at, now)
 
 
 def ttl(at: datetime) -> int:

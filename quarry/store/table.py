@@ -1,6 +1,6 @@
-"""Calling DynamoDB for the job table: what it raises becomes ours, and what it does in parts is done whole."""
+"""Calling DynamoDB for whatever is in the job table: what it raises becomes ours, and what it does in parts is done whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -9,7 +9,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from quarry.aws import DENIED, code_of, said, unavailable
 from quarry.errors import ConfigurationError, RecordRefused, StoreUnavailable
 from quarry.ids import new_token
-from quarry.store.item import Item, job_key
+from quarry.store.item import Item
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -50,8 +50,9 @@ class DynamoTable:
                 ) from error
             raise store_unavailable("describe", error) from error
 
-    async def _items(self, tenant: str, request_ids: Sequence[str], how: Mapping[str, Any]) -> Sequence[Item]:
-        wanted = [job_key(tenant, request_id) for request_id in dict.fromkeys(request_ids)]
+    async def _items(self, keys: Iterable[Item], how: Mapping[str, Any]) -> Sequence[Item]:
+        """Those of these keys that are there, in any order."""
+        wanted = list(keys)
         found: list[Item] = []
         for _ in range(_BATCH_GET_ROUNDS):
             if not wanted:
@@ -75,10 +76,10 @@ class DynamoTable:
                 return found
             start = {"ExclusiveStartKey": last}
 
-    async def _guarded(self, request: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
-        """One conditional update: (the new or the old item, whether it was refused)."""
+    async def _guarded(self, request: Mapping[str, Any], operation: str = "update_item") -> tuple[Item | None, bool]:
+        """One conditional write: (the new or the old item, as far as it is told; whether it was refused)."""
         try:
-            answer = await self._client.update_item(**request)
+            answer = await getattr(self._client, operation)(**request)
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and code_of(error) == _REFUSED:
                 refused: Any = error.response

@@ -68,6 +68,10 @@ class WorkerMetrics:
             "quarry_calls_withheld_total", "Model calls that may have been paid and were not repeated, for their route says so.",
             ["reason"], registry=registry,
         )  # fmt: skip
+        self.guarded = Counter(
+            "quarry_guarded_total", "Attempts in whose text a tenant's guard found something, by what became of them.", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
         self.lease_renewals = Counter("quarry_lease_renewals_total", "Lease renewals.", ["outcome"], registry=registry)
         self.swept = Counter(
             "quarry_swept_total", "Jobs that the sweep found without a message, or that were over, by what it did.", ["outcome"],

@@ -153,11 +153,9 @@ class MemoryStore(Fallible[Operation]):
 
     async def statuses(self, tenant: str, request_ids: Sequence[str], now: datetime) -> dict[str, JobStatus]:
         with self._strike("statuses"):
-            found = {each: self._rows[tenant, each] for each in request_ids if (tenant, each) in self._rows}
+            found = [self._rows[tenant, each] for each in request_ids if (tenant, each) in self._rows]
             return {
-                request_id: effective_status(row.job, now)
-                for request_id, row in found.items()
-                if not (row.job.erasing or row.is_spoiled)
+                row.job.request_id: effective_status(row.job, now) for row in found if not row.job.erasing and not row.is_spoiled
             }
 
     async def storing_content(self, tenant: str, request_ids: Sequence[str]) -> frozenset[str]:

@@ -53,6 +53,7 @@ METHODS = {
     "InvokeModel": "invoke_model",
     "InvokeModelWithResponseStream": "invoke_model_with_response_stream",
     "CountTokens": "count_tokens",
+    "ApplyGuardrail": "apply_guardrail",
 }
 #: Where an answer has its events.
 EVENTS_IN = {"ConverseStream": ("stream",), "InvokeModelWithResponseStream": ("body",)}
@@ -63,7 +64,11 @@ PLAIN: dict[str, dict[str, Any]] = {
     "InvokeModel": {"modelId": CLAUDE, "body": json.dumps(ANTHROPIC)},
     "InvokeModelWithResponseStream": {"modelId": CLAUDE, "body": json.dumps(ANTHROPIC)},
     "CountTokens": {"modelId": CLAUDE.removeprefix("us."), "input": {"converse": {"messages": HELLO}}},
-}
+    "ApplyGuardrail": {
+        "guardrailIdentifier": "gr1", "guardrailVersion": "1", "source": "INPUT", "content": [{"text": {"text": TEXT}}],
+    },
+}  # fmt: skip
+SAID_NO, CUT = "That is not asked.", "That is not answered."
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,10 @@ def cases() -> Iterator[Case]:
         yield Case(model, "InvokeModel", {"modelId": model, "body": json.dumps(body)})
     native = {"invokeModel": {"body": json.dumps(ANTHROPIC)}}
     yield Case("native", "CountTokens", PLAIN["CountTokens"] | {"input": native})
+    for source in ("INPUT", "OUTPUT"):
+        for words in ("kraken", "an octopus"):
+            content = [{"text": {"text": each, "qualifiers": ["query"]}} for each in (TEXT, words)]
+            yield Case(f"{source} {words}", "ApplyGuardrail", PLAIN["ApplyGuardrail"] | {"source": source, "content": content})
 
 
 CASES = list(cases())
@@ -174,10 +183,17 @@ def stream_shape(operation: str) -> Any:
     return MODEL.operation_model(operation).get_event_stream_output()
 
 
+def rule(simulator: Simulator, operation: str, act: dict[str, Any]) -> None:
+    """A rule that is in force; and a guardrail, where one is asked."""
+    simulator.rule(act)
+    if operation == "ApplyGuardrail":
+        simulator.guardrail("gr1", "kraken", input_message=SAID_NO, output_message=CUT)
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_an_answer_fits_the_model_on_the_wire(simulator: Simulator, http: httpx.Client, case: Case) -> None:
     """Status, headers and body, or each event: no member too many, none missing, of the right kinds and words."""
-    simulator.rule(case.act)
+    rule(simulator, case.operation, case.act)
     answer = posted(http, case.operation, case.request)
     model = MODEL.operation_model(case.operation)
     assert answer.status_code == model.http["responseCode"], answer.text
@@ -208,7 +224,7 @@ def test_an_answer_fits_the_model_on_the_wire(simulator: Simulator, http: httpx.
 @pytest.mark.parametrize("case", CASES, ids=str)
 async def test_an_answer_is_parsed_by_real_clients(simulator: Simulator, clients: Clients, case: Case, kind: str) -> None:
     """With all that the service model has them give: nothing is lost on the way, and no event is unknown to them."""
-    simulator.rule(case.act)
+    rule(simulator, case.operation, case.act)
     answer = await clients.call(kind, case.operation, case.request)
     assert set(MODEL.operation_model(case.operation).output_shape.required_members) <= answer.keys()
     if case.operation == "Converse":
@@ -224,6 +240,14 @@ async def test_an_answer_is_parsed_by_real_clients(simulator: Simulator, clients
         assert answer["stream"][-2]["messageStop"]["stopReason"] == case.act.get("stop_reason", "end_turn")
     elif case.operation == "CountTokens":
         assert answer["inputTokens"] == 11
+    elif case.operation == "ApplyGuardrail":
+        blocked = case.name.endswith("kraken")
+        assert answer["action"] == ("GUARDRAIL_INTERVENED" if blocked else "NONE")
+        words_said = SAID_NO if case.request["source"] == "INPUT" else CUT
+        assert [each["text"] for each in answer["outputs"]] == ([words_said] if blocked else [])
+        words = [each for one in answer["assessments"] for each in one.get("wordPolicy", {}).get("customWords", [])]
+        assert [each["match"] for each in words] == (["kraken"] if blocked else [])
+        assert answer["usage"]["wordPolicyUnits"] == 1
     elif case.operation == "InvokeModel":
         assert (json.loads(answer["body"]), answer["contentType"].partition(";")[0]) != ({}, "")
     else:
@@ -245,7 +269,7 @@ ERRORS = [(name, error.name) for name in METHODS for error in MODEL.operation_mo
 def test_an_error_fits_the_model_on_the_wire(simulator: Simulator, http: httpx.Client, operation: str, error: str) -> None:
     """The modelled status, the class in the header as the service has it, and a body of the exception's shape."""
     shape = MODEL.shape_for(error)
-    simulator.rule({"error": error})
+    rule(simulator, operation, {"error": error})
     answer = posted(http, operation, PLAIN[operation])
     assert answer.status_code == shape.metadata["error"]["httpStatusCode"]
     assert answer.headers["x-amzn-ErrorType"] == f"{error}:http://internal.amazon.com/coral/com.amazon.bedrock/"
@@ -258,7 +282,7 @@ def test_an_error_fits_the_model_on_the_wire(simulator: Simulator, http: httpx.C
 @pytest.mark.parametrize(("operation", "error"), ERRORS)
 async def test_an_error_is_the_client_s_own(simulator: Simulator, clients: Clients, operation: str, error: str, kind: str) -> None:
     """Each operation's errors are raised as the classes that the client makes of the model."""
-    simulator.rule({"error": error, "message": "because"})
+    rule(simulator, operation, {"error": error, "message": "because"})
     with pytest.raises(getattr(clients.aio.exceptions, error) if kind == "aiobotocore" else ClientError) as caught:
         await clients.call(kind, operation, PLAIN[operation])
     assert type(caught.value).__name__ == error

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from quarry.simulator.guardrails import Guardrails
 from quarry.simulator.operations import OPERATIONS, Operation
 from quarry.simulator.validation import check
 from quarry.simulator.wire import Call, Refusal
@@ -21,11 +22,21 @@ PATHS = {
 HELLO = [{"role": "user", "content": [{"text": "Hello"}]}]
 NATIVE = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
 #: What a body needs beside the member that is tried, by operation.
-BASE: dict[str, dict[str, Any]] = {"Converse": {"messages": HELLO}, "ConverseStream": {"messages": HELLO}, "CountTokens": {}}
+BASE: dict[str, dict[str, Any]] = {
+    "Converse": {"messages": HELLO},
+    "ConverseStream": {"messages": HELLO},
+    "CountTokens": {},
+    "ApplyGuardrail": {"source": "INPUT", "content": [{"text": {"text": "Hello"}}]},
+}
+GUARDRAILS = Guardrails()
+GUARDRAILS.add({"id": "gr1", "words": ["kraken"]})
 
 
 def admitted(name: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
-    """Go through all that a call goes through before a model is asked."""
+    """Go through all that a call goes through before a model is asked; or of a guardrail, all."""
+    if name == "ApplyGuardrail":
+        GUARDRAILS.apply("us-east-1", "gr1", "1", body)
+        return
     operation: Operation = OPERATIONS[PATHS[name]]
     model = CLAUDE.removeprefix("us.") if name == "CountTokens" else CLAUDE
     check(operation.speak(Call(model, "us-east-1", body, headers=headers or {}))[0])
@@ -88,6 +99,28 @@ def test_an_unknown_member_is_refused(name: str) -> None:
         reason = refusal(name, BASE[name] | {"input": {"converse": {"messages": HELLO}}, other: "x"})
         assert reason is not None
         assert reason.code == "ValidationException"
+
+
+@pytest.mark.parametrize("missing", [("source",), ("content",), ("source", "content")])
+@pytest.mark.parametrize("beside", [{}, {"outputScope": "FULL"}])
+def test_a_guardrail_is_applied_to_something(missing: tuple[str, ...], beside: dict[str, Any]) -> None:
+    """What is required is missed, whatever else is there."""
+    body = {name: value for name, value in (BASE["ApplyGuardrail"] | beside).items() if name not in missing}
+    reason = refusal("ApplyGuardrail", body)
+    assert reason is not None
+    assert (reason.code, reason.status) == ("ValidationException", 400)
+
+
+@pytest.mark.parametrize(
+    ("region", "name", "version"), [("us-west-2", "gr1", "1"), ("us-east-1", "gr2", "1"), ("us-east-1", "gr1", "2")]
+)
+def test_a_guardrail_that_is_not_there_is_not_found(region: str, name: str, version: str) -> None:
+    """Neither under another id, nor as another version, nor in another region; its ARN is as good as its id."""
+    body = BASE["ApplyGuardrail"]
+    with pytest.raises(Refusal) as refused:
+        GUARDRAILS.apply(region, name, version, body)
+    assert (refused.value.code, refused.value.status) == ("ResourceNotFoundException", 404)
+    GUARDRAILS.apply("us-east-1", "arn:aws:bedrock:us-east-1:123456789012:guardrail/gr1", "1", body)
 
 
 def test_a_stream_s_guardrail_is_its_own() -> None:

@@ -259,10 +259,9 @@ async def test_a_record_that_nobody_can_read_hides_no_other(table: Table, limit:
     read = await table.store.get_many(table.tenant, [*good, bad[0]])
     assert set(read) == set(good)
     assert read.unreadable == {bad[0]}
-    statuses = await table.store.statuses(table.tenant, [*good, bad[0]], NOW)
-    assert statuses == dict.fromkeys(good, JobStatus.QUEUED)
     with pytest.raises(RecordUnreadable, match=bad[0]):
         await table.store.get(table.tenant, bad[0])
+    assert (await table.store.statuses(table.tenant, [*bad, good[0]], NOW)).keys() == {good[0]}
 
 
 async def test_after_the_last_job_there_is_no_page(table: Table) -> None:

@@ -44,7 +44,7 @@ def test_an_erased_job_is_nowhere(stack: Stack, simulator: Simulator) -> None:
     Red when: `quarry/erasure/eraser.py`: `objects = await self.payloads.erase(tombstone.tenant, tombstone.request_id)` ->
     `objects = 0`
     Red when: `quarry/store/payloads.py`: `found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]` -> `found = []`
-    Red when: `quarry/erasure/dynamodb.py`: `rows = await self._texts(tombstone)` -> `rows = list[Item]()`
+    Red when: `quarry/erasure/dynamodb.py`: `rows = await self._pages(` -> `rows = [] and await self._pages(`
     Red when: `quarry/erasure/eraser.py`: `await self.erasures.remove(job, self.clock.now())` -> `pass`
     """
     stack.use(simulator)

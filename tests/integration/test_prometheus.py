@@ -19,6 +19,7 @@ RINGS = {
     "QuarryJobsBuried": "firing",
     "QuarryJobsDegraded": "firing",
     "QuarryRoutesRefused": "firing",
+    "QuarryTenantsRefused": "firing",
     "QuarryTargetLeftAlone": "pending",
     "QuarryTargetRefusesUs": "pending",
     # Of the jobs of this run, a third expire or fail.

@@ -41,6 +41,7 @@ from quarry.settings import JobSettings
 from quarry.store.base import JobStore
 from quarry.store.payloads import INLINE_MAX_BYTES, Payloads
 from quarry.telemetry.metrics import ProducerMetrics
+from quarry.tenants.keeping import Keeping
 from quarry.tenants.policy import Tenants
 from quarry.testing import MemoryErasures, MemoryPayloads, MemoryQueue, MemoryStore, a_completion
 from tests.model.fleet import ROUTES, Worker
@@ -164,7 +165,7 @@ class World:
         """An operator puts a job back to work that is over."""
         if over := [job for job in self.store.jobs if job.status.is_terminal]:
             report, terms = Report(lambda done: None), Terms(timedelta(days=1))
-            redriver = Redriver(*self.wires(self.api), self.api.view, report, "default", terms, rate=1000, dry_run=False)
+            redriver = Redriver(*self.wires(self.api), self.api.view, report, "default", terms, Keeping(), rate=1000, dry_run=False)
             self._request(_try(redriver.run(_one(over[number % len(over)].request_id), 0, timedelta(0))))
 
     def discard(self, number: int) -> None:

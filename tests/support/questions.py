@@ -37,6 +37,7 @@ _QUIET: Final[Mapping[str, str]] = {
     "Jobs that lost their message, found in ten minutes": "none has lost its message",
     "Asked of the ECS agent": "there is none",
     "Tries to tell of a job's end": "nobody asked to be told",
+    "What guards found": "no tenant has one",
     "QuarryProcessGone": "every process answers",
     "QuarryNoWorkers": "there is one",
     "QuarryQuotaUsedUp": "nobody waits for five seconds",

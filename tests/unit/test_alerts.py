@@ -89,6 +89,8 @@ CASES: Final = (
     Case("QuarryLeasesLost", {'quarry_lease_renewals_total{outcome="renewed"}': "0+9x40"}, "22m"),
     Case("QuarryRoutesRefused", {'quarry_routes_refused{instance="a"}': "0 1"}, "1m", {"instance": "a"}),
     Case("QuarryRoutesRefused", {'quarry_routes_refused{instance="a"}': "0 1 0"}, "2m"),
+    Case("QuarryTenantsRefused", {'quarry_tenants_refused{instance="a"}': "0 1"}, "1m", {"instance": "a"}),
+    Case("QuarryTenantsRefused", {'quarry_tenants_refused{instance="a"}': "0 1 0"}, "2m"),
 )
 
 

@@ -24,6 +24,7 @@ from quarry.job import (
     HandedBack,
     Job,
     JobStatus,
+    Priority,
     Redriven,
     RetryScheduled,
     Snoozed,
@@ -99,6 +100,15 @@ def test_the_way_to_an_answer_is_told_target_by_target() -> None:
     }  # fmt: skip
     assert story["paid"]["says"] == "One call counted: 12 tokens in, 3 out. One call more may have been paid, and nobody knows."
     assert story["summary"] == "It was answered by bedrock/us-east-1/amazon.nova-lite-v1:0. It took 20.0 s in all."
+
+
+def test_a_lost_priority_is_told() -> None:
+    """What it was submitted as, and why it waits elsewhere; of others, nothing."""
+    demoted = explanation(a_job(priority=Priority.LOW, demoted_from=Priority.HIGH), NOW)["steps"][0]["says"]
+    assert (
+        demoted == "Submitted for `default`. As `high`, of which its tenant had submitted its minute's worth: so it waits as `low`."
+    )
+    assert explanation(a_job(), NOW)["steps"][0]["says"] == "Submitted for `default`."
 
 
 def test_a_take_over_is_told() -> None:

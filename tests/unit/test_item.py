@@ -10,8 +10,8 @@ from botocore.session import get_session
 
 from quarry.attempts import HISTORY_LIMIT, WAITS_LIMIT, Attempt, AttemptOutcome, Failure
 from quarry.invocation import Completion, Fallback, Invocation, Target, Usage
-from quarry.job import MAX_TAKEOVERS, Job, JobStatus, StoredObject, Succeeded, advance
-from quarry.store.item import LISTED, SHARDS, from_item, job_key, shard_of, statuses_in, to_item
+from quarry.job import MAX_TAKEOVERS, Job, JobStatus, Priority, StoredObject, Succeeded, advance
+from quarry.store.item import LISTED, SHARDS, from_item, job_key, shard_of, to_item
 from quarry.store.payloads import INLINE_MAX_BYTES
 from quarry.testing import NOW, a_claimed_job, a_completion, a_job, an_invocation
 from tests.unit.lives import life
@@ -40,6 +40,7 @@ VARIATIONS: tuple[Job, ...] = (
     a_job(invocation=Invocation(), payload=StoredObject("t/1/payload-2.json", 20_000_000, "2")),
     advance(a_claimed_job(), Succeeded(a_completion(content=()), stored=StoredObject("t/1/result-2.json", 20_000_000, "2")), NOW),
     a_job(allowed_regions=("eu-west-1", "eu-central-1")),
+    a_job(priority=Priority.LOW, demoted_from=Priority.HIGH),
     a_job(traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
     a_job(created_at=NOW + timedelta(milliseconds=123), priority="high", max_attempts=10, generation=3),
 )
@@ -150,11 +151,3 @@ def test_an_item_that_is_one_version_ahead_can_be_read() -> None:
     result["usage"]["novelty"] = result["served_by"]["novelty"] = 1
     item["result"] = {"S": json.dumps(result)}
     assert from_item(item) == job
-
-
-@pytest.mark.parametrize("damage", [{"status": {"S": "dreaming"}}, {"status": {}}, {"deadline_at": {"N": "soon"}}])
-def test_a_status_that_nobody_can_read_hides_no_other(damage: dict[str, Any]) -> None:
-    """All that wait at one time are asked for together: a newer version's job must not keep them waiting."""
-    jobs = [a_job(), a_job(), a_job(erasing=True)]
-    good, bad, erasing = (to_item(job, RETENTION_MS) for job in jobs)
-    assert statuses_in([bad | damage, good, erasing], NOW) == {jobs[0].request_id: JobStatus.QUEUED}

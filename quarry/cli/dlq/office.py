@@ -24,6 +24,7 @@ from quarry.queue.sqs import SqsDeadLetters
 from quarry.store.dynamodb import DynamoStore
 from quarry.store.payloads import S3Payloads
 from quarry.telemetry.acts import Act
+from quarry.tenants.keeping import Keeping
 
 if TYPE_CHECKING:
     from quarry.deadletters.selection import Selection
@@ -35,6 +36,7 @@ class Office:
     """Everything a verb works with."""
 
     store: DynamoStore
+    keeping: Keeping
     erasures: DynamoErasures
     payloads: S3Payloads
     lanes: Lanes
@@ -67,7 +69,7 @@ async def office(settings: "Settings") -> AsyncIterator[Office]:
     async with opened(
         settings, clock, new_session(), Connections(table=2 * CHUNK, bucket=CHUNK, queues=CHUNK), telling=False
     ) as backing:
-        yield Office(backing.store, backing.erasures, backing.payloads, backing.lanes, backing.dead_letters, clock)
+        yield Office(backing.store, backing.keeping, backing.erasures, backing.payloads, backing.lanes, backing.dead_letters, clock)
 
 
 def printing(as_json: bool) -> Report:

@@ -63,7 +63,7 @@ async def _redrive(settings: "Settings", arguments: argparse.Namespace, terms: "
     failed: CanaryFailed | None = None
     async with office(settings) as here:
         redriver = Redriver(
-            here.store, here.payloads, here.lanes, here.clock, report, arguments.tenant, terms,
+            here.store, here.payloads, here.lanes, here.clock, report, arguments.tenant, terms, here.keeping,
             rate=arguments.rate, dry_run=arguments.dry_run,
         )  # fmt: skip
         async with aclosing(here.chosen(arguments, selection)) as ids:

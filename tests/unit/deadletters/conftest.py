@@ -13,6 +13,8 @@ from quarry.deadletters.redrive import Done, Redriver, Report, Terms
 from quarry.deadletters.tidy import tidy
 from quarry.envelope import Envelope, from_wire
 from quarry.job import Claimed, Failed, Job, Priority, StatusReason, Succeeded, advance
+from quarry.tenants.keeping import Keeping
+from quarry.tenants.policy import Tenants
 from quarry.testing import (
     DeadLetter,
     FakeClock,
@@ -43,6 +45,7 @@ class Yard:
         self.dead = MemoryDeadLetters(self.lane, clock)
         self.told: list[Done] = []
         self.report = Report(self.told.append)
+        self.tenants = Tenants()
 
     def job(self, *, bury: bool = True, reason: StatusReason = StatusReason.ATTEMPTS_EXHAUSTED, **changes: Any) -> Job:
         """A failed job, with its dead letter or without."""
@@ -71,7 +74,8 @@ class Yard:
     def redriver(self, *, rate: float = 1000, dry_run: bool = False, terms: Terms = TERMS) -> Redriver:
         """One for the tenant `default`."""
         return Redriver(
-            self.store, self.payloads, self.lanes, self.clock, self.report, "default", terms, rate=rate, dry_run=dry_run
+            self.store, self.payloads, self.lanes, self.clock, self.report, "default", terms, Keeping(self.tenants),
+            rate=rate, dry_run=dry_run,
         )  # fmt: skip
 
     async def redrive(self, *jobs: Job, canary: int = 0, **settings: Any) -> None:

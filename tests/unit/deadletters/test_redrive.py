@@ -14,6 +14,8 @@ from quarry.deadletters.redrive import CHUNK, CanaryFailed, Terms, redriven
 from quarry.deadletters.selection import BURIED, Selection
 from quarry.errors import PayloadsUnavailable, QueueUnavailable, StoreUnavailable
 from quarry.job import Cancelled, Expired, Job, JobStatus, Priority, StatusReason, advance
+from quarry.tenants.policy import Policy, Tenants
+from quarry.tenants.privacy import Privacy
 from quarry.testing import NOW, a_claimed_job, a_job, an_envelope
 from tests.unit.deadletters.conftest import TERMS, Yard, ids
 
@@ -90,6 +92,18 @@ async def test_a_job_that_is_being_erased_is_left_alone(yard: Yard) -> None:
         (erasing.request_id, "skipped"),
         (other.request_id, "redriven"),
     ]
+
+
+async def test_a_job_whose_time_is_over_does_not_come_back(yard: Yard) -> None:
+    """For its callers it is none any more, by the policy of now, wherever it still lies."""
+    job = yard.job()
+    yard.tenants.become(Tenants(Policy(privacy=Privacy(retention_days=1))))
+    await yard.clock.advance(86_400)
+    late = yard.job()
+    await yard.redrive(job, late)
+    assert await yard.now(job) == job
+    assert [(done.request_id, done.what) for done in yard.told] == [(job.request_id, "skipped"), (late.request_id, "redriven")]
+    assert yard.told[0].note == "its time is over: it is erased, or will be"
 
 
 async def test_an_unknown_job_is_told(yard: Yard) -> None:

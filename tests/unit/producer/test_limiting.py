@@ -236,6 +236,7 @@ async def test_what_is_beyond_waits_in_the_low_lane_and_nothing_is_refused(produ
     lanes = [(await submit(producer, priority=each) if each else await submit(producer)).job.priority for each in asked]
     assert lanes == ["low", "high", "normal", "low", "normal", "low", "low"]
     assert (await submit(producer, "other", priority="high")).job.priority == "high"
+    assert sorted(job.demoted_from for job in producer.store.jobs if job.demoted_from) == ["high", "normal"]
     assert [producer.lanes[lane].visible_count for lane in Priority] == [2, 2, 4]
     await producer.clock.advance(20)
     assert [(await submit(producer)).job.priority for _ in range(2)] == ["normal", "low"]

@@ -46,6 +46,23 @@ async def test_ten_waiters_are_one_read(producer: Producer) -> None:
     assert all(each.done() for each in waiting)
 
 
+async def test_a_job_whose_record_cannot_be_read_keeps_no_other_waiting(producer: Producer) -> None:
+    """Of whichever tenant: one read for many must not fail for one."""
+    bad, good = [producer.store.put(a_job()) for _ in range(2)]
+    other = producer.store.put(a_job(tenant="other"))
+    waiting = [asyncio.create_task(producer.waiters.wait(job, 30, never)) for job in (good, other)]
+    ill = asyncio.create_task(producer.waiters.wait(bad, 30, never))
+    await producer.clock.advance(1)
+    producer.store.spoil(bad)
+    await producer.clock.advance(1)
+    for job in (good, other):
+        finish(producer, job)
+    await producer.clock.advance(1)
+    assert all(each.done() for each in waiting)
+    await producer.clock.advance(30)
+    assert ill.done()
+
+
 async def test_a_fresh_wait_looks_often_and_a_long_one_seldom(producer: Producer) -> None:
     """A job is seen within a two-hundredth of its time, so that a long one costs less."""
     reads = Reads(producer)

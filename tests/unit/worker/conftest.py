@@ -108,7 +108,6 @@ class Bench:
             clock=self.clock,
             draw=lambda: 0.5,
         )
-        self.tenants = Tenants()
         self.keeping = Keeping(self.tenants)
         self.erasures = MemoryErasures(self.store, self.keeping.kept_for)
         self.sweep = Sweep(

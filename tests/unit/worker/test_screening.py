@@ -11,6 +11,7 @@ from quarry.tenants.guard import Guard
 from quarry.tenants.policy import Policy, Tenants
 from quarry.testing import a_completion
 from quarry.testing.builders import NOW, a_claimed_job
+from tests.unit.worker.conftest import Bench
 from worker import outcome, screening
 
 CARD = Forbidden("card", r"\b\d{16}\b", frozenset({"output"}))
@@ -95,6 +96,28 @@ async def test_flags_are_kept_with_the_job() -> None:
 
     assert kept.result is not None
     assert kept.result.flags == ("watched",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "counted"),
+    [
+        ("the basilisk", a_completion(), "refused"),
+        ("Hi", a_completion("4111111111111111 and weather"), "withheld"),
+        ("Hi", a_completion("weather"), "flagged"),
+        ("Hi", a_completion("No.", stop_reason="guardrail_intervened", filtered=True), "intervened"),
+        ("Hi", a_completion("Sunshine"), None),
+        ("Hi", a_completion("", content=(), stop_reason="content_filtered", filtered=True), None),
+    ],
+)
+async def test_what_was_found_is_counted(bench: Bench, asked: str, answer: Completion, counted: str | None) -> None:
+    """Once for each attempt, by what became of it. A filter of the provider's own is none of the tenant's."""
+    bench.tenants.become(Tenants(Policy(guard=Guard((CARD, WATCHED, CODENAME)))))
+    bench.provider.play(answer)
+    await bench.submitted(invocation=asking(asked))
+    await bench.work()
+    outcomes = ("refused", "withheld", "flagged", "intervened")
+    found = {each: bench.count("quarry_guarded_total", outcome=each) for each in outcomes}
+    assert {each: count for each, count in found.items() if count} == ({counted: 1} if counted else {})
 
 
 def test_a_policy_that_withholds_says_so() -> None:
