@@ -89,8 +89,9 @@ class StandIn:
         return {"Responses": [{} for _ in request["Statements"]]}
 
     def _receive(self, request: Any) -> Any:
-        # All of them are on the normal lane.
-        count = 0 if request["QueueUrl"].endswith(("-high", "-low")) else min(self._left, request["MaxNumberOfMessages"])
+        # All of them are on the normal lane, whose queue's name alone has no suffix.
+        is_normal = "-" not in request["QueueUrl"].rpartition("/")[2]
+        count = min(self._left, request["MaxNumberOfMessages"]) if is_normal else 0
         self._left -= count
         return {"Messages": [self._message() for _ in range(count)]}
 
