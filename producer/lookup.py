@@ -125,7 +125,7 @@ class Lookup:
 
     async def _readable(self, tenant: str, jobs: Sequence[Job], now: datetime) -> Sequence[Job]:
         """Those whose time is not over. A list does not tell whose content is not stored: of jobs that would be over if theirs were
-        not, the records are asked, which is few where the sweep keeps up.
+        not, the records are asked. Those are all that ended more than `keep_hours` ago: one batch read for such a page.
         """
         jobs = [job for job in jobs if not self.keeping.is_over(job, now)]
         doubtful = {job.request_id for job in jobs if self.keeping.is_over(replace(job, store_content=False), now)}

@@ -1,6 +1,8 @@
 """What this process knows of replays: bounds on what they cost, since nobody's limit counts them."""
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from quarry.clock import Clock
@@ -30,6 +32,16 @@ class Replays:
         """Whether a key was replayed a moment ago."""
         at = self._recent.get((key.tenant, key.key))
         return at is not None and self._clock.monotonic() - at < RECENT_SECONDS
+
+    @contextmanager
+    def noted(self, key: IdempotencyKey) -> Iterator[None]:
+        """It is replayed meanwhile; where that fails, or is given up on the way, it was not."""
+        self.note(key)
+        try:
+            yield
+        except BaseException:
+            self.forget(key)
+            raise
 
     def note(self, key: IdempotencyKey) -> None:
         """It is replayed now."""

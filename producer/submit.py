@@ -254,12 +254,11 @@ class Submitter:
         costs little.
         """
         if not self._replays.is_recent(key):
-            self._replays.note(key)
-            if job.status is JobStatus.QUEUED and job.started_at is None:
-                [failure] = await announce(self._lanes, job)
-                if failure:
-                    self._replays.forget(key)
-                    raise SubmissionUndecided(job.request_id) from failure
+            with self._replays.noted(key):
+                if job.status is JobStatus.QUEUED and job.started_at is None:
+                    [failure] = await announce(self._lanes, job)
+                    if failure:
+                        raise SubmissionUndecided(job.request_id) from failure
         _log.info(Event.JOB_REPLAYED, request_id=job.request_id, tenant=job.tenant)
         return Accepted(job, replayed=True)
 
@@ -273,6 +272,8 @@ class Submitter:
                 Event.JOB_SUBMITTED, request_id=job.request_id, tenant=job.tenant, model=job.model, priority=job.priority.value
             )
             return Accepted(job)
+        if key is not None:
+            self._replays.forget(key)  # what is known of it is of an earlier job: the next replay sends
         if failure.applied is False and await self._withdraw(job, key):
             _log.warning(Event.JOB_WITHDRAWN, request_id=job.request_id, error=str(failure))
             raise failure

@@ -53,10 +53,13 @@ class Fairness:
         self._shares.leave(tenant_of(delivery), delivery.lane, seconds)
 
     def probes(self, lane: Priority) -> int:
-        """For how many messages of a lane a poll may ask though no slot is free for them. None of `low`: there backlogs wait."""
+        """For how many messages of a lane a poll may ask though no slot is free for them. Of `low`, where backlogs wait, for one if
+        nothing was heard of it for long: a worker that is deaf to a lane does not sweep.
+        """
+        now = self._clock.monotonic()
         if lane is Priority.LOW:
-            return 0
-        if self._shares.has_company(self._clock.monotonic()):
+            return int(self._fronts[lane].is_silent(now))
+        if self._shares.has_company(now):
             return RECEIVE_MAX
         return 0 if self._hand.holds(lane) else 1
 

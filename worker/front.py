@@ -10,6 +10,8 @@ from quarry.job import Priority
 _WINDOW_SECONDS: Final = 200.0
 #: Longer than the longest poll. Our own choice.
 _DEAF_SECONDS: Final = 60.0
+#: So much earlier that the longest poll, which is then begun, ends in time.
+_SILENT_SECONDS: Final = 30.0
 
 
 class Front:
@@ -46,6 +48,10 @@ class Front:
         """The wait to be expected. It grows while nothing is heard, because every slot is busy."""
         self._forget(monotonic)
         return (self._waits[0][1] if self._waits else 0.0) + monotonic - self._heard_at
+
+    def is_silent(self, monotonic: float) -> bool:
+        """Whether nothing was heard for so long that this worker should ask, lest it become deaf."""
+        return monotonic - self._heard_at > _SILENT_SECONDS
 
     def is_deaf(self, monotonic: float) -> bool:
         """Whether nothing was heard for so long that this worker cannot tell."""

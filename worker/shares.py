@@ -130,8 +130,12 @@ class Shares:
     # --- who waits ----------------------------------------------------------------------------------------------------
 
     def stock(self, tenant: str, now: float) -> int:
-        """How many of a tenant's messages may be kept in hand: as many as start within a second; of one that is alone, one."""
-        return min(max(int(self._of(tenant).ends_a_second), 1), self._slots) if self.has_company(now) else 1
+        """How many of a tenant's messages may be kept in hand: as many as start within a second. Of one that is alone and may have
+        all slots, one.
+        """
+        if not self.has_company(now) and self._bound(tenant) >= self._slots:
+            return 1
+        return min(max(int(self._of(tenant).ends_a_second), 1), self._slots)
 
     def kept(self, tenant: str, until: float) -> None:
         """Something of a tenant waits here."""

@@ -23,6 +23,7 @@ from quarry.errors import (
     ClaimRefused,
     DeadlinePassed,
     JobChanged,
+    RecordUnreadable,
     TakenOverTooOften,
     TransportError,
 )
@@ -48,6 +49,8 @@ ROLE: Final = "sweep"
 _ROLE_INTERVALS: Final = 3
 #: What one round looks at: a mistake of the sweep may cost this many messages, not a flood.
 ROUND_LIMIT: Final = 1000
+#: So many records that nobody can read a round looks through beside that. Our own choice.
+_LOOKED_THROUGH_MAX: Final = 10_000
 _AT_ONCE: Final = 20
 #: A message is missed when its job has waited twice as long as others wait.
 _PATIENCE: Final = 2
@@ -121,6 +124,8 @@ class Sweep:
         self._interval = timedelta(seconds=interval_seconds)
         self._reminders = reminders
         self._token = new_token()
+        #: What the last round met.
+        self._unreadable = set[tuple[str, str]]()
 
     async def keep(self) -> None:
         """Sweep now and then, for ever. Supervised: if this ends, the worker stops."""
@@ -144,8 +149,11 @@ class Sweep:
             return 0
         # What was promised to be erased does not wait behind a backlog.
         promises = await self._eraser.erasures.due(now, ROUND_LIMIT)
-        found = await self._store.due(due_before(now, self._fronts.seconds(self._clock.monotonic())), ROUND_LIMIT)
-        over = await self._eraser.erasures.over(now, ROUND_LIMIT)
+        # What nobody can read stays in front, and must not hide what comes after it.
+        limit = ROUND_LIMIT + min(len(self._unreadable), _LOOKED_THROUGH_MAX)
+        self._unreadable.clear()
+        found = await self._store.due(due_before(now, self._fronts.seconds(self._clock.monotonic())), limit)
+        over = await self._eraser.erasures.over(now, limit)
         # Each by itself: a bucket that refuses to delete must not keep jobs from being sent again.
         rounds = partial(_each, self._keep, promises), partial(_each, self._look_at, found), partial(_each, self._erase, over)
         told = [await _outcome(each) for each in rounds]
@@ -159,7 +167,7 @@ class Sweep:
 
     async def _erase(self, pointer: tuple[str, str]) -> bool:
         """Erase a job whose time is over, by the policy of now; True where that was so."""
-        job = await self._store.get(*pointer)
+        job = await self._read(pointer)
         end = self._keeping.ends_at(job) if job else None
         if job is None or end is None:
             return False  # gone, or put back to work
@@ -181,7 +189,7 @@ class Sweep:
     async def _look_at(self, pointer: tuple[str, str]) -> bool:
         """Do what one job needs; True where something was done."""
         tenant, request_id = pointer
-        job = await self._store.get(tenant, request_id)
+        job = await self._read(pointer)
         if job is None:
             return False
         now, envelope = self._clock.now(), Envelope(request_id, tenant, job.generation)
@@ -197,6 +205,13 @@ class Sweep:
             case AlreadyFinished() if job.check_at and job.check_at <= now:
                 return await self._remind(job, now)
         return False  # held, or finished since the index was written
+
+    async def _read(self, pointer: tuple[str, str]) -> Job | None:
+        try:
+            return await self._store.get(*pointer)
+        except RecordUnreadable:
+            self._unreadable.add(pointer)
+            raise
 
     async def _record(self, refusal: ClaimRefused) -> bool:
         job, verdict = await self._recorder.record_refusal(refusal)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from quarry.cli.dlq.office import Office
     from quarry.deadletters.redrive import Report
     from quarry.erasure.many import Choice
+    from quarry.errors import RecordUnreadable
     from quarry.settings import Settings
 
 HELP = "Erase jobs of a tenant, or of one person by metadata: all that was asked and answered, wherever it lies; running ones too."
@@ -114,7 +115,7 @@ async def _erase(settings: "Settings", arguments: argparse.Namespace, report: "R
             await many.verify(choice)
 
 
-async def _ids(here: "Office", arguments: argparse.Namespace, choice: "Choice") -> "AsyncGenerator[str]":
+async def _ids(here: "Office", arguments: argparse.Namespace, choice: "Choice") -> "AsyncGenerator[str | RecordUnreadable]":
     from quarry.erasure.many import chosen
 
     if arguments.request_id:

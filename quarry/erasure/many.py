@@ -39,17 +39,18 @@ class Choice:
         return job.created_at < self.before and self.metadata.items() <= job.metadata.items()
 
 
-async def chosen(store: JobStore, choice: Choice, clock: Clock) -> AsyncGenerator[str]:
-    """The ids of the jobs that are meant, newest first, of whatever status, a page in memory at a time."""
+async def chosen(store: JobStore, choice: Choice, clock: Clock) -> AsyncGenerator[str | RecordUnreadable]:
+    """The ids of the jobs that are meant, newest first, of whatever status, a page in memory at a time; and after those of each
+    page what of it cannot be read, and so may be meant.
+    """
     after: str | None = None
     while True:
         page = await store.list(choice.tenant, status=None, created_after=None, limit=_PAGE, after=after, now=clock.now())
         for job in page.jobs:
             if choice.takes(job):
                 yield job.request_id
-        # Nobody can tell whether they are meant, so they are told of; what cannot be read is not erased.
         for request_id in page.unreadable:
-            yield request_id
+            yield RecordUnreadable(request_id)
         after = page.next_after
         if after is None:
             return
@@ -66,12 +67,14 @@ class ManyEraser:
         #: Promised, and somebody has to let go of them first.
         self._promised: set[str] = set()
 
-    async def run(self, request_ids: AsyncIterator[str]) -> None:
-        """Erase them, as far as that can be done at once.
+    async def run(self, meant: AsyncIterator[str | RecordUnreadable]) -> None:
+        """Erase them, as far as that can be done at once. What could not be read when it was chosen is told of and left, though
+        it may be readable by now: nobody has seen that it is meant.
 
         Raises:
             StoreUnavailable: what was told stands; a later run goes on.
         """
+        request_ids = self._readable(meant)
         while chunk := await take(request_ids, _AT_ONCE):
             if self._dry_run:
                 found = await self._eraser.store.get_many(self._tenant, chunk)
@@ -84,6 +87,14 @@ class ManyEraser:
                     self._promised.add(each)
                 else:
                     self._tell(each, became)
+
+    async def _readable(self, meant: AsyncIterator[str | RecordUnreadable]) -> AsyncGenerator[str]:
+        """The others are told of."""
+        async for each in meant:
+            if isinstance(each, RecordUnreadable):
+                self._tell(each.request_id, None)
+            else:
+                yield each
 
     async def _erase(self, request_id: str) -> Erased | None:
         """What became of a job; None where its record cannot be read."""
@@ -120,6 +131,8 @@ class ManyEraser:
         for is_last in (False, True):
             await self._eraser.clock.sleep(_LAG_SECONDS)
             async for each in chosen(self._eraser.store, choice, self._eraser.clock):
+                if isinstance(each, RecordUnreadable):
+                    continue  # told of before
                 try:
                     is_gone = await self._eraser.store.get(self._tenant, each) is None
                 except RecordUnreadable:

@@ -83,6 +83,10 @@ class MemoryStore(Fallible[Operation]):
         """Make a job's record one that nobody can read."""
         self._rows[job.tenant, job.request_id].is_spoiled = True
 
+    def repair(self, job: Job) -> None:
+        """Make it readable again."""
+        self._rows[job.tenant, job.request_id].is_spoiled = False
+
     def found(self, tenant: str, request_id: str) -> Job | None:
         """A job, or None."""
         row = self._rows.get((tenant, request_id))
@@ -337,6 +341,6 @@ def _without_content(job: Job) -> Job:
     return replace(
         job, invocation=Invocation(), payload=None, result=None, result_object=None, error=None, attempt_history=(),
         open_attempts=(), stream=False, key_digest=None, lease=None, check_at=None, bury_reason=None, attempts_before=0,
-        store_content=True, brief=False, delivered_at=None,
+        store_content=True, brief=False, delivered_at=None, demoted_from=None,
         webhook_url=None, publish=False, webhook=None, events=None,
     )  # fmt: skip

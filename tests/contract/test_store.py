@@ -14,6 +14,7 @@ from quarry.job import (
     Cancelled,
     Job,
     JobStatus,
+    Priority,
     advance,
 )
 from quarry.store.base import KeyHolder
@@ -229,8 +230,9 @@ async def test_a_list_shows_every_job_once_newest_first(table: Table, limit: int
 
 async def test_whose_content_is_stored_is_asked_beside_the_list(table: Table) -> None:
     """The list does not carry it. Unknown jobs are left out."""
-    stored, brief = await table.submitted(), await table.submitted(store_content=False, brief=True)
-    assert {(job.store_content, job.brief) for job in await everything(table, 10)} == {(True, False)}
+    stored, brief = await table.submitted(), await table.submitted(store_content=False, brief=True, demoted_from=Priority.HIGH)
+    listed = await everything(table, 10)
+    assert {(job.store_content, job.brief, job.demoted_from) for job in listed} == {(True, False, None)}
     ids = [stored.request_id, brief.request_id, new_request_id(NOW)]
     assert await table.store.storing_content(table.tenant, ids) == {stored.request_id}
     assert await table.store.storing_content("somebody-else", ids) == frozenset()

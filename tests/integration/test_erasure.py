@@ -108,7 +108,7 @@ def test_content_that_is_not_stored_never_enters_the_table(stack: Stack, simulat
     Red when: `worker/record.py`: `job = job if job.store_content else wordless(job)` -> `pass`
     Red when: `worker/record.py`, after `await self._store.record(job, held.token)`: `await self._forget(job)` -> `pass`
     Red when: `producer/lookup.py`: `await self.erasures.deliver(job, now, now + GRACE)` -> `pass`
-    Red when: `worker/sweep.py`: `over = await self._eraser.erasures.over(now, ROUND_LIMIT)` -> `over = list[tuple[str, str]]()`
+    Red when: `worker/sweep.py`: `over = await self._eraser.erasures.over(now, limit)` -> `over = list[tuple[str, str]]()`
     """
     stack.use(simulator)
     versioned(stack)

@@ -1,5 +1,6 @@
 """Erasing what was chosen, on the fakes: those jobs and no others, each told once; run again, nothing is left to do."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from quarry.deadletters.redrive import Done, Report
 from quarry.erasure.eraser import Erased
 from quarry.erasure.many import Choice, ManyEraser, chosen
-from quarry.errors import StoreUnavailable
+from quarry.errors import RecordUnreadable, StoreUnavailable
 from quarry.job import Job
 from quarry.testing import a_claimed_job, a_job, a_lease
 from quarry.testing.builders import NOW
@@ -61,6 +62,24 @@ async def test_what_nobody_can_read_keeps_no_other_from_being_erased(place: Plac
     assert await erased(place, Choice(TENANT, SOON), dry_run=dry_run) == {"erased": 1, "left": 1}
     assert (place.store.found(TENANT, job.request_id) is None) is not dry_run
     assert place.store.found(TENANT, damaged.request_id)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_what_is_readable_only_after_it_was_chosen_is_left(place: Place, dry_run: bool) -> None:
+    """Nobody has seen that it is meant: it may be another person's."""
+    another = await place.filled(a_job(metadata={"user": "4712"}))
+    place.store.spoil(another)
+    told: list[Done] = []
+    ids = [each async for each in chosen(place.store, Choice(TENANT, SOON, THEIRS), place.clock)]
+    place.store.repair(another)
+
+    async def meant() -> AsyncIterator[str | RecordUnreadable]:
+        for each in ids:
+            yield each
+
+    await ManyEraser(place.eraser, Report(told.append), TENANT, dry_run=dry_run).run(meant())
+    assert [(each.request_id, each.what) for each in told] == [(another.request_id, "left")]
+    assert place.store.found(TENANT, another.request_id)
 
 
 async def test_more_than_a_page_is_erased_and_nothing_twice(place: Place) -> None:

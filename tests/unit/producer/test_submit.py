@@ -109,6 +109,40 @@ async def test_a_replay_after_one_whose_send_failed_sends(producer: Producer) ->
     assert producer.queue.visible_count == 2
 
 
+async def test_a_replay_after_one_that_was_cut_off_sends(producer: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a function has no time left: nobody knows that the message went."""
+    await producer.submit("k")
+    producer.queue.purge()
+    reached = asyncio.Event()
+
+    async def never(*_: Any) -> Any:
+        reached.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(producer.queue, "send", never)
+        replay = asyncio.create_task(producer.submit("k"))
+        await reached.wait()
+        replay.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await replay
+    await producer.submit("k")
+    assert producer.queue.visible_count == 1
+
+
+async def test_what_is_known_of_an_erased_jobs_key_holds_back_no_message_of_the_next(producer: Producer) -> None:
+    """The key is free at once; should the message of the new job fail, its replay sends it."""
+    first = await producer.submit("k")
+    await producer.submit("k")
+    await producer.eraser.erase("default", first.job.request_id)
+    producer.queue.purge()
+    producer.queue.fail_next("send", known=False)
+    with pytest.raises(SubmissionUndecided):
+        await producer.submit("k")
+    assert (await producer.submit("k")).job.request_id != first.job.request_id
+    assert producer.queue.visible_count == 1
+
+
 async def test_a_key_that_is_free_again_makes_a_job_even_if_it_was_replayed_lately(producer: Producer) -> None:
     """What was known of it is of no use then."""
     first = await producer.submit("k")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from quarry.errors import JobNotFound
+from quarry.errors import JobNotFound, RecordUnreadable
 from quarry.job import Cancelled, Job, JobStatus, advance
 from quarry.testing.builders import a_job
 from tests.unit.producer.conftest import Producer
@@ -188,3 +188,17 @@ async def test_a_deadline_that_passes_ends_the_wait(producer: Producer) -> None:
     waiting = asyncio.create_task(producer.waiters.wait(job, 30, never))
     await producer.clock.advance(6)
     assert waiting.done()
+
+
+async def test_a_job_that_nobody_can_read_keeps_no_other_waiting(producer: Producer) -> None:
+    """Who waits for it learns that at once; the others learn of theirs as ever."""
+    good, bad = (producer.store.put(a_job()) for _ in range(2))
+    waiting = [asyncio.create_task(producer.lookup.wait("default", job.request_id, 30, never)) for job in (good, bad)]
+    await producer.clock.advance(0.1)
+    producer.store.spoil(bad)
+    await producer.clock.advance(2)
+    with pytest.raises(RecordUnreadable):
+        await waiting[1]
+    finish(producer, good)
+    await producer.clock.advance(1)
+    assert (await waiting[0]).status is JobStatus.CANCELLED

@@ -170,6 +170,21 @@ async def test_a_backlog_in_the_low_lane_holds_nobody_up_and_is_received_once(be
     assert took < 1.1 * 300 / 20 * 4.0
 
 
+@pytest.mark.parametrize("backlog", [0, 100])
+async def test_a_worker_full_of_long_calls_hears_the_low_lane_now_and_then(bench: Bench, backlog: int) -> None:
+    """So that it goes on sweeping. What it hears of a backlog there is a message now and then."""
+    world = World(bench, seconds=300.0)
+    async with world.running():
+        await world.waited("quiet")
+        await world.submit("noisy", 80)
+        await bench.clock.advance(1)
+        await world.submit("noisy", backlog, Priority.LOW)
+        for _ in range(12):
+            await bench.clock.advance(10)
+            assert not bench.fronts[Priority.LOW].is_deaf(bench.clock.monotonic())
+    assert world.low.received <= 10
+
+
 @pytest.mark.parametrize("seconds", [0.5, 4.0])
 async def test_a_backlog_is_worked_as_fast_beside_others(bench: Bench, seconds: float) -> None:
     """Its messages are put back, and yet its slots find work: it takes no fifth longer than all its calls do."""
@@ -229,6 +244,17 @@ async def test_no_more_of_a_tenants_jobs_are_in_flight_than_it_may_have(bench: B
         assert world.completed("few") > 0.8 * 4 * 10 / CALL_SECONDS * 0.75
     assert most == 4
     assert all(job.attempts <= 1 for job in bench.store.jobs)
+
+
+@pytest.mark.parametrize("lane", [Priority.NORMAL, Priority.LOW])
+async def test_a_tenant_that_is_alone_has_all_of_the_slots_that_it_may(bench: Bench, lane: Priority) -> None:
+    """Those rarely wait for a message, though most of what is received is put back."""
+    world = World(bench, tenants=Tenants(named={"few": Policy(Limits(jobs_in_flight=5))}))
+    world.shares.follow(0, 1)
+    async with world.running():
+        await world.submit("few", 200, lane)
+        took = await world.until_completed("few", 200)
+    assert took < 1.1 * 200 / 5 * CALL_SECONDS
 
 
 async def test_a_worker_that_stops_gives_back_what_it_has_in_hand(bench: Bench) -> None:

@@ -3,6 +3,9 @@
 from contextlib import suppress
 from datetime import timedelta
 
+import pytest
+from structlog.testing import capture_logs
+
 from quarry.erasure.eraser import Eraser
 from quarry.errors import TransportError
 from quarry.job import Expired, Job, advance
@@ -39,6 +42,19 @@ async def test_ends_that_nobody_can_be_told_of_are_not_in_front_of_others_for_ev
         bench.store.put(advance(a_job(webhook_url="https://hooks.example.com/x"), Expired(), bench.clock.now()))
     await bench.store.create(a_job(created_at=bench.clock.now() + timedelta(seconds=10)))
     await rounds(bench, 20)
+    assert bench.count("quarry_swept_total", outcome="resent") >= 1
+
+
+async def test_records_that_nobody_can_read_are_not_in_front_of_others_for_ever(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a newer version wrote them: they stay due, and a round looks at so many."""
+    monkeypatch.setattr("worker.sweep.ROUND_LIMIT", 3)
+    for _ in range(8):
+        bench.store.spoil(bench.store.put(a_job()))
+    await bench.store.create(a_job(created_at=bench.clock.now() + timedelta(seconds=10)))
+    with capture_logs():
+        await rounds(bench, 10)
     assert bench.count("quarry_swept_total", outcome="resent") >= 1
 
 
