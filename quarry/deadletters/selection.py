@@ -65,7 +65,11 @@ class Selection:
 
     @property
     def takes_unreadable(self) -> bool:
-        """Whether jobs are meant of which nothing but the id can be read."""
+        """Whether jobs are meant of which nothing but the id can be read: not where more is asked of them than nobody can tell, since
+        they may be readable by their turn.
+        """
+        if (self.model, self.since, self.until) != (None, None, None):
+            return False
         return self.reasons is None or Fate.UNREADABLE_RECORD.value in self.reasons
 
     def _takes(self, reason: str, model: str | None, at: datetime) -> bool:

@@ -43,6 +43,9 @@ async def test_a_record_that_nobody_can_read_hides_no_other(yard: Yard) -> None:
     assert counts == {"unreadable_record": (1, 1, 0), "attempts_exhausted": (1, 0, 0)}
     chosen = Selection("default", frozenset({"attempts_exhausted"}))
     assert [each.request_id async for each in failed_jobs(yard.store, chosen, yard.clock)] == [readable.request_id]
+    # By the time that it is its turn it may be readable, and be of another model.
+    of_one_model = Selection("default", model=readable.model, since=readable.created_at)
+    assert [each.request_id async for each in failed_jobs(yard.store, of_one_model, yard.clock)] == [readable.request_id]
 
     await yard.redrive(damaged, readable)
     await discard(yard.store, yard.clock, yard.report, "default", ids([unburied]), dry_run=False)
