@@ -65,8 +65,8 @@ class Selection:
 
     @property
     def takes_unreadable(self) -> bool:
-        """Whether jobs are meant of which nothing but the id can be read: not where more is asked of them than nobody can tell, since
-        they may be readable by their turn.
+        """Whether jobs are meant of which nothing but the id can be read: not where a model or a time is asked for, since they may
+        be readable by their turn, and of another.
         """
         if (self.model, self.since, self.until) != (None, None, None):
             return False
