@@ -227,7 +227,8 @@ def _submitted_until_in(scaled: Scaled, loop: Loop, accepted: list[str]) -> bool
     if any(each.tasks < each.before for each in loop.minutes):
         return True
     if sum(scaled.stack.queue_counts()) < LATE:
-        accepted += scaled.stack.submit_many(LATE)
+        # The same call may be cut by one scale-in after the other: here they come each few seconds, and nothing is protected.
+        accepted += scaled.stack.submit_many(LATE, max_attempts=10)
     return False
 
 
