@@ -49,6 +49,13 @@ class Erasures(Protocol):
             StoreUnavailable: unknown.
         """
 
+    async def remove_unread(self, tenant: str, request_id: str, now: datetime) -> bool:
+        """Delete a record that cannot be read, where nobody holds it as far as that can be told. Whether it is gone.
+
+        Raises:
+            StoreUnavailable: unknown; repeating is harmless.
+        """
+
     async def clear(self, tombstone: Tombstone) -> int:
         """Delete what lies beside the record: the text that was streamed, and the row of the idempotency key, where that is still
         the job's. Returns how many rows of text there were.

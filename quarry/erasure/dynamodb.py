@@ -40,6 +40,10 @@ class DynamoErasures(DynamoTable):
         if refused:
             raise JobChanged("the job was changed by somebody else")
 
+    async def remove_unread(self, tenant: str, request_id: str, now: datetime) -> bool:
+        _, refused = await self._guarded(expressions.remove_unread(self._table, tenant, request_id, now), "delete_item")
+        return not refused
+
     async def clear(self, tombstone: Tombstone) -> int:
         if tombstone.key_digest:
             await self._guarded(expressions.remove_key(self._table, tombstone, tombstone.key_digest), "delete_item")

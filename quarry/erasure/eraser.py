@@ -4,6 +4,8 @@
     promise ✓ ─ crash, or anything ✗                             the sweep goes on from there
     promise ✓ ─ held: hide ✓ ─ cancel asked                      no reader sees it; the sweep removes it once its worker let go
 
+A record that cannot be read is erased like any other, but for the row of its idempotency key, which nobody can tell: it expires by
+itself.
 A worker that finds a message of it finds no record, and lets the message go. Where it is not known whether the promise was written,
 nothing was promised.
 """
@@ -15,7 +17,7 @@ from typing import Final
 from quarry.clock import Clock
 from quarry.erasure.base import Erasures
 from quarry.erasure.tombstone import Tombstone, cleared, postponed, promised
-from quarry.errors import JobChanged, PayloadsUnavailable, StoreUnavailable
+from quarry.errors import JobChanged, PayloadsUnavailable, RecordUnreadable, StoreUnavailable
 from quarry.ids import is_request_id
 from quarry.job import Job
 from quarry.store.base import JobStore
@@ -57,18 +59,16 @@ class Eraser:
         """
         if not is_request_id(request_id):
             return Erased.UNKNOWN
-        job = await self.store.get(tenant, request_id)
+        try:
+            job = await self.store.get(tenant, request_id)
+        except RecordUnreadable:
+            return await self._promised(promised(tenant, request_id, None, self.clock.now()))
         if job is None:
             tombstone = await self.erasures.tombstone(tenant, request_id)
             if tombstone is None or tombstone.gone_at:
                 return Erased.ERASED if tombstone else Erased.UNKNOWN
-        else:
-            _log.info(Event.ERASURE_REQUESTED, request_id=request_id, tenant=tenant)
-            tombstone = await self.erasures.promise(promised(tenant, request_id, job.key_digest, self.clock.now()))
-        try:
-            return await self.keep(tombstone)
-        except PayloadsUnavailable:
-            return Erased.ERASING
+            return await self._kept(tombstone)
+        return await self._promised(promised(tenant, request_id, job.key_digest, self.clock.now()))
 
     async def keep(self, tombstone: Tombstone) -> Erased:
         """Do what was promised, as far as it can be done now.
@@ -77,7 +77,10 @@ class Eraser:
             StoreUnavailable, PayloadsUnavailable: the sweep goes on.
         """
         for _ in range(_TRIES):
-            job = await self.store.get(tombstone.tenant, tombstone.request_id)
+            try:
+                job = await self.store.get(tombstone.tenant, tombstone.request_id)
+            except RecordUnreadable:
+                return await self._remove_unread(tombstone)
             try:
                 if job is not None and job.is_held(self.clock.now()):
                     return await self._stop(job, tombstone)
@@ -87,6 +90,22 @@ class Eraser:
                 continue
             return await self._clear(tombstone)
         raise StoreUnavailable("the job keeps changing", applied=False)
+
+    async def _promised(self, promise: Tombstone) -> Erased:
+        _log.info(Event.ERASURE_REQUESTED, request_id=promise.request_id, tenant=promise.tenant)
+        return await self._kept(await self.erasures.promise(promise))
+
+    async def _kept(self, tombstone: Tombstone) -> Erased:
+        try:
+            return await self.keep(tombstone)
+        except PayloadsUnavailable:
+            return Erased.ERASING
+
+    async def _remove_unread(self, tombstone: Tombstone) -> Erased:
+        if await self.erasures.remove_unread(tombstone.tenant, tombstone.request_id, self.clock.now()):
+            return await self._clear(tombstone)
+        await self.erasures.write(postponed(tombstone, self.clock.now()))
+        return Erased.ERASING
 
     async def _stop(self, job: Job, tombstone: Tombstone) -> Erased:
         if not (job.erasing and job.cancel_requested):

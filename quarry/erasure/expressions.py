@@ -88,6 +88,17 @@ def remove(table: str, job: Job, now: datetime) -> Request:
     }
 
 
+def remove_unread(table: str, tenant: str, request_id: str, now: datetime) -> Request:
+    """Delete a record that is *unheld*, whatever else it says; a lease without a time is none."""
+    return {
+        "TableName": table,
+        "Key": job_key(tenant, request_id),
+        "ConditionExpression": "NOT attribute_type(#until, :number) OR #until <= :lapsed",
+        "ExpressionAttributeNames": {"#until": "lease_expires_at"},
+        "ExpressionAttributeValues": {":number": {"S": "N"}, ":lapsed": attribute(now - CLOCK_MARGIN)},
+    }
+
+
 def remove_key(table: str, tombstone: Tombstone, digest: str) -> Request:
     """Delete the row of an idempotency key, unless it has become another job's."""
     return {

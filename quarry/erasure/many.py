@@ -79,10 +79,10 @@ class ManyEraser:
             if self._dry_run:
                 found = await self._eraser.store.get_many(self._tenant, chunk)
                 for each in chunk:
-                    known = Erased.ERASED if each in found else Erased.UNKNOWN
-                    self._tell(each, None if each in found.unreadable else known)
+                    self._tell(each, Erased.ERASED if each in found or each in found.unreadable else Erased.UNKNOWN)
                 continue
-            for each, became in zip(chunk, await asyncio.gather(*map(self._erase, chunk)), strict=True):
+            erased = await asyncio.gather(*(self._eraser.erase(self._tenant, each) for each in chunk))
+            for each, became in zip(chunk, erased, strict=True):
                 if became is Erased.ERASING:
                     self._promised.add(each)
                 else:
@@ -95,13 +95,6 @@ class ManyEraser:
                 self._tell(each.request_id, None)
             else:
                 yield each
-
-    async def _erase(self, request_id: str) -> Erased | None:
-        """What became of a job; None where its record cannot be read."""
-        try:
-            return await self._eraser.erase(self._tenant, request_id)
-        except RecordUnreadable:
-            return None
 
     async def wait(self, patience: timedelta) -> None:
         """Wait for those that somebody had to let go of, for so long; the others are told of as `erasing`.

@@ -11,7 +11,9 @@ from quarry.job import Job
 from quarry.testing.faults import Fallible
 from quarry.testing.store import MemoryStore
 
-Operation: TypeAlias = Literal["promise", "tombstone", "write", "hide", "remove", "clear", "deliver", "postpone", "over", "due"]
+Operation: TypeAlias = Literal[
+    "promise", "tombstone", "write", "hide", "remove", "remove_unread", "clear", "deliver", "postpone", "over", "due"
+]
 
 
 class MemoryErasures(Fallible[Operation]):
@@ -46,6 +48,14 @@ class MemoryErasures(Fallible[Operation]):
             if seen is None or seen.revision != job.revision or seen.is_held(now):
                 raise JobChanged("the job was changed by somebody else")
             self._store.forget(job.tenant, job.request_id)
+
+    async def remove_unread(self, tenant: str, request_id: str, now: datetime) -> bool:
+        with self._strike("remove_unread"):
+            seen = self._store.found(tenant, request_id)
+            if seen is not None and seen.is_held(now):
+                return False
+            self._store.forget(tenant, request_id)
+            return True
 
     async def clear(self, tombstone: Tombstone) -> int:
         with self._strike("clear"):

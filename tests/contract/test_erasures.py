@@ -10,7 +10,7 @@ import pytest_asyncio
 from quarry.erasure.base import Erasures
 from quarry.erasure.dynamodb import DynamoErasures
 from quarry.erasure.tombstone import cleared, promised
-from quarry.errors import JobChanged
+from quarry.errors import JobChanged, RecordUnreadable
 from quarry.job import Cancelled, Succeeded, advance
 from quarry.store.base import Mark, Piece
 from quarry.store.expressions import digest
@@ -74,6 +74,21 @@ async def test_a_record_goes_where_nobody_holds_it(place: Place) -> None:
     with pytest.raises(JobChanged):
         await place.erasures.remove(held, NOW)
     await place.erasures.remove(held, LAPSED)
+
+
+async def test_a_record_that_nobody_can_read_goes_where_nobody_holds_it(place: Place) -> None:
+    """No reader finds it then; of one that is gone already, nothing comes into being."""
+    table = place.table
+    free, held = await table.submitted(), await table.claimed()
+    for job in (free, held):
+        await table.spoil(job)
+    assert await place.erasures.remove_unread(table.tenant, free.request_id, NOW)
+    assert not await place.erasures.remove_unread(table.tenant, held.request_id, NOW)
+    with pytest.raises(RecordUnreadable):
+        await table.store.get(table.tenant, held.request_id)
+    assert await place.erasures.remove_unread(table.tenant, held.request_id, LAPSED)
+    assert await place.erasures.remove_unread(table.tenant, held.request_id, LAPSED)
+    assert [await table.store.get(table.tenant, job.request_id) for job in (free, held)] == [None, None]
 
 
 async def test_a_job_is_hidden_from_all_readers_until_its_worker_let_go(place: Place) -> None:

@@ -52,6 +52,21 @@ def place() -> Place:
 DONE = advance(a_claimed_job(), Succeeded(a_completion()), NOW)
 
 
+async def test_a_record_that_nobody_can_read_is_erased_by_its_id(place: Place) -> None:
+    """With what lies beside it; where its worker holds it, once that let go or its lease is over."""
+    damaged, held = await place.filled(DONE), await place.filled(a_claimed_job(request_id=a_job().request_id))
+    for job in (damaged, held):
+        place.store.spoil(job)
+    assert await place.eraser.erase(TENANT, damaged.request_id) is Erased.ERASED
+    assert await place.is_gone(damaged)
+    assert await place.eraser.erase(TENANT, held.request_id) is Erased.ERASING
+    assert place.store.found(TENANT, held.request_id)
+    await place.clock.advance(timedelta(hours=1).total_seconds())
+    [promise] = [each for each in await place.erasures.due(place.clock.now(), 10) if each.request_id == held.request_id]
+    assert await place.eraser.keep(promise) is Erased.ERASED
+    assert await place.is_gone(held)
+
+
 @pytest.mark.parametrize("job", [a_job(), DONE, advance(a_job(), Cancelled(), NOW)], ids=lambda job: job.status)
 async def test_a_job_that_nobody_holds_is_gone_at_once(place: Place, job: Job) -> None:
     """Whatever its status; asked again, the answer is the same, for as long as that is known."""
