@@ -21,7 +21,7 @@ class DynamoErasures(DynamoTable):
     """Tombstones in the job table."""
 
     async def promise(self, tombstone: Tombstone) -> Tombstone:
-        there, _ = await self._guarded(expressions.put(self._table, tombstone, is_new=True), "put_item")
+        there, _ = await self._guarded("put_item", expressions.put(self._table, tombstone, is_new=True))
         return expressions.tombstone_in(there) if there else tombstone
 
     async def tombstone(self, tenant: str, request_id: str) -> Tombstone | None:
@@ -33,30 +33,30 @@ class DynamoErasures(DynamoTable):
         await self._call("put_item", **expressions.put(self._table, tombstone, is_new=False))
 
     async def hide(self, job: Job) -> None:
-        await self._guarded(expressions.hide(self._table, job))
+        await self._guarded("update_item", expressions.hide(self._table, job))
 
     async def remove(self, job: Job, now: datetime) -> None:
-        _, refused = await self._guarded(expressions.remove(self._table, job, now), "delete_item")
+        _, refused = await self._guarded("delete_item", expressions.remove(self._table, job, now))
         if refused:
             raise JobChanged("the job was changed by somebody else")
 
     async def remove_unread(self, tenant: str, request_id: str, now: datetime) -> bool:
-        _, refused = await self._guarded(expressions.remove_unread(self._table, tenant, request_id, now), "delete_item")
+        _, refused = await self._guarded("delete_item", expressions.remove_unread(self._table, tenant, request_id, now))
         return not refused
 
     async def clear(self, tombstone: Tombstone) -> int:
         if tombstone.key_digest:
-            await self._guarded(expressions.remove_key(self._table, tombstone, tombstone.key_digest), "delete_item")
+            await self._guarded("delete_item", expressions.remove_key(self._table, tombstone, tombstone.key_digest))
         rows = await self._pages(expressions.texts(self._table, tombstone.tenant, tombstone.request_id))
         for i in range(0, len(rows), _AT_ONCE):
             await asyncio.gather(*(self._call("delete_item", TableName=self._table, Key=row) for row in rows[i : i + _AT_ONCE]))
         return len(rows)
 
     async def deliver(self, job: Job, now: datetime, erase_at: datetime) -> None:
-        await self._guarded(expressions.deliver(self._table, job, now, erase_at))
+        await self._guarded("update_item", expressions.deliver(self._table, job, now, erase_at))
 
     async def postpone(self, job: Job, erase_at: datetime) -> None:
-        await self._guarded(expressions.postpone(self._table, job, erase_at))
+        await self._guarded("update_item", expressions.postpone(self._table, job, erase_at))
 
     async def over(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
         return await self._due(kept_partition, before, limit)

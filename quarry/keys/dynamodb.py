@@ -57,5 +57,5 @@ class DynamoKeys(DynamoTable):
 
     async def _write(self, request: Mapping[str, Any]) -> Item | None:
         """One conditional update: the item as it is then, changed or not; None where there is none."""
-        item, _ = await self._guarded({**request, "ReturnValues": "ALL_NEW"})
+        item, _ = await self._guarded("update_item", {**request, "ReturnValues": "ALL_NEW"})
         return item or None

@@ -136,11 +136,11 @@ class DynamoStore(DynamoTable):
 
     async def claim(self, envelope: Envelope, lease: Lease, now: datetime) -> Job:
         request = expressions.claim(self._table, envelope, lease, now)
-        item, refused = await self._guarded(request | {"ReturnValues": "ALL_NEW"})
+        item, refused = await self._guarded("update_item", request | {"ReturnValues": "ALL_NEW"})
         seen = from_item(item) if item else None
         if refused and seen and seen.lease and _can_take_over(seen, envelope, lease, now):
             request = expressions.take_over(self._table, envelope, lease, seen.lease.token, now)
-            item, refused = await self._guarded(request | {"ReturnValues": "ALL_NEW"})
+            item, refused = await self._guarded("update_item", request | {"ReturnValues": "ALL_NEW"})
             seen = from_item(item) if item else None
         if seen and seen.lease and seen.lease.token == lease.token:
             return seen  # by this write, or by our own first try, whose answer was lost
@@ -152,14 +152,16 @@ class DynamoStore(DynamoTable):
 
     async def renew(self, job: Job, expires_at: datetime, *, answered: bool = False) -> None:
         token = _token(job)
-        item, refused = await self._guarded(expressions.renew(self._table, job, token, expires_at, answered=answered))
+        item, refused = await self._guarded(
+            "update_item", expressions.renew(self._table, job, token, expires_at, answered=answered)
+        )
         if refused:
             if item and item.get("lease_token", {}).get("S") == token and "cancel_requested" in item:
                 raise CancelRequested(from_item(item))
             raise LeaseLost("the lease is no longer ours")
 
     async def record(self, job: Job, token: str) -> None:
-        item, refused = await self._guarded(expressions.record(self._table, job, token, self._retention_ms(job)))
+        item, refused = await self._guarded("update_item", expressions.record(self._table, job, token, self._retention_ms(job)))
         if not refused:
             return
         item = item or {}
@@ -170,13 +172,13 @@ class DynamoStore(DynamoTable):
         raise LeaseLost("the lease is no longer ours")
 
     async def replace(self, job: Job, seen: Job, now: datetime) -> None:
-        _, refused = await self._guarded(expressions.replace(self._table, job, seen, self._retention_ms(job), now))
+        _, refused = await self._guarded("update_item", expressions.replace(self._table, job, seen, self._retention_ms(job), now))
         if refused:
             raise JobChanged("the job was changed by somebody else")
 
     async def request_cancel(self, job: Job) -> Job:
         request = expressions.request_cancel(self._table, job)
-        item, refused = await self._guarded(request | {"ReturnValues": "ALL_NEW"})
+        item, refused = await self._guarded("update_item", request | {"ReturnValues": "ALL_NEW"})
         if refused or not item:
             raise JobChanged("the job is no longer being processed")
         asked = from_item(item)
@@ -188,11 +190,11 @@ class DynamoStore(DynamoTable):
         return asked
 
     async def clear_bury(self, job: Job) -> None:
-        await self._guarded(expressions.clear_bury(self._table, job))
+        await self._guarded("update_item", expressions.clear_bury(self._table, job))
 
     async def note(self, job: Job, seen: Job, channel: Channel) -> None:
         _, refused = await self._guarded(
-            expressions.note(self._table, job, seen.notifications[channel], channel, self._retention_ms(job))
+            "update_item", expressions.note(self._table, job, seen.notifications[channel], channel, self._retention_ms(job))
         )
         if refused:
             raise JobChanged("somebody else has told of it meanwhile")
@@ -217,7 +219,7 @@ class DynamoStore(DynamoTable):
         return [(item["tenant"]["S"], item["request_id"]["S"]) for item in items[:limit]]
 
     async def take_role(self, role: str, lease: Lease, now: datetime) -> bool:
-        _, refused = await self._guarded(worker_rows.take_role(self._table, role, lease, now))
+        _, refused = await self._guarded("update_item", worker_rows.take_role(self._table, role, lease, now))
         return not refused
 
     async def beat(self, heartbeat: Heartbeat) -> None:
@@ -239,7 +241,9 @@ class DynamoStore(DynamoTable):
             return Booking(until, booked=False)
         for _ in range(_BOOKINGS):
             how = worker_rows.book_on if until and until >= now else worker_rows.book_anew
-            item, refused = await self._guarded(how(self._table, name, stretch, latest, now) | {"ReturnValues": "ALL_NEW"})
+            item, refused = await self._guarded(
+                "update_item", how(self._table, name, stretch, latest, now) | {"ReturnValues": "ALL_NEW"}
+            )
             until = worker_rows.booked_until(item)
             if not refused:
                 return Booking(until, booked=True)

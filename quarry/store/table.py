@@ -76,7 +76,7 @@ class DynamoTable:
                 return found
             start = {"ExclusiveStartKey": last}
 
-    async def _guarded(self, request: Mapping[str, Any], operation: str = "update_item") -> tuple[Item | None, bool]:
+    async def _guarded(self, operation: str, request: Mapping[str, Any]) -> tuple[Item | None, bool]:
         """One conditional write: (the new or the old item, as far as it is told; whether it was refused)."""
         try:
             answer = await getattr(self._client, operation)(**request)

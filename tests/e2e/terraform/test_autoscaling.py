@@ -157,7 +157,10 @@ def test_a_job_wakes_an_empty_service_which_then_sleeps_again(scaled: Scaled) ->
         assert (job["status"], job["result"]["text"]) == ("completed", "Hello")
         within("no worker", 60, loop, lambda: not scaled.tasks())
     tracking = f"{NAME}-worker-backlog-per-task"
-    assert changes(loop) == [(1, 0, tracking), (0, 1, f"{NAME}-worker-wake"), (1, 0, tracking)]
+    seen, cycle = changes(loop), [(1, 0, tracking), (0, 1, f"{NAME}-worker-wake")]
+    # On a busy machine a task may take longer to start than this clock's minutes let it: then it is woken again.
+    assert seen == [*cycle * (len(seen) // 2), cycle[0]]
+    assert len(seen) >= 3
 
 
 #: The burst: jobs, and how long a call takes; then, while tasks go, some jobs whose calls last longer than a drain.
