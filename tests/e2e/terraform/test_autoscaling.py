@@ -145,22 +145,24 @@ def test_jobs_that_nobody_can_answer_start_no_worker(scaled: Scaled) -> None:
     assert statuses["completed"] > PUT_OFF * 0.8
 
 
+WAKING_SECONDS_A_MINUTE: Final = 2
+
+
 def test_a_job_wakes_an_empty_service_which_then_sleeps_again(scaled: Scaled) -> None:
     """From no task to the first answer, and back to none."""
     scaled.emulated.aws.simulator.reset()
-    scaled.apply("-refresh=false", min_tasks=0)
+    # A task that starts and works nothing for three minutes is taken for idle: they have to be long enough for its start.
+    scaled.apply("-refresh=false", min_tasks=0, seconds_a_minute=WAKING_SECONDS_A_MINUTE)
+    eventually(scaled.settled, seconds=100, what="one worker of the slower clock")
     loop = scaled.loop()
-    with running(loop, SECONDS_A_MINUTE):
-        within("no worker", 60, loop, lambda: not scaled.tasks())
+    with running(loop, WAKING_SECONDS_A_MINUTE):
+        within("no worker", 120, loop, lambda: not scaled.tasks())
         request = scaled.stack.submit(prompt="Hello")
         job = scaled.stack.finished(request, seconds=60)
         assert (job["status"], job["result"]["text"]) == ("completed", "Hello")
-        within("no worker", 60, loop, lambda: not scaled.tasks())
+        within("no worker", 120, loop, lambda: not scaled.tasks())
     tracking = f"{NAME}-worker-backlog-per-task"
-    seen, cycle = changes(loop), [(1, 0, tracking), (0, 1, f"{NAME}-worker-wake")]
-    # On a busy machine a task may take longer to start than this clock's minutes let it: then it is woken again.
-    assert seen == [*cycle * (len(seen) // 2), cycle[0]]
-    assert len(seen) >= 3
+    assert changes(loop) == [(1, 0, tracking), (0, 1, f"{NAME}-worker-wake"), (1, 0, tracking)]
 
 
 #: The burst: jobs, and how long a call takes; then, while tasks go, some jobs whose calls last longer than a drain.
