@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import datetime
 from statistics import median
+from time import monotonic
 from typing import Any, Final
 
 import httpx
@@ -19,6 +20,7 @@ from tests.support.stack import Stack
 
 CALL_SECONDS: Final = 0.5
 SAMPLES: Final = 6
+ALLOWED: Final = 20
 
 
 class Tenant:
@@ -111,22 +113,25 @@ def test_a_burst_that_is_demoted_holds_nobody_up(stack: Stack, simulator: Simula
     stack.use(simulator)
     simulator.rule(act={"delay_seconds": CALL_SECONDS})
     with ExitStack() as running:
-        demoting(stack, 20)
+        demoting(stack, ALLOWED)
         running.enter_context(stack.running_api(**ASKING))
         worker = running.enter_context(stack.running_worker(QUARRY_WORKER__SLOTS="20", QUARRY_WORKER__SPARE_SLOTS="3"))
         noisy, quiet = (running.enter_context(closing(Tenant(stack, name))) for name in ("noisy", "quiet"))
         quiet.single()
+        begun_at = monotonic()
         ids = noisy.submit(400)
+        submitted_within = monotonic() - begun_at
         busy = [quiet.single() for _ in range(SAMPLES)]
         waiting = sum(stack.lane_counts(Priority.LOW))
         eventually(stack.queue_is_empty, seconds=60)
-        jobs = [noisy.job(ids[i]) for i in (0, 200, 399)]
+        jobs = [noisy.job(request_id) for request_id in ids]
         returned = put_back(stack.metrics(worker))
-    assert [(job["status"], job["attempts"], job["priority"]) for job in jobs] == [
-        ("completed", 1, "normal"),
-        ("completed", 1, "low"),
-        ("completed", 1, "low"),
-    ]
+    assert {(job["status"], job["attempts"]) for job in jobs} == {("completed", 1)}
+    assert jobs[0]["priority"] == "normal"
+    # Which of the others keep theirs is a matter of chance, how many is not: the allowance of a minute, and what has come to it
+    # meanwhile; of each share that the API leases of it, one may melt.
+    kept = sum(job["priority"] == "normal" for job in jobs)
+    assert 0.75 * ALLOWED <= kept <= ALLOWED + 1 + submitted_within * ALLOWED / 60
     assert waiting > 50
     # Of what kept its priority, some may be: nothing of the backlog is, which would be hundreds.
     assert returned < 100
