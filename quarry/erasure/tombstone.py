@@ -52,5 +52,5 @@ def cleared(tombstone: Tombstone, now: datetime) -> Tombstone:
 
 
 def postponed(tombstone: Tombstone, now: datetime) -> Tombstone:
-    """The tombstone of a job that somebody still holds."""
+    """The tombstone of a job that cannot go yet: somebody holds it, or the bucket its objects."""
     return replace(tombstone, check_at=now + SOON)
