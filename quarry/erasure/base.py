@@ -17,6 +17,7 @@ class Erasures(Protocol):
         """Write a tombstone, unless there is one; returns the one that is there.
 
         Raises:
+            RecordUnreadable: there is one.
             StoreUnavailable: unknown; repeating is harmless.
         """
 
@@ -24,6 +25,7 @@ class Erasures(Protocol):
         """The tombstone of a job that was erased, or is about to be.
 
         Raises:
+            RecordUnreadable: it is there.
             StoreUnavailable: try again.
         """
 
@@ -87,7 +89,8 @@ class Erasures(Protocol):
         """
 
     async def due(self, before: datetime, limit: int) -> Sequence[Tombstone]:
-        """Up to `limit` tombstones with a `check_at` at or before `before`, from an index, which may lag behind.
+        """Up to `limit` tombstones with a `check_at` at or before `before`, from an index, which may lag behind. One that cannot be
+        read is left out.
 
         Raises:
             StoreUnavailable: try again.

@@ -7,12 +7,15 @@ from typing import Final
 
 from quarry.erasure import expressions
 from quarry.erasure.tombstone import Tombstone
-from quarry.errors import JobChanged
+from quarry.errors import JobChanged, RecordUnreadable
 from quarry.job import Job
 from quarry.store.expressions import due
-from quarry.store.item import SHARDS, kept_partition
+from quarry.store.item import SHARDS, kept_partition, pointer_in
 from quarry.store.table import DynamoTable
+from quarry.telemetry.events import Event
+from quarry.telemetry.logs import get_logger
 
+_log = get_logger(__name__)
 #: Rows that are deleted at once. Our own choice.
 _AT_ONCE: Final = 16
 
@@ -63,11 +66,19 @@ class DynamoErasures(DynamoTable):
 
     async def due(self, before: datetime, limit: int) -> Sequence[Tombstone]:
         # The index has the ids and no more: the promise itself is read from the table.
-        found = (self.tombstone(*each) for each in await self._due(expressions.check_partition, before, limit))
+        found = (self._read(*each) for each in await self._due(expressions.check_partition, before, limit))
         return [each for each in await asyncio.gather(*found) if each and each.check_at and each.check_at <= before]
 
     async def _due(self, partition: Callable[[int], str], before: datetime, limit: int) -> Sequence[tuple[str, str]]:
         requests = (due(self._table, partition(shard), before, limit) for shard in range(SHARDS))
         pages = await asyncio.gather(*(self._call("query", **request) for request in requests))
         items = sorted((item for page in pages for item in page["Items"]), key=lambda item: int(item["check_at"]["N"]))
-        return [(item["tenant"]["S"], item["request_id"]["S"]) for item in items[:limit]]
+        return [pointer_in(item) for item in items[:limit]]
+
+    async def _read(self, tenant: str, request_id: str) -> Tombstone | None:
+        """A tombstone. One that nobody can read is none: it must not keep the others from being kept."""
+        try:
+            return await self.tombstone(tenant, request_id)
+        except RecordUnreadable:
+            _log.error(Event.RECORD_UNREADABLE, request_id=request_id, tenant=tenant)
+            return None

@@ -10,9 +10,20 @@ from typing import Any, Final
 
 from quarry.clock import from_epoch_ms
 from quarry.erasure.tombstone import Tombstone
+from quarry.errors import RecordUnreadable
 from quarry.job import CLOCK_MARGIN, Job
 from quarry.store.expressions import Request, guarded_update
-from quarry.store.item import Item, attribute, idempotency_item_key, job_key, kept_partition, owed_partition, shard_of, ttl
+from quarry.store.item import (
+    Item,
+    attribute,
+    idempotency_item_key,
+    job_key,
+    kept_partition,
+    owed_partition,
+    pointer_in,
+    shard_of,
+    ttl,
+)
 
 SORT_KEY: Final = "tombstone"
 #: Behind every piece of a job's text, and before everything else of it.
@@ -51,8 +62,18 @@ def put(table: str, tombstone: Tombstone, *, is_new: bool) -> Request:
 
 
 def tombstone_in(item: Mapping[str, Any]) -> Tombstone:
-    """The reverse."""
+    """The reverse.
 
+    Raises:
+        RecordUnreadable: no version that we know has written it.
+    """
+    try:
+        return _tombstone_in(item)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RecordUnreadable(pointer_in(item)[1]) from error
+
+
+def _tombstone_in(item: Mapping[str, Any]) -> Tombstone:
     def instant(name: str) -> datetime | None:
         return from_epoch_ms(int(item[name]["N"])) if name in item else None
 
