@@ -30,7 +30,12 @@ def places(stack: Stack) -> Iterator[tuple[str, bytes]]:
     bucket = stack.client("s3")
     for page in bucket.get_paginator("list_object_versions").paginate(Bucket=stack.name):
         for version in page.get("Versions", ()):
-            body = bucket.get_object(Bucket=stack.name, Key=version["Key"], VersionId=version["VersionId"])["Body"].read()
+            try:
+                body = bucket.get_object(Bucket=stack.name, Key=version["Key"], VersionId=version["VersionId"])["Body"].read()
+            except bucket.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] == "NoSuchVersion":
+                    continue  # deleted since it was listed
+                raise
             yield f"bucket: {version['Key']} {version['VersionId']}", version["Key"].encode() + body
     for letter in stack.dead_letters():
         yield "dead letters", json.dumps(letter, ensure_ascii=False).encode()
