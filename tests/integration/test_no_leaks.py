@@ -114,6 +114,7 @@ def test_nothing_leaks_whatever_goes_wrong(all_loud: Loud) -> None:
     Red when: `worker/report.py`: `told_reason(result.stop_reason)}` -> `str(result.content)}`
     Red when: `quarry/inference/engine.py`: `target.model, error.code).inc()` -> `target.model, str(error)).inc()`
     Red when: `quarry/telemetry/conventions.py`: `finish_reasons": [stop_reason],` -> `finish_reasons": [completion.text],`
+    Red when: `quarry/webhooks/event.py`: `job.degraded is not None,` -> `str(result.content) if result else None,`
     Red when: `producer/problems.py`: `detail = kind.detail or str(error)` -> `detail = f"{kind.detail} {error.__cause__}"`
     """
     policies = guard(all_loud)

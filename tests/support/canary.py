@@ -27,6 +27,19 @@ def places(stack: Stack) -> Iterator[tuple[str, bytes]]:
     for page in stack.client("dynamodb").get_paginator("scan").paginate(TableName=stack.name, ConsistentRead=True):
         for item in page["Items"]:
             yield f"table: {item['pk']['S']} {item['sk']['S']}", json.dumps(item, ensure_ascii=False).encode()
+    yield from _versions(stack)
+    for letter in stack.dead_letters():
+        yield "dead letters", json.dumps(letter, ensure_ascii=False).encode()
+    queue = stack.client("sqs")
+    for lane in Priority:
+        url = queue.get_queue_url(QueueName=QueueSettings(name=stack.name).name_of(lane))["QueueUrl"]
+        for message in queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", ()):
+            yield f"lane {lane}", json.dumps(message, ensure_ascii=False).encode()
+    for log in sorted(Path(stack.directory).glob("*.log")):
+        yield f"log: {log.name}", log.read_bytes()
+
+
+def _versions(stack: Stack) -> Iterator[tuple[str, bytes]]:
     bucket = stack.client("s3")
     for page in bucket.get_paginator("list_object_versions").paginate(Bucket=stack.name):
         for version in page.get("Versions", ()):
@@ -37,15 +50,6 @@ def places(stack: Stack) -> Iterator[tuple[str, bytes]]:
                     continue  # deleted since it was listed
                 raise
             yield f"bucket: {version['Key']} {version['VersionId']}", version["Key"].encode() + body
-    for letter in stack.dead_letters():
-        yield "dead letters", json.dumps(letter, ensure_ascii=False).encode()
-    queue = stack.client("sqs")
-    for lane in Priority:
-        url = queue.get_queue_url(QueueName=QueueSettings(name=stack.name).name_of(lane))["QueueUrl"]
-        for message in queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", ()):
-            yield f"lane {lane}", json.dumps(message, ensure_ascii=False).encode()
-    for log in sorted(Path(stack.directory).glob("*.log")):
-        yield f"log: {log.name}", log.read_bytes()
 
 
 def found(stack: Stack, *canaries: str) -> list[str]:
