@@ -14,18 +14,16 @@ class Erasures(Protocol):
     """Tombstones, and the deletions behind them."""
 
     async def promise(self, tombstone: Tombstone) -> Tombstone:
-        """Write a tombstone, unless there is one; returns the one that is there.
+        """Write a tombstone, unless there is one that can be read; returns the one that is there.
 
         Raises:
-            RecordUnreadable: there is one.
             StoreUnavailable: unknown; repeating is harmless.
         """
 
     async def tombstone(self, tenant: str, request_id: str) -> Tombstone | None:
-        """The tombstone of a job that was erased, or is about to be.
+        """The tombstone of a job that was erased, or is about to be; None where there is none, or nobody can read it.
 
         Raises:
-            RecordUnreadable: it is there.
             StoreUnavailable: try again.
         """
 
@@ -89,8 +87,8 @@ class Erasures(Protocol):
         """
 
     async def due(self, before: datetime, limit: int) -> Sequence[Tombstone]:
-        """Up to `limit` tombstones with a `check_at` at or before `before`, from an index, which may lag behind. One that cannot be
-        read is left out.
+        """Up to `limit` tombstones with a `check_at` at or before `before`, from an index, which may lag behind. In place of one
+        that nobody can read, the promise made again.
 
         Raises:
             StoreUnavailable: try again.

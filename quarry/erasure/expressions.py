@@ -10,20 +10,9 @@ from typing import Any, Final
 
 from quarry.clock import from_epoch_ms
 from quarry.erasure.tombstone import Tombstone
-from quarry.errors import RecordUnreadable
 from quarry.job import CLOCK_MARGIN, Job
 from quarry.store.expressions import Request, guarded_update
-from quarry.store.item import (
-    Item,
-    attribute,
-    idempotency_item_key,
-    job_key,
-    kept_partition,
-    owed_partition,
-    pointer_in,
-    shard_of,
-    ttl,
-)
+from quarry.store.item import Item, attribute, idempotency_item_key, job_key, kept_partition, owed_partition, shard_of, ttl
 
 SORT_KEY: Final = "tombstone"
 #: Behind every piece of a job's text, and before everything else of it.
@@ -61,30 +50,23 @@ def put(table: str, tombstone: Tombstone, *, is_new: bool) -> Request:
     return request
 
 
-def tombstone_in(item: Mapping[str, Any]) -> Tombstone:
-    """The reverse.
+def tombstone_in(item: Mapping[str, Any]) -> Tombstone | None:
+    """The reverse; None where no version that we know has written it."""
 
-    Raises:
-        RecordUnreadable: no version that we know has written it.
-    """
-    try:
-        return _tombstone_in(item)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise RecordUnreadable(pointer_in(item)[1]) from error
-
-
-def _tombstone_in(item: Mapping[str, Any]) -> Tombstone:
     def instant(name: str) -> datetime | None:
         return from_epoch_ms(int(item[name]["N"])) if name in item else None
 
-    return Tombstone(
-        tenant=item["tenant"]["S"],
-        request_id=item["request_id"]["S"],
-        asked_at=from_epoch_ms(int(item["asked_at"]["N"])),
-        check_at=instant("check_at"),
-        key_digest=item["key_digest"]["S"] if "key_digest" in item else None,
-        gone_at=instant("gone_at"),
-    )
+    try:
+        return Tombstone(
+            tenant=item["tenant"]["S"],
+            request_id=item["request_id"]["S"],
+            asked_at=from_epoch_ms(int(item["asked_at"]["N"])),
+            check_at=instant("check_at"),
+            key_digest=item["key_digest"]["S"] if "key_digest" in item else None,
+            gone_at=instant("gone_at"),
+        )
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return None
 
 
 def hide(table: str, job: Job) -> Request:
