@@ -35,7 +35,7 @@ from quarry.cli import (
     tenants,
     worker,
 )
-from quarry.errors import ApiRefused, ConfigurationError, QuarryError
+from quarry.errors import ApiRefused, ConfigurationError, QuarryError, TransportError
 
 #: Of a terminal. What stands raw beside the examples is not wrapped by the parser.
 _WIDTH: Final = 80
@@ -138,6 +138,8 @@ def _explained(error: Exception) -> int:
         case ApiRefused():
             faults = "".join(f"\n  {fault.path}: {fault.message}" for fault in error.faults)
             text, code = f"{error} ({error.code}){faults}", exits.FAILED
+        case TransportError():
+            text, code = f"{error}; `quarry doctor` looks at each part, and says what to do", exits.FAILED
         case QuarryError():
             text, code = str(error), exits.FAILED
         case OSError(strerror=str(why)):

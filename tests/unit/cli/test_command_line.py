@@ -41,7 +41,11 @@ class Raising:
         (exits.WrongUsage("body.json is not JSON"), 2, "quarry: body.json is not JSON\n"),
         (ApiUnreachable("no API answers"), 1, "quarry: no API answers\n"),
         (OSError(28, "No space left on device", "notes"), 1, "quarry: No space left on device: notes\n"),
-        (StoreUnavailable("DynamoDB is away"), 1, "quarry: DynamoDB is away\n"),
+        (
+            StoreUnavailable("DynamoDB is away"),
+            1,
+            "quarry: DynamoDB is away; `quarry doctor` looks at each part, and says what to do\n",
+        ),
         (
             ApiRefused(422, "invalid_request", "Not valid.", (FieldFault("max_tokens", "must be at least 1"),)),
             1,
