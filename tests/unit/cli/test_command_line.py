@@ -209,6 +209,25 @@ def test_wrong_usage_is_exit_code_2(line: str, capsys: pytest.CaptureFixture[str
     assert not re.search(r"invalid \w*[^a-z ]\w* value|invalid (count|port|url|seconds|rate|instant|words|value) value", said)
 
 
+@pytest.mark.parametrize(
+    ("line", "usage", "meant"),
+    [
+        ("submit x --wiat", "usage: quarry submit ", "; did you mean --wait?"),
+        ("dlq redrive --all --dryrun", "usage: quarry dlq redrive ", "; did you mean --dry-run?"),
+        ("submit Why is it", "usage: quarry submit ", "arguments: is it\n"),
+        ("submit x --debug", "usage: quarry submit ", "; --debug goes before the verb: `quarry --debug submit ...`"),
+    ],
+)
+def test_a_misspelt_option_is_told_by_its_verb(line: str, usage: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the options that this verb has, not those of `quarry`."""
+    with pytest.raises(SystemExit) as ended:
+        main(line.split())
+    assert ended.value.code == exits.USAGE
+    said = capsys.readouterr().err
+    assert said.startswith(usage)
+    assert meant in said
+
+
 def test_a_run_needs_a_file_for_its_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
