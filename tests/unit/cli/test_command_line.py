@@ -51,6 +51,11 @@ class Raising:
             1,
             "quarry: Not valid. (invalid_request)\n  max_tokens: must be at least 1\n",
         ),
+        (
+            ApiRefused(401, "unauthenticated", "Send one.", ()),
+            1,
+            "quarry: Send one. (unauthenticated); QUARRY_CLIENT__API_KEY is where this command has it from\n",
+        ),
         (KeyboardInterrupt(), 130, ""),
     ],
     ids=lambda value: type(value).__name__,
