@@ -160,9 +160,9 @@ def _explained(error: Exception) -> int:
         case exits.WrongUsage():
             text, code = str(error), exits.USAGE
         case ApiRefused():
-            faults = "".join(f"\n  {fault.path}: {fault.message}" for fault in error.faults)
             key = "; QUARRY_CLIENT__API_KEY is where this command has it from" if error.code == "unauthenticated" else ""
-            text, code = f"{error} ({error.code}){key}{faults}", exits.FAILED
+            faults = key + "".join(f"\n  {fault.path}: {fault.message}" for fault in error.faults)
+            text, code = f"{error} ({error.code}){faults}", exits.FAILED
         case TransportError():
             text, code = f"{error}; `quarry doctor` looks at each part, and says what to do", exits.FAILED
         case QuarryError():
