@@ -20,7 +20,7 @@ from quarry.provision import provision
 from quarry.settings import load_settings
 from quarry.store.dynamodb import DynamoStore
 from quarry.testing import MemoryStore
-from tests.contract.lanes import LONG, SHORT, Lane, open_lane
+from tests.contract.lanes import HASTE, LONG, Lane, open_lane
 from tests.contract.tables import RETENTION, Table
 from tests.contract.unkind import UnkindAws, serving_unkind_aws
 
@@ -157,8 +157,8 @@ async def lane(sqs: "SQSClient | None", monkeypatch: pytest.MonkeyPatch) -> Lane
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def hasty(sqs: "SQSClient | None", monkeypatch: pytest.MonkeyPatch) -> Lane:
-    """A lane on which what is not settled comes again after a second."""
-    return await open_lane(sqs, SHORT, monkeypatch)
+    """A lane on which what is not settled comes again after some seconds."""
+    return await open_lane(sqs, HASTE, monkeypatch)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -24,6 +24,8 @@ T = TypeVar("T")
 #: Longer than any test.
 LONG = timedelta(seconds=30)
 SHORT = timedelta(seconds=1)
+#: Longer than a machine halts for, between a receive and what is done with what came.
+HASTE = timedelta(seconds=3)
 NOW = timedelta(0)
 #: Sent as they are: none is an envelope, and each must come back as it went.
 BODIES = ("not json", "[]", '{"v": 1}', " ", '{"prompt": "Grüße, 世界 🚀\\u0000"}\n\t', "<xml a='1'>&amp;</xml>", "x" * 200_000)
@@ -42,7 +44,7 @@ class Lane:
         """Receive, waiting up to `wait` seconds."""
         return await self.passing(self.queue.receive(limit, timedelta(seconds=wait)))
 
-    async def one(self, wait: float = 5) -> Delivery:
+    async def one(self, wait: float = 10) -> Delivery:
         """Receive the one message that there is."""
         [delivery] = await self.take(wait=wait)
         return delivery
@@ -61,7 +63,7 @@ class Lane:
 
     async def comes_again(self) -> list[str]:
         """What comes when the visibility of the latest receipt ends: with it, all that was received earlier and is still due."""
-        return [delivery.message_id for delivery in await self.take(wait=5)]
+        return [delivery.message_id for delivery in await self.take(wait=10)]
 
     async def is_quiet(self, seconds: float) -> bool:
         """Whether nothing is received for so long."""

@@ -7,7 +7,7 @@ import pytest
 
 from quarry.testing import DeadLetter, an_envelope
 from tests.contract.conftest import Faulty
-from tests.contract.lanes import BODIES, LONG, NOW, SHORT, Lane
+from tests.contract.lanes import BODIES, HASTE, LONG, NOW, Lane
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,7 +34,7 @@ async def test_a_late_ack_removes_what_nobody_received_meanwhile(hasty: Lane) ->
     """After the visibility timeout a receipt holds until the message is received anew."""
     await hasty.queue.send([an_envelope()])
     delivery = await hasty.one()
-    await hasty.passing(hasty.clock.sleep(1.1))
+    await hasty.passing(hasty.clock.sleep(HASTE.total_seconds() + 0.1))
     await hasty.queue.ack(delivery)
     assert await hasty.is_quiet(0)
 
@@ -52,7 +52,7 @@ async def test_an_ack_by_a_stale_receipt_leaves_the_message(hasty: Lane, faulty:
     await hasty.queue.send([an_envelope()])
     first, second = await hasty.one(), await hasty.one()
     await hasty.queue.ack(first)
-    assert (await hasty.one(wait=2)).message_id == second.message_id
+    assert (await hasty.one()).message_id == second.message_id
 
 
 # --- release and extend -----------------------------------------------------------------------------------------------
@@ -63,17 +63,17 @@ async def test_a_released_message_is_visible_at_once(lane: Lane, seconds: int) -
     """No delay, or one that is over: now."""
     await lane.queue.send([an_envelope()])
     await lane.queue.release(await lane.one(), timedelta(seconds=seconds))
-    assert (await lane.one(wait=2)).receive_count == 2
+    assert (await lane.one()).receive_count == 2
 
 
 async def test_a_released_message_waits_out_its_delay(lane: Lane) -> None:
     """It comes after the delay, not before, and not only after the visibility timeout."""
     await lane.queue.send([an_envelope()])
-    await lane.queue.release(await lane.one(), SHORT)
-    started = lane.clock.monotonic()
+    delivery, started = await lane.one(), lane.clock.monotonic()
+    await lane.queue.release(delivery, HASTE)
     assert await lane.is_quiet(0)
-    await lane.one(wait=10)
-    assert 0.8 <= lane.clock.monotonic() - started < 8
+    await lane.one()
+    assert HASTE.total_seconds() - 0.2 <= lane.clock.monotonic() - started < LONG.total_seconds() / 2
 
 
 async def test_a_release_beyond_what_a_receipt_can_last_is_cut(hasty: Lane) -> None:
@@ -86,7 +86,7 @@ async def test_a_release_beyond_what_a_receipt_can_last_is_cut(hasty: Lane) -> N
 async def test_a_message_sent_anew_comes_after_its_delay_as_if_never_received(lane: Lane) -> None:
     """The same body; the old message is gone."""
     [delivery] = await lane.flight(1)
-    await lane.queue.resend(delivery, timedelta(seconds=2))
+    await lane.queue.resend(delivery, timedelta(seconds=4))
     assert await lane.is_quiet(1)
     again = await lane.one()
     assert (again.body, again.receive_count) == (delivery.body, 1)

@@ -46,7 +46,7 @@ def test_where_nobody_answers_the_job_waits_rather_than_leave(stack: Stack, simu
         eventually(lambda: stack.job(request_id)["status_reason"] == "waiting_for_capacity")
         assert simulator.calls()["billed"] == 0
         simulator.reset()
-        job = stack.finished(request_id)
+        job = stack.finished(request_id, seconds=90)
     assert (job["status"], job["served_by"]["region"], job["attempts"]) == ("completed", "eu-west-1", 1)
     assert simulator.calls()["billed"] == 1
 

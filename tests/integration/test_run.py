@@ -134,7 +134,7 @@ def test_ctrl_c_ends_it_with_the_way_back(stack: Stack) -> None:
     run = Run(stack, *prompts(200))
     with stack.running_api():
         with run.going("--in-flight", "40") as process:
-            eventually(lambda: run.jobs() >= 40, what="jobs")
+            eventually(lambda: run.jobs() >= 40, what="jobs", seconds=60)
             process.signal(signal.SIGINT)
             assert process.popen.wait(20) == exits.INTERRUPTED
         assert "Traceback" not in process.output
@@ -178,18 +178,22 @@ def test_bad_lines_are_lines_of_results(stack: Stack) -> None:
     assert "these lines say why: jq -c 'select(.status != " in said
 
 
-def test_an_api_that_restarts_is_borne_with(stack: Stack) -> None:
+def test_an_api_that_restarts_is_borne_with(stack: Stack, simulator: Simulator) -> None:
     """The API goes away in the middle and comes back: the run waits, says so, and completes.
 
     Red when: `quarry/runs/patience.py`: `PATIENCE_SECONDS: Final = 300.0` -> `PATIENCE_SECONDS: Final = -1.0`
     """
+    stack.use(simulator)
+    # So that it has not come to its end when the API goes away.
+    simulator.rule({"delay_seconds": 1})
     run = Run(stack, *prompts(300))
-    with stack.running_worker(), ExitStack() as until_it_goes_away:
+    with stack.running_worker(QUARRY_WORKER__SLOTS="10"), ExitStack() as until_it_goes_away:
         api = until_it_goes_away.enter_context(stack.running_api())
         with run.going("--in-flight", "50") as process:
             run.has_come_to(20)
             until_it_goes_away.close()
-            eventually(lambda: "no API answers" in process.output, what="the run to notice")
+            eventually(lambda: "no API answers" in process.output, what="the run to notice", seconds=60)
+            simulator.reset()
             with running(quarry("api", "--port", str(api.base_url.port)), stack.environ(), stack.directory / "api-2.log"):
                 assert process.popen.wait(60) == exits.DONE, process.output
     assert len(run.rows) == run.jobs() == 300
@@ -246,7 +250,7 @@ def test_failed_lines_run_again_once(stack: Stack, simulator: Simulator) -> None
         simulator.reset()
         journal = run.out.with_name("results.jsonl.journal")
         with run.going("--retry-failed", "--in-flight", "1") as process:
-            eventually(lambda: b'"again"' in journal.read_bytes(), what="the journal to say so")
+            eventually(lambda: b'"again"' in journal.read_bytes(), what="the journal to say so", seconds=60)
             process.popen.kill()
             process.popen.wait()
         run.to_its_end("--retry-failed")

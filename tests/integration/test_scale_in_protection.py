@@ -40,10 +40,11 @@ def test_a_worker_is_protected_while_it_makes_a_call_and_free_afterwards(stack: 
         requests = [stack.submit(prompt=f"job {i}") for i in range(10)]
         waits_for(agent, worker, True)
         assert agent.puts[0].minutes == 15
-        assert "quarry_task_protected 1.0" in stack.metrics(worker)
+        # The agent knows of it before the worker has its answer.
+        eventually(lambda: "quarry_task_protected 1.0" in stack.metrics(worker))
         assert {stack.finished(each)["status"] for each in requests} == {"completed"}
         waits_for(agent, worker, True, False)
-        assert "quarry_task_protected 0.0" in stack.metrics(worker)
+        eventually(lambda: "quarry_task_protected 0.0" in stack.metrics(worker))
         assert 'quarry_task_protection_requests_total{outcome="released"} 1.0' in stack.metrics(worker)
 
 

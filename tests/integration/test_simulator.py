@@ -27,8 +27,12 @@ SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=AKID/20261121/us-east-1/
 EXCEPTIONS = sorted(shape.name for shape in service_model().operation_model("Converse").error_shapes)
 
 
-def client(url: str, region: str = "us-east-1") -> Any:
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=1)
+#: For one answer, on a machine that may halt for a moment.
+SECONDS = 20
+
+
+def client(url: str, region: str = "us-east-1", patience: float = SECONDS) -> Any:
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=SECONDS, read_timeout=patience)
     return boto3.client(
         "bedrock-runtime",
         endpoint_url=url,
@@ -121,22 +125,22 @@ def test_an_unsigned_call_is_refused(simulator: Simulator) -> None:
 
     Red when: `quarry/simulator/wire.py`: `raise Refusal("MissingAuthenticationTokenException")` -> `return ""`
     """
-    answer = httpx.post(f"{simulator.url}/model/{NOVA}/converse", json={})
+    answer = httpx.post(f"{simulator.url}/model/{NOVA}/converse", json={}, timeout=SECONDS)
     assert (answer.status_code, answer.json()) == (403, {"message": "Missing Authentication Token"})
     assert answer.headers["x-amzn-errortype"] == "MissingAuthenticationTokenException"
 
 
 @pytest.mark.parametrize(
-    ("act", "outcome", "seen"),
+    ("act", "outcome", "seen", "patience"),
     [
-        ({"hang": True}, "hung", ReadTimeoutError),
-        ({"reset": True}, "reset", ConnectionClosedError),
-        ({"close": True}, "closed", ConnectionClosedError),
-        ({"delay_seconds": 600}, "client_left", ReadTimeoutError),
+        ({"hang": True}, "hung", ReadTimeoutError, 2),
+        ({"reset": True}, "reset", ConnectionClosedError, SECONDS),
+        ({"close": True}, "closed", ConnectionClosedError, SECONDS),
+        ({"delay_seconds": 600}, "client_left", ReadTimeoutError, 2),
     ],
 )
 def test_an_answer_that_nobody_gets_is_billed(
-    simulator: Simulator, act: dict[str, Any], outcome: str, seen: type[BotoCoreError]
+    simulator: Simulator, act: dict[str, Any], outcome: str, seen: type[BotoCoreError], patience: float
 ) -> None:
     """What breaks after the model began was paid.
 
@@ -144,7 +148,7 @@ def test_an_answer_that_nobody_gets_is_billed(
     """
     simulator.rule(act, times=1)
     with pytest.raises(seen):
-        converse(client(simulator.url), requestMetadata={"quarry_request_id": "r1"})
+        converse(client(simulator.url, patience=patience), requestMetadata={"quarry_request_id": "r1"})
     eventually(lambda: simulator.calls()["by_outcome"] == {outcome: 1}, what=lambda: f"{outcome}: {simulator.calls()}")
     counters = simulator.calls()
     assert (counters["calls"], counters["answered"], counters["billed"]) == (1, 0, 1)
@@ -180,10 +184,10 @@ def test_a_bad_rule_is_refused(simulator: Simulator, body: str) -> None:
 
     Red when: `quarry/simulator/control.py`: `except (ValueError, RecursionError) as error:` -> `except RecursionError as error:`
     """
-    answer = httpx.post(f"{simulator.url}/_simulator/rules", content=body)
+    answer = httpx.post(f"{simulator.url}/_simulator/rules", content=body, timeout=SECONDS)
     assert answer.status_code == 400
     assert answer.json()["error"]
-    assert httpx.get(f"{simulator.url}/_simulator/rules").json() == {"rules": []}
+    assert httpx.get(f"{simulator.url}/_simulator/rules", timeout=SECONDS).json() == {"rules": []}
 
 
 def test_rules_are_listed_and_dropped(simulator: Simulator) -> None:
@@ -193,10 +197,10 @@ def test_rules_are_listed_and_dropped(simulator: Simulator) -> None:
     """
     rule_id = simulator.rule({"text": "a"}, times=3)
     converse(client(simulator.url))
-    listed = httpx.get(f"{simulator.url}/_simulator/rules").json()["rules"]
+    listed = httpx.get(f"{simulator.url}/_simulator/rules", timeout=SECONDS).json()["rules"]
     assert listed == [{"id": rule_id, "act": {"text": "a"}, "times": 2}]
-    assert httpx.delete(f"{simulator.url}/_simulator/rules").status_code == 204
-    assert httpx.get(f"{simulator.url}/_simulator/rules").json() == {"rules": []}
+    assert httpx.delete(f"{simulator.url}/_simulator/rules", timeout=SECONDS).status_code == 204
+    assert httpx.get(f"{simulator.url}/_simulator/rules", timeout=SECONDS).json() == {"rules": []}
 
 
 async def test_slow_calls_wait_side_by_side(simulator: Simulator) -> None:
@@ -235,9 +239,9 @@ def test_a_script_is_in_force_from_the_start(tmp_path: Path) -> None:
     ):
         post = partial(httpx.post, f"{url}/model/{NOVA}/converse", json=BODY, headers=SIGNED, timeout=60)
         hung = pool.submit(post)
-        eventually(lambda: httpx.get(f"{url}/_simulator/calls").json()["by_outcome"] == {"hung": 1})
-        assert process.stop(10) == 0
-        assert isinstance(hung.exception(10), httpx.TransportError)
+        eventually(lambda: httpx.get(f"{url}/_simulator/calls", timeout=SECONDS).json()["by_outcome"] == {"hung": 1})
+        assert process.stop(SECONDS) == 0
+        assert isinstance(hung.exception(SECONDS), httpx.TransportError)
         started = json.loads(process.output.splitlines()[0])
         assert (started["event"], started["url"], started["rules"]) == ("service.started", url, 1)
 

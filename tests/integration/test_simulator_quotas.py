@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +134,13 @@ def test_the_use_of_a_quota_can_be_computed(simulator: Simulator) -> None:
 
     Red when: `quarry/simulator/budgets.py`: `self.granted += gain` -> `pass`
     """
-    simulator.quota(requests_per_minute=1200, burst_seconds=1)
     bedrock = client(simulator.url)
-    until = time.monotonic() + 3
-    while time.monotonic() < until:
-        asked(bedrock)
+    # Where the machine halts for a moment, there was a pause: what the bucket was granted meanwhile is lost.
+    for _ in range(5):
+        simulator.reset()
+        simulator.quota(requests_per_minute=1200, burst_seconds=1)
+        if _longest_pause(bedrock, 3) < 0.2:
+            break
     [pair] = simulator.quotas()
     assert pair["served"] > 40
     assert 0.9 < pair["served"] / pair["requests_granted"] <= 1
@@ -168,7 +171,8 @@ def test_a_rule_holds_for_a_time(simulator: Simulator) -> None:
     Red when: `quarry/simulator/rules.py`: `now < entry.begin or` -> ``
     """
     bedrock = client(simulator.url)
-    simulator.rule({"error": "ServiceUnavailableException"}, after_seconds=2, until_seconds=3)
+    # Each of the two lasts longer than the machine may halt for.
+    simulator.rule({"error": "ServiceUnavailableException"}, after_seconds=4, until_seconds=8)
     seen = [available(bedrock, True)]
     for wanted in (False, True):
         eventually(partial(available, bedrock, wanted), what=f"available: {wanted}")
@@ -207,7 +211,16 @@ def test_a_script_sets_quotas(tmp_path: Path) -> None:
     with serving(command, clean_environ(), tmp_path / "simulator.log", f"{url}/livez"):
         bedrock = client(url)
         assert [asked(bedrock)[:8] for _ in range(2)] == ["answered", "Too many"]
-        assert len(httpx.get(f"{url}/_simulator/rules").json()["rules"]) == 1
+        assert len(httpx.get(f"{url}/_simulator/rules", timeout=20).json()["rules"]) == 1
+
+
+def _longest_pause(bedrock: Any, seconds: float) -> float:
+    """Ask for so long, one call after the other: the longest time from one answer to the next."""
+    answered = [time.monotonic()]
+    while answered[-1] < answered[0] + seconds:
+        asked(bedrock)
+        answered.append(time.monotonic())
+    return max(later - earlier for earlier, later in pairwise(answered))
 
 
 def available(bedrock: Any, wanted: bool) -> bool:

@@ -28,7 +28,7 @@ BODIES: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def bedrock(simulator: Simulator) -> Any:
     """A client without retries."""
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=2)
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=20, read_timeout=20)
     return boto3.client(
         "bedrock-runtime", endpoint_url=simulator.url, region_name="us-east-1", config=config,
         aws_access_key_id="test", aws_secret_access_key="test",  # noqa: S106 - the simulator's

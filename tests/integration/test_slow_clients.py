@@ -13,7 +13,9 @@ POST = "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 BODY = json.dumps({"prompt": "x" * 10_000})
 #: Limits that a test can wait for. Who is to be served gets more time: the machine may halt for a moment, reader and server alike.
 SHORT = Limits(connections=100, head_seconds=0.2, parting_seconds=0.2)
+LONGER = Limits(connections=100, head_seconds=1, parting_seconds=1)
 BRISK = Pace(bytes_per_second=50_000, behind_seconds=0.2)
+STEADY = Pace(bytes_per_second=10_000, behind_seconds=1.5)
 
 
 def is_late(answer: bytes) -> None:
@@ -61,7 +63,7 @@ def test_the_next_head_has_its_time_too() -> None:
 
     async def scenario() -> None:
         for first in ("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", "GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /l"):
-            async with served(SHORT) as port, calling(port) as caller:
+            async with served(LONGER) as port, calling(port) as caller:
                 caller.say(first)
                 assert (await caller.hear())[0].startswith(b"HTTP/1.1 200 ")
                 caller.say("GET /livez HT")
@@ -77,10 +79,10 @@ def test_a_kept_connection_may_rest() -> None:
     """
 
     async def scenario() -> None:
-        async with served(SHORT) as port, calling(port) as caller:
+        async with served(LONGER) as port, calling(port) as caller:
             caller.say("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
             await caller.hear()
-            assert await caller.heard(0.5) == b""
+            assert await caller.heard(1.3) == b""
             caller.say("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
             assert (await caller.hear())[0].startswith(b"HTTP/1.1 200 ")
 
@@ -122,12 +124,12 @@ def test_who_is_slow_and_honest_is_served() -> None:
     """
 
     async def scenario() -> None:
-        async with served(SHORT, BRISK) as port, calling(port) as caller:
+        async with served(LONGER, STEADY) as port, calling(port) as caller:
             caller.say(f"{POST}Content-Length: {20 * len(BODY)}\r\n\r\n")
             content = BODY + " " * (19 * len(BODY))
             for start in range(0, len(content), 2_500):
                 caller.say(content[start : start + 2_500])
-                if answer := await caller.heard(0.01):
+                if answer := await caller.heard(0.025):
                     break
             assert (answer or await caller.heard(10)).startswith(b"HTTP/1.1 202 ")
 
@@ -141,10 +143,10 @@ def test_a_long_poll_is_no_slow_client() -> None:
     """
 
     async def scenario() -> None:
-        async with served(SHORT, BRISK) as port, calling(port) as caller:
+        async with served(LONGER, STEADY) as port, calling(port) as caller:
             caller.say(f"{POST}Content-Length: {len(BODY)}\r\n\r\n{BODY}")
             _, body = await caller.hear()
-            caller.say(f"GET /v1/jobs/{json.loads(body)['request_id']}?wait_seconds=0.7 HTTP/1.1\r\nHost: x\r\n\r\n")
+            caller.say(f"GET /v1/jobs/{json.loads(body)['request_id']}?wait_seconds=1.3 HTTP/1.1\r\nHost: x\r\n\r\n")
             head, body = await caller.hear()
             assert head.startswith(b"HTTP/1.1 200 ")
             assert json.loads(body)["status"] == "queued"
@@ -250,7 +252,7 @@ def test_what_comes_after_the_answer_is_not_read_for_ever() -> None:
     """
 
     async def scenario() -> None:
-        async with served(SHORT) as port, calling(port) as caller:
+        async with served(LONGER) as port, calling(port) as caller:
             caller.say(f"{POST}Content-Length: 900000000\r\n\r\n")
             head, body = await caller.hear()
             assert head.startswith(b"HTTP/1.1 413 ")

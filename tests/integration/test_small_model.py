@@ -185,11 +185,11 @@ def test_without_the_model_the_simulator_echoes(tmp_path: Path) -> None:
     command = quarry("simulator", "--port", port, "--brain", "smollm2", "--model-python", str(tmp_path / "nosuch"))
     url = f"http://127.0.0.1:{port}"
     with serving(command, clean_environ(), tmp_path / "simulator.log", f"{url}/livez") as process:
-        told = httpx.get(f"{url}/livez").json()
+        told = httpx.get(f"{url}/livez", timeout=20).json()
         assert (told["brain"], told.get("missing")) == ("echo", f"there is no {tmp_path / 'nosuch'}; `make model` makes it")
         assert "brain.missing" in process.output
         body = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
-        answer = httpx.post(f"{url}/model/amazon.nova-lite-v1:0/converse", json=body, headers=SIGNED).json()
+        answer = httpx.post(f"{url}/model/amazon.nova-lite-v1:0/converse", json=body, headers=SIGNED, timeout=20).json()
         assert answer["output"]["message"]["content"] == [{"text": "hello"}]
 
 

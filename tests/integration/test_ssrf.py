@@ -129,7 +129,7 @@ async def telling(net: Net, *, loopback: bool = False, trust: ssl.SSLContext | b
     """What a worker tells with; the tenant may name the listener's port."""
     policy = Policy(webhooks=Webhooks(secret_env=("KEY",), ports=(net.port,)))
     async with AsyncExitStack() as stack:
-        opening = poster(net.look_up, Rules(loopback=loopback), connections=10, timeout_seconds=2, trust=trust)
+        opening = poster(net.look_up, Rules(loopback=loopback), connections=10, timeout_seconds=20, trust=trust)
         post, clock = await stack.enter_async_context(opening), SystemClock()
         secrets = SigningSecrets(key, key, clock)
         yield WebhookTeller(post, Hosts(100), Tenants(policy), secrets, clock, lambda: 0.5, loopback=loopback)

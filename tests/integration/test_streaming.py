@@ -73,11 +73,12 @@ def test_an_error_before_the_first_text_is_as_without_a_stream(stack: Stack, sim
 
 @pytest.mark.parametrize("cut", [{"close": True}, {"reset": True}])
 def test_a_stream_without_an_end_is_a_failure(stack: Stack, simulator: Simulator, cut: dict[str, bool]) -> None:
-    """Never an answer that looks whole: the attempt is spent, and another one follows, whose text begins anew.
+    """Never an answer that looks whole: the attempt is spent, and another one follows, whose text begins anew. Between the first
+    text and the cut there is time enough for who follows to be told of it.
 
     Red when: `quarry/inference/converse_stream.py`: `raise StreamEnded` -> `break`
     """
-    simulator.rule({**cut, "after_events": 3, "event_seconds": 0.4}, times=1)
+    simulator.rule({**cut, "after_events": 3, "event_seconds": 1.5}, times=1)
     request_id = stack.submit(prompt=STORY, stream=True)
     assert stack.api is not None
     with following(stack.api, request_id) as follower:

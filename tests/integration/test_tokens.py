@@ -133,7 +133,11 @@ def test_without_its_issuer_the_api_starts_and_says_that_it_cannot_tell(stack: S
             assert api.get("/v1/jobs", headers=_with(key)).status_code == 200
             assert '"dependency":"issuer"' in (stack.directory / "api.log").read_text().replace(" ", "")
             issuer.fault = None
-            eventually(lambda: api.get("/v1/jobs", headers=_with(_sound(issuer))).status_code == 200, what="the issuer's callers")
+            eventually(
+                lambda: api.get("/v1/jobs", headers=_with(_sound(issuer))).status_code == 200,
+                what="the issuer's callers",
+                seconds=60,
+            )
 
 
 def test_keys_and_tokens_work_side_by_side(stack: Stack) -> None:

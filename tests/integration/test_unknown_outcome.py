@@ -54,7 +54,7 @@ def test_who_takes_over_from_a_dead_worker_does_not_call(stack: Stack, simulator
             first.signal(signal.SIGKILL)
             assert first.popen.wait(10) == -signal.SIGKILL
         with stack.running_worker("second") as second:
-            job = stack.finished(request_id)
+            job = stack.finished(request_id, seconds=60)
             eventually(stack.queue_is_empty)
             assert 'quarry_calls_withheld_total{reason="worker_vanished"} 1.0' in stack.metrics(second)
     assert (job["status"], job["status_reason"], job["attempts"]) == ("failed", "outcome_unknown", 1)

@@ -22,7 +22,7 @@ def test_a_job_outlasts_our_own_misconfiguration(stack: Stack, simulator: Simula
         status, reason = stack.readiness(worker)
         assert (status, "bedrock/us-east-1" in reason) == (503, True)
         simulator.reset()
-        job = stack.finished(request_id)
+        job = stack.finished(request_id, seconds=90)
         assert stack.readiness(worker)[0] == 200
     assert (job["status"], job["attempts"]) == ("completed", 1)
     assert stack.dead_letters() == []

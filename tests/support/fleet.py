@@ -52,8 +52,8 @@ class Worker:
         )
 
     def metrics(self) -> str:
-        """All that it measures, as text."""
-        return fetched(f"{self.probes}/metrics").text
+        """All that it measures, as text. It may be paused: then nobody waits for it for long."""
+        return fetched(f"{self.probes}/metrics", 5).text
 
     def kill(self) -> None:
         """SIGKILL, in the middle of whatever it does; what its metrics say is read just before."""

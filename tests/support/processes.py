@@ -77,17 +77,17 @@ def serving(command: Sequence[str], env: Mapping[str, str], log: Path, ready_url
         yield process
 
 
-def fetched(url: str) -> httpx.Response:
+def fetched(url: str, seconds: float = 30.0) -> httpx.Response:
     """A server's answer, by a client of its own: without the roots of trust, which take 28 ms of CPU to load (measured in November
     2026). Asked fifty times a second, that was most of what a waiting test took from the process that it waited for.
     """
-    return httpx.get(url, timeout=5, verify=False)  # noqa: S501 - no TLS on loopback
+    return httpx.get(url, timeout=seconds, verify=False)  # noqa: S501 - no TLS on loopback
 
 
 def answers(url: str) -> bool:
-    """Whether it is there, and well."""
+    """Whether it is there, and well: whoever asks will ask again."""
     with suppress(httpx.TransportError):
-        return fetched(url).status_code == 200
+        return fetched(url, 5).status_code == 200
     return False
 
 

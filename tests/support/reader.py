@@ -169,7 +169,7 @@ def _end(process: "subprocess.Popen[bytes]", number: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
     try:
-        process.wait(20)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

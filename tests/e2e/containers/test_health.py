@@ -56,8 +56,8 @@ def test_a_target_that_refuses_us_is_no_reason_to_kill_workers(here: Site) -> No
         eventually(lambda: fetched(f"{worker.url(9090)}/readyz").status_code == 503, seconds=30)
         assert "access_denied" in fetched(f"{worker.url(9090)}/readyz").text
         checks = len(worker.state["Health"]["Log"])
-        eventually(lambda: len(worker.state["Health"]["Log"]) > min(checks + 2, 4))
+        eventually(lambda: len(worker.state["Health"]["Log"]) > min(checks + 2, 4), seconds=90)
         assert worker.health == "healthy"
-        eventually(lambda: here.stack.job(request_id)["status"] == "queued")
+        eventually(lambda: here.stack.job(request_id)["status"] == "queued", seconds=60)
         here.stack.api.post(f"/v1/jobs/{request_id}/cancel")
         here.stack.finished(request_id)

@@ -19,7 +19,7 @@ def test_a_worker_under_load_drains_within_its_grace(here: Site, figures: dict[s
     settings = {"QUARRY_WORKER__SLOTS": "20", "QUARRY_WORKER__DRAIN_SECONDS": str(DRAIN_SECONDS)}
     with here.producer(), here.worker(**settings, QUARRY_WORKER__GRACE_SECONDS=str(GRACE_SECONDS)) as first:
         requests = here.stack.submit_many(60)
-        eventually(lambda: here.simulator.calls()["calls"] >= 20)
+        eventually(lambda: here.simulator.calls()["calls"] >= 20, seconds=60)
         code, seconds = first.stop(GRACE_SECONDS)
         [begun] = [each["in_flight"] for each in first.events if each["event"] == "drain.started"]
         [cut] = [each["cut"] for each in first.events if each["event"] == "drain.finished"]

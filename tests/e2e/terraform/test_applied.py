@@ -30,11 +30,12 @@ def test_a_second_plan_changes_nothing_but_what_the_emulator_forgets(deployed: D
 
 def test_jobs_are_answered_by_the_services_containers(deployed: Deployed) -> None:
     """A job that is submitted through the load balancer is done by a worker that ECS started, with a task's credentials."""
-    eventually(lambda: len(deployed.workers()) == WORKERS, what="the workers")
+    eventually(lambda: len(deployed.workers()) == WORKERS, seconds=100, what="the workers")
     job = deployed.stack.finished(deployed.stack.submit(prompt="Hello"))
     assert job["status"] == "completed"
     assert job["result"]["text"] == "Hello"
-    assert any(job["request_id"] in each.output for each in deployed.workers().values())
+    # A worker tells of it once it has been recorded.
+    eventually(lambda: any(job["request_id"] in each.output for each in deployed.workers().values()), what="the worker's line")
     assert deployed.aws.simulator.calls()["answered"] == 1
 
 
@@ -44,7 +45,11 @@ def test_a_killed_task_is_replaced_and_nothing_is_lost(deployed: Deployed) -> No
     accepted = deployed.stack.submit_many(JOBS)
     workers = deployed.workers()
     victim = workers.popitem()[1]
-    eventually(lambda: "processing" in {deployed.stack.job(each)["status"] for each in accepted[:10]}, what="calls to be under way")
+
+    def statuses() -> set[str]:
+        return {deployed.stack.job(each)["status"] for each in accepted[:10]}
+
+    eventually(lambda: "processing" in statuses(), seconds=60, what="calls to be under way")
     victim.made.kill()
     eventually(lambda: workers.keys() < deployed.workers().keys() - {victim.made.id}, seconds=60, what="another worker")
     finished = [deployed.stack.finished(each, seconds=180) for each in accepted]
@@ -80,4 +85,4 @@ def test_a_destroy_leaves_nothing(deployed: Deployed) -> None:
     deployed.figures["destroy"] = f"{deployed.root.seconds['destroy']:.0f} s"
     assert beyond(inventory(deployed.aws), deployed.before) == {}
     assert not [*deployed.registry.targets, *deployed.registry.policies, *deployed.registry.actions]
-    eventually(lambda: not deployed.aws.tasks(), what="its tasks to end")
+    eventually(lambda: not deployed.aws.tasks(), seconds=60, what="its tasks to end")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import Process, eventually, free_port, running
+from tests.support.processes import START_SECONDS, Process, eventually, free_port, running
 from tests.support.processes import quarry as command
 from tests.support.roles import Roles, enforced_roles
 from tests.support.simulator import Simulator
@@ -53,7 +53,7 @@ def test_a_process_that_cannot_find_its_own_does_not_start(roles: Roles, stack: 
     # Others' tests may have the usual one.
     port = ["--port", str(free_port())] if component == "api" else []
     with running(command(component, *port), env, stack.directory / f"{component}.log") as process:
-        assert process.popen.wait(30) == 78
+        assert process.popen.wait(START_SECONDS) == 78
     assert len(process.output.splitlines()) == 1
     assert action in process.output
     assert stack.name in process.output
@@ -99,7 +99,7 @@ def test_a_job_outlasts_a_worker_that_lacks_a_permission(
     simulator.rule({"text": "0123456789" * 10_000}, match={"text_contains": "large answer"})
     with stack.running_worker(**roles.enforced("worker", but=action), **SHORT) as worker:
         request_id = stack.submit(prompt=prompt, max_tokens=10)
-        eventually(lambda: _lines(worker, event, action), what=lambda: f"{event} with {action}: {worker.output}")
+        eventually(lambda: _lines(worker, event, action), seconds=60, what=lambda: f"{event} with {action}: {worker.output}")
     _named(worker.output, action)
     with stack.running_worker("good", **roles.enforced("worker"), **SHORT):
         assert stack.finished(request_id, seconds=90)["status"] == "completed"
@@ -128,7 +128,7 @@ def test_a_job_waits_for_a_model_that_the_role_does_not_list(roles: Roles, stack
     stack.env["QUARRY_ROUTES_FILE"] = stack.routes(provider="bedrock", model="amazon.nova-pro-v1:0")
     ids = [stack.submit(prompt="Hi", stream=stream) for stream in (False, True)]
     with stack.running_worker(**roles.enforced("worker"), **SHORT) as worker:
-        eventually(lambda: all(stack.job(each)["status_reason"] == "blocked" for each in ids))
+        eventually(lambda: all(stack.job(each)["status_reason"] == "blocked" for each in ids), seconds=60)
         assert stack.readiness(worker)[0] == 503
     _named(worker.output, "bedrock:")
     stack.env["QUARRY_ROUTES_FILE"] = stack.routes(provider="bedrock", model="amazon.nova-lite-v1:0")
