@@ -112,7 +112,7 @@ def _died(error: str) -> Mapping[str, Any]:
                 seconds=4,
                 settings=(("QUARRY_BREAKER__OPEN_SECONDS", "3"),),
                 wasted=12,
-                noticed_seconds=10,
+                noticed_seconds=20,
             ),
             id="short",
         ),
