@@ -17,7 +17,7 @@ from quarry import __version__, eventloop
 from quarry.clock import CorrectedClock
 from quarry.inference.reload import RoutesFile
 from quarry.inference.routes_file import load_routes
-from quarry.settings import Settings
+from quarry.settings import Settings, variable_name
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import configure, get_logger
 from quarry.telemetry.metrics import FilesMetrics, ProducerMetrics
@@ -54,7 +54,13 @@ async def run(settings: Settings, host: str, port: int) -> int:
         opening = opened_context(settings, routes.routes, tenants.tenants, metrics, clock, tracing=tracing)
         context = await stack.enter_async_context(opening)
         unready = context.health.unready
-        probes = serve_probes(registry, unready, host=settings.api.metrics_host, port=settings.api.metrics_port)
+        probes = serve_probes(
+            registry,
+            unready,
+            host=settings.api.metrics_host,
+            port=settings.api.metrics_port,
+            variable=variable_name(("api", "metrics_port")),
+        )
         metrics_port = await stack.enter_async_context(probes)
         publisher = Publisher(settings.emf, "producer", (metrics,), clock)
         stack.callback(publisher.flush)

@@ -72,6 +72,14 @@ class Accepted:
     replayed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Whose the key of a submission was that was not let in: it may be answered with that job, and makes none."""
+
+    holder: KeyHolder
+    refusal: RateLimited
+
+
 class Submitter:
     """Takes submissions."""
 
@@ -142,29 +150,29 @@ class Submitter:
                 job, content, key = await asyncio.to_thread(read)
         else:
             job, content, key = read()
-        holder = await self._let_in(job, key)
-        with self._in_its_place(tenant, is_new=holder is None):
-            if holder is None:
+        known = await self._let_in(job, key)
+        with self._in_its_place(tenant, is_new=known is None):
+            if known is None:
                 job = await self._put_on_a_lane(job)
             with self._tracing.creation(job) as span:
                 job = replace(job, traceparent=span.traceparent) if span.traceparent else job
-                accepted = await self._made_durable(job, content, key, holder)
+                accepted = await self._made_durable(job, content, key, known)
                 if accepted.replayed:
-                    if holder is None:
+                    if known is None:
                         self.limiter.leave(tenant, job.priority)
                     span.tell({"quarry.request_id": accepted.job.request_id, "quarry.replayed": True})
                 return accepted
 
-    async def _let_in(self, job: Job, key: IdempotencyKey | None) -> KeyHolder | None:
+    async def _let_in(self, job: Job, key: IdempotencyKey | None) -> _Known | None:
         """Hold a submission against the tenant's limits; returns whose its key is, where it passes them since that made a job."""
         try:
             await self.limiter.enter(job.tenant)
-        except RateLimited:
+        except RateLimited as refusal:
             if key is None or not self._replays.may_look(job.tenant):
                 raise
             if (holder := await self._store.key_holder(key, job.created_at)) is None:
                 raise
-            return holder
+            return _Known(holder, refusal)
         return None
 
     @contextmanager
@@ -189,9 +197,9 @@ class Submitter:
         weight = self.tenants.of(tenant).guard.weight
         return (body.large or body.size_bytes * weight > _SEARCH_MAX) if isinstance(body, Body) else bool(weight)
 
-    async def _made_durable(self, job: Job, content: bytes, key: IdempotencyKey | None, holder: KeyHolder | None) -> Accepted:
+    async def _made_durable(self, job: Job, content: bytes, key: IdempotencyKey | None, known: _Known | None) -> Accepted:
         if key is not None:
-            return await self._submit_keyed(job, content, key, holder)
+            return await self._submit_keyed(job, content, key, known)
         job = await self._set_apart(job, content)
         with _decided(job):
             await self._store.create(job)
@@ -220,7 +228,8 @@ class Submitter:
             return job
         return replace(job, payload=await self._payloads.put(job.tenant, job.request_id, "payload", content))
 
-    async def _submit_keyed(self, job: Job, content: bytes, key: IdempotencyKey, holder: KeyHolder | None) -> Accepted:
+    async def _submit_keyed(self, job: Job, content: bytes, key: IdempotencyKey, known: _Known | None) -> Accepted:
+        holder = known.holder if known else None
         # The transaction tells as well, but only once the payload is put, and by a write.
         if holder is None and (not _stays(job, content) or self._replays.is_recent(key)):
             holder = await self._store.key_holder(key, job.created_at)
@@ -239,6 +248,8 @@ class Submitter:
             if held is not None and (held.revision > job.revision or await self._touched(held)):
                 return await self._replay(held, key)
             holder = None  # it was withdrawn or touched meanwhile: look again
+            if known and (holder := await self._store.key_holder(key, job.created_at)) is None:
+                raise known.refusal  # this would be a new job
         raise IdempotencyConflict("the job that this idempotency key stands for is gone; use another key")
 
     async def _touched(self, job: Job) -> bool:

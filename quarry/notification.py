@@ -17,6 +17,8 @@ ATTEMPTS_SHOWN: Final = 10
 SCHEDULE: Final = tuple(
     timedelta(seconds=seconds) for seconds in (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600)
 )  # fmt: skip
+#: So long at most, where no receiver asks for a longer wait.
+SCHEDULE_LASTS: Final = 1.5 * sum(SCHEDULE, timedelta(0))
 #: A receiver may ask for a longer wait, up to this. Our own choice.
 HINT_MAX: Final = timedelta(hours=6)
 
@@ -37,7 +39,7 @@ class NotificationStatus(StrEnum):
     DELIVERED = "delivered"
     #: It will not be tried again: the receiver is gone, or its address is none that may be called.
     FAILED = "failed"
-    #: Every try of the schedule failed.
+    #: Every try of the schedule failed, or it is over and the host was silent to all.
     GAVE_UP = "gave_up"
     #: The tenant does not want to hear of such an end.
     SKIPPED = "skipped"

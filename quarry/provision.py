@@ -58,8 +58,8 @@ def provision(settings: Settings) -> list[str]:
 def _refuse_real_account(endpoint: str) -> None:
     if urlsplit(endpoint).hostname not in LOCAL_HOSTS:
         raise ConfigurationError(
-            f"`quarry provision` makes things at a local endpoint only, and AWS_ENDPOINT_URL leads to {endpoint}; "
-            "set it to the emulator's address, or use Terraform for a real account"
+            f"`quarry provision` makes things at a local endpoint only, and would make them at {endpoint}; "
+            "set AWS_ENDPOINT_URL to the emulator's address, or use Terraform for a real account"
         )
 
 

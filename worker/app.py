@@ -29,7 +29,7 @@ from quarry.inference.routes_file import load_routes
 from quarry.job import Priority
 from quarry.opening import Connections, opened
 from quarry.queue.base import JobQueue, Lanes
-from quarry.settings import BreakerSettings, Settings, WorkerSettings, ecs_endpoints, is_set
+from quarry.settings import BreakerSettings, Settings, WorkerSettings, ecs_endpoints, is_set, variable_name
 from quarry.store.base import JobStore
 from quarry.store.payloads import Payloads
 from quarry.telemetry.events import Event
@@ -135,7 +135,13 @@ async def run(settings: Settings) -> int:
             slots_in_use=lambda: loop.slots_in_use,
             take_place=loop.shares.follow,
         )
-        probes = serve_probes(registry, health.unready, host=settings.worker.metrics_host, port=settings.worker.metrics_port)
+        probes = serve_probes(
+            registry,
+            health.unready,
+            host=settings.worker.metrics_host,
+            port=settings.worker.metrics_port,
+            variable=variable_name(("worker", "metrics_port")),
+        )
         port = await stack.enter_async_context(probes)
         publisher = Publisher(settings.emf, "worker", (metrics, inference), clock)
         stack.callback(publisher.flush)

@@ -131,8 +131,10 @@ class Shares:
 
     def stock(self, tenant: str, now: float) -> int:
         """How many of a tenant's messages may be kept in hand: as many as start within a second. Of one that is alone and may have
-        all slots, one.
+        all slots, one; of one that may have none here, none.
         """
+        if self._works_none(tenant):
+            return 0
         if not self.has_company(now) and self._bound(tenant) >= self._slots:
             return 1
         return min(max(int(self._of(tenant).ends_a_second), 1), self._slots)
@@ -156,7 +158,9 @@ class Shares:
             each.asleep_count -= heapq.heappop(each.asleep)[1]
         rate = max(_AGAIN_RATIO * each.ends_a_second, _AGAIN_LEAST)
         span = min((each.asleep_count + len(counts)) / rate, AGAIN_MAX_SECONDS - AGAIN_MIN_SECONDS)
-        least = min((max(counts) - _RECEIPTS_FREE) * _PER_RECEIPT_SECONDS, AGAIN_MAX_SECONDS)
+        # Where this worker has no part, many receipts say nothing: others have one, and the message must come by them.
+        times = 0 if self._works_none(tenant) else max(counts) - _RECEIPTS_FREE
+        least = min(times * _PER_RECEIPT_SECONDS, AGAIN_MAX_SECONDS)
         seconds = max(float(int(AGAIN_MIN_SECONDS + draw * span)), least)
         heapq.heappush(each.asleep, (now + seconds, len(counts)))
         each.asleep_count += len(counts)
@@ -184,6 +188,10 @@ class Shares:
 
     def _waiting(self, now: float) -> list[str]:
         return [name for name, each in self._tenants.items() if each.waits_until > now]
+
+    def _works_none(self, tenant: str) -> bool:
+        """Whether this worker has no part of a tenant's `jobs_in_flight`: there are more workers than that."""
+        return self._bound(tenant) == 0
 
     def _bound(self, tenant: str) -> float:
         """This worker's part of a tenant's `jobs_in_flight`: all parts together are the whole."""

@@ -45,6 +45,8 @@ from worker.report import Reporter
 T = TypeVar("T")
 _log = get_logger(__name__)
 ROLE: Final = "sweep"
+#: The part of it for which nobody has to know how long others wait.
+ERASING: Final = "erase"
 #: How many intervals the role lasts, so that one worker keeps it. Our own choice.
 _ROLE_INTERVALS: Final = 3
 #: What one round looks at: a mistake of the sweep may cost this many messages, not a flood.
@@ -143,16 +145,17 @@ class Sweep:
             TransportError: the round was cut short; the next one goes on.
         """
         now = self._clock.now()
-        if self._fronts.is_deaf(self._clock.monotonic()):
-            return 0  # another worker may know better
-        if not await self._store.take_role(ROLE, Lease(self._token, self._owner, now + _ROLE_INTERVALS * self._interval), now):
+        # Who is deaf to a lane leaves it to others, who may know better, to tell who waits too long. It can erase.
+        hears = not self._fronts.is_deaf(self._clock.monotonic())
+        lease = Lease(self._token, self._owner, now + _ROLE_INTERVALS * self._interval)
+        if not await self._store.take_role(ROLE if hears else ERASING, lease, now):
             return 0
         # What was promised to be erased does not wait behind a backlog.
         promises = await self._eraser.erasures.due(now, ROUND_LIMIT)
         # What nobody can read stays in front, and must not hide what comes after it.
         limit = ROUND_LIMIT + min(len(self._unreadable), _LOOKED_THROUGH_MAX)
         self._unreadable.clear()
-        found = await self._store.due(due_before(now, self._fronts.seconds(self._clock.monotonic())), limit)
+        found = await self._store.due(due_before(now, self._fronts.seconds(self._clock.monotonic())), limit) if hears else ()
         over = await self._eraser.erasures.over(now, limit)
         # Each by itself: a bucket that refuses to delete must not keep jobs from being sent again.
         rounds = partial(_each, self._keep, promises), partial(_each, self._look_at, found), partial(_each, self._erase, over)

@@ -9,9 +9,10 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from textwrap import fill
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from quarry import __version__
 from quarry.cli import (
@@ -35,10 +36,12 @@ from quarry.cli import (
     tenants,
     worker,
 )
-from quarry.errors import ApiRefused, ConfigurationError, QuarryError
+from quarry.errors import ApiRefused, ConfigurationError, QuarryError, TransportError
 
 #: Of a terminal. What stands raw beside the examples is not wrapped by the parser.
 _WIDTH: Final = 80
+#: The one option that is of no verb.
+_DEBUG: Final = "--debug"
 
 
 class Command(Protocol):
@@ -106,15 +109,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Of `quarry` and of each verb: what it does not know, it refuses itself, with its own usage."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown)}")
+        return found, unknown
+
+    def _meant(self, unknown: Sequence[str]) -> str:
+        """What was perhaps meant, where an option is not known."""
+        mine = [name for action in self._actions for name in action.option_strings]
+        for word in (word.partition("=")[0] for word in unknown if word.startswith("--")):
+            if word == _DEBUG:
+                name, _, verb = self.prog.partition(" ")
+                return f"; {_DEBUG} goes before the verb: `{name} {_DEBUG} {verb} ...`"
+            if near := get_close_matches(word, mine, n=1):
+                return f"; did you mean {near[0]}?"
+        return ""
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    whole = argparse.ArgumentParser(
+    whole = _Parser(
         prog="quarry",
         description="A durable job queue for Amazon Bedrock.",
         epilog="`quarry VERB --help` shows a verb's options and examples. Exit codes: 0 done, 1 failed, 2 usage, 78 configuration.",
     )
     whole.add_argument("--version", action="version", version=f"quarry {__version__}")
-    whole.add_argument("--debug", action="store_true", help="show the stack trace of an error")
+    whole.add_argument(_DEBUG, action="store_true", help="show the stack trace of an error")
     verbs = whole.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, command in COMMANDS.items():
         verb = verbs.add_parser(
@@ -136,8 +160,11 @@ def _explained(error: Exception) -> int:
         case exits.WrongUsage():
             text, code = str(error), exits.USAGE
         case ApiRefused():
-            faults = "".join(f"\n  {fault.path}: {fault.message}" for fault in error.faults)
+            key = "; QUARRY_CLIENT__API_KEY is where this command has it from" if error.code == "unauthenticated" else ""
+            faults = key + "".join(f"\n  {fault.path}: {fault.message}" for fault in error.faults)
             text, code = f"{error} ({error.code}){faults}", exits.FAILED
+        case TransportError():
+            text, code = f"{error}; `quarry doctor` looks at each part, and says what to do", exits.FAILED
         case QuarryError():
             text, code = str(error), exits.FAILED
         case OSError(strerror=str(why)):

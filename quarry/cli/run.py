@@ -73,6 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _say(f"interrupted; jobs that were submitted go on. {_how_to_resume()}")
         return exits.INTERRUPTED
+    if tally.failed or tally.degraded:
+        lines = f"jq -c 'select(.status != \"completed\" or .degraded)' {shlex.quote(str(arguments.output))}"
+        _say(f"these lines say why: {lines}")
     return exits.FAILED if tally.failed or tally.degraded else exits.DONE
 
 

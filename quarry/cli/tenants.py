@@ -46,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     for tenant in asked:
         said = _said(asdict(tenants.of(tenant)))
         print(json.dumps({"tenant": tenant} | said, default=str) if arguments.json else _text(tenant, said))
+    if arguments.tenant and arguments.tenant not in tenants.named:
+        print(f"{arguments.tenant} is named nowhere: this is what holds for every tenant that is not.", file=sys.stderr)
     print(f"{path or 'No file is named, which'} can be used.", file=sys.stderr)
     return exits.DONE
 

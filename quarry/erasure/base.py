@@ -14,14 +14,14 @@ class Erasures(Protocol):
     """Tombstones, and the deletions behind them."""
 
     async def promise(self, tombstone: Tombstone) -> Tombstone:
-        """Write a tombstone, unless there is one; returns the one that is there.
+        """Write a tombstone, unless there is one that can be read; returns the one that is there.
 
         Raises:
             StoreUnavailable: unknown; repeating is harmless.
         """
 
     async def tombstone(self, tenant: str, request_id: str) -> Tombstone | None:
-        """The tombstone of a job that was erased, or is about to be.
+        """The tombstone of a job that was erased, or is about to be; None where there is none, or nobody can read it.
 
         Raises:
             StoreUnavailable: try again.
@@ -87,7 +87,8 @@ class Erasures(Protocol):
         """
 
     async def due(self, before: datetime, limit: int) -> Sequence[Tombstone]:
-        """Up to `limit` tombstones with a `check_at` at or before `before`, from an index, which may lag behind.
+        """Up to `limit` tombstones with a `check_at` at or before `before`, from an index, which may lag behind. In place of one
+        that nobody can read, the promise made again.
 
         Raises:
             StoreUnavailable: try again.

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from quarry.erasure import expressions
-from quarry.erasure.tombstone import Tombstone
+from quarry.erasure.tombstone import Tombstone, again
 from quarry.errors import JobChanged
 from quarry.job import Job
 from quarry.store.expressions import due
-from quarry.store.item import SHARDS, kept_partition
+from quarry.store.item import SHARDS, Item, kept_partition, pointer_in
 from quarry.store.table import DynamoTable
 
 #: Rows that are deleted at once. Our own choice.
@@ -22,11 +22,14 @@ class DynamoErasures(DynamoTable):
 
     async def promise(self, tombstone: Tombstone) -> Tombstone:
         there, _ = await self._guarded("put_item", expressions.put(self._table, tombstone, is_new=True))
-        return expressions.tombstone_in(there) if there else tombstone
+        if there is None:
+            return tombstone
+        if (found := expressions.tombstone_in(there)) is None:
+            await self.write(tombstone)
+        return found or tombstone
 
     async def tombstone(self, tenant: str, request_id: str) -> Tombstone | None:
-        key = expressions.tombstone_key(tenant, request_id)
-        item = (await self._call("get_item", TableName=self._table, Key=key, ConsistentRead=True)).get("Item")
+        item = await self._row(tenant, request_id)
         return expressions.tombstone_in(item) if item else None
 
     async def write(self, tombstone: Tombstone) -> None:
@@ -63,11 +66,18 @@ class DynamoErasures(DynamoTable):
 
     async def due(self, before: datetime, limit: int) -> Sequence[Tombstone]:
         # The index has the ids and no more: the promise itself is read from the table.
-        found = (self.tombstone(*each) for each in await self._due(expressions.check_partition, before, limit))
-        return [each for each in await asyncio.gather(*found) if each and each.check_at and each.check_at <= before]
+        pointers = await self._due(expressions.check_partition, before, limit)
+        rows = await asyncio.gather(*(self._row(*each) for each in pointers))
+        found = (expressions.tombstone_in(row) or again(*each, before) for each, row in zip(pointers, rows, strict=True) if row)
+        return [each for each in found if each.check_at and each.check_at <= before]
+
+    async def _row(self, tenant: str, request_id: str) -> Item | None:
+        key = expressions.tombstone_key(tenant, request_id)
+        item: Item | None = (await self._call("get_item", TableName=self._table, Key=key, ConsistentRead=True)).get("Item")
+        return item
 
     async def _due(self, partition: Callable[[int], str], before: datetime, limit: int) -> Sequence[tuple[str, str]]:
         requests = (due(self._table, partition(shard), before, limit) for shard in range(SHARDS))
         pages = await asyncio.gather(*(self._call("query", **request) for request in requests))
         items = sorted((item for page in pages for item in page["Items"]), key=lambda item: int(item["check_at"]["N"]))
-        return [(item["tenant"]["S"], item["request_id"]["S"]) for item in items[:limit]]
+        return [pointer_in(item) for item in items[:limit]]

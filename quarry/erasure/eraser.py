@@ -116,7 +116,12 @@ class Eraser:
 
     async def _clear(self, tombstone: Tombstone) -> Erased:
         rows = await self.erasures.clear(tombstone)
-        objects = await self.payloads.erase(tombstone.tenant, tombstone.request_id)
+        try:
+            objects = await self.payloads.erase(tombstone.tenant, tombstone.request_id)
+        except PayloadsUnavailable:
+            # One whose objects the bucket does not let go must not be in front of the others for ever.
+            await self.erasures.write(postponed(tombstone, self.clock.now()))
+            raise
         await self.erasures.write(cleared(tombstone, self.clock.now()))
         if tombstone.gone_at is None or rows or objects:
             _log.info(Event.JOB_ERASED, request_id=tombstone.request_id, tenant=tombstone.tenant, rows=rows, objects=objects)

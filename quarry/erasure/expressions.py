@@ -50,20 +50,23 @@ def put(table: str, tombstone: Tombstone, *, is_new: bool) -> Request:
     return request
 
 
-def tombstone_in(item: Mapping[str, Any]) -> Tombstone:
-    """The reverse."""
+def tombstone_in(item: Mapping[str, Any]) -> Tombstone | None:
+    """The reverse; None where no version that we know has written it."""
 
     def instant(name: str) -> datetime | None:
         return from_epoch_ms(int(item[name]["N"])) if name in item else None
 
-    return Tombstone(
-        tenant=item["tenant"]["S"],
-        request_id=item["request_id"]["S"],
-        asked_at=from_epoch_ms(int(item["asked_at"]["N"])),
-        check_at=instant("check_at"),
-        key_digest=item["key_digest"]["S"] if "key_digest" in item else None,
-        gone_at=instant("gone_at"),
-    )
+    try:
+        return Tombstone(
+            tenant=item["tenant"]["S"],
+            request_id=item["request_id"]["S"],
+            asked_at=from_epoch_ms(int(item["asked_at"]["N"])),
+            check_at=instant("check_at"),
+            key_digest=item["key_digest"]["S"] if "key_digest" in item else None,
+            gone_at=instant("gone_at"),
+        )
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return None
 
 
 def hide(table: str, job: Job) -> Request:

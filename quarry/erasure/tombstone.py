@@ -44,6 +44,11 @@ def promised(tenant: str, request_id: str, key_digest: str | None, now: datetime
     return Tombstone(tenant, request_id, now, now + SOON, key_digest)
 
 
+def again(tenant: str, request_id: str, now: datetime) -> Tombstone:
+    """In place of a tombstone that nobody can read: due at once. To erase what is gone is harmless."""
+    return Tombstone(tenant, request_id, now, now)
+
+
 def cleared(tombstone: Tombstone, now: datetime) -> Tombstone:
     """The tombstone after everything that was found was deleted."""
     gone_at = tombstone.gone_at or now
@@ -52,5 +57,5 @@ def cleared(tombstone: Tombstone, now: datetime) -> Tombstone:
 
 
 def postponed(tombstone: Tombstone, now: datetime) -> Tombstone:
-    """The tombstone of a job that somebody still holds."""
+    """The tombstone of a job that cannot go yet: somebody holds it, or the bucket its objects."""
     return replace(tombstone, check_at=now + SOON)

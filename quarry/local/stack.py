@@ -77,7 +77,10 @@ def local_stack(directory: Path, plan: Plan, say: Callable[[str], None]) -> Iter
         Stopped: a signal came.
     """
     if not plan.emulator_python.exists():
-        raise ConfigurationError(f"there is no {plan.emulator_python}, which runs the emulated AWS; `make install` makes it")
+        raise ConfigurationError(
+            f"there is no {plan.emulator_python.absolute()}, which runs the emulated AWS; `make install` makes it in Quarry's "
+            "directory: start there, or name it by --emulator-python"
+        )
     ports = choose(plan.ports, plan.workers)
     with _held(plan.data), children(directory) as processes:
         yield _started(processes, directory, plan, ports, say)

@@ -1,8 +1,10 @@
 """Reading the environment: this file is the only one that does."""
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TypeVar
+from difflib import get_close_matches
+from typing import Final, TypeVar
 
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsError
@@ -11,6 +13,11 @@ from quarry.errors import ConfigurationError
 from quarry.settings.client import ClientSettings
 from quarry.settings.group import DELIMITER, PREFIX, Group, variable_name
 from quarry.settings.root import Settings
+
+#: How like a setting a name must be to be taken for its misspelling; what platforms set is not.
+_ALIKE: Final = 0.8
+#: The value of a variable that Kubernetes sets for a service of the namespace (`NAME_PORT`).
+_LINK: Final = ("tcp://", "udp://", "sctp://")
 
 
 class _ClientEnvironment(BaseSettings):
@@ -48,7 +55,7 @@ def environment_secret(name: str) -> SecretStr | None:
 
 
 def _load(kind: type[_Read]) -> _Read:
-    _refuse_unknown_groups()
+    _refuse_misspelt()
     try:
         return kind()
     except SettingsError as error:
@@ -77,14 +84,29 @@ def ecs_endpoints() -> EcsEndpoints | None:
     return EcsEndpoints(agent, os.environ.get("ECS_CONTAINER_METADATA_URI_V4") or None) if agent else None
 
 
-def _refuse_unknown_groups() -> None:
-    # Only names with the delimiter: platforms inject others that merely share the prefix (QUARRY_API_SERVICE_HOST).
-    groups = {name for name, field in Settings.model_fields.items() if isinstance(field.default, Group)}
-    for name in sorted(os.environ):
+def _refuse_misspelt() -> None:
+    groups = {name: field.default for name, field in Settings.model_fields.items() if isinstance(field.default, Group)}
+    alone = [variable_name((name,)) for name in Settings.model_fields if name not in groups]
+    grouped = [variable_name((name, field)) for name, group in groups.items() for field in type(group).model_fields]
+    one_underscore = {name.replace(DELIMITER, "_"): name for name in grouped}
+    for name, value in sorted(os.environ.items()):
+        if not name.startswith(PREFIX) or name in alone:
+            continue
         group, delimiter, _ = name.removeprefix(PREFIX).partition(DELIMITER)
-        if name.startswith(PREFIX) and delimiter and group.lower() not in groups:
+        if delimiter and group.lower() not in groups:
             known = ", ".join(f"{PREFIX}{known.upper()}{DELIMITER}…" for known in sorted(groups))
-            raise ConfigurationError(f"{name} is not a setting; the groups are {known}")
+            raise ConfigurationError(f"{name} is not a setting{_meant(name, grouped) or f'; the groups are {known}'}")
+        if delimiter or value.startswith(_LINK):
+            continue
+        # Platforms set others that merely share the prefix (QUARRY_API_SERVICE_HOST): only what is as good as a setting's name.
+        if meant := f"; did you mean {one_underscore[name]}?" if name in one_underscore else _meant(name, alone):
+            raise ConfigurationError(f"{name} is not a setting{meant}")
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    """What to say after a name that is no setting's: which was perhaps meant. Empty where none is like it."""
+    near = get_close_matches(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], n=1, cutoff=_ALIKE)
+    return f"; did you mean {PREFIX}{near[0]}?" if near else ""
 
 
 def _sentence(error: ValidationError) -> str:
@@ -92,7 +114,9 @@ def _sentence(error: ValidationError) -> str:
     first = faults[0]
     name, message = variable_name(first["loc"]), str(first["msg"]).removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        text = f"{name} is not a setting"
+        fields = type(Settings.model_fields[str(first["loc"][0])].default).model_fields
+        known = [variable_name((first["loc"][0], field)) for field in fields]
+        text = f"{name} is not a setting{_meant(name, known) or '; there are ' + ', '.join(known)}"
     elif not first["loc"]:
         text = message  # a cross-check names its variables itself
     else:

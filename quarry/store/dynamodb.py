@@ -34,6 +34,7 @@ from quarry.store.item import (
     jobs_in,
     look_in,
     owed_partition,
+    pointer_in,
     statuses_in,
 )
 from quarry.store.refusals import why_refused
@@ -216,7 +217,7 @@ class DynamoStore(DynamoTable):
         requests = (expressions.due(self._table, partition, before, limit) for partition in partitions)
         pages = await asyncio.gather(*(self._call("query", **request) for request in requests))
         items = sorted((item for page in pages for item in page["Items"]), key=lambda item: int(item["check_at"]["N"]))
-        return [(item["tenant"]["S"], item["request_id"]["S"]) for item in items[:limit]]
+        return [pointer_in(item) for item in items[:limit]]
 
     async def take_role(self, role: str, lease: Lease, now: datetime) -> bool:
         _, refused = await self._guarded("update_item", worker_rows.take_role(self._table, role, lease, now))

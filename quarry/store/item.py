@@ -80,6 +80,12 @@ def job_key(tenant: str, request_id: str) -> Item:
     return {"pk": {"S": f"{tenant}#{request_id}"}, "sk": {"S": JOB_SORT_KEY}}
 
 
+def pointer_in(item: Mapping[str, Any]) -> tuple[str, str]:
+    """Whose an item is, of a job or of what lies beside it, and of which job: told from the key, which nothing can damage."""
+    tenant, _, request_id = item["pk"]["S"].rpartition("#")
+    return tenant, request_id
+
+
 def text_key(tenant: str, request_id: str, mark: Mark) -> Item:
     """The primary key of a piece of a job's text: in the order of marks, and before the job itself."""
     sk = f"#text#{mark.claim:010d}#{mark.call:03d}#{mark.offset:08d}"

@@ -48,7 +48,7 @@ class DynamoTable:
                 raise ConfigurationError(
                     f"QUARRY_STORE__TABLE: the table {self._table!r} does not exist; `quarry provision` makes it locally"
                 ) from error
-            raise store_unavailable("describe", error) from error
+            raise store_unavailable(f"describe the table {self._table!r}", error) from error
 
     async def _items(self, keys: Iterable[Item], how: Mapping[str, Any]) -> Sequence[Item]:
         """Those of these keys that are there, in any order."""

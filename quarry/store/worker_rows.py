@@ -102,7 +102,16 @@ def heartbeats(table: str, now: datetime, start: Item | None = None) -> Request:
 
 
 def heartbeat_in(item: Mapping[str, Any]) -> Heartbeat:
-    """What a worker's row says; one of another version may have less in it, or more."""
+    """What a worker's row says; one of another version may have less in it, or more. Of one that cannot be read: that it lives, so
+    that its share is left to it.
+    """
+    try:
+        return _heartbeat_in(item)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return Heartbeat(item["sk"]["S"], from_epoch_ms(int(item["at"]["N"])))
+
+
+def _heartbeat_in(item: Mapping[str, Any]) -> Heartbeat:
     none: Item = {"N": "0"}
     return Heartbeat(
         worker=item["sk"]["S"],

@@ -1,6 +1,7 @@
 """The port with `/livez`, `/readyz` and `/metrics`: small, separate from any public one."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
@@ -33,11 +34,12 @@ class _Server(web.Server):
 
 @asynccontextmanager
 async def serve_probes(
-    registry: CollectorRegistry, unready: Callable[[], str | None], *, host: str, port: int
+    registry: CollectorRegistry, unready: Callable[[], str | None], *, host: str, port: int, variable: str
 ) -> AsyncIterator[int]:
     """Serve while the block runs; yields the port it listens on.
 
     `unready` tells why the process should get no work, or None where it should. `/livez` answers as long as the event loop turns.
+    `variable` is the setting that the port is from.
 
     Raises:
         ConfigurationError: the port is taken.
@@ -69,7 +71,9 @@ async def serve_probes(
         try:
             await site.start()
         except OSError as error:
-            raise ConfigurationError(f"the metrics port {host}:{port} cannot be used: {error.strerror}") from error
+            # The event loop's own words have the address once more; a name that nobody knows has a negative number.
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            raise ConfigurationError(f"{variable}: {host}:{port} cannot be used: {why}") from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
-from quarry.erasure.tombstone import Tombstone
+from quarry.erasure.tombstone import Tombstone, again
 from quarry.errors import JobChanged, StoreUnavailable
 from quarry.job import Job
 from quarry.testing.faults import Fallible
@@ -25,18 +25,26 @@ class MemoryErasures(Fallible[Operation]):
         self._erase_at: dict[tuple[str, str], datetime] = {}
         self._store = store
         self.tombstones: dict[tuple[str, str], Tombstone] = {}
+        self._spoiled: set[tuple[str, str]] = set()
+
+    def spoil(self, tenant: str, request_id: str) -> None:
+        """Let nobody read a tombstone, until it is written anew."""
+        self._spoiled.add((tenant, request_id))
 
     async def promise(self, tombstone: Tombstone) -> Tombstone:
         with self._strike("promise"):
-            return self.tombstones.setdefault((tombstone.tenant, tombstone.request_id), tombstone)
+            pointer = tombstone.tenant, tombstone.request_id
+            if pointer in self._spoiled:
+                self._put(tombstone)
+            return self.tombstones.setdefault(pointer, tombstone)
 
     async def tombstone(self, tenant: str, request_id: str) -> Tombstone | None:
         with self._strike("tombstone"):
-            return self.tombstones.get((tenant, request_id))
+            return None if (tenant, request_id) in self._spoiled else self.tombstones.get((tenant, request_id))
 
     async def write(self, tombstone: Tombstone) -> None:
         with self._strike("write"):
-            self.tombstones[tombstone.tenant, tombstone.request_id] = tombstone
+            self._put(tombstone)
 
     async def hide(self, job: Job) -> None:
         with self._strike("hide"):
@@ -85,4 +93,13 @@ class MemoryErasures(Fallible[Operation]):
     async def due(self, before: datetime, limit: int) -> Sequence[Tombstone]:
         with self._strike("due"):
             found = [(each.check_at, each) for each in self.tombstones.values() if each.check_at and each.check_at <= before]
-            return [each for _, each in sorted(found, key=lambda pair: pair[0])[:limit]]
+            return [self._readable(each, before) for _, each in sorted(found, key=lambda pair: pair[0])[:limit]]
+
+    def _readable(self, tombstone: Tombstone, now: datetime) -> Tombstone:
+        pointer = tombstone.tenant, tombstone.request_id
+        return again(*pointer, now) if pointer in self._spoiled else tombstone
+
+    def _put(self, tombstone: Tombstone) -> None:
+        pointer = tombstone.tenant, tombstone.request_id
+        self.tombstones[pointer] = tombstone
+        self._spoiled.discard(pointer)

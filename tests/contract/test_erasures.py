@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from quarry.erasure.base import Erasures
 from quarry.erasure.dynamodb import DynamoErasures
-from quarry.erasure.tombstone import cleared, promised
+from quarry.erasure.expressions import tombstone_key
+from quarry.erasure.tombstone import Tombstone, again, cleared, promised
 from quarry.errors import JobChanged, RecordUnreadable
 from quarry.job import Cancelled, Succeeded, advance
 from quarry.store.base import Mark, Piece
@@ -28,6 +29,18 @@ class Place:
 
     table: Table
     erasures: Erasures
+
+    async def spoil(self, tombstone: Tombstone) -> None:
+        """Let a tombstone say nothing of when it was asked for."""
+        if isinstance(self.erasures, MemoryErasures):
+            self.erasures.spoil(tombstone.tenant, tombstone.request_id)
+            return
+        assert self.table.client
+        await self.table.client.update_item(
+            TableName=self.table.name,
+            Key=tombstone_key(tombstone.tenant, tombstone.request_id),
+            UpdateExpression="REMOVE asked_at",
+        )
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -55,6 +68,23 @@ async def test_a_promise_is_written_once(place: Place) -> None:
     assert await place.erasures.tombstone(place.table.tenant, request_id) == over
     assert over.check_at is None
     assert request_id not in {each.request_id for each in await place.erasures.due(TOMORROW, 1000)}
+
+
+async def test_a_promise_that_nobody_can_read_is_made_again(place: Place) -> None:
+    """It hides no other one, and is not lost: it is due at once. Whoever asks for it anew writes over it."""
+    table = place.table
+    promises = [promised(table.tenant, (await table.submitted()).request_id, None, NOW) for _ in range(2)]
+    for each in promises:
+        await place.erasures.promise(each)
+    spoiled, sound = promises
+    await place.spoil(spoiled)
+    assert await place.erasures.tombstone(table.tenant, spoiled.request_id) is None
+    due = await place.erasures.due(LATER, 1000)
+    assert again(table.tenant, spoiled.request_id, LATER) in due
+    assert sound in due
+    anew = promised(table.tenant, spoiled.request_id, None, LATER)
+    assert await place.erasures.promise(anew) == anew
+    assert await place.erasures.tombstone(table.tenant, spoiled.request_id) == anew
 
 
 async def test_a_record_goes_where_nobody_holds_it(place: Place) -> None:

@@ -198,6 +198,7 @@ def test_a_stage_of_another_name_is_part_of_every_path(shared_stack: Stack) -> N
     """
     with shared_stack.running_function("prod") as function:
         answer = function.post("/v1/jobs", json={"prompt": "Hi"})
+        assert answer.status_code == 202, answer.text
         assert answer.headers.get("location") == f"/prod/v1/jobs/{answer.json()['request_id']}"
         assert function.get(f"/v1/jobs/{answer.json()['request_id']}").status_code == 200
         assert function.get("/openapi.json").json()["servers"] == [{"url": "/prod"}]

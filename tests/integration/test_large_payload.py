@@ -65,7 +65,7 @@ def test_a_keyed_replay_needs_no_second_object(stack: Stack) -> None:
 def test_while_s3_is_away_a_large_submission_is_refused_and_a_small_one_taken(stack: Stack) -> None:
     """503 with `Retry-After`, and nothing of it is stored or queued.
 
-    Red when: `producer/submit.py`, after `return await self._submit_keyed(job, content, key, holder)`:
+    Red when: `producer/submit.py`, after `return await self._submit_keyed(job, content, key, known)`:
     `job = await self._set_apart(job, content)` -> `await self._store.create(job); job = await self._set_apart(job, content)`
     """
     with stack.running_api(AWS_ENDPOINT_URL_S3="http://127.0.0.1:1") as api:

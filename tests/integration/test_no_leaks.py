@@ -1,4 +1,4 @@
-"""Nothing that is secret leaves by a log, a metric, a span, an error or a dead letter, at whatever level, whatever goes wrong.
+"""Nothing that is secret leaves by a log, a metric, a span, an error, a dead letter or a webhook, whatever goes wrong.
 
 Canaries stand for all that callers send and models answer, and for every credential. Every error that Quarry has is brought about,
 with real processes at their most talkative, and everything that they said is searched for any piece of any canary.
@@ -114,6 +114,7 @@ def test_nothing_leaks_whatever_goes_wrong(all_loud: Loud) -> None:
     Red when: `worker/report.py`: `told_reason(result.stop_reason)}` -> `str(result.content)}`
     Red when: `quarry/inference/engine.py`: `target.model, error.code).inc()` -> `target.model, str(error)).inc()`
     Red when: `quarry/telemetry/conventions.py`: `finish_reasons": [stop_reason],` -> `finish_reasons": [completion.text],`
+    Red when: `quarry/webhooks/event.py`: `job.degraded is not None,` -> `str(result.content) if result else None,`
     Red when: `producer/problems.py`: `detail = kind.detail or str(error)` -> `detail = f"{kind.detail} {error.__cause__}"`
     """
     policies = guard(all_loud)
@@ -128,6 +129,7 @@ def test_nothing_leaks_whatever_goes_wrong(all_loud: Loud) -> None:
             worked(all_loud, api, worker, jobs)
             unasked(all_loud, api, worker)
             typed(all_loud, api)
+            all_loud.told()
             all_loud.measure()
         assert worker.popen.returncode == 0
     said = all_loud.everything()

@@ -149,6 +149,7 @@ def test_bad_lines_are_lines_of_results(stack: Stack) -> None:
 
     Red when: `quarry/runs/runner.py`: `self._output.append([row_of_fault(line)])` -> `pass`: bad lines are lost.
     Red when: `quarry/cli/run.py`: `return exits.FAILED if tally.failed or tally.degraded else exits.DONE` -> `return exits.DONE`
+    Red when: `quarry/cli/run.py`: `_say(f"these lines say why: {lines}")` -> `pass`: nobody is told where to look.
     """
     deep = '{"custom_id": "deep", "prompt": "x", "converse": ' + "[" * 300 + "]" * 300 + "}"
     run = Run(
@@ -174,6 +175,7 @@ def test_bad_lines_are_lines_of_results(stack: Stack) -> None:
     assert rows[9]["result"]["text"] == "Two"
     assert {row["status"] for number, row in rows.items() if number not in {1, 8, 9}} == {"failed"}
     assert f"{len(rows)} lines done" in said
+    assert "these lines say why: jq -c 'select(.status != " in said
 
 
 def test_an_api_that_restarts_is_borne_with(stack: Stack) -> None:

@@ -2,19 +2,13 @@
 
 import json
 import signal
-from functools import partial
-from typing import Any
 
 from quarry.webhooks import verify
 from tests.integration.test_lost_messages import make_due
+from tests.support.ends import listening
 from tests.support.processes import eventually
 from tests.support.receiver import NEXT_SECRET, SECRET, receiving
 from tests.support.stack import Stack
-
-
-def received(sqs: Any, url: str) -> Any:
-    """What is on a queue."""
-    return sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages")
 
 
 def tell(stack: Stack, policy: str = "") -> None:
@@ -77,26 +71,11 @@ def test_the_operator_hears_of_every_end(stack: Stack) -> None:
 
     Red when: `worker/notify/publish.py`: `await self._put(*self._bus, job, body)` -> `pass`
     """
-    sns, events, sqs = (stack.client(each) for each in ("sns", "events", "sqs"))
-    urls = {name: sqs.create_queue(QueueName=f"{stack.name}-{name}")["QueueUrl"] for name in ("topic", "bus")}
-    arns = {n: sqs.get_queue_attributes(QueueUrl=u, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"] for n, u in urls.items()}
-    topic = sns.create_topic(Name=stack.name)["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arns["topic"], Attributes={"RawMessageDelivery": "true"})
-    events.create_event_bus(Name=stack.name)
-    events.put_rule(Name=stack.name, EventBusName=stack.name, EventPattern='{"source": ["quarry"]}')
-    events.put_targets(Rule=stack.name, EventBusName=stack.name, Targets=[{"Id": "1", "Arn": arns["bus"]}])
-    stack.env |= {
-        "QUARRY_ROUTES_FILE": stack.routes(),
-        "QUARRY_EVENTS__SNS_TOPIC_ARN": topic,
-        "QUARRY_EVENTS__EVENT_BUS_NAME": stack.name,
-    }
+    stack.env["QUARRY_ROUTES_FILE"] = stack.routes()
+    ends = listening(stack)
     with stack.running_api(), stack.running_worker():
         request_id = stack.submit(prompt="A secret question")
-        bodies = {}
-        for name, url in urls.items():
-            [message] = eventually(partial(received, sqs, url))
-            bodies[name] = message["Body"]
-    told = {"topic": json.loads(bodies["topic"]), "bus": json.loads(bodies["bus"])["detail"]}
-    for event in told.values():
+        [topic], [bus] = eventually(ends.of_topic), eventually(ends.of_bus)
+    for event in (json.loads(topic), json.loads(bus)["detail"]):
         assert (event["type"], event["data"]["request_id"]) == ("job.completed", request_id)
-    assert "A secret question" not in repr(bodies)
+    assert "A secret question" not in topic + bus

@@ -27,11 +27,7 @@ def places(stack: Stack) -> Iterator[tuple[str, bytes]]:
     for page in stack.client("dynamodb").get_paginator("scan").paginate(TableName=stack.name, ConsistentRead=True):
         for item in page["Items"]:
             yield f"table: {item['pk']['S']} {item['sk']['S']}", json.dumps(item, ensure_ascii=False).encode()
-    bucket = stack.client("s3")
-    for page in bucket.get_paginator("list_object_versions").paginate(Bucket=stack.name):
-        for version in page.get("Versions", ()):
-            body = bucket.get_object(Bucket=stack.name, Key=version["Key"], VersionId=version["VersionId"])["Body"].read()
-            yield f"bucket: {version['Key']} {version['VersionId']}", version["Key"].encode() + body
+    yield from _versions(stack)
     for letter in stack.dead_letters():
         yield "dead letters", json.dumps(letter, ensure_ascii=False).encode()
     queue = stack.client("sqs")
@@ -41,6 +37,19 @@ def places(stack: Stack) -> Iterator[tuple[str, bytes]]:
             yield f"lane {lane}", json.dumps(message, ensure_ascii=False).encode()
     for log in sorted(Path(stack.directory).glob("*.log")):
         yield f"log: {log.name}", log.read_bytes()
+
+
+def _versions(stack: Stack) -> Iterator[tuple[str, bytes]]:
+    bucket = stack.client("s3")
+    for page in bucket.get_paginator("list_object_versions").paginate(Bucket=stack.name):
+        for version in page.get("Versions", ()):
+            try:
+                body = bucket.get_object(Bucket=stack.name, Key=version["Key"], VersionId=version["VersionId"])["Body"].read()
+            except bucket.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] == "NoSuchVersion":
+                    continue  # deleted since it was listed
+                raise
+            yield f"bucket: {version['Key']} {version['VersionId']}", version["Key"].encode() + body
 
 
 def found(stack: Stack, *canaries: str) -> list[str]:

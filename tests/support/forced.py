@@ -274,7 +274,8 @@ def submitted(it: Loud, api: httpx.Client) -> dict[str, str]:
     c = it.canaries
 
     def submit(**more: Any) -> str:
-        answer = api.post("/v1/jobs", json=body(c, **more))
+        hook = {"webhook_url": f"{it.receiver.url}/{c['webhook']}?key={c['webhook']}"}
+        answer = api.post("/v1/jobs", json=body(c, **hook | more))
         assert answer.status_code == 202, answer.text
         made: str = answer.json()["request_id"]
         return made
@@ -283,7 +284,8 @@ def submitted(it: Loud, api: httpx.Client) -> dict[str, str]:
     jobs = {route: submit(model=route) for route in (*REFUSALS, *ACTS) if route != "late"}
     jobs |= {f"{route} again": submit(model=route) for route in ("throttled", "broken", "ceiling")}
     jobs |= {
-        "answered": submit(webhook_url=f"http://127.0.0.1:{free_port()}/{c['webhook']}?key={c['webhook']}"),
+        "answered": submit(),
+        "unheard": submit(webhook_url=f"http://127.0.0.1:{free_port()}/{c['webhook']}?key={c['webhook']}"),
         "streamed": submit(stream=True),
         # In chat completions there are no words for fields of a model's own.
         "chat": submit(model="chat", converse={}),

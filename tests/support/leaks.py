@@ -1,4 +1,6 @@
-"""A whole stack that talks as much as it can, and everything that it said: to its logs, metrics, traces, audit log and callers."""
+"""A whole stack that talks as much as it can, and everything that it said: to its logs, metrics, traces and audit log, to callers,
+and to those whom it tells of jobs' ends.
+"""
 
 import base64
 import re
@@ -14,17 +16,21 @@ import httpx
 
 from tests.support.canaries import Canaries, Said
 from tests.support.collector import Collector, collecting
+from tests.support.ends import Ends, listening
 from tests.support.issuer import AUDIENCE, TestIssuer, a_key
 from tests.support.keys import created, secret_of, with_key
-from tests.support.processes import ROOT, Process, fetched, free_port, quarry
+from tests.support.processes import ROOT, Process, eventually, fetched, free_port, quarry
 from tests.support.proxy import leading_to
 from tests.support.quoting import QuotingProxy
+from tests.support.receiver import Receiver, receiving
 from tests.support.routing import REGIONS, target
 from tests.support.simulator import Simulator, simulating
 from tests.support.stack import Stack
 
 #: What a caller said of a job, or a model answered: its owner is shown it, by answers that are no refusals.
 SHOWN: Final = frozenset({"metadata key", "metadata value", "custom id", "answer", "provider's words", "webhook"})
+#: By these a caller, and the operator, know a job again of whose end they are told.
+KNOWN_BY: Final = frozenset({"metadata key", "metadata value", "custom id"})
 #: A name that a caller made up stands in the path of its fault, as they wrote it; and so does an id that they looked up.
 NAMED: Final = frozenset({"field name", "name in a query", "id of no job"})
 #: What is buried as it came, so that somebody can look at it.
@@ -62,6 +68,8 @@ class Loud:
     key: str
     reader: str
     metrics_ports: dict[str, int]
+    receiver: Receiver
+    ends: Ends
     answers: list[Said] = field(default_factory=list)
 
     def heard(self, answer: httpx.Response) -> None:
@@ -120,6 +128,19 @@ class Loud:
             Said("dead letters", repr(told).encode()),
             *(Said("bodies of dead letters", each["Body"].encode(), BURIED) for each in dead),
         ]
+
+    def told(self) -> None:
+        """Wait until receiver and operator have heard of answered jobs and of failed ones; keep what they heard."""
+        heard: dict[str, list[str]] = {"a webhook": [], "the topic": [], "the bus": []}
+
+        def all_told() -> bool:
+            heard["a webhook"] = [f"{each.headers}\n{each.body.decode()}" for each in self.receiver.received]
+            heard["the topic"] += self.ends.of_topic()
+            heard["the bus"] += self.ends.of_bus()
+            return all(each in "".join(bodies) for bodies in heard.values() for each in ("job.completed", "job.failed"))
+
+        eventually(all_told)
+        self.answers += [Said(where, each.encode(), KNOWN_BY) for where, bodies in heard.items() for each in bodies]
 
     def measure(self) -> None:
         """Keep what the ports of metrics say now."""
@@ -190,8 +211,12 @@ def loud(stack: Stack) -> Iterator[Loud]:
         collector = entered.enter_context(collecting())
         issuer = entered.enter_context(TestIssuer(a_key("RS256")).serving())
         issuer.fault = 500
+        # Its first answers are refusals; all of them say more than they should.
+        receiver = entered.enter_context(receiving([500, 400]))
+        receiver.headers, receiver.text = {"X-Said": canaries["receiver's header"]}, canaries["receiver's words"]
         proxies = {name: entered.enter_context(QuotingProxy(name, stack.aws_url)) for name in ("dynamodb", "sqs", "s3")}
         stack.use(simulator)
+        ends = listening(stack)
         stack.env |= _LOUD | {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={canaries['key of the collector']}",
@@ -211,4 +236,4 @@ def loud(stack: Stack) -> Iterator[Loud]:
             "QUARRY_JWT__AUDIENCE": AUDIENCE,
         }
         ports = {"producer": free_port()}
-        yield Loud(stack, simulator, collector, issuer, proxies, canaries, key, reader, ports)
+        yield Loud(stack, simulator, collector, issuer, proxies, canaries, key, reader, ports, receiver, ends)

@@ -31,11 +31,13 @@ class Receiver:
     answers: list[int] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    #: What else it answers.
+    text: str | None = None
 
     async def _take(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.received.append(Received(request.path, await request.read(), headers))
-        return web.Response(status=self.answers.pop(0) if self.answers else 204, headers=self.headers)
+        return web.Response(status=self.answers.pop(0) if self.answers else 204, headers=self.headers, text=self.text)
 
 
 @contextmanager

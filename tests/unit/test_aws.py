@@ -5,13 +5,14 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from quarry.aws import dynamodb_client, missing_permission, new_session, said, sync_session, unavailable
 from quarry.errors import ConfigurationError, StoreUnavailable
+from quarry.store.table import DynamoTable
 
 
 async def test_a_profile_that_does_not_exist_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +93,17 @@ def test_who_gives_no_answer_is_named() -> None:
     told = str(unavailable(StoreUnavailable, "DynamoDB", "describe", error))
     assert told == "DynamoDB could not describe: EndpointConnectionError at http://127.0.0.1:4566"
     assert str(unavailable(StoreUnavailable, "DynamoDB", "describe", TimeoutError())) == "DynamoDB could not describe: TimeoutError"
+
+
+async def test_a_table_that_nobody_answers_for_is_named() -> None:
+    """The first thing that a process asks: without its emulator, that is all that its user sees."""
+
+    class Away:
+        async def describe_table(self, **_: object) -> None:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:4566")
+
+    with pytest.raises(StoreUnavailable, match=r"^DynamoDB could not describe the table 'jobs': EndpointConnectionError at http"):
+        await DynamoTable(cast("Any", Away()), "jobs").check()
 
 
 def _refusal(code: str, message: str) -> ClientError:

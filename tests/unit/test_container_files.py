@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from producer.server import _STOP_SECONDS
+from quarry.errors import ConfigurationError
 from quarry.inference.routes_file import load_routes
-from quarry.provision import LOCAL_HOSTS
-from quarry.settings import Environment, load_settings
+from quarry.provision import LOCAL_HOSTS, provision
+from quarry.settings import Environment, Settings, load_settings
 from tests.support.processes import ROOT
 
 DOCKER = ROOT / "docker"
@@ -95,6 +96,13 @@ def test_provision_takes_the_emulator_for_local() -> None:
     """It refuses whatever may be a real account."""
     assert SERVICES["provision"]["environment"]["AWS_ENDPOINT_URL"] == "http://ministack:4566"
     assert "ministack" in LOCAL_HOSTS
+
+
+def test_provision_refuses_what_may_be_a_real_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the place, and the variable that is missing."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(ConfigurationError, match=r"them at https://sqs\.eu-west-1\.amazonaws\.com; set AWS_ENDPOINT_URL to"):
+        provision(Settings(region="eu-west-1"))
 
 
 def test_prometheus_watches_what_there_is() -> None:

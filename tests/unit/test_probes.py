@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from quarry.errors import ConfigurationError
 from quarry.telemetry.probes import serve_probes
 
 ANSWERS = {
@@ -27,7 +28,7 @@ async def test_it_answers_and_quotes_nobody(request_line: str, expected: tuple[i
     """Whatever it is asked, nothing of that is in its answer."""
     registry = CollectorRegistry()
     Counter("seen", "-", registry=registry)
-    async with serve_probes(registry, lambda: "not yet", host="127.0.0.1", port=0) as port:
+    async with serve_probes(registry, lambda: "not yet", host="127.0.0.1", port=0, variable="X") as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"{request_line}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         head, _, body = (await asyncio.wait_for(reader.read(), 5)).decode().partition("\r\n\r\n")
@@ -35,3 +36,16 @@ async def test_it_answers_and_quotes_nobody(request_line: str, expected: tuple[i
     assert (int(head.split()[1]), "canary" in head + body) == (expected[0], False), head
     assert expected[1] in body
     assert bool(body) == bool(expected[1])
+
+
+@pytest.mark.parametrize(
+    ("host", "why"), [("127.0.0.1", "Address already in use"), ("192.0.2.1", "Cannot assign requested address")]
+)
+async def test_an_address_that_cannot_be_had_is_told_with_its_setting(host: str, why: str) -> None:
+    """A second worker on the same machine: mostly the first mistake that somebody makes with two."""
+    registry = CollectorRegistry()
+    async with serve_probes(registry, lambda: None, host="127.0.0.1", port=0, variable="X") as port:
+        with pytest.raises(ConfigurationError) as refused:
+            async with serve_probes(registry, lambda: None, host=host, port=port, variable="QUARRY_WORKER__METRICS_PORT"):
+                pass
+    assert str(refused.value) == f"QUARRY_WORKER__METRICS_PORT: {host}:{port} cannot be used: {why}"

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from quarry.clock import Clock
 from quarry.errors import ConfigurationError
 from quarry.job import Job
-from quarry.notification import Notification, NotificationStatus, Try, retried, settled
+from quarry.notification import SCHEDULE_LASTS, Notification, NotificationStatus, Try, retried, settled
 from quarry.telemetry.events import Event
 from quarry.telemetry.logs import get_logger
 from quarry.tenants.policy import Tenants
@@ -78,9 +78,17 @@ class WebhookTeller:
         if not keys:
             # Unsigned, it would be worth nothing to whom it is for, and anybody could send the like.
             return retried(notification, Try(self._clock.now(), error="no_secret"), self._draw())
-        if wait := self._hosts.wait(_where(job, address), self._clock.monotonic()):
+        where, now = _where(job, address), self._clock.monotonic()
+        if self._hosts.is_silent(where, now) and self._is_late(job):
+            # It is called for one job now and then: of many, most would be asked about for as long as their records last.
+            return settled(notification, NotificationStatus.GAVE_UP)
+        if wait := self._hosts.wait(where, now):
             return Later(wait)
         return self._outcome(notification, await self._post(job, address, keys, include_result=policy.include_result))
+
+    def _is_late(self, job: Job) -> bool:
+        """Whether all tries would be over by now."""
+        return job.finished_at is not None and self._clock.now() - job.finished_at > SCHEDULE_LASTS
 
     async def _post(self, job: Job, address: Address, keys: list[bytes], *, include_result: bool) -> Answered | Unanswered:
         body = encoded(event(job, include_result=include_result))

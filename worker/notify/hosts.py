@@ -58,6 +58,11 @@ class Hosts:
         full = self._hosts[where] >= most or self._tenants[where[0]] >= self._of_tenant
         return _FULL if full else None
 
+    def is_silent(self, where: Where, now: float) -> bool:
+        """Whether the host is left alone for the tenant, since it did not answer."""
+        silence = self._silent.get(where[0], {}).get(where)
+        return silence is not None and now < silence.until
+
     def begin(self, where: Where) -> None:
         """A call begins."""
         self._tenants[where[0]] += 1

@@ -105,14 +105,17 @@ def carry_out(
 ) -> int:
     """Run a verb's work to its end, or until it is told to stop, and say the counts to stderr. Returns the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was done is recorded then too
+    nothing = "nothing was done"
     try:
         asyncio.run(work)
+        # By itself that would be taken for good news where a tenant's name is misspelt.
+        nothing = f"nothing found of the tenant {arguments.tenant}; {nothing}"
     except KeyboardInterrupt:
         print("quarry: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return exits.INTERRUPTED
     finally:
         counts = ", ".join(f"{count} {what}" for what, count in report.counts.items() if count)
-        print(f"quarry: {'would be: ' if arguments.dry_run else ''}{counts or 'nothing was done'}", file=sys.stderr)
+        print(f"quarry: {'would be: ' if arguments.dry_run and counts else ''}{counts or nothing}", file=sys.stderr)
         if not arguments.dry_run:
             deed.record(audit, arguments.tenant, report)
     return exits.FAILED if report.counts["unknown"] else exits.DONE

@@ -41,11 +41,20 @@ class Raising:
         (exits.WrongUsage("body.json is not JSON"), 2, "quarry: body.json is not JSON\n"),
         (ApiUnreachable("no API answers"), 1, "quarry: no API answers\n"),
         (OSError(28, "No space left on device", "notes"), 1, "quarry: No space left on device: notes\n"),
-        (StoreUnavailable("DynamoDB is away"), 1, "quarry: DynamoDB is away\n"),
+        (
+            StoreUnavailable("DynamoDB is away"),
+            1,
+            "quarry: DynamoDB is away; `quarry doctor` looks at each part, and says what to do\n",
+        ),
         (
             ApiRefused(422, "invalid_request", "Not valid.", (FieldFault("max_tokens", "must be at least 1"),)),
             1,
             "quarry: Not valid. (invalid_request)\n  max_tokens: must be at least 1\n",
+        ),
+        (
+            ApiRefused(401, "unauthenticated", "Send one.", ()),
+            1,
+            "quarry: Send one. (unauthenticated); QUARRY_CLIENT__API_KEY is where this command has it from\n",
         ),
         (KeyboardInterrupt(), 130, ""),
     ],
@@ -203,6 +212,25 @@ def test_wrong_usage_is_exit_code_2(line: str, capsys: pytest.CaptureFixture[str
     assert "usage: quarry" in said
     # Names of our functions are nobody's business.
     assert not re.search(r"invalid \w*[^a-z ]\w* value|invalid (count|port|url|seconds|rate|instant|words|value) value", said)
+
+
+@pytest.mark.parametrize(
+    ("line", "usage", "meant"),
+    [
+        ("submit x --wiat", "usage: quarry submit ", "; did you mean --wait?"),
+        ("dlq redrive --all --dryrun", "usage: quarry dlq redrive ", "; did you mean --dry-run?"),
+        ("submit Why is it", "usage: quarry submit ", "arguments: is it\n"),
+        ("submit x --debug", "usage: quarry submit ", "; --debug goes before the verb: `quarry --debug submit ...`"),
+    ],
+)
+def test_a_misspelt_option_is_told_by_its_verb(line: str, usage: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the options that this verb has, not those of `quarry`."""
+    with pytest.raises(SystemExit) as ended:
+        main(line.split())
+    assert ended.value.code == exits.USAGE
+    said = capsys.readouterr().err
+    assert said.startswith(usage)
+    assert meant in said
 
 
 def test_a_run_needs_a_file_for_its_output(

@@ -124,6 +124,25 @@ def test_a_reason_that_does_not_exist_is_usage() -> None:
         options.selection_of(typed("redrive", "--reason", "attempts_exausted"))
 
 
+def test_who_finds_nothing_is_told_of_whom(capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt tenant is no good news; and where the work broke off, nobody knows what there was."""
+
+    async def finds_nothing() -> None:
+        pass
+
+    async def breaks_off() -> None:
+        raise QueueUnavailable("SQS is away")
+
+    audit = Recorded()
+    deed, report = office.Deed(Act.JOBS_ERASED, "erased", "erasing"), Report(print)
+    for line in ("redrive --all --tenant acmee", "redrive --all --tenant acmee --dry-run"):
+        assert office.carry_out(audit, typed(*line.split()), deed, report, finds_nothing()) == exits.DONE
+        assert capsys.readouterr().err == "quarry: nothing found of the tenant acmee; nothing was done\n"
+    with pytest.raises(QueueUnavailable):
+        office.carry_out(audit, typed("redrive", "--all"), deed, report, breaks_off())
+    assert capsys.readouterr().err == "quarry: nothing was done\n"
+
+
 def test_ids_are_taken_once() -> None:
     """Those of messages are none of jobs."""
     one, two = a_job().request_id, a_job().request_id

@@ -36,8 +36,12 @@ def test_one_tenant_as_json(path: Path, capsys: pytest.CaptureFixture[str], monk
     monkeypatch.setenv("QUARRY_TENANTS_FILE", str(path))
     assert main(["tenants", "check", "--json"]) == exits.DONE
     assert [json.loads(line)["limits"]["max_tokens"] for line in capsys.readouterr().out.splitlines()] == [5, 5]
+    assert main(["tenants", "check", str(path), "acme"]) == exits.DONE
+    assert "named nowhere" not in capsys.readouterr().err
     assert main(["tenants", "check", str(path), "whoever", "--json"]) == exits.DONE
-    assert json.loads(capsys.readouterr().out)["tenant"] == "whoever"
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["tenant"] == "whoever"
+    assert shown.err.startswith("whoever is named nowhere")
 
 
 def test_a_wrong_file_is_told_with_its_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,6 +99,27 @@ async def test_over_the_limit_a_replay_writes_nothing(producer: Producer) -> Non
     assert (await submit(producer, key="k")).job.request_id == first.job.request_id
 
 
+@pytest.mark.parametrize("read", ["key_holder", "get"])
+async def test_over_the_limit_a_key_whose_job_goes_meanwhile_makes_none(
+    producer: Producer, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    """Who erases a job and submits it again at the same moment gets past no limit."""
+    limited(producer, requests_per_minute=60, burst_requests=1)
+    first = await submit(producer, key="k")
+    seen, eraser = getattr(producer.store, read), producer.eraser
+
+    async def then_erased(*asked: Any) -> Any:
+        found = await seen(*asked)
+        monkeypatch.setattr(producer.store, read, seen)
+        await eraser.erase("acme", first.job.request_id)
+        return found
+
+    monkeypatch.setattr(producer.store, read, then_erased)
+    with pytest.raises(RateLimited):
+        await submit(producer, key="k")
+    assert producer.store.jobs == []
+
+
 async def test_over_the_limit_few_keys_are_looked_up(producer: Producer) -> None:
     """Refusals are to cost nothing: a new key each time, and the table is asked a few times a second. Another tenant's are."""
     limited(producer, requests_per_minute=60, burst_requests=1)

@@ -44,6 +44,16 @@ def test_who_has_not_heard_of_the_others_works_nothing_of_a_bounded_tenant() -> 
     assert (filled(shares, "few"), filled(shares, "other", 10)) == (0, 10)
 
 
+@pytest.mark.parametrize(("place", "kept", "longest"), [(0, 1, 45.0), (1, 0, 1.0)])
+def test_who_has_no_part_of_a_tenant_passes_its_messages_on(place: int, kept: int, longest: float) -> None:
+    """They come by those who have one: neither a hand nor a wait that grows with each receipt keeps them from that."""
+    shares = Shares(Tenants(named={"few": Policy(Limits(jobs_in_flight=1))}), slots=10)
+    shares.follow(place, 2)
+    filled(shares, "few")
+    assert shares.stock("few", 0.0) == kept
+    assert shares.put_back("few", [100], 0.0, 0.0) == longest
+
+
 def test_alone_a_tenant_has_the_ordinary_slots_and_another_the_spare_ones() -> None:
     """And of what gets free after that, nobody who has more than a fair share, while somebody waits."""
     shares = Shares(Tenants(), slots=10, spare=2)

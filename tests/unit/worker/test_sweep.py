@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from quarry.erasure.eraser import Eraser
 from quarry.errors import QueueUnavailable, StoreUnavailable
 from quarry.job import CHECK_AFTER, MAX_TAKEOVERS, Expired, JobStatus, advance, notified
 from quarry.notification import Channel, NotificationStatus, owed, settled
@@ -118,6 +119,19 @@ async def test_a_worker_that_hears_nothing_leaves_the_sweep_to_others(bench: Ben
     assert await bench.sweep.once() == 0
     other = a_lease("other", expires_at=bench.clock.now() + timedelta(seconds=LATER))
     assert await bench.store.take_role(ROLE, other, bench.clock.now())
+
+
+async def test_a_worker_that_hears_nothing_erases_all_the_same(bench: Bench) -> None:
+    """Where all are full of long calls, neither what was promised nor what is over waits for them; a backlog is left alone."""
+    promised_away = await bench.submitted()
+    bench.erasures.fail_next("remove")
+    with pytest.raises(StoreUnavailable):
+        await Eraser(bench.store, bench.erasures, bench.payloads, bench.clock).erase("default", promised_away.request_id)
+    bench.store.put(advance(a_job(brief=True), Expired(), bench.clock.now()))  # over in 14 days
+    waiting = await bench.submitted()
+    await bench.clock.advance(timedelta(days=14).total_seconds())
+    assert await bench.sweep.once() == 2
+    assert bench.store.jobs == [waiting]
 
 
 async def test_one_worker_at_a_time(bench: Bench) -> None:

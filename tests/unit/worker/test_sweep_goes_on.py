@@ -7,10 +7,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from quarry.erasure.eraser import Eraser
-from quarry.errors import TransportError
+from quarry.erasure.tombstone import promised
+from quarry.errors import PayloadsUnavailable, TransportError
 from quarry.job import Expired, Job, advance
 from quarry.notification import Channel, Notification, NotificationStatus, Try, settled
 from quarry.queue.reminders import remind
+from quarry.store.payloads import Kind
 from quarry.testing import MemoryQueue, a_job
 from tests.unit.worker.conftest import Bench
 from worker.notify.consumer import Consumer
@@ -34,6 +36,32 @@ async def test_a_bucket_that_deletes_nothing_does_not_stop_what_lost_its_message
     await bench.store.create(a_job())
     await rounds(bench, 20)
     assert bench.count("quarry_swept_total", outcome="resent") >= 1
+
+
+async def test_objects_that_a_bucket_does_not_let_go_keep_no_other_erasure_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where some are under a legal hold: as many as a round tries before the first failure ends it."""
+    held, erase = set[str](), bench.payloads.erase
+
+    async def refused(tenant: str, request_id: str, kind: Kind | None = None) -> int:
+        if request_id in held:
+            raise PayloadsUnavailable("S3 did not delete 1 objects: AccessDenied")
+        return await erase(tenant, request_id, kind)
+
+    monkeypatch.setattr(bench.payloads, "erase", refused)
+    for _ in range(40):
+        job = bench.store.put(a_job())
+        held.add(job.request_id)
+        await bench.erasures.promise(promised(job.tenant, job.request_id, None, bench.clock.now()))
+    await bench.clock.advance(1)
+    job = await bench.submitted()
+    await bench.erasures.promise(promised(job.tenant, job.request_id, None, bench.clock.now()))
+    await rounds(bench, 3)
+    assert not bench.store.found(job.tenant, job.request_id)
+    held.clear()
+    await rounds(bench, 3)
+    assert all(tombstone.gone_at for tombstone in bench.erasures.tombstones.values())
 
 
 async def test_ends_that_nobody_can_be_told_of_are_not_in_front_of_others_for_ever(bench: Bench) -> None:
