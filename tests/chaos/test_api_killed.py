@@ -64,7 +64,7 @@ class Load:
 @pytest.mark.parametrize(
     ("kills", "seconds"),
     [
-        pytest.param(3, 40.0, id="short"),
+        pytest.param(3, 80.0, id="short"),
         pytest.param(20, SWEPT_SECONDS, id="long", marks=[pytest.mark.long, pytest.mark.timeout(600)]),
     ],
 )

@@ -163,7 +163,7 @@ def _away(proxy: FaultProxy, line: Line, watch: Watch, seconds: float) -> Outage
     left = time.monotonic()
     before = watch.rate(left - WINDOW_SECONDS, left)
     with proxy.away(line):
-        eventually(lambda: time.monotonic() >= left + seconds, seconds=seconds + 1)
+        eventually(lambda: time.monotonic() >= left + seconds and watch.memory(left, time.monotonic()), seconds=seconds + 20)
     back = time.monotonic()
     eventually(lambda: watch.is_back(before * BACK_SHARE), seconds=60, what="the speed to return")
     recovery = time.monotonic() - back

@@ -40,10 +40,13 @@ def test_another_completes_the_job_and_the_late_write_is_fenced_off(
             first.signal(signal.SIGKILL)
             assert first.popen.wait(10) == -signal.SIGKILL
         orphaned = from_item(stack.item(request_id))
-        with stack.running_worker("second") as second:
+        with stack.running_worker("second", QUARRY_WORKER__LEASE_SECONDS="60") as second:
             eventually(lambda: simulator.calls()["calls"] == 2, seconds=30, what="the job to be taken over")
+            # However long the write takes, the answer is not recorded before it.
+            second.signal(signal.SIGSTOP)
             _write_late(stack, orphaned)
             assert stack.job(request_id)["status"] == "processing"
+            second.signal(signal.SIGCONT)
             job = stack.finished(request_id)
             recorded = stack.item(request_id)
             _write_late(stack, orphaned)

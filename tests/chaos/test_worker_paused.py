@@ -17,21 +17,23 @@ def test_a_paused_worker_is_fenced_off(stack: Stack, simulator: Simulator) -> No
     `condition = "#lease_token = :token"` -> `condition = "attribute_exists(#pk)"`: the paused owner's answer is recorded.
     """
     stack.use(simulator)
-    simulator.rule(match={"text_contains": "answered"}, act={"delay_seconds": 1, "text": "of the paused worker"}, times=1)
+    simulator.rule(match={"text_contains": "answered"}, act={"delay_seconds": 6, "text": "of the paused worker"}, times=1)
     simulator.rule(match={"text_contains": "endless"}, act={"delay_seconds": 600}, times=1)
     with fleet(stack, QUARRY_WORKER__LEASE_SECONDS="10") as workers, stack.running_api():
         paused = workers.start()
+        workers.await_all()
         answered, endless = stack.submit(prompt="answered"), stack.submit(prompt="endless")
         eventually(lambda: simulator.calls()["calls"] == 2)
         paused.pause()
         other = workers.start()
-        jobs = [stack.finished(answered, 40), stack.finished(endless)]
+        jobs = [stack.finished(answered, 60), stack.finished(endless)]
         records = [stack.item(answered), stack.item(endless)]
         assert simulator.calls()["by_outcome"] == {"answered": 3}
         paused.resume()
         eventually(lambda: _finished_attempts(paused) == 2, what="the paused worker to notice")
         assert [stack.item(answered), stack.item(endless)] == records
         eventually(stack.queue_is_empty)
+        eventually(lambda: simulator.calls()["by_outcome"].get("client_left"), what="the endless call to be closed")
         paused.scrape()
         other.scrape()
         account = Account.of(stack, simulator, workers)
@@ -48,6 +50,6 @@ def test_a_paused_worker_is_fenced_off(stack: Stack, simulator: Simulator) -> No
 
 
 def _finished_attempts(worker: Worker) -> int:
-    """Of a worker that lost its lease: each is told in its log."""
-    lines = [json.loads(line) for line in worker.process.output.splitlines()]
+    """Of a worker that lost its lease: each is told in its log. Of a line that is just being written there may be a part."""
+    lines = [json.loads(line) for line in worker.process.output.rpartition("\n")[0].splitlines()]
     return sum(line["event"] == "attempt.finished" and line["outcome"] == "LeaseLost" for line in lines)

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.processes import ROOT, free_port, quarry
+from tests.support.processes import ROOT, eventually, fetched, free_port, quarry
 from tests.support.stack import Stack
 
 PATHS = {
@@ -150,7 +150,8 @@ def test_requests_are_measured(shared_stack: Stack) -> None:
         api.get(f"/v1/jobs/{request_id}")
         api.get("/nowhere/at/all")
         api.request("BREW", "/v1/jobs")
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        # A request is counted once it is answered, which may be a moment after its caller has the answer.
+        text = eventually(lambda: said if 'method="other"' in (said := fetched(f"http://127.0.0.1:{port}/metrics").text) else None)
     samples = dict(re.findall(r"^(quarry_\w+_total\{.*\}) (\S+)$", text, re.MULTILINE))
     for sample, count in {
         'quarry_submissions_total{outcome="accepted"}': "2.0",

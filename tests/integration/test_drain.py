@@ -16,11 +16,11 @@ def test_calls_under_way_are_finished(stack: Stack, simulator: Simulator) -> Non
     stack.use(simulator)
     simulator.rule(act={"delay_seconds": 2})
     with stack.running_api():
-        with stack.running_worker() as worker:
+        with stack.running_worker(QUARRY_WORKER__DRAIN_SECONDS="25") as worker:
             requests = [stack.submit(prompt=f"job {i}") for i in range(10)]
             eventually(lambda: simulator.calls()["calls"] == 10 or None)
             worker.signal(signal.SIGTERM)
-            assert worker.popen.wait(20) == 0
+            assert worker.popen.wait(40) == 0
         jobs = [stack.job(request_id) for request_id in requests]
     assert {(job["status"], job["attempts"]) for job in jobs} == {("completed", 1)}
     assert simulator.calls()["calls"] == 10

@@ -104,7 +104,7 @@ def test_a_person_and_a_tenant_are_erased_and_nobody_else(stack: Stack, simulato
         tried = scene.typed("tried", "--tenant", "acme", "--metadata", "user=4711", "--dry-run")
         ends = ["completed"] * 3 + ["failed"]
         for person in everyone:
-            eventually(lambda person=person: scene.statuses(person)[:4] == ends)  # type: ignore[misc]
+            eventually(lambda person=person: scene.statuses(person)[:4] == ends, seconds=60)  # type: ignore[misc]
         eventually(lambda: scene.statuses(erased)[4] == "processing")
         assert told(tried) == (0, dict.fromkeys(erased.ids, "erased"))
         before = {person.user + person.tenant: sorted(found(stack, person.words)) for person in everyone}

@@ -95,7 +95,7 @@ def test_a_job_that_is_worked_is_stopped_and_erased(stack: Stack, simulator: Sim
             assert (
                 api.post("/v1/jobs/lookup", json={"request_ids": [running]}).json()["jobs"][0]["error"]["code"] == "job_not_found"
             )
-        eventually(lambda: not found(stack, CANARY), seconds=15)
+        eventually(lambda: not found(stack, CANARY), seconds=30)
         eventually(stack.queue_is_empty)
 
 

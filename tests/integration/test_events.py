@@ -1,7 +1,6 @@
 """`GET …/events` tells a job's statuses and text: whole, once, in order, by any process of the API, and only what counts."""
 
 import signal
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -122,7 +121,7 @@ def test_what_a_paused_worker_says_late_is_not_shown(stack: Stack, simulator: Si
         follower.until("text")
         hasty.signal(signal.SIGSTOP)
         with stack.running_worker("second", QUARRY_WORKER__LEASE_SECONDS="10"):
-            follower.until("restart")
+            follower.until("restart", seconds=60)
             hasty.signal(signal.SIGCONT)
             with following(api, request_id) as fresh:
                 eventually(lambda: follower.ended and fresh.ended, seconds=60)
@@ -140,10 +139,13 @@ def test_a_cancelled_job_ends_its_streams(stack: Stack, simulator: Simulator, ap
     request_id = stack.submit(prompt="a story", stream=True)
     with following(api, request_id) as follower:
         follower.until("text", 2)
+        # What a job has been between two looks is not told: its worker stands still until it was.
+        worker.signal(signal.SIGSTOP)
         assert api.post(f"/v1/jobs/{request_id}/cancel").status_code == 202
+        eventually(lambda: any(event.data.get("cancel_requested") for event in follower.events if event.name == "status"))
+        worker.signal(signal.SIGCONT)
         eventually(lambda: follower.ended)
     assert follower.statuses[-1] == "cancelled"
-    assert any(event.data.get("cancel_requested") for event in follower.events if event.name == "status")
     eventually(lambda: simulator.calls()["by_outcome"].get("client_left") == 1)
 
 
@@ -154,7 +156,7 @@ def test_a_job_that_is_not_streamed_tells_its_statuses(stack: Stack, simulator: 
     """
     simulator.reset()
     # Long enough to be seen: what a job has been between two looks is not told.
-    simulator.rule({"delay_seconds": 2})
+    simulator.rule({"delay_seconds": 6})
     request_id = stack.submit(prompt="a story")
     with following(api, request_id) as follower:
         follower.until("status")
@@ -177,10 +179,10 @@ def test_a_stopping_api_lets_its_followers_go(stack: Stack, api: httpx.Client, w
         following(other, request_id := stack.submit(prompt="a story", stream=True)) as follower,
     ):
         follower.until("text")
-        began = time.monotonic()
-        assert process.stop(seconds=8) == 0
-        assert time.monotonic() - began < 4
+        assert process.stop(seconds=20) == 0
         eventually(lambda: follower.ended)
+        # Whom it did not let go it would cut off after a while.
+        assert not follower.is_cut
     assert follower.text + followed(api, request_id, follower.last_id).text == TEXT
 
 

@@ -36,9 +36,9 @@ def test_a_call_under_way_at_the_deadline_may_finish(stack: Stack, simulator: Si
     `return _of_completion(result) if now < job.deadline_at else Verdict(Expired(), Ack("expired"))`
     """
     stack.use(simulator)
-    simulator.rule(act={"delay_seconds": 3})
+    simulator.rule(act={"delay_seconds": 7})
     with stack.running_worker(), stack.running_api():
-        job = stack.finished(stack.submit(prompt="Hello", deadline_seconds=2))
+        job = stack.finished(stack.submit(prompt="Hello", deadline_seconds=6))
     assert job["status"] == "completed"
     assert datetime.fromisoformat(job["finished_at"]) > datetime.fromisoformat(job["deadline_at"])
 
@@ -51,7 +51,7 @@ def test_a_retry_that_would_land_past_the_deadline_expires_instead(stack: Stack,
     stack.use(simulator)
     simulator.rule(act={"error": "AccessDeniedException"})
     with stack.running_worker(), stack.running_api():
-        job = stack.finished(stack.submit(prompt="Hello", deadline_seconds=4))
+        job = stack.finished(stack.submit(prompt="Hello", deadline_seconds=5))
     # Written by the worker, not only shown.
     assert (job["status"], job["finished_at"] is not None) == ("expired", True)
     assert datetime.fromisoformat(job["finished_at"]) < datetime.fromisoformat(job["deadline_at"])

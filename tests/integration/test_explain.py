@@ -47,7 +47,7 @@ def test_the_story_of_a_job_that_fell_back(stack: Stack, simulator: Simulator) -
     simulator.rule(match={"model": "gpt-oss-120b"}, act=_throttle(3), times=1)
     simulator.rule(match={"model": "gpt-oss-120b"}, act=_throttle(1), times=1)
     with stack.running_api() as api, stack.running_worker(QUARRY_LIMITER__WAIT_SECONDS="2"):
-        job = stack.finished(stack.submit(prompt="Which slate is the hardest?"))
+        job = stack.finished(stack.submit(prompt="Which slate is the hardest?"), seconds=60)
         assert (job["status"], job["served_by"]["provider"], job["attempts"]) == ("completed", "gateway", 2)
         command = [sys.executable, "-m", "quarry", "explain", job["request_id"], "--api", str(api.base_url)]
         told = subprocess.run(command, env=stack.environ(), capture_output=True, text=True, check=True).stdout

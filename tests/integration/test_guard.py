@@ -152,7 +152,7 @@ def test_a_guardrail_that_does_not_answer_lets_nothing_through(stack: Stack, sim
         waiting = partial(_standing, stack, request_id, reason)
         assert eventually(waiting)["result"] is None
         simulator.drop(rule)
-        job = stack.finished(request_id, seconds=40)
+        job = stack.finished(request_id, seconds=60)
         assert (result(job)[0], job["attempts"]) == (f"A fish, {error}", 1)
 
 

@@ -43,8 +43,8 @@ class Scene:
         table, bucket = self.stack.client("dynamodb"), self.stack.client("s3")
         pages = table.get_paginator("scan").paginate(TableName=self.stack.name, ConsistentRead=True)
         items = {(item["pk"]["S"], item["sk"]["S"]): item for page in pages for item in page["Items"]}
-        # The keys of the API note when they were last used.
-        kept = {str(at): item for at, item in items.items() if not at[0].startswith(("other#", "#keys"))}
+        # The keys of the API note when they were last used; of a worker that is dead, heartbeat and role expire after a minute.
+        kept = {str(at): item for at, item in items.items() if not at[0].startswith(("other#", "#keys", "#workers", "#roles"))}
         objects = bucket.list_objects_v2(Bucket=self.stack.name).get("Contents", [])
         kept |= {each["Key"]: (each["ETag"], each["LastModified"]) for each in objects if not each["Key"].startswith("other/")}
         return kept

@@ -32,7 +32,7 @@ def test_fifteen_megabytes_reach_the_model_whole(stack: Stack, simulator: Simula
     prompt = "0123456789abcde" * (FIFTEEN_MB // 15)
     with stack.running_api(), stack.running_worker():
         request_id = stack.submit(prompt=prompt, max_tokens=10)
-        job = stack.finished(request_id)
+        job = stack.finished(request_id, seconds=60)
     assert (job["status"], job["attempts"]) == ("completed", 1)
     assert job["result"]["text"] == prompt[:40]
     # The simulator counts a token for every four characters that it was sent.

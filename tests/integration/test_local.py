@@ -94,7 +94,7 @@ def local(directory: Path, *arguments: str, brain: str = "echo", ready: bool = T
 
     try:
         if ready:
-            eventually(is_ready, seconds=60, what=lambda: f"it to be ready; it said:\n{running.said}")
+            eventually(is_ready, seconds=90, what=lambda: f"it to be ready; it said:\n{running.said}")
             running.descendants = started_by(process.popen.pid)
         yield running
     finally:
@@ -178,7 +178,7 @@ def test_nothing_outlives_a_command_that_is_killed(tmp_path: Path) -> None:
     with local(tmp_path, brain="smollm2") as stack:
         assert len(stack.descendants) == 4 + MODEL_PYTHON.exists()
         stack.process.signal(signal.SIGKILL)
-        eventually(lambda: alive(stack.descendants) == [], seconds=20, what=lambda: f"{alive(stack.descendants)} to end")
+        eventually(lambda: alive(stack.descendants) == [], seconds=40, what=lambda: f"{alive(stack.descendants)} to end")
 
 
 def test_a_second_interrupt_kills(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_data_are_kept_through_a_stop_and_a_kill(tmp_path: Path) -> None:
         assert stack.api("GET", f"/{first}")["result"]["text"] == "one"
         large = stack.answered("two " * 50_000)
         stack.process.signal(signal.SIGKILL)
-        eventually(lambda: alive(stack.descendants) == [], seconds=20)
+        eventually(lambda: alive(stack.descendants) == [], seconds=40)
     with local(tmp_path, "--data", data) as stack:
         assert stack.api("GET", f"/{large}")["result"]["text"].startswith("two two ")
         assert [each["request_id"] for each in stack.api("GET", "")["jobs"]] == [large, first]

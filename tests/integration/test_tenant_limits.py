@@ -80,13 +80,11 @@ def test_over_the_limit_is_429_and_nobody_else_notices(scene: Scene) -> None:
             beside.append(scene.latency(i))
     seconds = time.monotonic() - began
     statuses = [answer.status_code for answer in scene.answers]
-    # Of the share of each process, one may melt.
-    assert DEPTH - 2 <= statuses.count(202) <= DEPTH + seconds / 3 + 1
+    assert DEPTH <= statuses.count(202) <= DEPTH + seconds / 3 + 1
     assert statuses.count(202) + statuses.count(429) == ASKED
     assert statuses.count(429) > 0
     assert scene.table.marked * 4 <= ASKED
-    # Other tests may have begun meanwhile; who waited for `acme` would wait for seconds.
-    assert statistics.median(beside) < 4 * statistics.median(alone) + 0.2
+    assert statistics.median(beside) < 4 * statistics.median(alone)
     for answer in scene.answers:
         assert answer.headers["RateLimit-Policy"] == '"requests";q=20;w=60'
         assert answer.headers["RateLimit"].startswith('"requests";r=')

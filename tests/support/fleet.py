@@ -41,11 +41,13 @@ class Worker:
 
     def scrape(self) -> None:
         """Read its metrics."""
-        text = self.metrics()
+        self._count(self.metrics())
+
+    def _count(self, metrics: str) -> None:
         self.counted = Counter(
             {
                 sample.labels["reason"]: int(sample.value)
-                for family in text_string_to_metric_families(text)
+                for family in text_string_to_metric_families(metrics)
                 for sample in family.samples
                 if sample.name == "quarry_calls_repeated_total"
             }
@@ -57,10 +59,14 @@ class Worker:
 
     def kill(self) -> None:
         """SIGKILL, in the middle of whatever it does; what its metrics say is read just before."""
+        metrics = None
         with suppress(httpx.TransportError):
-            self.scrape()
+            metrics = self.metrics()
         self.process.signal(signal.SIGKILL)
         self.process.popen.wait(10)
+        # Reading takes a while, in which it would have counted more.
+        if metrics is not None:
+            self._count(metrics)
 
     def pause(self) -> None:
         """SIGSTOP."""

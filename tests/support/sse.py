@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,8 @@ class Follower:
     events: list[Sent] = field(default_factory=list)
     comments: int = 0
     ended: bool = False
+    #: The connection broke before the stream came to its end.
+    is_cut: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -52,9 +54,9 @@ class Follower:
         """Where another process can go on."""
         return self.events[-1].id
 
-    def until(self, name: str, count: int = 1) -> None:
+    def until(self, name: str, count: int = 1, *, seconds: float = 20.0) -> None:
         """Wait for so many events of a kind."""
-        eventually(lambda: self.names.count(name) >= count, what=lambda: f"{count} {name} in {self.names}")
+        eventually(lambda: self.names.count(name) >= count, seconds=seconds, what=lambda: f"{count} {name} in {self.names}")
 
     def take(self, lines: Iterator[str]) -> None:
         """Read events from the lines of a stream."""
@@ -80,8 +82,10 @@ def following(api: httpx.Client, request_id: str, last_id: str | None = None) ->
 
         def read() -> None:
             # Hung up by us, or by a process that ended.
-            with suppress(httpx.HTTPError, httpx.StreamError):
+            try:
                 follower.take(answer.iter_lines())
+            except (httpx.HTTPError, httpx.StreamError):
+                follower.is_cut = True
             follower.ended = True
 
         reader = threading.Thread(target=read, daemon=True)
